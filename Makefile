@@ -1,0 +1,58 @@
+# Two commands do all set-up: `make demo` (light install, no torch) and `make test` (training install).
+PYTHON ?= python3
+LIGHT  := .venv/light
+DEV    := .venv/dev
+PIP    := -m pip --disable-pip-version-check
+
+.PHONY: help demo test lint types floors unit bench format clean
+help:
+	@echo "make demo [PHOTO=path]  count a painted crowd, or your own photograph (light install)"
+	@echo "make test               lint, types, import floors and tests (training install)"
+	@echo "make bench              speed and memory of the shipped model"
+
+$(LIGHT)/ready: pyproject.toml constraints/base.txt
+	@$(call checked)
+	@echo "Setting up the light install in $(LIGHT) (once, under two minutes)…"
+	@rm -f $@ && $(PYTHON) -m venv $(LIGHT)
+	@$(LIGHT)/bin/python $(PIP) install --quiet --constraint constraints/base.txt --editable .
+	@touch $@
+
+$(DEV)/ready: pyproject.toml constraints/dev.txt
+	@$(call checked)
+	@echo "Setting up the training install in $(DEV) (once, a few minutes, 6 GB)…"
+	@rm -f $@ && $(PYTHON) -m venv $(DEV)
+	@$(DEV)/bin/python $(PIP) install --quiet --constraint constraints/dev.txt --editable '.[dev]'
+	@touch $@
+
+define checked
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "headcount needs Python 3.11 or newer: make … PYTHON=python3.12, for example." >&2; exit 1; }
+endef
+
+demo: $(LIGHT)/ready
+	@$(LIGHT)/bin/headcount demo $(if $(PHOTO),"$(PHOTO)")
+
+test: lint types floors unit
+
+lint: $(DEV)/ready
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+
+types: $(DEV)/ready
+	$(DEV)/bin/mypy
+
+floors: $(DEV)/ready
+	$(DEV)/bin/lint-imports
+
+unit: $(DEV)/ready
+	$(DEV)/bin/python -m pytest
+
+bench: $(DEV)/ready
+	$(DEV)/bin/python -m benchmarks
+
+format: $(DEV)/ready
+	$(DEV)/bin/ruff check --fix .
+	$(DEV)/bin/ruff format .
+
+clean:
+	rm -rf .venv build dist demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
