@@ -1,0 +1,1 @@
+"""Scene, Prediction, the model card, images, errors: what every other room speaks."""

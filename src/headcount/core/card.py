@@ -1,0 +1,160 @@
+"""The model card: a typed record that travels beside the weights as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from headcount.core.errors import ModelError, nearest
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InputSpec(_Record):
+    """What the network eats: uint8 RGB scaled to 0…1, minus ``mean``, over ``std``."""
+
+    channels: Literal[1, 3] = 3
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)
+    size_divisor: int = Field(default=32, ge=1)
+    """Height and width are padded to a multiple of this."""
+
+    @model_validator(mode="after")
+    def _one_value_a_channel(self) -> InputSpec:
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise ValueError(f"mean and std must have one value for each of {self.channels} channels")
+        return self
+
+
+class OutputSpec(_Record):
+    """One named map: its stride in input pixels."""
+
+    name: str
+    stride: int = Field(ge=1)
+
+
+class DecoderSpec(_Record):
+    """The decoder's name in ``decode/`` and its calibrated settings."""
+
+    name: str
+    settings: dict[str, float] = Field(default_factory=dict)
+
+
+class TileSpec(_Record):
+    """How an image too large for one pass is cut: ``size`` input pixels a side, ``halo`` of them context.
+
+    ``crop`` keeps each tile's core, ``average`` averages the maps where tiles overlap. ``exact`` is false for
+    methods that pool over the whole image: there a tiled result differs from a whole one.
+    """
+
+    size: int = Field(default=2048, ge=64)
+    halo: int = Field(default=256, ge=0)
+    overlap: Literal["crop", "average"] = "crop"
+    exact: bool = True
+
+    @model_validator(mode="after")
+    def _leaves_a_core(self) -> TileSpec:
+        if 2 * self.halo >= self.size:
+            raise ValueError(f"a tile of {self.size} px with a halo of {self.halo} px on each side leaves no core")
+        return self
+
+
+class DataUse(_Record):
+    """A data set the weights saw, and on whose terms."""
+
+    name: str
+    split: str
+    images: int
+    terms: str
+
+
+class Result(_Record):
+    """One measured figure."""
+
+    data: str
+    split: str
+    images: int
+    metric: str
+    value: float
+    protocol: str = ""
+
+
+class ModelCard(_Record):
+    """Everything that running, trusting and repeating a model takes, beside its weights."""
+
+    format: Literal[1] = 1
+    name: str
+    summary: str = ""
+    method: str
+    architecture: dict[str, Any] = Field(default_factory=dict)
+    """The method's settings: what builds the network again for its weights."""
+    input: InputSpec = InputSpec()
+    outputs: tuple[OutputSpec, ...]
+    decoder: DecoderSpec
+    tile: TileSpec = TileSpec()
+    parameters: int = 0
+    data: tuple[DataUse, ...] = ()
+    terms: str = ""
+    initialisation: str = ""
+    recipe: str = ""
+    seed: int | None = None
+    results: tuple[Result, ...] = ()
+    notes: tuple[str, ...] = ()
+    sha256: dict[str, str] = Field(default_factory=dict)
+    """File name → SHA-256 of the weights the card was written for."""
+
+    def stride(self, output: str) -> int:
+        """The stride of a named output map, in input pixels."""
+        for spec in self.outputs:
+            if spec.name == output:
+                return spec.stride
+        raise ModelError(
+            f'Model "{self.name}" has no output "{output}".{nearest(output, [o.name for o in self.outputs])}'
+        )
+
+    def to_json(self) -> str:
+        """The card as indented JSON."""
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> ModelCard:
+        """Read a card.
+
+        Raises:
+            ModelError: the file is missing, no JSON, or a field is missing, unknown or of the wrong type.
+        """
+        try:
+            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError as error:
+            raise ModelError(f'There is no model card "{path}": keep the .json beside its weights.') from error
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ModelError(f'The model card "{path}" is no JSON ({error}): export the model again.') from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ModelError(f'The model card "{path}" is wrong at "{where}": {first["msg"]}.') from error
+
+    def verify(self, weights: Path) -> None:
+        """Check a weights file against the SHA-256 the card holds for its name.
+
+        Raises:
+            ModelError: the file is not the one the card was written for.
+        """
+        expected = self.sha256.get(weights.name)
+        if expected is not None and sha256_of(weights) != expected:
+            raise ModelError(
+                f'"{weights}" is not the file its model card was written for (SHA-256 differs): '
+                "copy both again, or export the model anew."
+            )
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,106 @@
+"""Pictures to check a count by: dots on heads, a heat map of the density, a caption with the number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from headcount.core.errors import InputError
+from headcount.core.image import RgbImage
+
+if TYPE_CHECKING:
+    from headcount.core.prediction import Prediction
+
+_DOT = (255, 45, 85)
+_RIM = (255, 255, 255)
+_SHIFT = 4  # OpenCV draws at 1/16 of a pixel
+
+
+def draw_prediction(prediction: Prediction, image: RgbImage, kind: Literal["auto", "points", "density"]) -> RgbImage:
+    """Draw a prediction on a copy of its image. See ``Prediction.draw``."""
+    height, width = image.shape[:2]
+    if (width, height) != prediction.size_wh:
+        raise InputError(
+            f"The image is {width}×{height}, but the prediction is of one of "
+            f"{prediction.size_wh[0]}×{prediction.size_wh[1]}: pass the image it was made from."
+        )
+    if kind == "auto":
+        # Peaks that miss much of a dense crowd would show a wrong number of dots: there the heat map is honest.
+        keeps_up = len(prediction.points_xy) >= 0.7 * prediction.count
+        kind = "points" if prediction.density is None or keeps_up else "density"
+    if kind == "density":
+        if prediction.density is None:
+            raise InputError(f'Model "{prediction.model}" makes no density map: draw its points.')
+        picture = draw_density(image, prediction.density, prediction.density_stride)
+    else:
+        picture = draw_points(image, prediction.points_xy)
+    return _caption(picture, caption_of(prediction))
+
+
+def caption_of(prediction: Prediction) -> str:
+    """The number as it is shown to people."""
+    text = f"{prediction.count:,.0f} {'person' if round(prediction.count) == 1 else 'people'}"
+    if prediction.interval is not None:
+        text += f" ({prediction.interval[0]:.0f} to {prediction.interval[1]:.0f})"
+    return text
+
+
+def draw_points(
+    image: RgbImage,
+    points_xy: NDArray[np.float64],
+    *,
+    colour: tuple[int, int, int] = _DOT,
+    radius_px: float | None = None,
+) -> RgbImage:
+    """A rimmed dot on each point, sub-pixel; its radius follows the image unless given.
+
+    ``points_xy`` are (n, 2), the first pixel's centre at (0.5, 0.5).
+    """
+    picture = image.copy()
+    if radius_px is None:
+        radius_px = float(np.clip(max(image.shape[:2]) / 320, 2.0, 12.0))
+        if len(points_xy) > 1500:
+            radius_px = max(1.5, radius_px / 2)
+    scale = 1 << _SHIFT
+    rim = max(1.0, radius_px / 3)
+    # OpenCV puts a pixel's centre at integers, headcount at halves.
+    centres = np.round((points_xy - 0.5) * scale).astype(int)
+    for x, y in centres:
+        cv2.circle(picture, (int(x), int(y)), round((radius_px + rim) * scale), _RIM, -1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(picture, (int(x), int(y)), round(radius_px * scale), colour, -1, cv2.LINE_AA, _SHIFT)
+    return picture
+
+
+def draw_density(image: RgbImage, density: NDArray[np.float32], stride: int) -> RgbImage:
+    """The density over a grayed image: transparent where nobody is, bright where the crowd is densest."""
+    height, width = image.shape[:2]
+    top = float(np.quantile(density[density > 0.01], 0.99)) if bool((density > 0.01).any()) else 1.0
+    level = np.clip(density / max(top, 1e-6), 0, 1).astype(np.float32)
+    # Cells cover stride×stride pixels, so enlarge by exactly the stride and cut: a resize to the image's size
+    # would shift the map where the size is no multiple of the stride.
+    level = cv2.resize(level, (level.shape[1] * stride, level.shape[0] * stride), interpolation=cv2.INTER_LINEAR)
+    level = level[:height, :width]
+    heat = cv2.applyColorMap((255 * (0.15 + 0.85 * level)).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    gray = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    alpha = (0.85 * np.sqrt(level))[..., None]
+    base = 0.75 * gray.astype(np.float32)
+    blended: RgbImage = np.clip(base * (1 - alpha) + heat.astype(np.float32) * alpha, 0, 255).astype(np.uint8)
+    return blended
+
+
+def _caption(picture: RgbImage, text: str) -> RgbImage:
+    height, width = picture.shape[:2]
+    scale = float(np.clip(width / 900, 0.4, 4.0))
+    thick = max(1, round(2 * scale))
+    (text_width, text_height), baseline = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
+    if text_width + text_height * 2 > width or text_height * 4 > height:
+        return picture  # no room for words on a picture this small
+    pad = text_height // 2
+    cv2.rectangle(picture, (0, 0), (text_width + 2 * pad, text_height + baseline + 2 * pad), (20, 20, 20), -1)
+    cv2.putText(
+        picture, text, (pad, pad + text_height), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), thick, cv2.LINE_AA
+    )
+    return picture

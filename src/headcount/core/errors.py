@@ -1,0 +1,41 @@
+"""The exceptions a user can meet. Each carries one sentence: what was given, what was expected, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HeadcountError(Exception):
+    """Anything the user can mend. The command line prints its text and exits with 2."""
+
+
+class InputError(HeadcountError):
+    """A file, folder, value or setting that cannot be used as it is."""
+
+
+class ModelError(HeadcountError):
+    """A model, card or checkpoint that is missing, unknown or not what it claims to be."""
+
+
+class MissingExtraError(HeadcountError):
+    """Something that the installed extras do not hold."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f'{what} needs the "{extra}" extra: install it with pip install "headcount[{extra}]".')
+        self.extra = extra
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a mistyped name: ``' Did you mean "x"?'`` or the list of what there is.
+
+    >>> nearest("headcont-s", ["headcount-s"])
+    ' Did you mean "headcount-s"?'
+    >>> nearest("zzz", ["a", "b"])
+    ' Known: a, b.'
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f' Did you mean "{close[0]}"?'
+    return f" Known: {', '.join(names)}." if names else ""

@@ -1,0 +1,168 @@
+"""Pixels in: any photograph a camera or a scanner writes becomes 8-bit RGB, upright, or one clear error."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from headcount.core.errors import InputError
+
+RgbImage = NDArray[np.uint8]
+"""(h, w, 3) uint8, RGB, upright."""
+
+DEFAULT_MAX_PIXELS = 200_000_000
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+"""What Pillow may decode: photographs, none of its exotic or executable (EPS) formats. A phone's MPO opens as JPEG."""
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pnm"}
+)
+
+_EXIF_ORIENTATION = 0x0112
+_open_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What a file says of itself before anything is decoded.
+
+    ``size_wh`` is the size of the upright image; ``orientation`` the EXIF value (1 where there is none).
+    """
+
+    size_wh: tuple[int, int]
+    format: str
+    mode: str
+    orientation: int
+
+    @property
+    def pixels(self) -> int:
+        return self.size_wh[0] * self.size_wh[1]
+
+
+def is_image_name(path: Path) -> bool:
+    """Whether the file's suffix is one of an image that can be read."""
+    return path.suffix.lower() in SUFFIXES
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    if not path.exists():
+        raise InputError(f'There is no file "{path}": check the path.')
+    if path.is_dir():
+        raise InputError(f'"{path}" is a folder where one image was expected.')
+    if path.stat().st_size == 0:
+        raise InputError(f'"{path}" is empty (0 bytes): copy it again from where it came.')
+    try:
+        # Pillow's own limit is a global below ours: lifted only while the header is read, since ours follows.
+        with _open_lock, warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                image = Image.open(path, formats=FORMATS)
+            finally:
+                Image.MAX_IMAGE_PIXELS = limit
+    except PermissionError as error:
+        raise InputError(f'"{path}" may not be read: change its permissions.') from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError(
+            f'"{path}" is not an image that can be read (JPEG, PNG, WebP, BMP, TIFF, GIF or PPM was expected).'
+        ) from error
+    with image:
+        yield image
+
+
+def _header(image: Image.Image) -> ImageHeader:
+    try:
+        orientation = int(image.getexif().get(_EXIF_ORIENTATION, 1) or 1)
+    except (OSError, ValueError, SyntaxError, TypeError):
+        orientation = 1  # a broken EXIF block does not make a picture unreadable
+    width, height = image.size
+    size_wh = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
+    return ImageHeader(size_wh, image.format or "?", image.mode, orientation)
+
+
+def read_header(path: str | Path) -> ImageHeader:
+    """Size, format and orientation of an image file, without decoding its pixels.
+
+    Raises:
+        InputError: the file is missing, empty, or no image.
+    """
+    with _opened(Path(path)) as image:
+        return _header(image)
+
+
+def read_image(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
+    """The pixels of an image file: (h, w, 3) uint8 RGB, EXIF orientation obeyed.
+
+    Gray and CMYK become RGB, 16 bits become 8 by their upper byte, transparent parts are laid on white, and
+    of an animation the first frame is read.
+
+    Raises:
+        InputError: the file is missing, empty, truncated, no image, or has more than ``max_pixels`` pixels
+            (read from its header before anything is decoded).
+    """
+    path = Path(path)
+    with _opened(path) as image:
+        header = _header(image)
+        if header.pixels > max_pixels:
+            width, height = header.size_wh
+            raise InputError(
+                f'"{path}" has {width}×{height} = {header.pixels:,} pixels, over the limit of {max_pixels:,}: '
+                "shrink it, or raise --max-pixels."
+            )
+        try:
+            upright = ImageOps.exif_transpose(image) if header.orientation != 1 else image
+            pixels = np.asarray(_as_rgb(upright))
+        except (OSError, ValueError, SyntaxError, IndexError) as error:
+            raise InputError(
+                f'"{path}" is damaged or cut short ({error}): copy it again from where it came.'
+            ) from error
+    return np.ascontiguousarray(pixels)
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        image.load()
+        return image
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        return Image.fromarray(_eight_bits(image)).convert("RGB")
+    if "A" in image.getbands() or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
+    values = np.asarray(image)
+    if image.mode == "F":
+        # A float picture has no stated range: 0…1 where it fits, else 0…255, else 16-bit values.
+        top = float(np.nanmax(values)) if values.size else 1.0
+        scale = 255.0 if top <= 1.0 else (1.0 if top <= 255.0 else 1.0 / 257.0)
+        scaled: NDArray[np.uint8] = np.clip(np.nan_to_num(values) * scale, 0, 255).astype(np.uint8)
+        return scaled
+    # Pillow reads some 16-bit files as 32-bit integers ("I"); their values still end at 65535.
+    upper: NDArray[np.uint8] = (np.clip(values, 0, 65535).astype(np.uint32) >> 8).astype(np.uint8)
+    return upper
+
+
+def as_rgb_array(pixels: NDArray[np.generic]) -> RgbImage:
+    """An array somebody already holds as (h, w, 3) uint8 RGB: gray (h, w) and (h, w, 1) are repeated.
+
+    Raises:
+        InputError: another shape or dtype.
+    """
+    if pixels.dtype != np.uint8:
+        raise InputError(f"An image array must be uint8 (0 to 255), but it is {pixels.dtype}: convert it first.")
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or pixels.shape[0] == 0 or pixels.shape[1] == 0:
+        raise InputError(f"An image array must be (height, width, 3) RGB or (height, width), but it is {pixels.shape}.")
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), dtype=np.uint8)

@@ -1,0 +1,168 @@
+"""Prediction: what every method returns, always the same type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headcount.core.errors import InputError, nearest
+from headcount.core.files import replacing
+from headcount.core.image import RgbImage, as_rgb_array, read_image
+from headcount.core.scene import as_boxes, as_points
+
+PointsKind = Literal["heads", "peaks", "none"]
+"""``heads``: the method locates each head and the count is their number. ``peaks``: local maxima of a density
+map, where people probably are; their number need not equal the count. ``none``: no points."""
+
+Writer = Callable[["Prediction", Path], None]
+_WRITERS: dict[str, Writer] = {}
+
+
+def register_writer(suffix: str, writer: Writer) -> None:
+    """Let ``Prediction.save`` write files of a suffix; the codecs in ``data/`` call this."""
+    _WRITERS[suffix] = writer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What a model says of one image.
+
+    Attributes:
+        count: people in the image; a float where a density was summed.
+        size_wh: (width, height) of the upright image.
+        points_xy: (n, 2) float64, in pixels of the upright image, the first pixel's centre at (0.5, 0.5).
+        points_kind: what the points are (``heads``, ``peaks`` or ``none``).
+        scores: (n,) float64 score of each point, or None.
+        boxes_xyxy: (n, 4) float64, or None where the method has none.
+        density: (h / stride, w / stride) float32, people per cell, or None. Its sum is the count where the
+            count comes from it.
+        density_stride: side of a density cell in pixels.
+        interval: (low, high) of a calibrated model, or None.
+        model: name of the model.
+        source: file, frame or array the prediction is of.
+        timing_ms: milliseconds by step (``read``, ``network``, ``decode``).
+        warnings: what the reader of the number should know.
+    """
+
+    count: float
+    size_wh: tuple[int, int]
+    points_xy: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+    points_kind: PointsKind = "none"
+    scores: NDArray[np.float64] | None = None
+    boxes_xyxy: NDArray[np.float64] | None = None
+    density: NDArray[np.float32] | None = None
+    density_stride: int = 1
+    interval: tuple[float, float] | None = None
+    model: str = ""
+    source: str = ""
+    timing_ms: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points_xy", as_points(self.points_xy))
+        if self.boxes_xyxy is not None:
+            object.__setattr__(self, "boxes_xyxy", as_boxes(self.boxes_xyxy))
+        if self.scores is not None and len(self.scores) != len(self.points_xy):
+            raise InputError(f"{len(self.scores)} scores were given for {len(self.points_xy)} points: give one each.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON. The density map stays out (it has pictures); its stride and sum are in."""
+        data: dict[str, Any] = {
+            "source": self.source,
+            "model": self.model,
+            "count": round(self.count, 3),
+            "interval": list(self.interval) if self.interval else None,
+            "size_wh": list(self.size_wh),
+            "points_kind": self.points_kind,
+            "points_xy": [[round(float(x), 2), round(float(y), 2)] for x, y in self.points_xy],
+            "scores": None if self.scores is None else [round(float(s), 4) for s in self.scores],
+            "boxes_xyxy": None if self.boxes_xyxy is None else self.boxes_xyxy.round(2).tolist(),
+            "timing_ms": {step: round(value, 2) for step, value in self.timing_ms.items()},
+            "warnings": list(self.warnings),
+        }
+        if self.density is not None:
+            data["density"] = {
+                "stride": self.density_stride,
+                "shape_hw": list(self.density.shape),
+                "sum": round(float(self.density.sum(dtype=np.float64)), 3),
+            }
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Prediction:
+        """The inverse of ``to_dict``, without the density map.
+
+        Raises:
+            InputError: a field is missing or of the wrong type.
+        """
+        try:
+            interval = data.get("interval")
+            scores, boxes = data.get("scores"), data.get("boxes_xyxy")
+            width, height = data["size_wh"]
+            return cls(
+                count=float(data["count"]),
+                size_wh=(int(width), int(height)),
+                points_xy=as_points(data.get("points_xy", ())),
+                points_kind=data.get("points_kind", "none"),
+                scores=None if scores is None else np.asarray(scores, dtype=np.float64),
+                boxes_xyxy=None if boxes is None else as_boxes(boxes),
+                interval=None if interval is None else (float(interval[0]), float(interval[1])),
+                model=str(data.get("model", "")),
+                source=str(data.get("source", "")),
+                timing_ms=dict(data.get("timing_ms", {})),
+                warnings=tuple(data.get("warnings", ())),
+            )
+        except KeyError as error:
+            raise InputError(f"A prediction needs the field {error}, which is missing.") from error
+        except (TypeError, ValueError) as error:
+            raise InputError(f"A prediction's fields are not as expected ({error}).") from error
+
+    def draw(self, image: RgbImage | None = None, *, kind: Literal["auto", "points", "density"] = "auto") -> RgbImage:
+        """The image with the result on it: (h, w, 3) uint8 RGB.
+
+        ``points`` draws a dot on each point, ``density`` a heat map; ``auto`` draws points where the method has
+        any and they keep up with the count, else density. Without ``image`` the source file is read again.
+
+        Raises:
+            InputError: the source is no file to read, the sizes differ, or there is no such result to draw.
+        """
+        from headcount.core.drawing import draw_prediction  # OpenCV is loaded only when something is drawn
+
+        if image is None:
+            if not Path(self.source).is_file():
+                raise InputError(f'The image of "{self.source or "an array"}" is not at hand: pass it as draw(image).')
+            image = read_image(self.source)
+        return draw_prediction(self, as_rgb_array(image), kind)
+
+    def save(self, path: str | Path, *, image: RgbImage | None = None, overwrite: bool = False) -> Path:
+        """Write the prediction: ``.png`` or ``.jpg`` the picture, other suffixes by their codec (``.json``, ``.csv``…).
+
+        Raises:
+            InputError: the suffix is unknown, the file exists and ``overwrite`` is False, or it cannot be written.
+        """
+        path = Path(path)
+        suffix = path.suffix.lower()
+        picture = suffix in (".png", ".jpg", ".jpeg")
+        if not picture and suffix not in _WRITERS:
+            hint = nearest(suffix, [*_WRITERS, ".png", ".jpg"])
+            raise InputError(f'A prediction cannot be written as "{path.name}".{hint}')
+        if path.exists() and not overwrite:
+            raise InputError(f'"{path}" exists already: choose another name, or pass overwrite=True.')
+        try:
+            with replacing(path) as partial:
+                if picture:
+                    from PIL import Image
+
+                    Image.fromarray(self.draw(image)).save(partial)
+                else:
+                    _WRITERS[suffix](self, partial)
+        except OSError as error:
+            raise InputError(
+                f'"{path}" cannot be written ({error.strerror or error}): choose another place.'
+            ) from error
+        return path

@@ -1,0 +1,104 @@
+"""Scene: an image with what is known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from headcount.core.errors import InputError
+from headcount.core.image import DEFAULT_MAX_PIXELS, RgbImage, as_rgb_array, read_header, read_image
+
+Provenance = Literal["annotated", "interpolated", "pseudo"]
+_NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
+
+
+def as_points(values: ArrayLike) -> NDArray[np.float64]:
+    """(n, 2) float64 (x, y) points; an empty sequence becomes (0, 2).
+
+    Raises:
+        InputError: another shape, or a value that is not finite.
+    """
+    return _rows(values, 2, "points", "(x, y)")
+
+
+def as_boxes(values: ArrayLike) -> NDArray[np.float64]:
+    """(n, 4) float64 (x1, y1, x2, y2) boxes; an empty sequence becomes (0, 4).
+
+    Raises:
+        InputError: another shape, or a value that is not finite.
+    """
+    return _rows(values, 4, "boxes", "(x1, y1, x2, y2)")
+
+
+def _rows(values: ArrayLike, width: int, what: str, order: str) -> NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    if array.size == 0:
+        return np.zeros((0, width))
+    if array.ndim != 2 or array.shape[1] != width:
+        raise InputError(f"{what} must be an (n, {width}) array of {order}, but its shape is {array.shape}.")
+    if not np.isfinite(array).all():
+        raise InputError(f"{what} must be finite numbers, but row {int(np.where(~np.isfinite(array))[0][0])} is not.")
+    return array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """An image with what is known about it: what readers return and augmentations map to itself.
+
+    Coordinates are (x, y) floats in the upright image, the centre of the first pixel at (0.5, 0.5).
+
+    Attributes:
+        image: a path, read when asked for, or (h, w, 3) uint8 RGB pixels.
+        points_xy: (n, 2) float64 head centres.
+        boxes_xyxy: (n, 4) float64 head boxes, or None where there are none.
+        box_provenance: how each box came to be, one for each box.
+        region: (h, w) bool, True inside the region of interest, or None for the whole image.
+        source: where the scene came from, for messages and records.
+        name: the image's identifier within its data set.
+        attributes: what else the data set says (weather, scene, camera).
+    """
+
+    image: Path | RgbImage
+    points_xy: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+    boxes_xyxy: NDArray[np.float64] | None = None
+    box_provenance: tuple[Provenance, ...] = ()
+    region: NDArray[np.bool_] | None = None
+    source: str = ""
+    name: str = ""
+    attributes: Mapping[str, str] = field(default_factory=lambda: _NO_ATTRIBUTES)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points_xy", as_points(self.points_xy))
+        if not isinstance(self.image, Path):
+            object.__setattr__(self, "image", as_rgb_array(self.image))
+        if self.boxes_xyxy is not None:
+            object.__setattr__(self, "boxes_xyxy", as_boxes(self.boxes_xyxy))
+            if self.box_provenance and len(self.box_provenance) != len(self.boxes_xyxy):
+                raise InputError(
+                    f"{len(self.box_provenance)} box provenances were given for {len(self.boxes_xyxy)} boxes: "
+                    "give one each, or none."
+                )
+
+    @property
+    def count(self) -> int:
+        """The number of annotated heads: the ground-truth count, never the sum of a map."""
+        return len(self.points_xy)
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """(width, height) of the upright image; read from the header where the image is a file."""
+        if isinstance(self.image, Path):
+            return read_header(self.image).size_wh
+        return self.image.shape[1], self.image.shape[0]
+
+    def pixels(self, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
+        """(h, w, 3) uint8 RGB; a file is decoded anew at each call."""
+        if isinstance(self.image, Path):
+            return read_image(self.image, max_pixels=max_pixels)
+        return self.image

@@ -1,0 +1,110 @@
+"""The model card: read back as written, and errors that name the field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from headcount.core.card import DataUse, DecoderSpec, InputSpec, ModelCard, OutputSpec, Result, TileSpec, sha256_of
+from headcount.core.errors import ModelError
+
+
+def _card(**changes: object) -> ModelCard:
+    fields: dict[str, object] = {
+        "name": "m", "method": "mask_aware", "outputs": (OutputSpec(name="density", stride=8),),
+        "decoder": DecoderSpec(name="density", settings={"density_scale": 1.5}),
+    }  # fmt: skip
+    return ModelCard.model_validate({**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {
+            "architecture": {"width": 96, "backbone_options": {"strides": [8, 16]}},
+            "input": InputSpec(channels=1, mean=(0.4,), std=(0.2,), size_divisor=16),
+            "tile": TileSpec(size=512, halo=128, overlap="average", exact=False),
+            "data": (DataUse(name="d", split="train", images=3, terms="free"),),
+            "results": (Result(data="d", split="val", images=3, metric="MAE", value=1.25),),
+            "notes": ("größer",),
+            "sha256": {"m.onnx": "0" * 64},
+            "seed": 1,
+        },
+    ],
+)
+def test_a_card_is_read_back_as_written(tmp_path: Path, changes: dict[str, object]) -> None:
+    card = _card(**changes)
+    (tmp_path / "m.json").write_text(card.to_json(), encoding="utf-8")
+    assert ModelCard.read(tmp_path / "m.json") == card
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d.clear(), ["name"]),
+        (lambda d: d.pop("method"), ["method"]),
+        (lambda d: d.update(metod="x"), ["metod"]),
+        (lambda d: d.update(format=2), ["format"]),
+        (lambda d: d["outputs"][0].update(stride=0), ["outputs.0.stride"]),
+        (lambda d: d["input"].update(mean=[0.5]), ["input", "each of 3 channels"]),
+        (lambda d: d["input"].update(channels=2), ["input.channels"]),
+        (lambda d: d["tile"].update(size=512, halo=256), ["tile", "leaves no core"]),
+        (lambda d: d["decoder"]["settings"].update(density_scale="much"), ["decoder.settings.density_scale"]),
+    ],
+)
+def test_a_wrong_field_is_named(tmp_path: Path, change: Callable[[dict], object], words: list[str]) -> None:
+    fields = json.loads(_card().to_json())
+    change(fields)
+    (tmp_path / "m.json").write_text(json.dumps(fields), encoding="utf-8")
+    with pytest.raises(ModelError) as caught:
+        ModelCard.read(tmp_path / "m.json")
+    for word in ["m.json", *words]:
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "There is no model card"), (b"", "no JSON"), (b"{", "no JSON"), (b"\xff\xfe", "no JSON")]
+)
+def test_a_missing_or_broken_file_is_named(tmp_path: Path, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / "m.json").write_bytes(content)
+    with pytest.raises(ModelError, match=words):
+        ModelCard.read(tmp_path / "m.json")
+
+
+def test_weights_are_held_to_their_checksum(tmp_path: Path) -> None:
+    weights = tmp_path / "m.onnx"
+    weights.write_bytes(b"weights")
+    card = _card(sha256={"m.onnx": sha256_of(weights)})
+    card.verify(weights)
+    weights.write_bytes(b"other weights")
+    with pytest.raises(ModelError, match="SHA-256"):
+        card.verify(weights)
+
+
+def test_weights_the_card_does_not_name_are_not_judged(tmp_path: Path) -> None:
+    (tmp_path / "m.int8.onnx").write_bytes(b"")
+    _card(sha256={"m.onnx": "0" * 64}).verify(tmp_path / "m.int8.onnx")
+
+
+def test_a_stride_is_found_by_the_name_of_its_output() -> None:
+    card = _card(outputs=(OutputSpec(name="density", stride=8), OutputSpec(name="mask", stride=4)))
+    assert (card.stride("density"), card.stride("mask")) == (8, 4)
+    with pytest.raises(ModelError, match='no output "densty".*"density"'):
+        card.stride("densty")
+
+
+def test_a_card_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        _card().name = "other"  # type: ignore[misc]
+
+
+def test_the_checksum_is_sha256(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -1,0 +1,60 @@
+"""A Prediction is plain data and comes back from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import headcount.data.predictions  # noqa: F401  (registers the codecs)
+from headcount.core.errors import InputError
+from headcount.core.prediction import Prediction
+
+
+def full() -> Prediction:
+    return Prediction(
+        count=2.4, size_wh=(64, 48), points_xy=np.array([[1.5, 2.5], [60.0, 40.0]]), points_kind="peaks",
+        scores=np.array([0.5, 0.9]), density=np.full((6, 8), 0.05, np.float32), density_stride=8, interval=(1.0, 4.0),
+        model="m", source="a/ü.jpg", timing_ms={"read": 1.0}, warnings=("careful",),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("prediction", [Prediction(0.0, (1, 1)), full()], ids=["empty", "full"])
+def test_round_trip(prediction: Prediction) -> None:
+    plain = json.loads(json.dumps(prediction.to_dict()))
+    assert Prediction.from_dict(plain).to_dict() == {k: v for k, v in plain.items() if k != "density"}
+
+
+def test_scores_must_match_points() -> None:
+    with pytest.raises(InputError, match="one each"):
+        Prediction(1.0, (8, 8), points_xy=np.zeros((2, 2)), scores=np.zeros(1))
+
+
+@pytest.mark.parametrize(
+    "plain", [{}, {"count": 1}, {"count": "many", "size_wh": [1, 1]}, {"count": 1, "size_wh": [1]}]
+)
+def test_from_dict_says_what_is_wrong(plain: dict) -> None:
+    with pytest.raises(InputError, match="prediction"):
+        Prediction.from_dict(plain)
+
+
+def test_save_refuses_and_overwrites(tmp_path: Path) -> None:
+    target = tmp_path / "a.json"
+    full().save(target)
+    with pytest.raises(InputError, match="exists already"):
+        full().save(target)
+    full().save(target, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    with pytest.raises(InputError, match="Did you mean"):
+        full().save(tmp_path / "a.jsn")
+    with pytest.raises(InputError, match="cannot be written"):
+        full().save(tmp_path / "nowhere" / "a.json")
+
+
+def test_picture_needs_the_image(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not at hand"):
+        full().save(tmp_path / "a.png")
+    full().save(tmp_path / "a.png", image=np.zeros((48, 64, 3), np.uint8))
+    assert (tmp_path / "a.png").stat().st_size > 0
