@@ -1,0 +1,1 @@
+"""Target maps of a Scene, in numpy."""

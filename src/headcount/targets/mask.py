@@ -1,0 +1,54 @@
+"""Masks: where a head may be, as the mask branch of a mask-aware network learns it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headcount.core.errors import InputError
+
+Mask = NDArray[np.float32]
+
+
+def density_mask(density: NDArray[np.float32]) -> Mask:
+    """M = sign(d): 1 where the truncated density is positive (Eq. 3 of "Mask-aware networks…"), (h, w) float32."""
+    return (density > 0).astype(np.float32)
+
+
+def disc_mask(points_xy: NDArray[np.float64], size_wh: tuple[int, int], *, radius_px: float) -> Mask:
+    """1 within ``radius_px`` of a point (measured to pixel centres), (h, w) float32.
+
+    Raises:
+        InputError: a radius that is not positive.
+    """
+    if radius_px <= 0:
+        raise InputError(f"radius_px must be positive, but it is {radius_px}.")
+    reach = int(np.ceil(radius_px))
+    offset = np.arange(-reach, reach + 1)
+    corner = np.floor(points_xy).astype(np.int64)  # the pixel that holds each point
+    columns = corner[:, 0, None, None] + offset[None, None, :]
+    rows = corner[:, 1, None, None] + offset[None, :, None]
+    columns, rows = np.broadcast_arrays(columns, rows)
+    near = (columns + 0.5 - points_xy[:, 0, None, None]) ** 2 + (
+        rows + 0.5 - points_xy[:, 1, None, None]
+    ) ** 2 <= radius_px**2
+    width, height = size_wh
+    keep = near & (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    mask = np.zeros((height, width), np.float32)
+    mask[rows[keep], columns[keep]] = 1.0
+    return mask
+
+
+def box_mask(boxes_xyxy: NDArray[np.float64], size_wh: tuple[int, int]) -> Mask:
+    """1 in every pixel whose centre a box holds, and in the pixel of its centre however small it is."""
+    width, height = size_wh
+    mask = np.zeros((height, width), np.float32)
+    for x1, y1, x2, y2 in boxes_xyxy:
+        left, top = max(0, int(np.ceil(x1 - 0.5))), max(0, int(np.ceil(y1 - 0.5)))
+        right, bottom = min(width, int(np.floor(x2 - 0.5)) + 1), min(height, int(np.floor(y2 - 0.5)) + 1)
+        if left < right and top < bottom:
+            mask[top:bottom, left:right] = 1.0
+        column, row = int(np.floor((x1 + x2) / 2)), int(np.floor((y1 + y2) / 2))
+        if 0 <= column < width and 0 <= row < height:
+            mask[row, column] = 1.0
+    return mask
