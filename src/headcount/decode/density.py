@@ -1,0 +1,140 @@
+"""Density maps: their sum is the count, their local peaks are where people probably are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from headcount.core.errors import ModelError, nearest
+from headcount.core.prediction import Prediction
+
+_SMOOTHING = np.array([0.25, 0.5, 0.25], dtype=np.float32)
+_EQUAL = 1 - 1e-5  # cells this close to their neighbourhood's maximum are one plateau with it
+
+
+@dataclass(frozen=True, slots=True)
+class DensitySettings:
+    """What a card may say to this decoder.
+
+    ``density_scale`` multiplies the map; a peak has at least ``peak_threshold`` people in the 3×3 cells around it
+    and none higher within ``peak_distance`` cells in x or y.
+    """
+
+    density_scale: float = 1.0
+    peak_threshold: float = 0.25
+    peak_distance: int = 1
+
+    @classmethod
+    def read(cls, settings: Mapping[str, float]) -> DensitySettings:
+        """Typed settings from a card's.
+
+        Raises:
+            ModelError: a key is unknown or a value out of range.
+        """
+        known = [field.name for field in fields(cls)]
+        for key in settings:
+            if key not in known:
+                raise ModelError(f'The density decoder has no setting "{key}".{nearest(key, known)}')
+        typed = cls(**{**settings, "peak_distance": int(settings.get("peak_distance", 1))})  # type: ignore[arg-type]
+        if not (np.isfinite(typed.density_scale) and typed.density_scale > 0):
+            raise ModelError(f"density_scale must be a number above 0, but it is {typed.density_scale}.")
+        if typed.peak_distance < 1:
+            raise ModelError(f"peak_distance must be at least 1 cell, but it is {typed.peak_distance}.")
+        return typed
+
+
+def decode_density(
+    maps: Mapping[str, NDArray[np.float32]],
+    strides: Mapping[str, int],
+    settings: Mapping[str, float],
+    size_wh: tuple[int, int],
+) -> Prediction:
+    """Count, density and peaks of the map named ``density``.
+
+    ``maps["density"]`` is (1, h', w'), people per cell; cells wholly beyond the image are cut off, and the count is
+    the float64 sum of what is left. Peaks are (x, y) in image pixels, the centre of cell (i, j) at
+    ((j + 0.5) · stride, (i + 0.5) · stride), and never outside the image.
+
+    Raises:
+        ModelError: there is no such map, it holds NaN or infinity, is smaller than the image, or a setting is wrong.
+
+    >>> density = np.zeros((1, 4, 4), dtype=np.float32)
+    >>> density[0, 1, 2] = 1
+    >>> found = decode_density({"density": density}, {"density": 8}, {}, (30, 30))
+    >>> found.count, found.points_xy.tolist()
+    (1.0, [[20.0, 12.0]])
+    """
+    chosen = DensitySettings.read(settings)
+    if "density" not in maps:
+        raise ModelError(f'The density decoder needs a map "density", but the model makes {", ".join(maps) or "none"}.')
+    for name, values in maps.items():
+        if not np.isfinite(values).all():
+            raise ModelError(f'The map "{name}" holds values that are not finite: the weights are broken, export anew.')
+    stride = strides["density"]
+    width, height = size_wh
+    columns, rows = -(-width // stride), -(-height // stride)
+    density = maps["density"]
+    if density.ndim != 3 or density.shape[0] != 1 or density.shape[1] < rows or density.shape[2] < columns:
+        raise ModelError(
+            f'The map "density" of a {width}×{height} image must be at least (1, {rows}, {columns}), '
+            f"but it is {density.shape}."
+        )
+    density = np.multiply(density[0, :rows, :columns], np.float32(chosen.density_scale), dtype=np.float32)
+    cells_xy, mass = find_peaks(density, threshold=chosen.peak_threshold, distance=chosen.peak_distance)
+    points_xy = (cells_xy + 0.5) * stride
+    # The last cells may reach beyond the image: their peaks are drawn back to its outermost pixel centres.
+    points_xy = np.clip(points_xy, 0.5, np.array([width - 0.5, height - 0.5]))
+    return Prediction(
+        count=float(density.sum(dtype=np.float64)),
+        size_wh=size_wh,
+        points_xy=points_xy,
+        points_kind="peaks",
+        scores=mass,
+        density=density,
+        density_stride=stride,
+    )
+
+
+def find_peaks(
+    density: NDArray[np.float32], *, threshold: float, distance: int = 1
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Local maxima of a lightly smoothed (h, w) map: (n, 2) cells as (column, row), and the (n,) mass of each.
+
+    The mass is the sum over the 3×3 cells around a peak, its place their centroid, both of the map as it is. A
+    plateau is one peak, at its middle. Peaks come row by row.
+
+    >>> cells, mass = find_peaks(np.float32([[0, 0, 0, 0], [0, 0.6, 0.2, 0], [0, 0, 0, 0]]), threshold=0.5)
+    >>> cells.round(3).tolist(), mass.round(3).tolist()
+    ([[1.25, 1.0]], [0.8])
+    """
+    people = np.maximum(density, 0)
+    smooth = cv2.sepFilter2D(people, -1, _SMOOTHING, _SMOOTHING, borderType=cv2.BORDER_CONSTANT)
+    mass = cv2.boxFilter(people, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    window = np.ones((2 * distance + 1, 2 * distance + 1), dtype=np.uint8)
+    highest = cv2.dilate(smooth, window)
+    is_peak = (smooth >= highest * np.float32(_EQUAL)) & (mass >= threshold) & (smooth > 0)
+    del smooth, mass, highest
+    found, labels = cv2.connectedComponents(is_peak.view(np.uint8), connectivity=8)
+    rows, columns = np.nonzero(is_peak)
+    if len(rows) == 0:
+        return np.zeros((0, 2)), np.zeros(0)
+    plateau = labels[rows, columns] - 1
+    size = np.bincount(plateau, minlength=found - 1)
+    row = np.rint(np.bincount(plateau, rows) / size).astype(np.intp)  # (n,)
+    column = np.rint(np.bincount(plateau, columns) / size).astype(np.intp)
+
+    padded = np.pad(people, 1)
+    total, moment_x, moment_y = np.zeros(len(row)), np.zeros(len(row)), np.zeros(len(row))
+    for step_y in (-1, 0, 1):
+        for step_x in (-1, 0, 1):
+            weight = padded[row + 1 + step_y, column + 1 + step_x].astype(np.float64)
+            total += weight
+            moment_x += step_x * weight
+            moment_y += step_y * weight
+    safe = np.maximum(total, 1e-12)
+    cells_xy = np.stack([column + moment_x / safe, row + moment_y / safe], axis=1)  # (n, 2)
+    return cells_xy, total
