@@ -1,0 +1,1 @@
+"""Data: one file per format, the catalogue, splits, checks and augmentation."""
