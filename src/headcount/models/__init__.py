@@ -1,0 +1,1 @@
+"""Networks: backbones, necks, and one file per method."""

@@ -1,0 +1,179 @@
+"""Backbones: an image in, features out. Any timm `features_only` network, the paper's light one, CSRNet's VGG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from headcount.core.errors import InputError, ModelError, nearest
+
+
+class Backbone(nn.Module):
+    """An image in, one feature map for each of ``strides`` out, of as many ``channels``."""
+
+    channels: list[int]
+    strides: list[int]
+
+
+class TimmBackbone(Backbone):
+    """A timm network's feature maps at the given strides.
+
+    ``frozen_stages`` of the network's first blocks (and its stem) keep their weights and batch statistics: their
+    features are general, and most of a training step's time and memory is spent there.
+
+    Raises:
+        InputError: timm has no such network, or it has no map at a stride asked for.
+    """
+
+    def __init__(
+        self, name: str, *, strides: Sequence[int] = (8, 16, 32), in_channels: int = 3, frozen_stages: int = 0
+    ) -> None:
+        super().__init__()
+        import timm  # a second to import
+
+        if name not in timm.list_models():
+            raise InputError(f'"{name}" is no network that timm has.{nearest(name, timm.list_models())}')
+        whole = timm.create_model(name, pretrained=False, features_only=True, in_chans=in_channels)
+        info: Any = whole.feature_info
+        reductions = info.reduction()
+        missing = [stride for stride in strides if stride not in reductions]
+        if missing:
+            raise InputError(f'"{name}" has maps at strides {reductions}, but stride {missing[0]} was asked for.')
+        self.network = whole
+        self.picked = [reductions.index(stride) for stride in strides]
+        self.channels = [info.channels()[index] for index in self.picked]
+        self.strides = list(strides)
+        self.frozen = self._first_parts(frozen_stages)
+        for part in self.frozen:
+            part.requires_grad_(False)
+
+    def _first_parts(self, stages: int) -> list[nn.Module]:
+        if stages == 0:
+            return []
+        blocks = getattr(self.network, "blocks", None)
+        if blocks is None or not hasattr(self.network, "conv_stem") or stages > len(blocks):
+            raise InputError(f"frozen_stages={stages} is only known for networks of a stem and that many blocks.")
+        return [self.network.conv_stem, self.network.bn1, *list(blocks)[:stages]]
+
+    def train(self, mode: bool = True) -> TimmBackbone:
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()  # batch statistics stay those of the initialisation
+        return self
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """(b, c, h, w) → one (b, channels[i], h/strides[i], w/strides[i]) each."""
+        features = self.network(images)
+        return [features[index] for index in self.picked]
+
+
+def _conv(inside: int, outside: int, kernel: int | tuple[int, int] = 3) -> nn.Sequential:
+    padding = kernel // 2 if isinstance(kernel, int) else (kernel[0] // 2, kernel[1] // 2)
+    return nn.Sequential(nn.Conv2d(inside, outside, kernel, padding=padding), nn.ReLU(inplace=True))
+
+
+class MultiScaleUnit(nn.Module):
+    """Four parallel paths of 64 channels, concatenated: (b, c, h, w) → (b, 256, h, w). Fig. 2b of the paper."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.paths = nn.ModuleList(
+            [
+                _conv(channels, 64, 1),
+                nn.Sequential(_conv(channels, 64, 1), _conv(64, 64, 3)),
+                nn.Sequential(_conv(channels, 64, 1), _conv(64, 64, (1, 7)), _conv(64, 64, (7, 1))),
+                nn.Sequential(nn.AvgPool2d(3, stride=1, padding=1), _conv(channels, 64, 1)),
+            ]
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.cat([path(features) for path in self.paths], dim=1)
+
+
+class LightBackbone(Backbone):
+    """The light backbone of "Mask-aware networks…" (III-C, Fig. 2a): stride 4, 256 channels."""
+
+    def __init__(self, *, in_channels: int = 3) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            _conv(in_channels, 64), _conv(64, 64), nn.MaxPool2d(2),
+            _conv(64, 128), _conv(128, 128), nn.MaxPool2d(2),
+            _conv(128, 128), MultiScaleUnit(128), MultiScaleUnit(256),
+        )  # fmt: skip
+        self.channels, self.strides = [256], [4]
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """(b, c, h, w) → [(b, 256, h/4, w/4)]."""
+        return [self.layers(images)]
+
+
+class VggBackbone(Backbone):
+    """The first ten convolutions of VGG-16, as CSRNet's front end: stride 8, 512 channels."""
+
+    def __init__(self, *, in_channels: int = 3) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels = in_channels
+        for width in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512):
+            layers.append(_conv(channels, width) if width else nn.MaxPool2d(2))
+            channels = width or channels
+        self.layers = nn.Sequential(*layers)
+        self.channels, self.strides = [512], [8]
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """(b, c, h, w) → [(b, 512, h/8, w/8)]."""
+        return [self.layers(images)]
+
+
+def build_backbone(name: str, *, in_channels: int = 3, **options: Any) -> Backbone:
+    """``light``, ``vgg16`` (the paper's "csr"), or the name of a timm network with TimmBackbone's options."""
+    if name in ("light", "vgg16"):
+        if options:
+            raise InputError(f'The backbone "{name}" has no option "{next(iter(options))}".')
+        return LightBackbone(in_channels=in_channels) if name == "light" else VggBackbone(in_channels=in_channels)
+    return TimmBackbone(name, in_channels=in_channels, **options)
+
+
+def initialise_he(module: nn.Module, *, std: float | None = None) -> None:
+    """He initialisation of every convolution; with ``std``, the printed normal(0, std) instead."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            if std is None:
+                nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+            else:
+                nn.init.normal_(part.weight, 0.0, std)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
+def load_backbone(backbone: Backbone, file: Path) -> None:
+    """Put a safetensors file's weights into a backbone.
+
+    Raises:
+        InputError: there is no such file.
+        ModelError: a tensor is missing, left over or of another shape; the first is named.
+    """
+    if not file.is_file():
+        raise InputError(
+            f'There is no initialisation "{file}": make it with headcount import backbone, or set initialisation=none.'
+        )
+    try:
+        tensors = load_file(file)
+    except Exception as error:
+        raise ModelError(f'"{file}" is no safetensors file ({error}).') from error
+    target = backbone.network if isinstance(backbone, TimmBackbone) else backbone
+    own = target.state_dict()
+    counters = {key for key in own if key.endswith("num_batches_tracked")}
+    missing, extra = own.keys() - tensors.keys() - counters, tensors.keys() - own.keys()
+    wrong = [key for key in own.keys() & tensors.keys() if own[key].shape != tensors[key].shape]
+    if missing or extra or wrong:
+        kind, key = (
+            ("lacks", min(missing)) if missing else ("has too much:", min(extra)) if extra else ("misfits", wrong[0])
+        )
+        raise ModelError(f'"{file}" does not fit the backbone: it {kind} "{key}".')
+    target.load_state_dict({**own, **{key: value.float() for key, value in tensors.items()}})

@@ -1,0 +1,231 @@
+"""Mask-aware networks for crowd counting (Jiang et al.): a mask branch that a density regressor listens to.
+
+Joins a backbone, a neck (or the paper's 1×1 adapter), the mask branch of III-D and one of the five regressors of
+III-E, or a baseline. C(i,o,k) is a convolution with ReLU; the last layer of every branch is linear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from headcount.core.card import DecoderSpec, InputSpec, OutputSpec
+from headcount.core.errors import InputError
+from headcount.core.scene import Scene
+from headcount.losses.density import Comparison, block_count_loss, density_mse
+from headcount.losses.mask import mask_focal_bce
+from headcount.models.backbones import build_backbone, initialise_he, load_backbone
+from headcount.models.method import Method, TargetMaps
+from headcount.models.necks import TopDownNeck
+from headcount.targets.density import adaptive_sigma, density_map, max_pool, sum_pool
+from headcount.targets.mask import box_mask, density_mask, disc_mask
+
+Variant = Literal[
+    "solution1", "solution2", "solution3", "solution4", "solution5", "baseline1", "baseline2", "baseline3"
+]
+
+
+class MaskAwareSettings(BaseModel):
+    """Options of the mask-aware network; the defaults are the paper's light solution 5."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    variant: Variant = "solution5"
+    backbone: str = "light"
+    """``light``, ``vgg16`` (the paper's "csr"), or any timm network that has ``features_only``."""
+    backbone_options: dict[str, Any] = Field(default_factory=dict)
+    """Of a timm network: ``strides``, ``frozen_stages``."""
+    in_channels: Literal[1, 3] = 3
+    width: int = Field(default=256, ge=8)
+    """Channels of the branches."""
+    initialisation: Literal["he", "normal"] = "he"
+    """``normal``: the printed normal(0, 0.01), which a short run does not learn from."""
+    density_activation: Literal["relu", "softplus", "linear"] = "relu"
+    hard_mask: bool = True
+    """Solution 4 when testing: the mask cut at 0.5, or the posterior."""
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)
+
+    density_sigma: float | Literal["adaptive"] = 4.0
+    kernel_size: int | None = 15
+    mask: Literal["density", "disc", "box"] = "density"
+    disc_radius_px: float = 8.0
+
+    density_loss: Literal["mse", "blocks"] = "mse"
+    """``mse`` is Eq. 2; ``blocks`` compares counts over blocks of several sizes."""
+    blocks: tuple[int, ...] = (1, 2, 4, 8)
+    comparison: Comparison = "poisson"
+    alpha: float = 1.0
+    """Weight of the density loss (α of Eq. 3; the paper gives no value)."""
+    mask_weight: float = 1.0
+    mask_gamma: float = 0.0
+    """γ of the mask's focal loss; 0 is cross-entropy."""
+
+
+class _PassThrough(torch.autograd.Function):
+    """1 where the posterior exceeds 0.5, with the gradient of the identity (Eq. 4)."""
+
+    @staticmethod
+    def forward(ctx: Any, posterior: Tensor) -> Tensor:
+        return (posterior > 0.5).to(posterior.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0]
+
+
+def _branch(*widths: int) -> nn.Sequential:
+    """3×3 convolutions with ReLU through ``widths``, then a linear 1×1 to one channel."""
+    layers: list[nn.Module] = []
+    for inside, outside in pairwise(widths):
+        layers += [nn.Conv2d(inside, outside, 3, padding=1), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 1))
+
+
+class MaskAware(Method):
+    """(b, c, h, w) → ``density`` and ``mask``, (b, 1, h/s, w/s) each, s the stride of the backbone's finest map."""
+
+    settings_type = MaskAwareSettings
+
+    def __init__(self, settings: MaskAwareSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        width, variant = settings.width, settings.variant
+        self.backbone = build_backbone(settings.backbone, in_channels=settings.in_channels, **settings.backbone_options)
+        channels, strides = self.backbone.channels, self.backbone.strides
+        if any(coarse != 2 * fine for fine, coarse in pairwise(strides)):
+            raise InputError(f"The backbone's strides must double from one to the next, but they are {strides}.")
+        # The paper's light backbone already ends in the branches' 256 channels: no adapter there.
+        self.neck: nn.Module | None = None if channels == [width] else TopDownNeck(channels, width)
+        self.stride = strides[0]
+
+        self.mask_branch = _branch(width, width) if variant not in ("baseline1", "baseline2") else None
+        self.feedback: nn.Module | None = None
+        if variant in ("solution4", "solution5", "baseline3"):
+            self.feedback = nn.Sequential(nn.Conv2d(1, width, 3, padding=1), nn.ReLU(inplace=True))
+            self.regressor = _branch(2 * width, width, width)
+        elif variant == "baseline2":
+            self.regressor = _branch(width, width, width, width)
+        else:
+            self.regressor = _branch(width, width)
+
+        std = 0.01 if settings.initialisation == "normal" else None
+        for part in (self.neck, self.mask_branch, self.feedback, self.regressor):
+            if part is not None:
+                initialise_he(part, std=std)
+        if settings.backbone in ("light", "vgg16"):
+            initialise_he(self.backbone, std=std)
+        if settings.density_activation == "softplus":
+            # Starts near the mean of a crowd, about one person in twenty cells, not at softplus(0) = 0.69.
+            last = _last(self.regressor)
+            nn.init.normal_(last.weight, 0.0, 0.01)
+            nn.init.constant_(last.bias, -3.0)  # type: ignore[arg-type]
+
+        self.input_spec = InputSpec(
+            channels=settings.in_channels,
+            mean=settings.mean[: settings.in_channels],
+            std=settings.std[: settings.in_channels],
+            size_divisor=strides[-1],
+        )
+        self.outputs = (OutputSpec(name="density", stride=self.stride),)
+        if variant.startswith("solution"):
+            self.outputs += (OutputSpec(name="mask", stride=self.stride),)
+        self.decoder = DecoderSpec(name="density", settings={"density_scale": 1.0})
+
+    def initialise(self, file: Path) -> None:
+        load_backbone(self.backbone, file)
+
+    def _maps(self, images: Tensor, true_mask: Tensor | None) -> dict[str, Tensor]:
+        features = self.backbone(images)
+        image = features[0] if self.neck is None else self.neck(features)
+        variant = self.settings.variant
+        if self.mask_branch is None:
+            return {"density": self._positive(self.regressor(image))}
+        logits = self.mask_branch(image)
+        if variant == "baseline3":  # the branch regresses density, which the fusion then listens to
+            assert self.feedback is not None
+            first = self._positive(logits)
+            fused = torch.cat([image, self.feedback(first)], dim=1)
+            return {"density": self._positive(self.regressor(fused)), "first_density": first}
+        posterior = torch.sigmoid(logits)
+        maps = {"mask": posterior, "mask_logits": logits}
+        if self.feedback is not None:
+            entering = posterior
+            if variant == "solution4":
+                hard = self.settings.hard_mask
+                entering = true_mask if true_mask is not None else _PassThrough.apply(posterior) if hard else posterior
+            fused = torch.cat([image, self.feedback(entering)], dim=1)
+            density = self._positive(self.regressor(fused))
+        else:
+            gate = posterior
+            if variant == "solution1":
+                gate = true_mask if true_mask is not None else _PassThrough.apply(posterior)
+            elif variant == "solution3":
+                gate = _PassThrough.apply(posterior)
+            density = self._positive(self.regressor(image)) * gate
+        return {"density": density, **maps}
+
+    def _positive(self, density: Tensor) -> Tensor:
+        activation = self.settings.density_activation
+        if activation == "linear":
+            return density
+        return F.relu(density) if activation == "relu" else F.softplus(density)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        maps = self._maps(images, None)
+        return {spec.name: maps[spec.name] for spec in self.outputs}
+
+    def training_forward(self, images: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return self._maps(images, targets["mask"])
+
+    def targets(self, scene: Scene) -> TargetMaps:
+        settings = self.settings
+        sigma = settings.density_sigma
+        density = density_map(
+            scene.points_xy,
+            scene.size_wh,
+            density_sigma=adaptive_sigma(scene.points_xy) if sigma == "adaptive" else sigma,
+            kernel_size=None if sigma == "adaptive" else settings.kernel_size,
+            region=scene.region,
+        )
+        if settings.mask == "density":
+            mask = density_mask(density)
+        elif settings.mask == "disc":
+            mask = disc_mask(scene.points_xy, scene.size_wh, radius_px=settings.disc_radius_px)
+        elif scene.boxes_xyxy is not None:
+            mask = box_mask(scene.boxes_xyxy, scene.size_wh)
+        else:
+            raise InputError(f'mask: box needs head boxes, which "{scene.name}" has not: choose density or disc.')
+        if scene.region is not None:
+            mask = mask * scene.region
+        return {"density": sum_pool(density, self.stride)[None], "mask": max_pool(mask, self.stride)[None]}
+
+    def loss(self, maps: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        settings = self.settings
+        losses = {"density": self._density_loss(maps["density"].float(), targets["density"])}
+        total = settings.alpha * losses["density"]
+        if "mask_logits" in maps:
+            losses["mask"] = mask_focal_bce(maps["mask_logits"].float(), targets["mask"], gamma=settings.mask_gamma)
+            total = total + settings.mask_weight * losses["mask"]
+        elif "first_density" in maps:
+            losses["first_density"] = self._density_loss(maps["first_density"].float(), targets["density"])
+            total = total + settings.mask_weight * losses["first_density"]
+        return {"total": total, **losses}
+
+    def _density_loss(self, density: Tensor, target: Tensor) -> Tensor:
+        if self.settings.density_loss == "mse":
+            return density_mse(density, target)
+        return block_count_loss(density, target, blocks=self.settings.blocks, comparison=self.settings.comparison)
+
+
+def _last(branch: nn.Sequential) -> nn.Conv2d:
+    layer = branch[-1]
+    assert isinstance(layer, nn.Conv2d)
+    return layer

@@ -1,0 +1,43 @@
+"""Necks: the maps of several strides into one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class TopDownNeck(nn.Module):
+    """A feature pyramid's top-down path to its finest level, with batch normalisation.
+
+    Each level passes a 1×1 convolution, takes the coarser one up-sampled by nearest neighbour, and a 3×3
+    convolution mixes them. With a single level it is the 1×1 adapter alone.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.laterals = nn.ModuleList([nn.Conv2d(inside, width, 1) for inside in channels])
+        mixing = len(channels) if len(channels) > 1 else 0
+        self.mixes = nn.ModuleList(
+            [
+                nn.Sequential(
+                    nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+                )
+                for _ in range(mixing)
+            ]
+        )
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Maps from fine to coarse → (b, width, h, w) of the finest."""
+        if not len(self.mixes):
+            return F.relu(self.laterals[0](features[0]))
+        mixed: Tensor | None = None
+        for level in reversed(range(len(features))):
+            lateral = self.laterals[level](features[level])
+            if mixed is not None:
+                # A fixed factor of 2 exports as a constant; size_divisor makes it exact.
+                lateral = lateral + F.interpolate(mixed, scale_factor=2.0, mode="nearest")
+            mixed = self.mixes[level](lateral)
+        assert mixed is not None
+        return mixed
