@@ -1,0 +1,130 @@
+"""Counter: a loaded model that turns images into Predictions. `load` finds the model and opens it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+import headcount.data.predictions  # noqa: F401  (registers the codecs that Prediction.save writes with)
+from headcount.core.card import ModelCard
+from headcount.core.image import DEFAULT_MAX_PIXELS
+from headcount.core.prediction import Prediction
+from headcount.core.scene import Scene
+from headcount.decode import get_decoder
+from headcount.infer import DEFAULT_MODEL
+from headcount.infer.models import check_weights, find_model
+from headcount.infer.runtimes import Runtime, choose_runtime, open_runtime
+from headcount.infer.tiling import is_tiled, network_maps
+
+Source = str | Path | NDArray[np.uint8] | Scene
+"""What can be counted: an image file, (h, w, 3) or (h, w) uint8 pixels, or a Scene."""
+
+_TOO_SMALL_PX = 32
+
+
+def load(
+    model: str | Path = DEFAULT_MODEL,
+    *,
+    device: str = "auto",
+    runtime: str = "auto",
+    precision: str = "auto",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Counter:
+    """Load a model for counting.
+
+    Args:
+        model: a shipped name, or the path of an ``.onnx`` or ``.safetensors`` file with its card beside it.
+        device: ``auto``, ``cpu`` or ``cuda`` (through torch).
+        runtime: ``auto`` (OpenVINO for ONNX files), ``openvino``, ``onnxruntime`` or ``torch``.
+        precision: ``auto`` (the runtime's own choice), ``f32`` or ``bf16``.
+        max_pixels: image files with more pixels are refused before they are decoded.
+
+    Raises:
+        ModelError: the model is unknown, damaged, a pickle, or not the one its card was written for.
+        InputError: a setting is unknown, or settings do not go together.
+        MissingExtraError: the runtime is not in this install.
+    """
+    found = find_model(model)
+    name, weights = choose_runtime(runtime, device, found.weights, first=found.named)
+    check_weights(weights, found.card)
+    opened = open_runtime(name, weights, found.card, device=device, precision=precision)
+    return Counter(found.card, opened, max_pixels=max_pixels)
+
+
+class Counter:
+    """Counts people in images with one loaded model.
+
+    Attributes:
+        card: what is known about the model.
+        runtime: what computes it, with its ``name``, ``device`` and ``precision``.
+        max_pixels: limit for image files.
+    """
+
+    def __init__(self, card: ModelCard, runtime: Runtime, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
+        self.card = card
+        self.runtime = runtime
+        self.max_pixels = max_pixels
+        self._decode = get_decoder(card.decoder.name)
+        self._strides = {output.name: output.stride for output in card.outputs}
+
+    def count(self, source: Source) -> Prediction:
+        """Count one image. A Scene's annotations and region are left aside: the whole image is counted.
+
+        ``Prediction.source`` is the path as it was given, or the Scene's own source. ``timing_ms`` holds ``read``,
+        ``network``, ``decode`` and ``total``.
+
+        Raises:
+            InputError: the image cannot be read, or has more than ``max_pixels`` pixels.
+            ModelError: the model's maps are not what its card says, or hold NaN.
+        """
+        started = perf_counter()
+        scene = _as_scene(source)
+        pixels = scene.pixels(max_pixels=self.max_pixels)
+        size_wh = (pixels.shape[1], pixels.shape[0])
+        read = perf_counter()
+        maps = network_maps(pixels, self.runtime.run, self.card)
+        computed = perf_counter()
+        prediction = self._decode(maps, self._strides, self.card.decoder.settings, size_wh)
+        decoded = perf_counter()
+        return dataclasses.replace(
+            prediction,
+            model=self.card.name,
+            source=scene.source or (str(scene.image) if isinstance(scene.image, Path) else ""),
+            timing_ms={
+                "read": 1e3 * (read - started),
+                "network": 1e3 * (computed - read),
+                "decode": 1e3 * (decoded - computed),
+                "total": 1e3 * (decoded - started),
+            },
+            warnings=(*prediction.warnings, *self._warnings(size_wh)),
+        )
+
+    def count_many(self, sources: Iterable[Source]) -> Iterator[Prediction]:
+        """Count images one after the other, each when it is asked for; nothing is kept.
+
+        Raises:
+            InputError, ModelError: as ``count`` does, at the image concerned.
+        """
+        for source in sources:
+            yield self.count(source)
+
+    def _warnings(self, size_wh: tuple[int, int]) -> tuple[str, ...]:
+        warnings = []
+        if min(size_wh) < _TOO_SMALL_PX:
+            warnings.append(f"{size_wh[0]}×{size_wh[1]} pixels are too few to show people: the count means little.")
+        if not self.card.tile.exact and is_tiled(size_wh, self.card):
+            warnings.append("Counted in tiles by a model that looks at the whole image: whole, it may count otherwise.")
+        return tuple(warnings)
+
+
+def _as_scene(source: Source) -> Scene:
+    if isinstance(source, Scene):
+        return source
+    if isinstance(source, (str, Path)):
+        return Scene(image=Path(source), source=str(source))
+    return Scene(image=np.asarray(source))

@@ -1,0 +1,112 @@
+"""Where models come from: the shipped ones by name, anybody's own by file, and nothing that could run code."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from headcount.core.card import ModelCard
+from headcount.core.errors import ModelError, nearest
+
+WEIGHTS = (".onnx", ".safetensors")
+_PICKLES = (".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".bin", ".pt2", ".tar", ".joblib")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A model on disk: its card, and its weights by suffix.
+
+    ``named`` is the suffix of the file that was asked for, None where the model was asked for by name.
+    """
+
+    card: ModelCard
+    weights: dict[str, Path]
+    named: str | None = None
+
+
+def shipped_models() -> list[str]:
+    """Names of the models inside the package, sorted."""
+    return sorted(path.stem for path in _shipped_folder().glob("*.json") if _weights_beside(path))
+
+
+def find_model(model: str | Path) -> ModelFiles:
+    """A model by its shipped name, or by the path of an ``.onnx`` or ``.safetensors`` file with its card beside it.
+
+    Raises:
+        ModelError: there is no such model, its card is missing or wrong, or the file is another thing (a pickled
+            checkpoint above all, which can run code when opened).
+    """
+    path = Path(model)
+    if str(model) in shipped_models():
+        card = _shipped_folder() / f"{model}.json"
+        return ModelFiles(ModelCard.read(card), _weights_beside(card))
+    if path.suffix.lower() in _PICKLES:
+        raise ModelError(_refusal(path))
+    if path.is_dir():
+        raise ModelError(f'"{model}" is a folder: name the .onnx or .safetensors file in it.')
+    if path.suffix.lower() in WEIGHTS:
+        if not path.is_file():
+            raise ModelError(f'There is no model file "{model}": check the path.')
+        _check_content(path)
+        card = path.with_suffix(".json")
+        suffix = path.suffix.lower()
+        return ModelFiles(ModelCard.read(card), {**_weights_beside(card), suffix: path}, suffix)
+    if path.is_file():
+        if _is_pickle(_head(path)):
+            raise ModelError(_refusal(path))
+        raise ModelError(f'"{model}" is neither an .onnx nor a .safetensors file: export the model anew.')
+    raise ModelError(f'There is no model "{model}".{nearest(str(model), shipped_models())} See headcount models.')
+
+
+def check_weights(path: Path, card: ModelCard) -> None:
+    """Refuse weights that are not what their suffix or their card says.
+
+    Raises:
+        ModelError: the content is a pickle, a zip or no such format, or its SHA-256 is not the card's.
+    """
+    _check_content(path)
+    card.verify(path)
+
+
+def _shipped_folder() -> Path:
+    return Path(str(files("headcount"))) / "weights"
+
+
+def _weights_beside(card: Path) -> dict[str, Path]:
+    return {suffix: card.with_suffix(suffix) for suffix in WEIGHTS if card.with_suffix(suffix).is_file()}
+
+
+def _refusal(path: Path) -> str:
+    return (
+        f'"{path}" is a pickled checkpoint, which can run code when it is opened, and is never read for counting: use '
+        "the .onnx or .safetensors file of the model (headcount import and headcount export make them)."
+    )
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(64)
+    except OSError as error:
+        raise ModelError(f'"{path}" cannot be read ({error.strerror or error}): check its permissions.') from error
+
+
+def _is_pickle(head: bytes) -> bool:
+    # A pickle of protocol 2 and later, torch's zip around one, or a compressed file that may hold either.
+    return head.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04", b"\x1f\x8b", b"BZh"))
+
+
+def _check_content(path: Path) -> None:
+    """Judge a file by its first bytes, whatever its name says."""
+    head = _head(path)
+    if not head:
+        raise ModelError(f'"{path}" is empty (0 bytes): copy it again from where it came.')
+    if _is_pickle(head):
+        raise ModelError(_refusal(path))
+    if path.suffix.lower() == ".safetensors":
+        # Eight bytes say how long the JSON header is that follows them.
+        length = struct.unpack("<Q", head[:8])[0] if len(head) > 8 else 0
+        if not 2 <= length <= path.stat().st_size - 8 or head[8:9] != b"{":
+            raise ModelError(f'"{path}" is damaged or no safetensors file: copy it again, or export it anew.')

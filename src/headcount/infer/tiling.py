@@ -1,0 +1,160 @@
+"""Any image size in bounded memory: equal tiles with enough context, put together before decoding.
+
+Padding: the image is filled to a multiple of the card's ``size_divisor`` at its right and bottom with the card's
+mean colour, which the network's normalisation turns into zeros, the same as its own convolutions see beyond every
+other border. An image thus ends for the network on all four sides alike, nothing is repeated that could look like a
+person, and whole and tiled runs pad the same pixels. Cells wholly in the padding are cut off by the decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headcount.core.card import ModelCard, TileSpec
+from headcount.core.errors import ModelError, nearest
+from headcount.core.image import RgbImage
+
+Maps = dict[str, NDArray[np.float32]]
+Run = Callable[[NDArray[np.uint8]], Maps]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One tile along one axis, in pixels: what the network sees, and the core that is kept of it."""
+
+    start: int
+    stop: int
+    core_start: int
+    core_stop: int
+
+
+def cut(length: int, tile: int, halo: int, divisor: int) -> list[Window]:
+    """Windows over ``length`` pixels, all equally long, at most ``tile``, their cores side by side without a gap.
+
+    Every core has ``halo`` pixels of context on both sides, or ends where the image ends. Starts, stops and cores
+    are multiples of ``divisor``, as ``length`` must be, so that each stride of the network falls on the same pixels
+    as in the whole image.
+
+    Raises:
+        ModelError: the tile leaves no core once halo and size are multiples of the divisor.
+
+    >>> cut(192, 128, 32, 32)
+    [Window(start=0, stop=128, core_start=0, core_stop=96), Window(start=64, stop=192, core_start=96, core_stop=192)]
+    """
+    whole, largest, context = length // divisor, tile // divisor, -(-halo // divisor)
+    if whole <= largest:
+        return [Window(0, length, 0, length)]
+    if largest <= 2 * context:
+        raise ModelError(
+            f"Tiles of {tile} px with a halo of {halo} px leave no core in steps of {divisor} px: mend the card."
+        )
+    number = -(-(whole - 2 * context) // (largest - 2 * context))
+    side = 2 * context + -(-(whole - 2 * context) // number)  # no longer than this many windows need
+    starts = [k * (whole - side) // (number - 1) for k in range(number)]
+    seams = [0, *(start + context for start in starts[1:]), whole]
+    return [
+        Window(start * divisor, (start + side) * divisor, seams[k] * divisor, seams[k + 1] * divisor)
+        for k, start in enumerate(starts)
+    ]
+
+
+def plan(size_wh: tuple[int, int], spec: TileSpec, divisor: int) -> tuple[list[Window], list[Window]]:
+    """Windows along x and along y of an image whose padded size is ``size_wh``.
+
+    Memory follows area, so an image that is long and thin is cut along its length only, into tiles as long as
+    their thinness allows.
+    """
+    width, height = size_wh
+    area = spec.size**2
+    if width * height <= area:
+        return [Window(0, width, 0, width)], [Window(0, height, 0, height)]
+    tile_width = area // height if height < spec.size else spec.size
+    tile_height = area // width if width < spec.size else spec.size
+    return cut(width, tile_width, spec.halo, divisor), cut(height, tile_height, spec.halo, divisor)
+
+
+def is_tiled(size_wh: tuple[int, int], card: ModelCard) -> bool:
+    """Whether an image of this size is cut into tiles for this model."""
+    columns, rows = plan(_padded(size_wh, card.input.size_divisor), card.tile, card.input.size_divisor)
+    return len(columns) * len(rows) > 1
+
+
+def network_maps(pixels: RgbImage, run: Run, card: ModelCard) -> Maps:
+    """All maps that the card names, of an image of any size: (c, h' / stride, w' / stride), h' × w' padded.
+
+    Memory is that of one tile, by the card's ``tile``, and of the maps themselves.
+
+    Raises:
+        ModelError: the network's maps are not what the card says.
+    """
+    divisor = card.input.size_divisor
+    strides = {output.name: output.stride for output in card.outputs}
+    for name, stride in strides.items():
+        if divisor % stride:
+            raise ModelError(f'Stride {stride} of "{name}" does not divide the size divisor {divisor}: mend the card.')
+    width, height = _padded((pixels.shape[1], pixels.shape[0]), divisor)
+    columns, rows = plan((width, height), card.tile, divisor)
+    fill = np.rint(255 * np.resize(np.asarray(card.input.mean), 3)).astype(np.uint8)
+    maps: Maps = {}
+    visits = {name: np.zeros((height // s, width // s), np.float32) for name, s in strides.items()}
+    averaged = card.tile.overlap == "average" and len(columns) * len(rows) > 1
+    for y in rows:
+        for x in columns:
+            tile = _checked(run(_window_pixels(pixels, x, y, fill)), x, y, card)
+            for name, stride in strides.items():
+                values = tile[name]
+                if name not in maps:
+                    maps[name] = np.zeros((values.shape[0], height // stride, width // stride), np.float32)
+                if averaged:
+                    place = np.s_[y.start // stride : y.stop // stride, x.start // stride : x.stop // stride]
+                    maps[name][:, *place] += values
+                    visits[name][place] += 1
+                else:
+                    rows_in, columns_in = _core(y, stride), _core(x, stride)
+                    kept = np.s_[y.core_start // stride : y.core_stop // stride,
+                                 x.core_start // stride : x.core_stop // stride]  # fmt: skip
+                    maps[name][:, *kept] = values[:, rows_in, columns_in]
+    if averaged:
+        for name, number in visits.items():
+            maps[name] /= number
+    return maps
+
+
+def _padded(size_wh: tuple[int, int], divisor: int) -> tuple[int, int]:
+    return -(-size_wh[0] // divisor) * divisor, -(-size_wh[1] // divisor) * divisor
+
+
+def _core(window: Window, stride: int) -> slice:
+    return slice((window.core_start - window.start) // stride, (window.core_stop - window.start) // stride)
+
+
+def _window_pixels(pixels: RgbImage, x: Window, y: Window, fill: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(1, h, w, 3): a window's pixels, filled where it reaches beyond the image."""
+    inside = pixels[y.start : y.stop, x.start : x.stop]
+    if inside.shape[:2] == (y.stop - y.start, x.stop - x.start):
+        return np.ascontiguousarray(inside)[None]
+    filled = np.empty((1, y.stop - y.start, x.stop - x.start, 3), np.uint8)
+    filled[:] = fill
+    filled[0, : inside.shape[0], : inside.shape[1]] = inside
+    return filled
+
+
+def _checked(maps: Maps, x: Window, y: Window, card: ModelCard) -> Maps:
+    """One image's maps without the batch axis, once they are what the card says."""
+    checked: Maps = {}
+    for output in card.outputs:
+        if output.name not in maps:
+            raise ModelError(f'The network of "{card.name}" makes no map "{output.name}".{nearest(output.name, maps)}')
+        shape = maps[output.name].shape
+        expected = ((y.stop - y.start) // output.stride, (x.stop - x.start) // output.stride)
+        if len(shape) != 4 or shape[0] != 1 or shape[2:] != expected:
+            raise ModelError(
+                f'The map "{output.name}" of "{card.name}" must be (1, c, {expected[0]}, {expected[1]}) at stride '
+                f"{output.stride}, but it is {shape}: the card is not of these weights."
+            )
+        checked[output.name] = maps[output.name][0]
+    return checked

@@ -1,0 +1,106 @@
+"""A Counter counts what it is given, of any kind and size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import headcount
+from headcount import Counter, InputError, ModelError, Scene
+from headcount.core.card import ModelCard, OutputSpec, TileSpec
+
+
+@pytest.fixture(scope="module")
+def counter(tiny_model: str) -> Counter:
+    return headcount.load(tiny_model, precision="f32")
+
+
+@pytest.fixture
+def picture_file(tmp_path: Path, picture: np.ndarray) -> Path:
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
+def test_all_kinds_of_source_agree(counter: Counter, picture: np.ndarray, picture_file: Path) -> None:
+    scene = Scene(image=picture_file, source="camera 1")
+    found = [counter.count(source) for source in (picture, picture_file, str(picture_file), scene)]
+    assert len({prediction.count for prediction in found}) == 1
+    assert [prediction.source for prediction in found] == ["", str(picture_file), str(picture_file), "camera 1"]
+
+
+def test_a_prediction_is_complete(counter: Counter, picture_file: Path) -> None:
+    found = counter.count(picture_file)
+    assert found.model == "tiny"
+    assert found.size_wh == (160, 96)
+    assert found.density is not None
+    assert found.density.shape == (12, 20)
+    assert found.count == pytest.approx(found.density.sum(dtype=np.float64))
+    assert found.points_kind == "peaks"
+    assert found.warnings == ()
+    steps = dict(found.timing_ms)
+    assert steps.pop("total") == pytest.approx(sum(steps.values()), abs=0.1)
+    assert set(steps) == {"read", "network", "decode"}
+
+
+def test_count_many_is_lazy_and_in_order(counter: Counter, picture: np.ndarray) -> None:
+    pictures = [picture, picture[:40], picture[:, :50]]
+    asked: list[int] = []
+
+    def sources() -> object:
+        for number, one in enumerate(pictures):
+            asked.append(number)
+            yield one
+
+    results = counter.count_many(sources())  # type: ignore[arg-type]
+    first = next(results)
+    assert asked == [0]
+    assert [first.size_wh, *(prediction.size_wh for prediction in results)] == [(160, 96), (160, 40), (50, 96)]
+
+
+def test_odd_images_are_counted(counter: Counter, odd_images: dict) -> None:
+    for path, size_wh, _ in odd_images.values():
+        found = counter.count(path)
+        assert found.size_wh == size_wh
+        assert np.isfinite(found.count)
+        assert (found.points_xy <= size_wh).all()
+        assert bool(found.warnings) == (min(size_wh) < 32)
+
+
+def test_a_gray_picture_counts_like_its_three_channels(counter: Counter, picture: np.ndarray) -> None:
+    gray = picture[..., 0]
+    assert counter.count(gray).count == counter.count(np.dstack([gray] * 3)).count
+
+
+@pytest.mark.parametrize("name", ["missing.jpg", "zero.jpg", "text.jpg", "cut.jpg", "huge.png"])
+def test_bad_images_are_refused(counter: Counter, bad_images: dict, name: str) -> None:
+    path, words = bad_images[name]
+    with pytest.raises(InputError, match=words):
+        counter.count(path)
+
+
+def test_max_pixels(tiny_model: str, picture_file: Path) -> None:
+    with pytest.raises(InputError, match="over the limit of 100"):
+        headcount.load(tiny_model, max_pixels=100).count(picture_file)
+
+
+def test_tiled_models_that_pool_say_so(counter: Counter, tiny_card: Callable[..., ModelCard]) -> None:
+    pooling = Counter(tiny_card(tile=TileSpec(size=256, halo=32, exact=False)), counter.runtime)
+    assert pooling.count(np.zeros((64, 64, 3), np.uint8)).warnings == ()
+    (warning,) = pooling.count(np.zeros((500, 500, 3), np.uint8)).warnings
+    assert "in tiles" in warning
+
+
+def test_a_wrong_card_is_a_model_error(counter: Counter, tiny_card: Callable[..., ModelCard]) -> None:
+    wrong = Counter(tiny_card(outputs=(OutputSpec(name="mask", stride=8),)), counter.runtime)
+    with pytest.raises(ModelError, match="density"):
+        wrong.count(np.zeros((64, 64, 3), np.uint8))
+
+
+def test_save_works_after_load(counter: Counter, picture_file: Path, tmp_path: Path) -> None:
+    found = counter.count(picture_file)
+    for suffix in (".json", ".jsonl", ".csv", ".png", ".jpg"):
+        assert found.save(tmp_path / f"out{suffix}").stat().st_size > 0
