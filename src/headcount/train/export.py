@@ -1,0 +1,190 @@
+"""Export: a checkpoint becomes one ONNX file for counting, safetensors for going on, and one card for both."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.export import Dim
+
+from headcount.core.card import DataUse, ModelCard, Result, sha256_of
+from headcount.core.errors import InputError, ModelError
+from headcount.core.files import replacing
+from headcount.data.catalogue import CATALOGUE
+from headcount.models.method import Method, build_method
+from headcount.train.card import card_of
+from headcount.train.checkpoint import TENSORS, Checkpoint, find_checkpoint, read_checkpoint
+from headcount.train.loaders import PAINTED, normalise
+from headcount.train.settings import Recipe
+
+_HALF_AT_LEAST = 64  # smaller tensors stay float32: halving them saves nothing
+
+
+def export_checkpoint(checkpoint: Path, output: Path, *, reports: Sequence[Path] = ()) -> ModelCard:
+    """Write ``output`` (``.onnx``) and beside it the ``.safetensors`` (fp16) and the card (``.json``).
+
+    ``checkpoint`` is a run's folder (its best checkpoint is taken, else its last) or one checkpoint's folder; the
+    averaged weights are exported. ``reports`` are JSON files of ``headcount evaluate``, whose figures go into the card.
+
+    Raises:
+        ModelError: there is no whole checkpoint, or the ONNX file does not repeat the network.
+        InputError: a report is not one.
+    """
+    saved = _read(checkpoint)
+    recipe = Recipe.model_validate(saved.state["recipe"])
+    method = build_method(recipe.method, recipe.model).eval()
+    method.load_state_dict(saved.part("ema"))
+    card = card_of(recipe, method).model_copy(
+        update={
+            "name": output.stem,
+            "data": _data_uses(saved.state.get("scenes", {})),
+            "terms": _terms(saved.state.get("scenes", {})),
+            "results": tuple(result for report in reports for result in read_report(report)),
+        }
+    )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    weights = output.with_suffix(".safetensors")
+    halved = {k: v.half() if v.is_floating_point() and v.numel() >= _HALF_AT_LEAST else v
+              for k, v in method.state_dict().items() if not k.endswith("num_batches_tracked")}  # fmt: skip
+    # The ONNX graph is made of the rounded weights, so that both files are one model.
+    method.load_state_dict({k: halved[k].to(v.dtype) if k in halved else v for k, v in method.state_dict().items()})
+    with replacing(weights) as partial:
+        save_file({k: v.contiguous() for k, v in halved.items()}, partial)
+    with replacing(output) as partial:
+        _write_onnx(method, card, partial)
+    card = card.model_copy(update={"sha256": {path.name: sha256_of(path) for path in (output, weights)}})
+    with replacing(output.with_suffix(".json")) as partial:
+        partial.write_text(card.to_json(), encoding="utf-8")
+    return card
+
+
+def _read(path: Path) -> Checkpoint:
+    if not (path / TENSORS).is_file():
+        found = find_checkpoint(path, "best") or find_checkpoint(path, "last")
+        if found is None:
+            raise ModelError(f'"{path}" holds no checkpoint: name the folder of a run, or of one of its checkpoints.')
+        path = found
+    return read_checkpoint(path)
+
+
+def _data_uses(scenes: Mapping[str, int]) -> tuple[DataUse, ...]:
+    terms = {name: entry.terms for name, entry in CATALOGUE.items()} | {PAINTED: "made by headcount"}
+    return tuple(
+        DataUse(name=name, split="train", images=images, terms=terms.get(name, "the user's own"))
+        for name, images in scenes.items()
+    )
+
+
+def _terms(scenes: Mapping[str, int]) -> str:
+    if any(name in CATALOGUE for name in scenes):
+        return "The weights are for research use: the data they were trained on states no licence."
+    return ""
+
+
+def read_report(path: Path) -> list[Result]:
+    """The figures of a ``headcount evaluate`` report, as a card holds them.
+
+    Raises:
+        InputError: the file is no such report.
+    """
+    try:
+        sets = json.loads(path.read_text(encoding="utf-8"))["reports"]
+        return [
+            Result(data=one["data"], split=one["split"], images=one["images"], metric=metric,
+                   value=round(float(one[key]), 3), protocol=one["protocol"])
+            for one in sets
+            for metric, key in (("MAE", "mae"), ("RMSE", "rmse"), ("NAE", "nae"), ("bias", "bias"))
+            if one.get(key) is not None
+        ]  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f'"{path}" is no report of headcount evaluate ({type(error).__name__}: {error}).') from error
+
+
+class _FromPixels(nn.Module):
+    """uint8 NHWC pixels → the method's maps, in the order of its outputs: normalising is part of the graph."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        maps = self.method(normalise(pixels.permute(0, 3, 1, 2), self.method.input_spec))
+        return tuple(maps[output.name] for output in self.method.outputs)
+
+
+def _write_onnx(method: Method, card: ModelCard, path: Path) -> None:
+    divisor = card.input.size_divisor
+    names = [output.name for output in method.outputs]
+    example = torch.zeros(1, 4 * divisor, 6 * divisor, 3, dtype=torch.uint8)
+    shapes = {1: divisor * Dim("rows", min=1), 2: divisor * Dim("columns", min=1)}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    # The exporter reports its progress on standard output, which is ours for results.
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            _FromPixels(method).eval(), (example,), None, input_names=["pixels"], output_names=names,
+            dynamic_shapes=(shapes,), dynamo=True,
+        )  # fmt: skip
+        assert program is not None
+        model = program.model_proto
+    _strip(model)
+    _halve(model)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+    _compare(method, path, names, divisor)
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Take off what the exporter wrote for its own debugging: stack traces with paths of this machine."""
+    del model.metadata_props[:]
+    model.doc_string = model.graph.doc_string = ""
+    model.graph.name = "headcount"
+    del model.graph.metadata_props[:]
+    for thing in (*model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.output,
+                  *model.graph.value_info):  # fmt: skip
+        thing.doc_string = ""
+        del thing.metadata_props[:]
+
+
+def _halve(model: onnx.ModelProto) -> None:
+    """Store large weights as float16, each behind a Cast to float32: half the file, the arithmetic unchanged.
+
+    Runtimes fold the casts when they load the model.
+    """
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or values.size < _HALF_AT_LEAST:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], name=f"{name}.cast", to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _compare(method: Method, path: Path, names: Sequence[str], divisor: int) -> None:
+    """Run both on noise of another size than the example's: an export that differs is no export."""
+    import onnxruntime
+
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 3 * divisor, 5 * divisor, 3), dtype=np.uint8)
+    with torch.inference_mode():
+        expected = [value.numpy() for value in _FromPixels(method)(torch.from_numpy(pixels))]
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    for name, mine, theirs in zip(names, expected, session.run(list(names), {"pixels": pixels}), strict=True):
+        difference = float(np.abs(mine - theirs).max() / max(1.0, float(np.abs(mine).max())))
+        # Folded batch norms are rounded to float16 anew: a few parts in ten thousand.
+        if not difference < 5e-3:
+            raise ModelError(f'The exported map "{name}" differs from the network\'s by {difference:.1e}.')

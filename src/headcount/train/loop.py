@@ -1,0 +1,246 @@
+"""Training: one loop, read from top to bottom. A run that is cut off and resumed ends bit-equal to one that was not."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from headcount.core.drawing import draw_density
+from headcount.core.errors import HeadcountError, InputError, nearest
+from headcount.core.scene import Scene
+from headcount.data.registry import READERS, read_dataset
+from headcount.evaluate.run import CountingReport, evaluate_counting
+from headcount.infer.counter import Counter
+from headcount.models.method import Method, build_method
+from headcount.train.card import card_of
+from headcount.train.checkpoint import (
+    Checkpoint,
+    find_checkpoint,
+    flatten_optimiser,
+    read_checkpoint,
+    unflatten_optimiser,
+    write_checkpoint,
+)
+from headcount.train.loaders import Batches, read_pools
+from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
+from headcount.train.settings import Recipe
+from headcount.train.torch_runtime import TorchRuntime
+
+Say = Callable[[str], None]
+_MAY_DIFFER = frozenset({"output", "checkpoint_seconds", "log_steps", "threads", "device", "summary"})
+"""Settings that a resumed run may change: they do not change its result, or only as another machine would."""
+
+
+def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
+    """Run a recipe and return its last checkpoint's folder.
+
+    The run's folder holds ``recipe.json``, TensorBoard events, and the checkpoints ``last-…`` and ``best-…``. The
+    seed, the recipe and the data decide the result; when checkpoints fall does not.
+
+    Raises:
+        InputError: the folder holds a run and ``resume`` was not asked for, the recipe of a resumed run differs,
+            or the data or the initialisation cannot be read.
+        HeadcountError: the loss is no longer finite.
+    """
+    folder = recipe.folder
+    found = find_checkpoint(folder)
+    if not resume and (found is not None or (folder / "recipe.json").exists()):
+        raise InputError(f'"{folder}" holds a run already: go on with --resume, or choose another output=FOLDER.')
+    unknown = recipe.data.sources.keys() - READERS.keys()
+    if unknown:
+        raise InputError(f'data.sources names "{min(unknown)}", which no reader has.{nearest(min(unknown), READERS)}')
+    saved = read_checkpoint(found) if resume and found is not None else None
+    if saved is not None:
+        _check_same_recipe(recipe, saved.state["recipe"], folder)
+
+    if recipe.threads is not None:
+        torch.set_num_threads(recipe.threads)
+    fabric = Fabric(
+        accelerator=recipe.device, devices=1, precision="bf16-mixed" if recipe.precision == "bf16" else "32-true"
+    )
+    torch.manual_seed(recipe.seed)
+    method = build_method(recipe.method, recipe.model)
+    if recipe.initialisation not in (None, "none") and saved is None:
+        method.initialise(Path(str(recipe.initialisation)).expanduser())
+    pools = read_pools(recipe.data)
+    validation = {name: read_dataset(f"{name}={path}", "val") for name, path in recipe.data.sources.items()}
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    run = _Run(recipe, method, fabric, folder, say)
+    run.scenes = {pool.name: len(pool.scenes) for pool in pools}
+    run.restore(saved)
+    seen = ", ".join(f"{images} {name}" for name, images in run.scenes.items())
+    say(f"{recipe.name}: {seen} scenes; step {run.step} of {recipe.total_steps}; threads {torch.get_num_threads()}")
+    batches = Batches(
+        pools, method, recipe.data, batch=recipe.batch, steps_per_epoch=recipe.steps_per_epoch, seed=recipe.seed
+    )
+    try:
+        for step, (images, targets) in batches.run(run.step, recipe.total_steps):
+            run.learn(step, images, targets)
+            if run.step % recipe.steps_per_epoch == 0:
+                run.end_epoch(validation)
+    except KeyboardInterrupt:
+        run.checkpoint()
+        say(f'Stopped at step {run.step}; "--resume" goes on from there.')
+        raise
+    finally:
+        run.writer.close()
+    return run.checkpoint()
+
+
+class _Run:
+    """What moves while training: the weights, their average, the optimiser, the best so far."""
+
+    def __init__(self, recipe: Recipe, method: Method, fabric: Fabric, folder: Path, say: Say) -> None:
+        self.recipe, self.fabric, self.folder, self.say = recipe, fabric, folder, say
+        self.method = method.to(memory_format=torch.channels_last)
+        self.averaged: Method = copy.deepcopy(self.method)
+        self.step, self.best, self.history = 0, float("inf"), list[dict[str, Any]]()
+        self.scenes: dict[str, int] = {}
+        self.saved_at = self.clock = time.monotonic()
+
+    def restore(self, saved: Checkpoint | None) -> None:
+        """Take up a checkpoint, or start afresh."""
+        if saved is not None:
+            self.step, self.best, self.history = saved.step, saved.state["best"], saved.state["history"]
+            self.method.load_state_dict(saved.part("model"))
+            self.averaged.load_state_dict(saved.part("ema"))
+        self._set_up(optimiser_name(self.step, self.recipe))
+        # A checkpoint on the very step of a change of optimiser holds the old one's state.
+        if saved is not None and saved.state["optimiser"] == self.optimiser_kind:
+            self.optimiser.load_state_dict(unflatten_optimiser(saved.part("optimiser"), saved.state["optimiser_state"]))
+        self.averaged.to(self.fabric.device)
+        self.writer = SummaryWriter(str(self.folder), purge_step=self.step or None)
+
+    def _set_up(self, kind: str) -> None:
+        settings = self.recipe.optimiser
+        self.optimiser_kind = kind
+        groups = self.method.parameter_groups(settings.lr, settings.backbone_lr_factor)
+        optimiser = build_optimiser(kind, groups, settings)
+        self.wrapped, self.optimiser = self.fabric.setup(self.method, optimiser)
+        self.wrapped.mark_forward_method("training_forward")
+
+    def learn(self, step: int, images: Tensor, targets: dict[str, Tensor]) -> None:
+        """One step."""
+        recipe = self.recipe
+        kind = optimiser_name(step, recipe)
+        if kind != self.optimiser_kind:
+            self._set_up(kind)
+        self.method.train()
+        torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout, if any, is a function of the step as well
+        images = self.fabric.to_device(images.contiguous(memory_format=torch.channels_last))
+        targets = self.fabric.to_device(targets)
+        set_lr(self.optimiser, lr_factor(step, recipe))
+        losses = self.method.loss(self.wrapped.training_forward(images, targets), targets)
+        if not torch.isfinite(losses["total"]):
+            raise HeadcountError(f"The loss is no longer finite at step {step}: lower optimiser.lr and resume.")
+        self.optimiser.zero_grad()
+        self.fabric.backward(losses["total"])
+        norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=recipe.optimiser.clip_norm)
+        self.optimiser.step()
+        self._average(step)
+        self.step = step + 1
+        if step == 0 or self.step % recipe.log_steps == 0:
+            self._log(losses, norm)
+        if time.monotonic() - self.saved_at >= recipe.checkpoint_seconds:
+            self.checkpoint()
+
+    def _average(self, step: int) -> None:
+        """The exponential moving average of weights and batch statistics, warmed up from the first step."""
+        decay = 0.0 if self.recipe.ema is None else min(self.recipe.ema, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for mean, value in zip(self.averaged.state_dict().values(), self.method.state_dict().values(), strict=True):
+                if mean.is_floating_point():
+                    mean.lerp_(value, 1 - decay)
+                else:
+                    mean.copy_(value)
+
+    def _log(self, losses: dict[str, Tensor], norm: Tensor | None) -> None:
+        seconds, self.clock = time.monotonic() - self.clock, time.monotonic()
+        for name, value in losses.items():
+            self.writer.add_scalar(f"loss/{name}", float(value.detach()), self.step)
+        rate = self.optimiser.param_groups[0]["lr"]
+        self.writer.add_scalar("optimiser/lr", rate, self.step)
+        if norm is not None:
+            self.writer.add_scalar("optimiser/gradient_norm", float(norm), self.step)
+        text = " ".join(f"{name} {float(value.detach()):.4f}" for name, value in losses.items())
+        self.say(f"step {self.step}/{self.recipe.total_steps} {text} lr {rate:.2e} ({seconds:.1f} s)")
+
+    def end_epoch(self, validation: dict[str, list[Scene]]) -> None:
+        """Validate where it is due, keep the best, and write a checkpoint."""
+        epoch = self.step // self.recipe.steps_per_epoch
+        due = epoch % self.recipe.validate_every == 0 or epoch == self.recipe.epochs
+        if due and any(validation.values()):
+            reports = {name: self._validate(name, scenes) for name, scenes in validation.items() if scenes}
+            # Sets of different density weigh alike: the mean error relative to each set's mean count.
+            score = sum(report.result.mae / _mean_count(report) for report in reports.values()) / len(reports)
+            maes = {name: round(report.result.mae, 3) for name, report in reports.items()}
+            self.history.append({"step": self.step, "score": score, "mae": maes})
+            if score < self.best:
+                self.best = score
+                write_checkpoint(self.folder, "best", self._state())
+        self.checkpoint()
+
+    def _validate(self, name: str, scenes: list[Scene]) -> CountingReport:
+        method = copy.deepcopy(self.averaged)
+        runtime = TorchRuntime(method, method.input_spec, device=self.fabric.device.type)
+        card = card_of(self.recipe, method)
+        report = evaluate_counting(Counter(card, runtime), scenes, data=name, split="val", keep_worst=3)
+        for metric, value in (("MAE", report.result.mae), ("RMSE", report.result.rmse), ("bias", report.result.bias)):
+            self.writer.add_scalar(f"val-{name}/{metric}", value, self.step)
+        for rank, worst in enumerate(report.worst):
+            if worst.prediction.density is not None:
+                picture = draw_density(worst.scene.pixels(), worst.prediction.density, worst.prediction.density_stride)
+                self.writer.add_image(f"val-{name}/worst-{rank}", picture, self.step, dataformats="HWC")
+        result = report.result
+        self.say(f"validation {name}: MAE {result.mae:.2f} RMSE {result.rmse:.2f} bias {result.bias:+.2f}")
+        return report
+
+    def checkpoint(self) -> Path:
+        """Write the state as ``last``."""
+        path = write_checkpoint(self.folder, "last", self._state())
+        self.saved_at = time.monotonic()
+        return path
+
+    def _state(self) -> Checkpoint:
+        tensors, rest = flatten_optimiser(self.optimiser.state_dict())
+        return Checkpoint(
+            self.step,
+            {
+                **{f"model.{k}": v for k, v in self.method.state_dict().items()},
+                **{f"ema.{k}": v for k, v in self.averaged.state_dict().items()},
+                **{f"optimiser.{k}": v for k, v in tensors.items()},
+            },
+            {
+                "recipe": json.loads(self.recipe.model_dump_json()),
+                "best": self.best,
+                "history": self.history,
+                "scenes": self.scenes,
+                "optimiser": self.optimiser_kind,
+                "optimiser_state": rest,
+            },
+        )
+
+
+def _mean_count(report: CountingReport) -> float:
+    return max(1.0, sum(image.true for image in report.images) / len(report.images))
+
+
+def _check_same_recipe(recipe: Recipe, saved: dict[str, Any], folder: Path) -> None:
+    now = json.loads(recipe.model_dump_json())
+    for key in now:
+        if key not in _MAY_DIFFER and now[key] != saved.get(key):
+            raise InputError(
+                f'The run in "{folder}" was started with another "{key}": resume it unchanged, '
+                "or start a new one with another output=FOLDER."
+            )
