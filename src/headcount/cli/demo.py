@@ -1,0 +1,97 @@
+"""`headcount demo`: a painted crowd whose number is known, or the user's own photo, counted in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from headcount.core.scene import Scene
+
+_MARKER = ".headcount-demo"
+_FILES = ("scene.png", "truth.csv", "overlay.png", "density.png", "prediction.json")
+
+
+def demo(
+    photo: Annotated[
+        Path | None, typer.Argument(metavar="[PHOTO]", help="Your own photo instead.", show_default=False)
+    ] = None,
+    output_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")] = Path("demo-output"),
+    seed: Annotated[int, typer.Option(min=0, help="Which scene is painted.")] = 7,
+) -> None:
+    """Paint a crowd of known number, count it, and show both numbers.
+
+    DIR is overwritten only where an earlier demo made it; any other folder that holds files is left alone.
+    """
+    from headcount.cli.overlays import save_png
+    from headcount.cli.terminal import output_console, people, printable
+    from headcount.core.image import read_image
+    from headcount.infer.counter import load
+
+    console = output_console()
+    pixels = read_image(photo) if photo is not None else None  # before anything is written
+    counter = load()
+    _claim(output_dir, photo)
+    truth: int | None = None
+    if photo is None:
+        photo = output_dir / "scene.png"
+        scene = _painted(seed, photo)
+        truth, pixels = scene.count, scene.pixels()
+    prediction = counter.count(photo)
+    text = f"{printable(photo.name)}: {people(prediction.count)}"
+    if truth is not None:
+        text += f"; the truth is {truth:,} ({_difference(prediction.count, truth)})"
+    console.print(text, soft_wrap=True, style="bold")
+    timing = prediction.timing_ms
+    width, height = prediction.size_wh
+    console.print(
+        f"{counter.card.name} on {counter.runtime.name} {counter.runtime.precision}: {width}×{height} pixels in "
+        f"{timing['total']:.0f} ms, {timing['network']:.0f} of them the network"
+    )
+    save_png(prediction.draw(pixels), output_dir / "overlay.png")
+    written = ["overlay.png"]
+    if prediction.density is not None:
+        save_png(prediction.draw(pixels, kind="density"), output_dir / "density.png")
+        written.append("density.png")
+    prediction.save(output_dir / "prediction.json", overwrite=True)
+    written.append("prediction.json")
+    if truth is not None:
+        written += ["scene.png", "truth.csv"]
+    console.print(f"in {printable(str(output_dir))}: {', '.join(written)}", soft_wrap=True)
+
+
+def _claim(folder: Path, photo: Path | None) -> None:
+    """Make the folder, or empty an earlier demo's of its files, but for one that is the photo."""
+    from headcount.core.errors import InputError
+
+    try:
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARKER).is_file():
+            raise InputError(f'"{folder}" holds files that no demo wrote: choose another --output-dir.')
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _MARKER).touch()
+        for path in (folder / name for name in _FILES):
+            if path.is_file() and not (photo is not None and path.samefile(photo)):
+                path.unlink()
+    except OSError as error:
+        raise InputError(f'"{folder}" cannot be written to ({error.strerror or error}): choose another.') from error
+
+
+def _painted(seed: int, path: Path) -> Scene:
+    """A painted scene, with its image and its points also as files, in the format for anybody's own images."""
+    from headcount.cli.overlays import save_png
+    from headcount.core.scene import Scene
+    from headcount.data.points import write_points
+    from headcount.synth import paint_scene
+
+    scene = paint_scene(seed)
+    save_png(scene.pixels(), path)
+    write_points([Scene(image=path, points_xy=scene.points_xy)], path.with_name("truth.csv"))
+    return scene
+
+
+def _difference(count: float, truth: int) -> str:
+    if truth == 0:
+        return "nobody"
+    return f"{100 * (count - truth) / truth:+.0f} %"

@@ -1,0 +1,143 @@
+"""`headcount evaluate`: how well a model counts a data set, as a table, as JSON, as plots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from headcount.core.scene import Scene
+    from headcount.evaluate.run import CountingReport, CountsScenes
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or a model file.")],
+    data: Annotated[
+        list[str], typer.Option(metavar="NAME=PATH", help="As in shanghaitech-b=/data/ShanghaiTech; may be repeated.")
+    ],
+    split: Annotated[str, typer.Option(help="train, val, trainval or test. Choose nothing by the test split.")] = "val",
+    output: Annotated[Path | None, typer.Option(help="Write a JSON report, with one row per image.")] = None,
+    plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Write a scatter plot, the worst images.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    levels: Annotated[
+        str | None, typer.Option(metavar="300,700", help="Upper bounds of the density levels; else the data set's own.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is already there.")] = False,
+) -> None:
+    """Measure how well a model counts: MAE, RMSE, NAE, bias, by density level."""
+    from headcount import __version__
+    from headcount.cli.files import refuse_report, write_report
+    from headcount.cli.terminal import output_console
+    from headcount.core.errors import InputError
+    from headcount.data.registry import parse_spec, read_dataset
+    from headcount.infer.counter import load
+
+    bounds = None if levels is None else _bounds(levels)
+    refuse_report(output, force=force)
+    sets: dict[tuple[str, str], list[Scene]] = {}
+    for spec in data:
+        name, path = parse_spec(spec)
+        # One's own images come as one list, without splits.
+        label = (f"{name}-{path.stem}", "all") if name == "points" else (name, split)
+        if label in sets:
+            raise InputError(f'"{label[0]}" is given twice: evaluate one copy of it at a time.')
+        sets[label] = read_dataset(spec, split)
+    if plots is not None:
+        from headcount.evaluate.plots import plot_paths
+
+        for name, of_split in sets:
+            plot_paths(plots, name, of_split, overwrite=force)
+    counter = load(model, device=device)
+    runtime = {key: str(getattr(counter.runtime, key)) for key in ("name", "device", "precision")}
+    reports: list[CountingReport] = []
+    out = output_console()
+    for (name, of_split), scenes in sets.items():
+        report = _measured(counter, scenes, name, of_split, bounds)
+        if reports:
+            out.print()
+        out.print("\n".join(report_lines(report)), soft_wrap=True)
+        out.print(f"  counted by {runtime['name']} on {runtime['device']} in {runtime['precision']}")
+        reports.append(report)
+        if plots is not None:
+            from headcount.evaluate.plots import save_plots
+
+            for path in save_plots(report, plots, overwrite=force):
+                out.print(f"wrote {path}", soft_wrap=True)
+    if output is not None:
+        content = {"headcount": __version__, "runtime": runtime, "reports": [report.to_dict() for report in reports]}
+        write_report(output, content)
+        out.print(f"wrote {output}", soft_wrap=True)
+
+
+def report_lines(report: CountingReport) -> list[str]:
+    """The report as it is printed: at most 80 columns, unless a name is longer."""
+    from headcount.cli.terminal import plural
+
+    result = report.result
+    images, heads = plural(result.images, "image"), plural(round(result.heads), "head")
+    low, high = result.mae_interval
+    left_out = f"{plural(result.nae_left_out, 'image')} without heads left out"
+    without = left_out if result.nae_left_out else "no image left out"
+    lines = [
+        f"{report.model} on {report.data}, split {report.split}: {images}, {heads}",
+        f"protocol: {report.protocol}",
+    ]
+    if report.split in ("train", "trainval"):
+        lines.append("note: the model may have been trained on these images")
+    lines += [
+        "",
+        f"  MAE  {result.mae:9.2f}   95 % interval {low:.1f} to {high:.1f}",
+        f"  RMSE {result.rmse:9.2f}",
+        f"  NAE  {'—' if result.nae is None else f'{result.nae:.4f}':>9}   {without}",
+        f"  bias {result.bias:+9.2f}   mean of predicted − true",
+    ]
+    if result.mae_negatives is not None:
+        lines.append(f"  MAE where nobody is {result.mae_negatives:.2f}")
+    if result.game:
+        lines.append("  " + "   ".join(f"GAME({level}) {value:.2f}" for level, value in result.game.items()))
+    lines += ["", f"  {'true count':<12}{'images':>8}{'mean count':>12}{'MAE':>10}{'RMSE':>10}{'bias':>10}"]
+    lines += [
+        f"  {level.name:<12}{level.images:>8,}{level.mean_count:>12,.1f}"
+        f"{level.mae:>10.2f}{level.rmse:>10.2f}{level.bias:>+10.2f}"
+        for level in result.levels
+    ]
+    return [*lines, "", f"  {report.time_ms:.0f} ms per image (median), from file to prediction"]
+
+
+def _measured(
+    counter: CountsScenes, scenes: list[Scene], name: str, split: str, bounds: tuple[int, ...] | None
+) -> CountingReport:
+    import sys
+
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from headcount.cli.terminal import error_console
+    from headcount.evaluate.game import LEVELS
+    from headcount.evaluate.run import evaluate_counting
+
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=error_console(), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(f"{name} {split}", total=len(scenes))
+        return evaluate_counting(
+            counter,
+            scenes,
+            lambda done, _: bar.update(task, completed=done),
+            data=name,
+            split=split,
+            bounds=bounds,
+            game_levels=LEVELS,
+        )
+
+
+def _bounds(levels: str) -> tuple[int, ...]:
+    from headcount.core.errors import InputError
+
+    try:
+        bounds = tuple(int(part) for part in levels.split(","))
+    except ValueError:
+        bounds = (-1,)
+    if min(bounds) < 0 or list(bounds) != sorted(set(bounds)):
+        raise InputError(f'--levels takes ascending whole numbers such as 300,700, got "{levels}".')
+    return bounds

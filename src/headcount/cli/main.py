@@ -1,0 +1,85 @@
+"""The `headcount` command: wires the commands together and turns errors into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from headcount import __version__
+from headcount.cli.count import count
+from headcount.cli.datasets import app as datasets_app
+from headcount.cli.demo import demo
+from headcount.cli.evaluate import evaluate
+from headcount.cli.models import export, import_app, models
+from headcount.cli.train import train
+from headcount.core.errors import HeadcountError
+
+app = typer.Typer(
+    name="headcount",
+    help="Count and locate people in photographs and video, from a queue to a hundred thousand.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"headcount {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error (anywhere in a command).")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command(rich_help_panel="Count")(count)
+app.command(rich_help_panel="Count")(demo)
+app.command(rich_help_panel="Count")(models)
+app.command(rich_help_panel="Measure")(evaluate)
+app.add_typer(datasets_app, name="datasets", rich_help_panel="Measure")
+app.command(rich_help_panel="Train (needs the train extra)")(train)
+app.command(rich_help_panel="Train (needs the train extra)")(export)
+app.add_typer(import_app, name="import", rich_help_panel="Train (needs the train extra)")
+
+
+def main() -> None:
+    """Run the command line; every error a user can mend ends in one sentence and exit code 2."""
+    debug = "--debug" in sys.argv[1:]
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(args=arguments, prog_name="headcount")
+    except HeadcountError as error:
+        if debug:
+            raise
+        _say(str(error))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away (| head): no error, but the interpreter must not flush into it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        _say(
+            f"Something unforeseen went wrong ({type(error).__name__}: {error}). Run again with --debug and report it."
+        )
+        sys.exit(70)
+
+
+def _say(text: str) -> None:
+    print(f"Error: {text}", file=sys.stderr)

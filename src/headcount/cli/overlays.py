@@ -1,0 +1,83 @@
+"""Pictures of results in a folder, under names that never meet."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headcount.core.errors import InputError
+from headcount.core.image import RgbImage
+
+if TYPE_CHECKING:
+    from headcount.data.sources import SourceFile
+
+_ENDING = "-counted.png"
+
+
+class OverlayFolder:
+    """Where overlays go: ``NAME-counted.png``, with a number where two sources share a name.
+
+    Names are planned before anything is counted, in the order of the sources; a video's frames are told apart by
+    their second. A file that exists is overwritten only if asked for, and a source never.
+
+    Raises:
+        InputError: on creation, the folder is a file or cannot be made, or a picture exists already.
+    """
+
+    def __init__(self, folder: Path, files: Sequence[SourceFile], *, overwrite: bool) -> None:
+        self.folder = folder
+        self._taken: set[str] = set()
+        sources = {file.path.resolve() for file in files}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f'The folder "{folder}" cannot be made ({error.strerror or error}).') from error
+        self._stems: dict[Path, str] = {}
+        for file in files:
+            stem = self._stems[file.path] = self._reserve(file.path.name if file.kind == "video" else file.path.stem)
+            if file.kind == "video":
+                there = sorted(folder.glob(f"{glob.escape(stem)}@*{_ENDING}"))
+                planned = there[0] if there else None
+            else:
+                planned = folder / f"{stem}{_ENDING}"
+                if planned.resolve() in sources:
+                    raise InputError(f'"{planned}" is a source: choose another --save-dir.')
+            if planned is not None and planned.exists() and not overwrite:
+                raise InputError(f'"{planned}" exists already: choose another --save-dir, or overwrite with --force.')
+
+    def write(self, picture: RgbImage, file: SourceFile, name: str) -> Path:
+        """Write the picture of one item; for a video's frame ``name`` ends in ``@`` and its second."""
+        stem = self._stems[file.path]
+        if file.kind == "video":
+            stem = self._reserve(f"{stem}@{name.rpartition('@')[2]}")
+        path = self.folder / f"{stem}{_ENDING}"
+        save_png(picture, path)
+        return path
+
+    def _reserve(self, stem: str) -> str:
+        chosen, number = stem, 1
+        while chosen.casefold() in self._taken:  # some file systems do not tell A from a
+            number += 1
+            chosen = f"{stem}-{number}"
+        self._taken.add(chosen.casefold())
+        return chosen
+
+
+def save_png(picture: RgbImage, path: Path) -> None:
+    """Write a PNG beside its place and rename it, so that it is never half there.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from PIL import Image
+
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        Image.fromarray(picture).save(partial, format="PNG", compress_level=3)
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(f'"{path}" cannot be written ({error.strerror or error}): choose another place.') from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,90 @@
+"""Counts on a terminal: a sentence for one image, a table and a summary for many."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from headcount.cli.terminal import people, plural, printable, shorten
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is kept of a prediction until the end: of thousands of images neither maps nor points."""
+
+    name: str
+    count: float
+    interval: tuple[float, float] | None
+    size_wh: tuple[int, int]
+    is_frame: bool = False
+
+
+def print_one(console: Console, row: Row) -> None:
+    """``photo.jpg: 123 people``, on a line of its own however long the name is."""
+    text = f"{printable(row.name)}: {people(row.count)}"
+    if row.interval is not None:
+        text += f" ({row.interval[0]:,.0f} to {row.interval[1]:,.0f})"
+    console.print(text, soft_wrap=True)
+
+
+def print_table(console: Console, rows: Sequence[Row]) -> None:
+    """A line an image, names shortened in the middle, within the console's width."""
+    from rich.table import Table
+    from rich.text import Text
+
+    # The folder all have in common says nothing here and takes the room of what tells them apart.
+    common = _common_folder([row.name for row in rows])
+    names = [printable(row.name[len(common) :]) for row in rows]
+    numbers = [f"{round(row.count):,}" for row in rows]
+    sizes = [f"{row.size_wh[0]}×{row.size_wh[1]}" for row in rows]
+    ranges = [f"{row.interval[0]:,.0f} to {row.interval[1]:,.0f}" if row.interval else "" for row in rows]
+    columns = [("people", numbers), ("range", ranges), ("size", sizes)]
+    columns = [(title, cells) for title, cells in columns if any(cells)]
+    taken = sum(max(len(title), *map(len, cells)) + 2 for title, cells in columns)
+    room = max(12, console.width - taken)
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
+    first = f"image (in {printable(common)})" if common else "image"
+    table.add_column(Text(shorten(first, room)), no_wrap=True)
+    for title, _ in columns:
+        table.add_column(title, justify="right", no_wrap=True)
+    for number, name in enumerate(names):
+        table.add_row(Text(shorten(name, room)), *(Text(cells[number]) for _, cells in columns))
+    console.print(table)
+
+
+def print_summary(console: Console, rows: Sequence[Row], skipped: int) -> None:
+    """How many in all and at most; frames of a video show the same people again, so they are not added up."""
+    if rows:
+        most = max(rows, key=lambda row: row.count)
+        frames = any(row.is_frame for row in rows)
+        mean = sum(row.count for row in rows) / len(rows)
+        parts = [plural(len(rows), "frame" if all(row.is_frame for row in rows) else "image")]
+        if not frames:
+            parts[0] += f": {people(sum(row.count for row in rows))} in all"
+        if len(rows) > 1:
+            parts += [f"{mean:,.1f} on average", f"at most {round(most.count):,}"]
+        text = ", ".join(parts)
+        room = console.width - len(text) - 3
+        if len(rows) > 1 and room >= 12:
+            text += f" ({shorten(_tail(most.name), room)})"
+        console.print(text, style="bold", soft_wrap=True)
+    if skipped:
+        console.print(f"{plural(skipped, 'file')} could not be read and {'was' if skipped == 1 else 'were'} skipped")
+
+
+def _common_folder(names: Sequence[str]) -> str:
+    if len(names) < 2:
+        return ""
+    first, last = min(names), max(names)  # what these two share, all share
+    alike = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[: first.rfind(os.sep, 0, alike) + 1]
+
+
+def _tail(name: str) -> str:
+    return printable(name[name.rfind(os.sep) + 1 :])

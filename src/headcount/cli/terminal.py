@@ -1,0 +1,72 @@
+"""Words and tables for a terminal of 80 columns: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_WIDEST = 100
+
+
+def output_console() -> Console:
+    """Standard output, at most 100 columns wide (80 where it is no terminal); no character can make it fail."""
+    from rich.console import Console
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.width = min(console.width, _WIDEST) if console.is_terminal else 80
+    return console
+
+
+def error_console() -> Console:
+    """Standard error, for progress, notes and skipped files."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    r"""A file's name without what would move the cursor or cannot be encoded.
+
+    >>> printable("a\tb")
+    'a\\tb'
+    """
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def shorten(text: str, width: int) -> str:
+    """At most ``width`` characters, the middle left out: the end of a path says most, its beginning where it is.
+
+    >>> shorten("holiday/2024/IMG_20240817.jpg", 20)
+    'holiday…20240817.jpg'
+    """
+    if len(text) <= width:
+        return text
+    if width < 3:
+        return text[:width]
+    head = (width - 1) * 2 // 5
+    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
+
+
+def people(count: float) -> str:
+    """The count as it is said.
+
+    >>> people(0.6), people(1234.2)
+    ('1 person', '1,234 people')
+    """
+    number = round(count)
+    return "1 person" if number == 1 else f"{number:,} people"
+
+
+def plural(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> plural(1, "file"), plural(2, "file")
+    ('1 file', '2 files')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,32 @@
+"""`headcount train`: run a recipe."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from headcount.cli.extras import require_train
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe.", metavar="RECIPE")],
+    changes: Annotated[
+        list[str] | None, typer.Argument(help="Settings to change, as in optimiser.lr=1e-3.", metavar="KEY=VALUE…")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
+) -> None:
+    """Train a model by a recipe; a run that was cut off goes on with --resume and ends the same, bit for bit."""
+    require_train("Training")
+    import functools
+    import warnings
+
+    from headcount.train.loop import train as run
+    from headcount.train.settings import load_recipe
+
+    settings = load_recipe(recipe, changes or [])
+    # Lightning's and torch's advice to their own developers would bury our lines.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"(lightning|torch)\b")
+    last = run(settings, resume=resume, say=functools.partial(print, flush=True))
+    print(f"Done: {last}")
+    print(f"Next: headcount export {settings.folder}")

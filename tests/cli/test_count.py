@@ -1,0 +1,248 @@
+"""`headcount count`, as somebody at a terminal meets it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+RunCli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder of these tests, with photos/1.png … 10.png in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for number in (1, 2, 10):
+        noise = np.random.default_rng(number).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / "photos" / f"{number}.png")
+    return tmp_path
+
+
+@pytest.fixture
+def count(run_cli: RunCli, tiny_model: str) -> RunCli:
+    return lambda *arguments: run_cli("count", *arguments, "--model", tiny_model)
+
+
+def test_one_image_is_one_line(photos: Path, count: RunCli) -> None:
+    code, out, err = count("photos/1.png")
+    assert (code, err) == (0, "")
+    assert out.count("\n") == 1
+    assert out.startswith("photos/1.png: ")
+    assert out.endswith(" people\n")
+
+
+def test_several_are_a_table_and_a_summary(photos: Path, count: RunCli) -> None:
+    code, out, err = count("photos")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == ["1.png", "2.png", "10.png"]
+    assert lines[4].startswith("3 images: ")
+    assert " people in all, " in lines[4]
+    assert max(map(len, lines)) <= 80
+
+
+def test_long_names_are_shortened_in_the_middle(photos: Path, count: RunCli) -> None:
+    for letter in "ab":
+        shutil.copy("photos/1.png", f"photos/{letter}{'x' * 120}.png")
+    _, out, _ = count("photos", "photos/a*.png")
+    assert max(map(len, out.splitlines())) <= 80
+    assert "…" in out
+
+
+def test_a_bad_file_in_a_folder_is_skipped(photos: Path, count: RunCli, bad_images: dict) -> None:
+    for name in ("zero.jpg", "text.jpg", "cut.jpg", "huge.png"):
+        shutil.copy(bad_images[name][0], photos / "photos")
+    Path("photos/notes.md").write_text("no image", encoding="utf-8")
+    code, out, err = count("photos")
+    assert code == 1
+    assert out.splitlines()[-1] == "4 files could not be read and were skipped"
+    assert err.count("Skipped: ") == len(err.splitlines()) == 4
+    assert "3 images" in out
+
+
+@pytest.mark.parametrize("name", ["missing.jpg", "zero.jpg", "text.jpg", "cut.jpg", "huge.png"])
+def test_a_bad_file_by_itself_is_an_error(count: RunCli, bad_images: dict, name: str) -> None:
+    code, out, err = count(bad_images[name][0])
+    assert (code, out) == (2, "")
+    assert err.startswith("Error: ")
+    assert name in err
+    assert err.count("\n") == 1
+
+
+def test_every_odd_image_is_counted(count: RunCli, odd_images: dict) -> None:
+    code, out, _ = count(*(path for path, _, _ in odd_images.values()))
+    assert code == 0
+    assert f"{len(odd_images)} images: " in out
+
+
+def test_a_missing_file_among_others_is_skipped(photos: Path, count: RunCli) -> None:
+    code, out, err = count("photos/1.png", "no.png")
+    assert code == 1
+    assert out.startswith("photos/1.png: ")
+    assert 'Skipped: There is no file or folder "no.png"' in err
+
+
+@pytest.mark.parametrize("argument", ["no.png", "empty", "*.webp", "list.txt"])
+def test_nothing_to_count(photos: Path, count: RunCli, argument: str) -> None:
+    (photos / "empty").mkdir()
+    (photos / "list.txt").touch()
+    code, out, err = count(argument)
+    assert (code, out) == (2, "")
+    assert argument in err
+
+
+def test_a_file_named_twice_counts_once(photos: Path, count: RunCli) -> None:
+    code, out, err = count("photos", "photos/1.png", "photos/*.png")
+    assert code == 0
+    assert "3 images" in out
+    assert "4 files named more than once" in err
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl", ".csv"])
+def test_output(photos: Path, count: RunCli, suffix: str) -> None:
+    code, _, _ = count("photos", "--output", f"out{suffix}")
+    assert code == 0
+    text = Path(f"out{suffix}").read_text(encoding="utf-8")
+    if suffix == ".csv":
+        sources = [row["source"] for row in csv.DictReader(text.splitlines())]
+    else:
+        plain = json.loads(text) if suffix == ".json" else [json.loads(line) for line in text.splitlines()]
+        sources = [one["source"] for one in plain]
+    assert sources == ["photos/1.png", "photos/2.png", "photos/10.png"]
+    code, out, err = count("photos", "--output", f"out{suffix}")
+    assert (code, out) == (2, "")
+    assert "--force" in err
+    assert count("photos", "--output", f"out{suffix}", "--force")[0] == 0
+
+
+def test_a_wrong_output_is_said_before_counting(photos: Path, count: RunCli) -> None:
+    code, out, err = count("photos", "--output", "out.jsn")
+    assert (code, out) == (2, "")
+    assert 'Did you mean ".json"' in err
+
+
+@pytest.mark.parametrize("draw", ["auto", "points", "density"])
+def test_overlays(photos: Path, count: RunCli, draw: str) -> None:
+    assert count("photos/1.png", "--save-dir", "new/overlays", "--draw", draw)[0] == 0
+    with Image.open("new/overlays/1-counted.png") as picture:
+        assert picture.size == (64, 48)
+
+
+def test_overlays_never_meet(photos: Path, count: RunCli) -> None:
+    (photos / "more").mkdir()
+    Image.open("photos/1.png").save("more/1.png")
+    Image.open("photos/2.png").save("photos/1.jpg")
+    code, _, _ = count("photos", "more", "--save-dir", "out")
+    assert code == 0
+    expected = {"1-counted.png", "1-2-counted.png", "1-3-counted.png", "2-counted.png", "10-counted.png"}
+    assert {path.name for path in Path("out").iterdir()} == expected
+
+
+def test_overlays_overwrite_nothing_unasked(photos: Path, count: RunCli) -> None:
+    count("photos/1.png", "--save-dir", "out")
+    before = Path("out/1-counted.png").read_bytes()
+    code, out, err = count("photos/1.png", "--save-dir", "out")
+    assert (code, out) == (2, "")
+    assert "exists already" in err
+    assert count("photos/1.png", "--save-dir", "out", "--force")[0] == 0
+    assert Path("out/1-counted.png").read_bytes() == before
+    assert count("photos", "--save-dir", "photos", "--force")[0] == 2
+    Path("photos/1.png").rename("photos/1-counted.png")
+    Image.new("RGB", (64, 48)).save("photos/1.png")
+    code, _, err = count("photos/1.png", "photos/1-counted.png", "--save-dir", "photos", "--force")
+    assert code == 2
+    assert "is a source" in err
+
+
+def test_video(photos: Path, count: RunCli) -> None:
+    writer = cv2.VideoWriter("v.mp4", cv2.VideoWriter_fourcc(*"mp4v"), 10, (64, 48))
+    for _ in range(25):
+        writer.write(np.full((48, 64, 3), 90, np.uint8))
+    writer.release()
+    code, out, _ = count("v.mp4", "--save-dir", "out", "--output", "v.jsonl")
+    assert code == 0
+    assert "v.mp4@2.0s" in out
+    assert out.splitlines()[4].startswith("3 frames, ")
+    assert "in all" not in out
+    assert len(list(Path("out").glob("v.mp4@?.0s-counted.png"))) == 3
+    assert count("v.mp4", "--save-dir", "out")[0] == 2
+    assert count("v.mp4", "--save-dir", "out", "--every", "2", "--force")[0] == 0
+    Path("bad.mp4").write_text("no video", encoding="utf-8")
+    assert count("bad.mp4")[0] == 2
+    code, out, _ = count("bad.mp4", "photos")
+    assert code == 1
+    assert "1 file could not be read and was skipped" in out
+
+
+def test_libraries_do_not_speak_between_our_lines(photos: Path, tiny_model: str) -> None:
+    # In a process of its own: FFmpeg is told to be quiet before the first video is opened, and these tests open some.
+    writer = cv2.VideoWriter("cut.avi", cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    for _ in range(40):
+        writer.write(np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8))
+    writer.release()
+    content = Path("cut.avi").read_bytes()
+    Path("cut.avi").write_bytes(content[: len(content) // 2])
+    Path("text.mp4").write_text("no video" * 99, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "headcount", "count", "cut.avi", "text.mp4", "photos/1.png", "--model", tiny_model],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["Note", "Skipped"]
+
+
+def test_an_interruption_keeps_what_was_counted(photos: Path, count: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from headcount.infer.counter import Counter
+
+    whole = Counter.count
+
+    def interrupted(self: Counter, source: object) -> object:
+        if "10.png" in str(getattr(source, "source", "")):
+            raise KeyboardInterrupt
+        return whole(self, source)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Counter, "count", interrupted)
+    code, out, err = count("photos", "--output", "out.json")
+    assert code == 130
+    assert "2 images" in out
+    assert "Interrupted" in err
+    assert len(json.loads(Path("out.json").read_text(encoding="utf-8"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--model", "headcount-z"], 'There is no model "headcount-z"'),
+        (["--runtime", "openvin"], 'Did you mean "openvino"'),
+        (["--every", "0"], "--every"),
+        (["--device", "gpu"], "gpu"),
+        (["--max-pixels", "100"], "over the limit of 100"),
+    ],
+)
+def test_wrong_options(photos: Path, run_cli: RunCli, tiny_model: str, options: list[str], words: str) -> None:
+    code, out, err = run_cli("count", "photos/1.png", "--model", tiny_model, *options)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_a_name_that_is_no_unicode_is_printed(photos: Path, count: RunCli) -> None:
+    name = b"caf\xe9\x1b[31m.png".decode("utf-8", "surrogateescape")
+    try:
+        shutil.copy("photos/1.png", name)
+    except (OSError, UnicodeError):
+        pytest.skip("this file system takes only Unicode names")
+    code, out, _ = count(name)
+    assert code == 0
+    assert out.startswith(r"caf\udce9\x1b[31m.png: ")

@@ -1,0 +1,130 @@
+"""`headcount evaluate`: what is printed, what is written, what is refused before the long run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from headcount.cli.evaluate import evaluate
+from headcount.core.errors import InputError
+from headcount.core.prediction import Prediction
+from headcount.core.scene import Scene
+from headcount.infer.counter import load as load_model
+
+
+class TwoMore:
+    """A model that counts two too many everywhere."""
+
+    runtime = SimpleNamespace(name="fake", device="cpu", precision="f32")
+    counted = 0
+
+    def count(self, source: Scene) -> Prediction:
+        TwoMore.counted += 1
+        count = source.count + 2
+        density = np.full((6, 8), count / 48, dtype=np.float32)
+        return Prediction(count, source.size_wh, density=density, density_stride=8, model="two-more")
+
+
+@pytest.fixture
+def points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("headcount.infer.counter.load", lambda *_, **__: TwoMore())
+    TwoMore.counted = 0
+    rows = []
+    for name, count in (("none", 0), ("few", 4), ("many", 400)):
+        Image.new("RGB", (64, 48)).save(tmp_path / f"{name}.png")
+        rows += [f"{name}.png,{index % 64},{index % 48}" for index in range(count)] or [f"{name}.png,,"]
+    path = tmp_path / "hall.csv"
+    path.write_text("image,x,y\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def run(*arguments: str) -> Result:
+    app = typer.Typer()
+    app.command()(evaluate)
+    return CliRunner().invoke(app, ["some-model", *arguments])
+
+
+def test_the_table(points: Path) -> None:
+    result = run("--data", f"points={points}")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "two-more on points-hall, split all: 3 images, 404 heads"
+    assert "protocol" in lines[1]
+    text = " ".join(result.stdout.split())
+    for words in (
+        "MAE 2.00 95 % interval 2.0 to 2.0", "RMSE 2.00", "NAE 0.2525 1 image without heads left out", "bias +2.00",
+        "MAE where nobody is 2.00", "GAME(1)", "1–10 1 4.0 2.00 2.00 +2.00", "301–700 1 400.0", "ms per image",
+        "by fake on cpu in f32",
+    ):  # fmt: skip
+        assert words in text
+    assert max(map(len, lines)) <= 80
+    assert result.stderr == ""
+
+
+def test_json_and_plots(points: Path, tmp_path: Path) -> None:
+    output, plots = tmp_path / "report.json", tmp_path / "plots"
+    arguments = ("--data", f"points={points}", "--levels", "3,300", "--output", str(output), "--plots", str(plots))
+    assert run(*arguments).exit_code == 0
+    report = json.loads(output.read_text())
+    assert report["runtime"] == {"name": "fake", "device": "cpu", "precision": "f32"}
+    (measured,) = report["reports"]
+    assert (measured["mae"], measured["split"], measured["nae_left_out"]) == (2, "all", 1)
+    assert [level["name"] for level in measured["levels"]] == ["0–3", "4–300", "> 300"]
+    assert [row["name"] for row in measured["per_image"]] == ["none.png", "few.png", "many.png"]
+    assert {path.name for path in plots.iterdir()} == {"scatter-points-hall-all.png", "worst-points-hall-all.png"}
+    # Asked again, it is refused before anything is counted.
+    counted = TwoMore.counted
+    for refused in (arguments, arguments[:2] + arguments[-2:]):
+        assert isinstance(run(*refused).exception, InputError)
+    assert TwoMore.counted == counted
+    assert run(*arguments, "--force").exit_code == 0
+
+
+def test_several_data_sets(points: Path, tmp_path: Path) -> None:
+    (tmp_path / "yard.csv").write_text("image,x,y\nfew.png,1,1\n")
+    result = run("--data", f"points={points}", "--data", f"points={tmp_path / 'yard.csv'}")
+    assert result.exit_code == 0
+    assert "points-yard, split all: 1 image, 1 head\n" in result.stdout
+    assert isinstance(run("--data", f"points={points}", "--data", f"points={points}").exception, InputError)
+
+
+def test_a_real_network_from_file_to_report(points: Path, tiny_model: str, tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(evaluate)
+    output = tmp_path / "report.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("headcount.infer.counter.load", load_model)
+        result = CliRunner().invoke(app, [tiny_model, "--data", f"points={points}", "--output", str(output)])
+    assert result.exit_code == 0, result.output
+    (measured,) = json.loads(output.read_text())["reports"]
+    counter = load_model(tiny_model)
+    expected = [counter.count(points.with_name(f"{name}.png")).count for name in ("none", "few", "many")]
+    assert [row["predicted"] for row in measured["per_image"]] == pytest.approx(expected, abs=1e-3)
+    assert measured["game"]["1"] >= measured["mae"] * (1 - 1e-6)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--data", "points={}", "--output", "no-such-folder/report.json"],
+        ["--data", "points={}", "--output", "."],
+        ["--data", "points={}", "--plots", "{}"],
+        ["--data", "points=none.csv"],
+        ["--data", "point={}"],
+        ["--data", "points={}", "--split", "vall"],
+        ["--data", "points={}", "--levels", "700,300"],
+        ["--data", "points={}", "--levels", "a"],
+    ],
+)
+def test_what_is_refused(points: Path, arguments: list[str]) -> None:
+    result = run(*(argument.format(points) for argument in arguments))
+    assert isinstance(result.exception, InputError)
+    assert TwoMore.counted == 0
