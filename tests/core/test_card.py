@@ -69,7 +69,8 @@ def test_a_wrong_field_is_named(tmp_path: Path, change: Callable[[dict], object]
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "There is no model card"), (b"", "no JSON"), (b"{", "no JSON"), (b"\xff\xfe", "no JSON")]
+    ("content", "words"),
+    [(None, "There is no model card"), (b"", "no JSON"), (b"{", "no JSON"), (b"\xff\xfe", "no JSON")],
 )
 def test_a_missing_or_broken_file_is_named(tmp_path: Path, content: bytes | None, words: str) -> None:
     if content is not None:
@@ -96,7 +97,7 @@ def test_weights_the_card_does_not_name_are_not_judged(tmp_path: Path) -> None:
 def test_a_stride_is_found_by_the_name_of_its_output() -> None:
     card = _card(outputs=(OutputSpec(name="density", stride=8), OutputSpec(name="mask", stride=4)))
     assert (card.stride("density"), card.stride("mask")) == (8, 4)
-    with pytest.raises(ModelError, match='no output "densty".*"density"'):
+    with pytest.raises(ModelError, match=r'no output "densty".*"density"'):
         card.stride("densty")
 
 

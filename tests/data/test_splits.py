@@ -31,12 +31,14 @@ def test_the_shipped_lists_are_fixed_and_disjoint_from_training(file: str, valid
 
 
 def test_nothing_is_selected_from_nothing() -> None:
-    assert select([], frozenset(), "train") == select([], frozenset(), "val") == select([], frozenset(), "trainval") == []
+    assert (
+        select([], frozenset(), "train") == select([], frozenset(), "val") == select([], frozenset(), "trainval") == []
+    )
 
 
 def test_a_validation_image_that_is_missing_is_named() -> None:
     assert select(["a"], frozenset({"b"}), "train") == ["a"]
-    with pytest.raises(InputError, match='1 of the 1 images.*"b"'):
+    with pytest.raises(InputError, match=r'1 of the 1 images.*"b"'):
         select(["a"], frozenset({"b"}), "val")
 
 

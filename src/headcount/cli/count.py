@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from headcount.cli.choices import Device, Precision
 from headcount.infer import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -23,22 +24,6 @@ if TYPE_CHECKING:
     from headcount.infer.counter import Counter
 
 _MAX_PIXELS = 200_000_000
-
-
-class Device(StrEnum):
-    """Where to compute."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-class Precision(StrEnum):
-    """The numbers to compute in."""
-
-    auto = "auto"
-    f32 = "f32"
-    bf16 = "bf16"
 
 
 class Draw(StrEnum):

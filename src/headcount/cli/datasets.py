@@ -110,4 +110,3 @@ def _wrapped(text: str) -> None:
     out = output_console()
     lines = textwrap.fill(text, out.width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
     out.print(lines, soft_wrap=True)
-

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headcount.cli.choices import Device, Precision
+
 if TYPE_CHECKING:
     from headcount.core.scene import Scene
     from headcount.evaluate.run import CountingReport, CountsScenes
@@ -17,10 +19,16 @@ def evaluate(
     data: Annotated[
         list[str], typer.Option(metavar="NAME=PATH", help="As in shanghaitech-b=/data/ShanghaiTech; may be repeated.")
     ],
-    split: Annotated[str, typer.Option(help="train, val, trainval or test. Choose nothing by the test split.")] = "val",
-    output: Annotated[Path | None, typer.Option(help="Write a JSON report, with one row per image.")] = None,
+    split: Annotated[
+        str, typer.Option(metavar="NAME", help="train, val, trainval or test. Choose nothing by the test split.")
+    ] = "val",
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a JSON report, with one row per image.")
+    ] = None,
     plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Write a scatter plot, the worst images.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[Device, typer.Option(help="Where to compute; cuda needs the train extra.")] = Device.auto,
+    runtime: Annotated[str, typer.Option(metavar="NAME", help="auto, openvino, onnxruntime or torch.")] = "auto",
+    precision: Annotated[Precision, typer.Option(help="auto is the quickest one here.")] = Precision.auto,
     levels: Annotated[
         str | None, typer.Option(metavar="300,700", help="Upper bounds of the density levels; else the data set's own.")
     ] = None,
@@ -49,8 +57,8 @@ def evaluate(
 
         for name, of_split in sets:
             plot_paths(plots, name, of_split, overwrite=force)
-    counter = load(model, device=device)
-    runtime = {key: str(getattr(counter.runtime, key)) for key in ("name", "device", "precision")}
+    counter = load(model, device=device.value, runtime=runtime, precision=precision.value)
+    ran_on = {key: str(getattr(counter.runtime, key)) for key in ("name", "device", "precision")}
     reports: list[CountingReport] = []
     out = output_console()
     for (name, of_split), scenes in sets.items():
@@ -58,7 +66,7 @@ def evaluate(
         if reports:
             out.print()
         out.print("\n".join(report_lines(report)), soft_wrap=True)
-        out.print(f"  counted by {runtime['name']} on {runtime['device']} in {runtime['precision']}")
+        out.print(f"  counted by {ran_on['name']} on {ran_on['device']} in {ran_on['precision']}")
         reports.append(report)
         if plots is not None:
             from headcount.evaluate.plots import save_plots
@@ -66,7 +74,7 @@ def evaluate(
             for path in save_plots(report, plots, overwrite=force):
                 out.print(f"wrote {path}", soft_wrap=True)
     if output is not None:
-        content = {"headcount": __version__, "runtime": runtime, "reports": [report.to_dict() for report in reports]}
+        content = {"headcount": __version__, "runtime": ran_on, "reports": [report.to_dict() for report in reports]}
         write_report(output, content)
         out.print(f"wrote {output}", soft_wrap=True)
 

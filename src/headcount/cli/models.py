@@ -44,7 +44,7 @@ def _facts(found: ModelFiles) -> list[tuple[str, str]]:
     ]
     facts += [("data", f"{data.name} {data.split}, {data.images} images: {data.terms}") for data in card.data]
     facts += [("terms", card.terms)] if card.terms else []
-    facts += [("started as", card.initialisation)] if card.initialisation else []
+    facts += [("start", card.initialisation)] if card.initialisation else []
     return facts + [("note", note) for note in card.notes]
 
 

@@ -12,7 +12,7 @@ from headcount.cli.extras import require_train
 def train(
     recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe.", metavar="RECIPE")],
     changes: Annotated[
-        list[str] | None, typer.Argument(help="Settings to change, as in optimiser.lr=1e-3.", metavar="KEY=VALUE…")
+        list[str] | None, typer.Argument(help="Settings to change, as in optimiser.lr=1e-3.", metavar="KEY=VALUE")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
 ) -> None:

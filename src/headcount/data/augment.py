@@ -36,19 +36,19 @@ def random_crop(
     resized = cv2.resize(cut, (out_w, out_h), interpolation=interpolation) if (out_w, out_h) != (wide, high) else cut
     canvas = np.full((size, size, 3), fill, np.uint8)
     canvas[:out_h, :out_w] = resized
-    return _moved(scene, canvas, (left, top), (out_w / wide, out_h / high), (out_w, out_h))
+    return _moved(scene, canvas, (left, top, wide, high), (out_w, out_h))
 
 
 def _moved(
     scene: Scene,
     image: RgbImage,
-    offset_xy: tuple[float, float],
-    factor_xy: tuple[float, float],
+    cut_xywh: tuple[int, int, int, int],
     size_wh: tuple[int, int],
 ) -> Scene:
-    """The scene's annotations under x → (x − offset) · factor, cut to ``size_wh``."""
-    offset, factor, limit = np.asarray(offset_xy), np.asarray(factor_xy), np.asarray(size_wh)
-    points = (scene.points_xy - offset) * factor
+    """The scene's annotations as the window ``cut_xywh`` becomes ``size_wh``; those outside are dropped."""
+    offset, cut, limit = np.asarray(cut_xywh[:2]), np.asarray(cut_xywh[2:]), np.asarray(size_wh)
+    # Multiplied first: (x · limit) / cut is exactly limit at the cut's far border, x · (limit / cut) may exceed it.
+    points = (scene.points_xy - offset) * limit / cut
     # Half-open, so that a point on the line between two crops belongs to one; but the image's own far border
     # is nobody else's, and readers clamp heads onto it.
     whole = np.asarray(scene.size_wh)
@@ -56,7 +56,7 @@ def _moved(
     points = points[(((points >= 0) & (points < limit)) | at_far_border).all(axis=1)]
     boxes, provenance = scene.boxes_xyxy, scene.box_provenance
     if boxes is not None:
-        shifted = (boxes.reshape(-1, 2, 2) - offset) * factor  # (n, corner, xy)
+        shifted = (boxes.reshape(-1, 2, 2) - offset) * limit / cut  # (n, corner, xy)
         centres = shifted.mean(axis=1)
         keep = ((centres >= 0) & (centres < limit)).all(axis=1)
         boxes = np.clip(shifted[keep], 0, limit).reshape(-1, 4)
@@ -64,9 +64,8 @@ def _moved(
             provenance = tuple(p for p, kept in zip(provenance, keep, strict=True) if kept)
     region = None
     if scene.region is not None:
-        x0, y0 = int(offset[0]), int(offset[1])
-        wide, high = round(size_wh[0] / factor_xy[0]), round(size_wh[1] / factor_xy[1])
-        part = scene.region[y0 : y0 + high, x0 : x0 + wide].astype(np.uint8)
+        left, top, wide, high = cut_xywh
+        part = scene.region[top : top + high, left : left + wide].astype(np.uint8)
         region = np.zeros(image.shape[:2], np.bool_)
         region[: size_wh[1], : size_wh[0]] = cv2.resize(part, size_wh, interpolation=cv2.INTER_NEAREST) > 0
     return replace(scene, image=image, points_xy=points, boxes_xyxy=boxes, box_provenance=provenance, region=region)

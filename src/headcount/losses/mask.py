@@ -12,9 +12,9 @@ def mask_focal_bce(logits: Tensor, mask: Tensor, *, gamma: float = 0.0) -> Tenso
     "Mask-aware networks…", III-D, after Lin et al., "Focal loss…". ``logits`` and ``mask`` (0 or 1) have one shape.
     From logits throughout, so that it stays finite, with a useful gradient, however wrong the prediction.
     """
+    if gamma == 0:
+        return F.binary_cross_entropy_with_logits(logits, mask)
     cross_entropy = F.binary_cross_entropy_with_logits(logits, mask, reduction="none")
-    if gamma:
-        # 1 − p_t = exp(−BCE of the other label)
-        other = F.binary_cross_entropy_with_logits(logits, 1 - mask, reduction="none")
-        cross_entropy = cross_entropy * (-gamma * other).exp()
-    return cross_entropy.mean()
+    # 1 − p_t = exp(−BCE of the other label)
+    other = F.binary_cross_entropy_with_logits(logits, 1 - mask, reduction="none")
+    return (cross_entropy * (-gamma * other).exp()).mean()

@@ -136,6 +136,10 @@ def build_backbone(name: str, *, in_channels: int = 3, **options: Any) -> Backbo
         if options:
             raise InputError(f'The backbone "{name}" has no option "{next(iter(options))}".')
         return LightBackbone(in_channels=in_channels) if name == "light" else VggBackbone(in_channels=in_channels)
+    known = ("strides", "frozen_stages")
+    unknown = [option for option in options if option not in known]
+    if unknown:
+        raise InputError(f'backbone_options has no "{unknown[0]}".{nearest(unknown[0], known)}')
     return TimmBackbone(name, in_channels=in_channels, **options)
 
 

@@ -10,7 +10,7 @@ from headcount.core.card import TileSpec
 from headcount.models.method import Method
 
 
-def tile_of(method: Method, *, size: int = 2048) -> TileSpec:
+def tile_of(method: Method, *, size: int = 2560) -> TileSpec:
     """Tiles of ``size`` pixels whose halo is the method's reach, so that tiled and whole maps are equal.
 
     A method that sees further than half a tile (one that pools over the whole image) gets the default halo and

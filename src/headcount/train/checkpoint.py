@@ -43,7 +43,8 @@ def write_checkpoint(folder: Path, kind: Kind, checkpoint: Checkpoint) -> Path:
     if final.exists():  # the same step again, at a run's end or after a resume: equal by construction
         return final
     partial = folder / f".{final.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    for left_by_a_kill in folder.glob(f".{kind}-*.partial"):
+        shutil.rmtree(left_by_a_kill)
     partial.mkdir(parents=True)
     save_file({name: tensor.contiguous().cpu() for name, tensor in checkpoint.tensors.items()}, partial / TENSORS)
     (partial / STATE).write_text(json.dumps({"step": checkpoint.step, **checkpoint.state}, indent=1), encoding="utf-8")

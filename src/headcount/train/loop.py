@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -85,17 +89,43 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
         pools, method, recipe.data, batch=recipe.batch, steps_per_epoch=recipe.steps_per_epoch, seed=recipe.seed
     )
     try:
-        for step, (images, targets) in batches.run(run.step, recipe.total_steps):
-            run.learn(step, images, targets)
-            if run.step % recipe.steps_per_epoch == 0:
-                run.end_epoch(validation)
-    except KeyboardInterrupt:
-        run.checkpoint()
-        say(f'Stopped at step {run.step}; "--resume" goes on from there.')
-        raise
+        with _interrupts_wait() as interrupted:
+            for step, (images, targets) in batches.run(run.step, recipe.total_steps):
+                run.learn(step, images, targets)
+                if run.step % recipe.steps_per_epoch == 0:
+                    run.end_epoch(validation)
+                elif interrupted() or time.monotonic() - run.saved_at >= recipe.checkpoint_seconds:
+                    run.checkpoint()
+                if interrupted():
+                    say(f'Stopped at step {run.step}; "--resume" goes on from there.')
+                    raise KeyboardInterrupt
     finally:
         run.writer.close()
     return run.checkpoint()
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed: no checkpoint can hold half a step, so the step at hand is finished first.
+
+    Pressed again, it stops at once; the last checkpoint stays.
+    """
+    asked = False
+
+    def ask(signum: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's alone
+        yield lambda: False
+        return
+    previous = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 class _Run:
@@ -120,7 +150,7 @@ class _Run:
         if saved is not None and saved.state["optimiser"] == self.optimiser_kind:
             self.optimiser.load_state_dict(unflatten_optimiser(saved.part("optimiser"), saved.state["optimiser_state"]))
         self.averaged.to(self.fabric.device)
-        self.writer = SummaryWriter(str(self.folder), purge_step=self.step or None)
+        self.writer = SummaryWriter(str(self.folder), purge_step=self.step + 1 if self.step else None)
 
     def _set_up(self, kind: str) -> None:
         settings = self.recipe.optimiser
@@ -152,8 +182,6 @@ class _Run:
         self.step = step + 1
         if step == 0 or self.step % recipe.log_steps == 0:
             self._log(losses, norm)
-        if time.monotonic() - self.saved_at >= recipe.checkpoint_seconds:
-            self.checkpoint()
 
     def _average(self, step: int) -> None:
         """The exponential moving average of weights and batch statistics, warmed up from the first step."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from headcount.core.errors import InputError, nearest
 
@@ -35,6 +35,13 @@ class DataSettings(_Settings):
     gray: float = Field(default=0.1, ge=0, le=1)
     cache_mb: int = Field(default=4000, ge=0)
     """Decoded images kept in memory, at most."""
+
+    @field_validator("scale")
+    @classmethod
+    def _in_order(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < scale[0] <= scale[1]:
+            raise ValueError("expected [smallest, largest], both above 0")
+        return scale
 
 
 class OptimiserSettings(_Settings):
@@ -90,7 +97,7 @@ class Recipe(_Settings):
 
     @property
     def folder(self) -> Path:
-        return Path(self.output.format(name=self.name))
+        return Path(self.output.replace("{name}", self.name))
 
 
 def recipe_path(name: str) -> Path:
@@ -142,7 +149,10 @@ def _override(values: dict[str, Any], override: str) -> None:
         if not isinstance(place, dict):
             raise InputError(f'"{key}" is no key: "{part}" has no keys below it.')
     # Paths may hold what YAML would read otherwise, and 1e-3 is text to YAML 1.1: pydantic reads numbers from text.
-    place[last] = yaml.safe_load(text) if (text and text[0] in "[{") or text in ("true", "false", "null") else text
+    try:
+        place[last] = yaml.safe_load(text) if (text and text[0] in "[{") or text in ("true", "false", "null") else text
+    except yaml.YAMLError as error:
+        raise InputError(f'"{override}": the value opens like a list or a table, but is none.') from error
 
 
 def checked(kind: type[Any], values: Mapping[str, Any], where: str, *, prefix: str = "") -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
+from torch import Tensor
 
 from headcount.core.card import InputSpec, ModelCard
 from headcount.core.errors import InputError, ModelError
@@ -58,10 +60,19 @@ def load_weights(method: Method, weights: Path) -> None:
         tensors = load_file(weights)
     except Exception as error:
         raise ModelError(f'"{weights}" is no safetensors file ({error}): export the model again.') from error
+    load_tensors(method, tensors, str(weights))
+
+
+def load_tensors(method: Method, tensors: Mapping[str, Tensor], where: str) -> None:
+    """Put named tensors (of any float type) into a method.
+
+    Raises:
+        ModelError: they are of another network; the first misfit is named.
+    """
     own = method.state_dict()
     for key, value in own.items():
         if key not in tensors and not key.endswith("num_batches_tracked"):
-            raise ModelError(f'"{weights}" lacks "{key}": its card describes another network.')
+            raise ModelError(f'"{where}" lacks "{key}": its card describes another network.')
         if key in tensors and tensors[key].shape != value.shape:
-            raise ModelError(f'"{weights}" has another shape for "{key}": its card describes another network.')
+            raise ModelError(f'"{where}" has another shape for "{key}": its card describes another network.')
     method.load_state_dict({k: tensors[k].to(v.dtype) if k in tensors else v for k, v in own.items()})

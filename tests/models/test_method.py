@@ -1,0 +1,213 @@
+"""Every method, and every variant of it, through the same checks."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from headcount.core.errors import InputError
+from headcount.core.scene import Scene
+from headcount.decode import get_decoder
+from headcount.models.method import Method, build_method, method_class, method_names
+
+SMALL = {"backbone": "test_efficientnet", "backbone_options": {"strides": [8, 16, 32]}, "width": 16}
+VARIANTS = [*(f"solution{n}" for n in range(1, 6)), *(f"baseline{n}" for n in range(1, 4))]
+OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "mask_aware": {
+        **{name: {**SMALL, "variant": name, "density_activation": "softplus"} for name in VARIANTS},
+        "relu": {**SMALL, "variant": "solution5", "density_activation": "relu"},
+        "soft mask": {**SMALL, "variant": "solution4", "hard_mask": False, "density_activation": "softplus"},
+        "gray": {**SMALL, "in_channels": 1, "density_activation": "softplus"},
+        "blocks": {**SMALL, "density_loss": "blocks", "density_activation": "softplus"},
+        "light": {"width": 256, "density_activation": "softplus"},
+    },
+}
+"""Method → what tells its tests apart → its options. A new method adds its own line."""
+CASES = [pytest.param(name, key, id=f"{name}-{key}") for name, cases in OPTIONS.items() for key in cases]
+
+
+def _built(name: str, case: str, seed: int = 0) -> Method:
+    torch.manual_seed(seed)
+    return build_method(name, OPTIONS[name][case])
+
+
+def _images(method: Method, batch: int = 2, height: int = 64, width: int = 96, seed: int = 1) -> torch.Tensor:
+    draw = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, method.input_spec.channels, height, width, generator=draw)
+
+
+def _scene(width: int = 96, height: int = 64, seed: int = 2) -> Scene:
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(0, [width, height], (12, 2))
+    pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Scene(pixels, points, np.concatenate([points, points + 3], axis=1))
+
+
+def _targets(method: Method, batch: int = 2) -> dict[str, torch.Tensor]:
+    maps = [method.targets(_scene(seed=seed)) for seed in range(batch)]
+    return {name: torch.from_numpy(np.stack([m[name] for m in maps])) for name in maps[0]}
+
+
+def _total(method: Method) -> torch.Tensor:
+    targets = _targets(method)
+    return method.loss(method.training_forward(_images(method), targets), targets)["total"]
+
+
+def test_every_method_is_tested_here() -> None:
+    assert set(method_names()) == set(OPTIONS)
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_outputs_have_their_names_strides_and_shapes(name: str, case: str) -> None:
+    method = _built(name, case).eval()
+    divisor = method.input_spec.size_divisor
+    assert len({output.name for output in method.outputs}) == len(method.outputs)
+    for rows, columns in ((1, 1), (2, 3), (5, 1)):
+        with torch.inference_mode():
+            maps = method(_images(method, 1, rows * divisor, columns * divisor))
+        assert list(maps) == [output.name for output in method.outputs]
+        for output in method.outputs:
+            shape = (rows * divisor // output.stride, columns * divisor // output.stride)
+            assert maps[output.name].shape == (1, 1, *shape)
+            assert maps[output.name].dtype == torch.float32
+            assert maps[output.name].isfinite().all()
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_densities_are_never_negative_and_masks_are_shares(name: str, case: str) -> None:
+    method = _built(name, case).eval()
+    with torch.inference_mode():
+        maps = method(_images(method) * 3)
+    if "density" in maps:
+        assert maps["density"].min() >= 0
+    if "mask" in maps:
+        assert 0 <= maps["mask"].min() <= maps["mask"].max() <= 1
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_counting_is_deterministic_and_images_do_not_disturb_each_other(name: str, case: str) -> None:
+    method = _built(name, case).eval()
+    images = _images(method, 3)
+    with torch.inference_mode():
+        together, again = method(images), method(images)
+        alone = method(images[1:2])
+    for key in together:
+        assert torch.equal(together[key], again[key])
+        torch.testing.assert_close(together[key][1:2], alone[key], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_the_same_seed_builds_the_same_weights(name: str, case: str) -> None:
+    one, two, other = _built(name, case), _built(name, case), _built(name, case, seed=9)
+    for key, value in one.state_dict().items():
+        assert torch.equal(value, two.state_dict()[key])
+    assert any(not torch.equal(v, other.state_dict()[k]) for k, v in one.state_dict().items())
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_target_maps_fit_what_training_compares_them_with(name: str, case: str) -> None:
+    method = _built(name, case)
+    targets = _targets(method)
+    maps = method.training_forward(_images(method), targets)
+    for key, value in targets.items():
+        assert value.dtype == torch.float32
+        if key in maps:
+            assert maps[key].shape == value.shape
+    if "density" in targets:
+        np.testing.assert_allclose(targets["density"].sum(dim=(1, 2, 3)), 12, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_an_empty_scene_has_targets_and_a_finite_loss(name: str, case: str) -> None:
+    method = _built(name, case)
+    scene = Scene(np.zeros((64, 96, 3), np.uint8), boxes_xyxy=np.zeros((0, 4)))
+    targets = {key: torch.from_numpy(value)[None].repeat(2, 1, 1, 1) for key, value in method.targets(scene).items()}
+    losses = method.loss(method.training_forward(_images(method), targets), targets)
+    assert all(loss.isfinite() and loss.dim() == 0 for loss in losses.values())
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_targets_outside_the_region_are_empty(name: str, case: str) -> None:
+    method = _built(name, case)
+    scene = _scene()
+    region = np.zeros((64, 96), np.bool_)
+    region[:32] = True
+    inside = Scene(scene.image, scene.points_xy, scene.boxes_xyxy, region=region)
+    for key, value in method.targets(inside).items():
+        stride = 64 // value.shape[1]
+        assert value[:, 32 // stride :].max() == 0, key
+        assert value[:, : 32 // stride].max() > 0, key
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_gradients_reach_every_trainable_parameter(name: str, case: str) -> None:
+    method = _built(name, case).train()
+    _total(method).backward()
+    silent = [
+        key
+        for key, p in method.named_parameters()
+        if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_a_few_steps_on_one_batch_lower_the_loss(name: str, case: str) -> None:
+    method = _built(name, case).train()
+    optimiser = torch.optim.Adam(method.parameter_groups(1e-3, 1.0))
+    losses = []
+    for _ in range(6 if case == "light" else 12):
+        loss = _total(method)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_every_trainable_parameter_is_in_one_group(name: str, case: str) -> None:
+    method = _built(name, case)
+    groups = method.parameter_groups(1.0, 0.25)
+    grouped = [id(p) for group in groups for p in group["params"]]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) == {id(p) for p in method.parameters() if p.requires_grad}
+    slow = {id(p) for group in groups if group["lr"] == 0.25 for p in group["params"]}
+    assert slow == {id(p) for key, p in method.named_parameters() if key.startswith("backbone.") and p.requires_grad}
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_its_decoder_reads_its_maps(name: str, case: str) -> None:
+    method = _built(name, case).eval()
+    with torch.inference_mode():
+        maps = {key: value[0].numpy() for key, value in method(_images(method)).items()}
+    strides = {output.name: output.stride for output in method.outputs}
+    prediction = get_decoder(method.decoder.name)(maps, strides, method.decoder.settings, (96, 64))
+    assert prediction.count >= 0
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_it_is_built_again_from_its_plain_settings(name: str, case: str) -> None:
+    method = _built(name, case)
+    settings = method.settings_type.model_validate(OPTIONS[name][case]).model_dump(mode="json")
+    again = build_method(name, settings)
+    again.load_state_dict(copy.deepcopy(method.state_dict()))
+    with torch.inference_mode():
+        one, two = method.eval()(_images(method)), again.eval()(_images(method))
+    assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+@pytest.mark.parametrize("name", list(OPTIONS))
+def test_an_unknown_option_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="widht"):
+        build_method(name, {"widht": 3})
+
+
+def test_an_unknown_method_names_the_nearest() -> None:
+    with pytest.raises(InputError, match=r'"mask_awar" is no method.*"mask_aware"'):
+        method_class("mask_awar")

@@ -1,0 +1,349 @@
+"""A run that is cut off and resumed ends bit-equal to one that was not; a real run, killed at several instants."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+import headcount
+from headcount.core.errors import HeadcountError, InputError
+from headcount.core.scene import Scene
+from headcount.data.points import write_points
+from headcount.synth import paint_scene
+from headcount.train.checkpoint import find_checkpoint, read_checkpoint
+from headcount.train.loop import train
+from headcount.train.settings import Recipe, load_recipe
+
+pytestmark = pytest.mark.slow
+STEPS = 16
+NEVER = 1e9
+TO_SGD = {"then_sgd_after_epoch": 2}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A miniature data set of painted crowds."""
+    folder = tmp_path_factory.mktemp("crowds")
+    scenes = []
+    for seed in range(3):
+        painted = paint_scene(seed, size_wh=(128 + 32 * seed, 96), count=6 + seed)
+        Image.fromarray(painted.pixels()).save(folder / f"{seed}.png")
+        scenes.append(Scene(folder / f"{seed}.png", painted.points_xy))
+    return write_points(scenes, folder / "points.csv")
+
+
+def _write(folder: Path, points: Path, **changes: Any) -> Path:
+    values: dict[str, Any] = {
+        "name": "tiny",
+        "model": {
+            "backbone": "test_efficientnet", "width": 8, "density_activation": "softplus", "density_loss": "blocks",
+        },
+        "initialisation": "none",
+        "data": {"sources": {"points": str(points)}, "painted_scenes": 1, "shares": {"painted": 0.2}, "crop": 64},
+        "optimiser": {"lr": 0.01, "warmup_steps": 3},
+        "batch": 2, "steps_per_epoch": 4, "epochs": STEPS // 4, "validate_every": 2, "ema": 0.9,
+        "threads": 1, "device": "cpu", "log_steps": 1, "checkpoint_seconds": NEVER, "seed": 5,
+        "output": str(folder / "run"),
+    }  # fmt: skip
+    values["optimiser"] = {**values["optimiser"], **changes.pop("optimiser", {})}
+    values["data"] = {**values["data"], **changes.pop("data", {})}
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump({**values, **changes}), encoding="utf-8")
+    return path
+
+
+def _recipe(folder: Path, points: Path, **changes: Any) -> Recipe:
+    return load_recipe(str(_write(folder, points, **changes)))
+
+
+def _train(recipe: Recipe, **options: Any) -> list[str]:
+    said: list[str] = []
+    train(recipe, say=said.append, **options)
+    return said
+
+
+def _assert_equal_ends(one: Path, two: Path) -> None:
+    first, second = (read_checkpoint(find_checkpoint(folder) or folder) for folder in (one, two))
+    assert first.step == second.step == STEPS
+    assert first.tensors.keys() == second.tensors.keys()
+    different = [key for key, value in first.tensors.items() if not torch.equal(value, second.tensors[key])]
+    assert different == []
+    for key in ("history", "best", "optimiser", "optimiser_state"):
+        assert first.state[key] == second.state[key], key
+    assert [entry["step"] for entry in first.state["history"]] == [8, 16]
+    best = [find_checkpoint(folder, "best") for folder in (one, two)]
+    assert [path.name for path in best if path] == [path.name for path in best[:1] if path] * 2
+
+
+@pytest.fixture(scope="module")
+def unbroken(points: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Uninterrupted runs: with one optimiser, and with the change to SGD half-way."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    for name, optimiser in (("adamw", {}), ("sgd", TO_SGD)):
+        _train(_recipe(folder / name, points, optimiser=optimiser))
+    return {name: folder / name / "run" for name in ("adamw", "sgd")}
+
+
+class _Running:
+    """`headcount train` in a process of its own."""
+
+    def __init__(self, recipe: Path, *options: str) -> None:
+        sources = str(Path(headcount.__file__).parents[1])
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([sources, os.environ.get("PYTHONPATH", "")])}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "headcount", "train", str(recipe), *options],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
+        )  # fmt: skip
+
+    def wait_for(self, text: str) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith(text):
+                return
+        raise AssertionError(f"the run ended without saying {text!r}")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+    def kill_while_writing(self, folder: Path) -> bool:
+        """Kill in the middle of a checkpoint's writing, an earlier one being there; whether that came about."""
+        end = time.monotonic() + 30
+        while self.process.poll() is None and time.monotonic() < end:
+            names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208 (quicker)
+            if any(name.endswith(".partial") for name in names) and any(name.startswith("last-") for name in names):
+                self.process.send_signal(signal.SIGSTOP)
+                if any(folder.glob(".last-*.partial")):
+                    self.kill()
+                    return True
+                self.process.send_signal(signal.SIGCONT)
+        self.kill()
+        return False
+
+
+def test_killed_before_any_checkpoint(tmp_path: Path, points: Path, unbroken: dict[str, Path]) -> None:
+    path = _write(tmp_path, points)
+    run = _Running(path)
+    run.wait_for("step 1/")
+    run.kill()
+    said = _train(load_recipe(str(path)), resume=True)
+    assert any(line.startswith("step 16/16") for line in said)
+    _assert_equal_ends(tmp_path / "run", unbroken["adamw"])
+
+
+def test_killed_while_writing_a_checkpoint_then_again_at_random(
+    tmp_path: Path, points: Path, unbroken: dict[str, Path]
+) -> None:
+    path = _write(tmp_path, points, optimiser=TO_SGD, checkpoint_seconds=0.0)
+    assert _Running(path).kill_while_writing(tmp_path / "run")
+    assert any((tmp_path / "run").glob(".last-*.partial"))
+    saved = find_checkpoint(tmp_path / "run")
+    assert saved is not None
+    step = read_checkpoint(saved).step  # whole, though the next was half written
+    run = _Running(path, "--resume")
+    run.wait_for(f"tiny: 3 points, 1 painted scenes; step {step} of 16")
+    time.sleep(random.Random().uniform(0, 0.5))
+    run.kill()
+    _train(load_recipe(str(path)), resume=True)
+    _assert_equal_ends(tmp_path / "run", unbroken["sgd"])
+    assert not any((tmp_path / "run").glob(".*.partial"))
+
+
+@pytest.mark.parametrize("line", ["step 5/", "step 8/"])
+def test_ctrl_c_finishes_the_step_and_keeps_it(
+    tmp_path: Path, points: Path, unbroken: dict[str, Path], line: str
+) -> None:
+    recipe = _recipe(tmp_path, points, optimiser=TO_SGD)
+    said: list[str] = []
+
+    def interrupt(text: str) -> None:
+        said.append(text)
+        if text.startswith(line):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, say=interrupt)
+    step = 5 if line == "step 5/" else 8
+    assert said[-1] == f'Stopped at step {step}; "--resume" goes on from there.'
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    _train(recipe, resume=True)
+    _assert_equal_ends(tmp_path / "run", unbroken["sgd"])
+
+
+@pytest.mark.parametrize("stop", [1, 8, 11])
+def test_stopped_at_any_step_it_ends_the_same(
+    tmp_path: Path, points: Path, unbroken: dict[str, Path], stop: int
+) -> None:
+    """Also on an epoch's end, and on the very step at which the optimiser changes (8)."""
+    recipe = _recipe(tmp_path, points, optimiser=TO_SGD, checkpoint_seconds=0.0)
+
+    class CutError(Exception):
+        pass
+
+    def cut(text: str) -> None:
+        if text.startswith(f"step {stop + 1}/"):
+            raise CutError
+
+    with pytest.raises(CutError):
+        train(recipe, say=cut)
+    saved = find_checkpoint(tmp_path / "run")
+    assert saved is not None
+    assert saved.name == f"last-{stop:08d}"
+    assert _train(recipe, resume=True)[0].split("; ")[1] == f"step {stop} of 16"
+    _assert_equal_ends(tmp_path / "run", unbroken["sgd"])
+
+
+def test_when_checkpoints_fall_changes_nothing(tmp_path: Path, points: Path, unbroken: dict[str, Path]) -> None:
+    _train(_recipe(tmp_path, points, checkpoint_seconds=0.0))
+    _assert_equal_ends(tmp_path / "run", unbroken["adamw"])
+
+
+def test_another_seed_gives_other_weights(tmp_path: Path, points: Path, unbroken: dict[str, Path]) -> None:
+    _train(_recipe(tmp_path, points, seed=6))
+    one, two = (read_checkpoint(find_checkpoint(f) or f).part("model") for f in (tmp_path / "run", unbroken["adamw"]))
+    assert not torch.equal(one["regressor.0.weight"], two["regressor.0.weight"])
+
+
+def test_a_finished_run_resumed_does_nothing(tmp_path: Path, points: Path, unbroken: dict[str, Path]) -> None:
+    recipe = _recipe(tmp_path, points).model_copy(update={"output": str(unbroken["adamw"])})
+    state = unbroken["adamw"] / "last-00000016" / "state.json"
+    before = (state.read_bytes(), state.stat().st_mtime_ns)
+    assert len(_train(recipe, resume=True)) == 1
+    assert (state.read_bytes(), state.stat().st_mtime_ns) == before
+
+
+def test_a_runs_folder_holds_what_it_should(points: Path, unbroken: dict[str, Path]) -> None:
+    folder = unbroken["sgd"]
+    names = sorted(path.name for path in folder.iterdir())
+    assert [name for name in names if name.startswith(".")] == []
+    assert "recipe.json" in names
+    assert "last-00000016" in names
+    assert any(name.startswith("best-") for name in names)
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    assert Recipe.model_validate(json.loads((folder / "recipe.json").read_text())).name == "tiny"
+    files = sorted(path.name for path in (folder / "last-00000016").iterdir())
+    assert files == ["state.json", "state.safetensors"]
+    state = read_checkpoint(folder / "last-00000016").state
+    assert state["optimiser"] == "sgd"
+    assert state["best"] == min(entry["score"] for entry in state["history"])
+
+
+def test_the_average_follows_the_weights_without_being_them(unbroken: dict[str, Path]) -> None:
+    saved = read_checkpoint(unbroken["adamw"] / "last-00000016")
+    weights, average = saved.part("model"), saved.part("ema")
+    assert weights.keys() == average.keys()
+    key = "regressor.0.weight"
+    assert not torch.equal(weights[key], average[key])
+    assert (weights[key] - average[key]).abs().max() < 0.3
+
+
+def test_scalars_and_pictures_are_logged_from_the_first_step(unbroken: dict[str, Path]) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(unbroken["adamw"]))
+    events.Reload()
+    tags = events.Tags()
+    for tag in ("loss/total", "loss/density", "loss/mask", "optimiser/lr", "optimiser/gradient_norm"):
+        assert [event.step for event in events.Scalars(tag)] == list(range(1, STEPS + 1)), tag
+    assert [event.step for event in events.Scalars("val-points/MAE")] == [8, 16]
+    assert "val-points/worst-0" in tags["images"]
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over(points: Path, unbroken: dict[str, Path], tmp_path: Path) -> None:
+    recipe = _recipe(tmp_path, points).model_copy(update={"output": str(unbroken["adamw"])})
+    before = (unbroken["adamw"] / "recipe.json").read_bytes()
+    with pytest.raises(InputError, match=r"holds a run already.*--resume.*output=FOLDER"):
+        _train(recipe)
+    assert (unbroken["adamw"] / "recipe.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"seed": 6}, "seed"), ({"batch": 3}, "batch"), ({"epochs": 9}, "epochs"),
+        ({"optimiser": {"lr": 0.02}}, "optimiser"),
+        ({"data": {"crop": 96}}, "data"), ({"model": {"width": 16}}, "model"),
+    ],
+)  # fmt: skip
+def test_another_recipe_does_not_resume_a_run(
+    tmp_path: Path, points: Path, unbroken: dict[str, Path], changes: dict[str, Any], key: str
+) -> None:
+    recipe = _recipe(tmp_path, points, **changes).model_copy(update={"output": str(unbroken["adamw"])})
+    with pytest.raises(InputError, match=f'another "{key}"'):
+        _train(recipe, resume=True)
+
+
+def test_settings_that_change_no_result_may_differ(points: Path, unbroken: dict[str, Path], tmp_path: Path) -> None:
+    recipe = _recipe(tmp_path, points, log_steps=7, checkpoint_seconds=1.0, summary="other")
+    _train(recipe.model_copy(update={"output": str(unbroken["adamw"])}), resume=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"data": {"sources": {"point": "x"}}}, 'names "point".*Did you mean "points"'),
+        ({"data": {"sources": {}, "painted_scenes": 0, "shares": {}}}, "nothing to train on"),
+        ({"data": {"sources": {"points": "none.csv"}}}, r"none\.csv"),
+        ({"initialisation": "none.safetensors"}, r"none\.safetensors"),
+    ],
+)
+def test_what_cannot_be_read_stops_the_run_before_it_begins(
+    tmp_path: Path, points: Path, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InputError, match=words):
+        _train(_recipe(tmp_path, points, **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_no_longer_finite_is_told(tmp_path: Path, points: Path) -> None:
+    recipe = _recipe(tmp_path, points, model={"backbone": "test_efficientnet", "width": 8, "alpha": 1e39})
+    with pytest.raises(HeadcountError, match="no longer finite at step 0"):
+        _train(recipe)
+
+
+def test_it_learns_a_toy(tmp_path: Path) -> None:
+    """White discs on black: after 90 steps it counts them better than the mean count would."""
+    rng = np.random.default_rng(0)
+    scenes = []
+    rows, columns = np.mgrid[0:96, 0:96] + 0.5
+    for k in range(8):
+        points = rng.uniform(6, 90, (2 + 3 * k, 2))
+        squared = ((columns - points[:, 0, None, None]) ** 2 + (rows - points[:, 1, None, None]) ** 2).min(axis=0)
+        pixels = np.repeat(np.where(squared < 16, 255, 0).astype(np.uint8)[:, :, None], 3, axis=2)
+        Image.fromarray(pixels).save(tmp_path / f"{k}.png")
+        scenes.append(Scene(tmp_path / f"{k}.png", points))
+    path = write_points(scenes, tmp_path / "points.csv")
+    recipe = _recipe(
+        tmp_path, path, batch=4, steps_per_epoch=90, epochs=1, ema=0.8,
+        data={"painted_scenes": 0, "shares": {}, "crop": 96, "scale": [1.0, 1.0], "colour": 0.0, "gray": 0.0},
+    )  # fmt: skip
+    said = _train(recipe)
+    losses = [float(line.split("total ")[1].split()[0]) for line in said if line.startswith("step")]
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:5])
+    counts = [scene.count for scene in scenes]
+    state = read_checkpoint(find_checkpoint(tmp_path / "run") or tmp_path).state
+    assert state["history"][-1]["mae"]["points"] < np.abs(np.array(counts) - np.mean(counts)).mean()
