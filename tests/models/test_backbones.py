@@ -10,20 +10,23 @@ from safetensors.torch import save_file
 from torch import nn
 
 from headcount.core.errors import InputError, ModelError
-from headcount.models.backbones import build_backbone, initialise_he, load_backbone
+from headcount.models.backbones import TimmOptions, build_backbone, initialise_he, load_backbone
 from headcount.models.necks import TopDownNeck
 
 TINY = "test_efficientnet"
 BACKBONES = {
-    "light": {}, "vgg16": {}, TINY: {"strides": [8, 16]}, "test_resnet": {"strides": [4, 8, 16, 32]},
-    "efficientnet_lite0": {"frozen_stages": 2},
-}  # fmt: skip
+    "light": None,
+    "vgg16": None,
+    TINY: TimmOptions(strides=(8, 16)),
+    "test_resnet": TimmOptions(strides=(4, 8, 16, 32)),
+    "efficientnet_lite0": TimmOptions(frozen_stages=2),
+}
 
 
 @pytest.mark.parametrize("name", list(BACKBONES))
 @pytest.mark.parametrize("in_channels", [1, 3])
 def test_features_have_the_channels_and_strides_they_say(name: str, in_channels: int) -> None:
-    backbone = build_backbone(name, in_channels=in_channels, **BACKBONES[name]).eval()
+    backbone = build_backbone(name, in_channels=in_channels, options=BACKBONES[name]).eval()
     with torch.inference_mode():
         features = backbone(torch.zeros(1, in_channels, 64, 96))
     shapes = [(1, c, 64 // s, 96 // s) for c, s in zip(backbone.channels, backbone.strides, strict=True)]
@@ -33,25 +36,24 @@ def test_features_have_the_channels_and_strides_they_say(name: str, in_channels:
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("efficientnet_lit0", {}, ['"efficientnet_lit0"', 'Did you mean "efficientnet_lite0"']),
-        (TINY, {"strides": [3]}, ["stride 3", "[2, 4, 8, 16, 32]"]),
-        (TINY, {"stride": [8]}, ['"stride"', '"strides"']),
-        (TINY, {"frozen_stages": 99}, ["frozen_stages=99"]),
-        ("test_resnet", {"frozen_stages": 1}, ["frozen_stages=1"]),
-        ("light", {"strides": [4]}, ['"light" has no option "strides"']),
-        ("vgg16", {"frozen_stages": 1}, ['"vgg16" has no option "frozen_stages"']),
+        ("efficientnet_lit0", None, ['"efficientnet_lit0"', 'Did you mean "efficientnet_lite0"']),
+        (TINY, TimmOptions(strides=(3,)), ["stride 3", "[2, 4, 8, 16, 32]"]),
+        (TINY, TimmOptions(frozen_stages=99), ["frozen_stages=99"]),
+        ("test_resnet", TimmOptions(frozen_stages=1), ["frozen_stages=1"]),
+        ("light", TimmOptions(strides=(4,)), ['"light" takes no options']),
+        ("vgg16", TimmOptions(frozen_stages=1), ['"vgg16" takes no options']),
     ],
 )
-def test_what_a_backbone_has_not_is_named(name: str, options: dict, words: list[str]) -> None:
+def test_what_a_backbone_has_not_is_named(name: str, options: TimmOptions | None, words: list[str]) -> None:
     with pytest.raises(InputError) as caught:
-        build_backbone(name, **options)
+        build_backbone(name, options=options)
     for word in words:
         assert word in str(caught.value)
 
 
 def test_frozen_stages_keep_weights_and_statistics_through_a_step() -> None:
     torch.manual_seed(0)
-    backbone = build_backbone("efficientnet_lite0", frozen_stages=2).train()
+    backbone = build_backbone("efficientnet_lite0", options=TimmOptions(frozen_stages=2)).train()
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     optimiser = torch.optim.AdamW([p for p in backbone.parameters() if p.requires_grad], lr=0.1, weight_decay=0.1)
     sum(feature.square().mean() for feature in backbone(torch.randn(2, 3, 64, 64))).backward()

@@ -145,8 +145,7 @@ def test_weights_that_were_swapped_are_refused(exported: Path, tmp_path: Path) -
 @pytest.fixture
 def _without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves the graph out, where only the card or the choice of a checkpoint matters: it takes seconds."""
-    monkeypatch.setattr(export, "_write_onnx", lambda method, card, path: path.write_bytes(b"graph"))
-    monkeypatch.setattr(export, "_compare", lambda method, card, path: None)
+    monkeypatch.setattr(export, "_write_onnx", lambda method, rounded, card, path: path.write_bytes(b"graph"))
 
 
 def test_variances_beyond_half_precision_are_kept(exported: Path) -> None:

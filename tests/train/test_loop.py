@@ -46,8 +46,8 @@ def points(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A miniature data set of painted crowds."""
     folder = tmp_path_factory.mktemp("crowds")
     scenes = []
-    for seed in range(3):
-        painted = paint_scene(seed, size_wh=(128 + 32 * seed, 96), count=6 + seed)
+    for seed in range(10):  # two of them for validation
+        painted = paint_scene(seed, size_wh=(128 + 32 * (seed % 3), 96), count=6 + seed)
         Image.fromarray(painted.pixels()).save(folder / f"{seed}.png")
         scenes.append(Scene(folder / f"{seed}.png", painted.points_xy))
     return write_points(scenes, folder / "points.csv")
@@ -165,7 +165,7 @@ def test_killed_while_writing_a_checkpoint_then_again_at_random(
     assert saved is not None
     step = read_checkpoint(saved).step  # whole, though the next was half written
     run = _Running(path, "--resume")
-    run.wait_for(f"tiny: 3 points, 1 painted scenes; step {step} of 16")
+    run.wait_for(f"tiny: 8 points, 1 painted scenes; step {step} of 16")
     time.sleep(random.Random().uniform(0, 0.5))
     run.kill()
     _train(load_recipe(str(path)), resume=True)
@@ -330,8 +330,8 @@ def test_it_learns_a_toy(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     scenes = []
     rows, columns = np.mgrid[0:96, 0:96] + 0.5
-    for k in range(8):
-        points = rng.uniform(6, 90, (2 + 3 * k, 2))
+    for k in range(12):
+        points = rng.uniform(6, 90, (2 + 2 * k, 2))
         squared = ((columns - points[:, 0, None, None]) ** 2 + (rows - points[:, 1, None, None]) ** 2).min(axis=0)
         pixels = np.repeat(np.where(squared < 16, 255, 0).astype(np.uint8)[:, :, None], 3, axis=2)
         Image.fromarray(pixels).save(tmp_path / f"{k}.png")

@@ -114,3 +114,28 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: str, words: list[str]) -> N
 def test_an_unknown_recipe_names_the_nearest() -> None:
     with pytest.raises(InputError, match=r'no recipe "headcont-s".*"headcount-s"'):
         recipe_path("headcont-s")
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "words"),
+    [
+        ("model.backbone_options.frozen_stages=two", "model.backbone_options.frozen_stages", "valid integer"),
+        ("model.backbone_options.strids=[8]", "model.backbone_options.strids", '"strides"'),
+        ("model.backbone_options.strides=[]", "model.backbone_options.strides", "at least 1"),
+        ("model.density_sigma=adaptve", "model.density_sigma", "'adaptive'"),
+        ("model.density_sigma=0", "model.density_sigma", "greater than 0"),
+        ("model.kernel_size=4", "model.kernel_size", "odd"),
+        ("model.mean=[0.5]", "model.mean", "each channel"),
+        ("model.blocks=[0]", "model.blocks.0", "greater than or equal to 1"),
+        ("optimiser.lr=inf", "optimiser.lr", "finite"),
+        ("optimiser.then_sgd_after_epoch=-3", "optimiser.then_sgd_after_epoch", "greater than"),
+        ("data.shares.painted=-1", "data.shares.painted", "greater than"),
+        ("seed=99999999999999999999999", "seed", "less than"),
+        ("output=", "output", "at least 1"),
+    ],
+)
+def test_a_wrong_value_names_its_key(override: str, key: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_recipe("headcount-s", [override])
+    assert f'"{key}"' in str(caught.value)
+    assert words in str(caught.value)

@@ -8,13 +8,22 @@ from pathlib import Path
 from headcount.core.errors import InputError, nearest
 from headcount.core.scene import Scene
 from headcount.data.shanghaitech import read_shanghaitech
-from headcount.data.splits import SPLITS, Split
+from headcount.data.splits import SPLITS, Split, stratified
+
+_ENOUGH_TO_SPLIT = 10
 
 
 def _read_points(path: Path, split: Split) -> list[Scene]:
+    """One's own images: one in five is for validation (none of fewer than ten), ``trainval`` and ``test`` are all."""
     from headcount.data.points import read_points
 
-    return read_points(path)  # one's own images have one split: whatever is asked for
+    scenes = read_points(path)
+    if split in ("test", "trainval"):
+        return scenes
+    if len(scenes) < _ENOUGH_TO_SPLIT:
+        return scenes if split == "train" else []
+    chosen = stratified([scene.count for scene in scenes], validation=len(scenes) // 5, seed=1)
+    return [scene for index, scene in enumerate(scenes) if (index in chosen) == (split == "val")]
 
 
 READERS: dict[str, Callable[[Path, Split], list[Scene]]] = {

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from headcount.core.errors import InputError, ModelError, nearest
+from headcount.core.settings import Settings
 
 
 class Backbone(nn.Module):
@@ -130,17 +132,27 @@ class VggBackbone(Backbone):
         return [self.layers(images)]
 
 
-def build_backbone(name: str, *, in_channels: int = 3, **options: Any) -> Backbone:
-    """``light``, ``vgg16`` (the paper's "csr"), or the name of a timm network with TimmBackbone's options."""
+class TimmOptions(Settings):
+    """Options of a timm backbone."""
+
+    strides: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(8, 16, 32), min_length=1)
+    """Which of the network's maps are used."""
+    frozen_stages: int = Field(default=0, ge=0)
+    """How many of its first stages keep the weights of their initialisation."""
+
+
+def build_backbone(name: str, *, in_channels: int = 3, options: TimmOptions | None = None) -> Backbone:
+    """``light``, ``vgg16`` (the paper's "csr"), or the name of a timm network with its options.
+
+    Raises:
+        InputError: timm has no such network, an option does not fit it, or options are given to another.
+    """
     if name in ("light", "vgg16"):
-        if options:
-            raise InputError(f'The backbone "{name}" has no option "{next(iter(options))}".')
+        if options is not None:
+            raise InputError(f'The backbone "{name}" takes no options: they are for timm networks.')
         return LightBackbone(in_channels=in_channels) if name == "light" else VggBackbone(in_channels=in_channels)
-    known = ("strides", "frozen_stages")
-    unknown = [option for option in options if option not in known]
-    if unknown:
-        raise InputError(f'backbone_options has no "{unknown[0]}".{nearest(unknown[0], known)}')
-    return TimmBackbone(name, in_channels=in_channels, **options)
+    options = options or TimmOptions()
+    return TimmBackbone(name, in_channels=in_channels, strides=options.strides, frozen_stages=options.frozen_stages)
 
 
 def initialise_he(module: nn.Module, *, std: float | None = None) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from headcount.core.card import DecoderSpec, InputSpec, OutputSpec
 from headcount.core.errors import InputError, nearest
 from headcount.core.scene import Scene
+from headcount.core.settings import checked
 
 TargetMaps = dict[str, NDArray[np.float32]]
 
@@ -93,12 +94,13 @@ def method_class(name: str) -> type[Method]:
     return classes[0]
 
 
-def build_method(name: str, options: Mapping[str, Any]) -> Method:
+def build_method(name: str, options: Mapping[str, Any], *, where: str = "model") -> Method:
     """A method from its options, as a card's ``architecture`` or a recipe's ``model`` holds them.
 
+    ``where`` names the options' origin in the message.
+
     Raises:
-        InputError: an unknown method.
-        pydantic.ValidationError: an unknown or unfit option.
+        InputError: an unknown method, or an unknown or unfit option, by its key.
     """
     kind = method_class(name)
-    return kind(kind.settings_type.model_validate(dict(options)))
+    return kind(checked(kind.settings_type, options, where, prefix="model."))

@@ -57,8 +57,12 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
     """
     folder = recipe.folder
     found = find_checkpoint(folder)
-    if not resume and (found is not None or (folder / "recipe.json").exists()):
+    if not resume and found is not None:
         raise InputError(f'"{folder}" holds a run already: go on with --resume, or choose another output=FOLDER.')
+    if resume and not (folder / "recipe.json").is_file():
+        raise InputError(f'There is no run in "{folder}" to resume: leave out --resume to start one.')
+    if recipe.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device=cuda was asked for, but torch finds no GPU here: use device=cpu.")
     unknown = recipe.data.sources.keys() - READERS.keys()
     if unknown:
         raise InputError(f'data.sources names "{min(unknown)}", which no reader has.{nearest(min(unknown), READERS)}')
@@ -73,17 +77,27 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
     )
     torch.manual_seed(recipe.seed)
     method = build_method(recipe.method, recipe.model)
+    divisor = method.input_spec.size_divisor
+    if recipe.data.crop % divisor:
+        raise InputError(f"data.crop is {recipe.data.crop}, but this network takes multiples of {divisor}.")
     if recipe.initialisation not in (None, "none") and saved is None:
         method.initialise(Path(str(recipe.initialisation)).expanduser())
     pools = read_pools(recipe.data)
     validation = {name: read_dataset(f"{name}={path}", "val") for name, path in recipe.data.sources.items()}
 
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f'The run\'s folder "{folder}" cannot be written ({error.strerror}).') from error
     run = _Run(recipe, method, fabric, folder, say)
     run.scenes = {pool.name: len(pool.scenes) for pool in pools}
     run.restore(saved)
     seen = ", ".join(f"{images} {name}" for name, images in run.scenes.items())
+    if resume and saved is None:
+        say("The run had no checkpoint yet: it starts from the beginning.")
+    if not any(validation.values()):
+        say("There is nothing to validate on: the last checkpoint is the result.")
     say(f"{recipe.name}: {seen} scenes; step {run.step} of {recipe.total_steps}; threads {torch.get_num_threads()}")
     batches = Batches(
         pools, method, recipe.data, batch=recipe.batch, steps_per_epoch=recipe.steps_per_epoch, seed=recipe.seed

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from headcount.core.errors import InputError, nearest
+from headcount.core.settings import Settings, checked
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DataSettings(_Settings):
+class DataSettings(Settings):
     """What is learned from, and how it is varied."""
 
     sources: dict[str, str] = Field(default_factory=dict)
     """Data set → where it lies: ``shanghaitech-a: /data/ShanghaiTech``."""
-    shares: dict[str, float] = Field(default_factory=dict)
+    shares: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     """Data set → its share of the crops; equal where nothing is said. ``painted`` is the share of painted scenes."""
     painted_scenes: int = Field(default=0, ge=0)
     """Painted scenes to learn from beside the photographs, with seeds from ``painted_seed`` up."""
-    painted_seed: int = 100_000
+    painted_seed: int = Field(default=100_000, ge=0, lt=2**63)
     crop: int = Field(default=320, ge=32)
     """Side of a crop, in pixels."""
     scale: tuple[float, float] = (0.6, 1.5)
@@ -44,7 +41,7 @@ class DataSettings(_Settings):
         return scale
 
 
-class OptimiserSettings(_Settings):
+class OptimiserSettings(Settings):
     """How the weights move."""
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"
@@ -58,14 +55,14 @@ class OptimiserSettings(_Settings):
     step_epochs: int = Field(default=20, ge=1)
     """``steps``: the rate falls by ``step_factor`` every so many epochs."""
     step_factor: float = Field(default=0.1, gt=0, le=1)
-    then_sgd_after_epoch: int | None = None
+    then_sgd_after_epoch: int | None = Field(default=None, ge=0)
     """Adam up to this epoch, then SGD with ``momentum`` (the mask-aware paper: 10)."""
 
 
-class Recipe(_Settings):
+class Recipe(Settings):
     """One experiment."""
 
-    name: str
+    name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
     summary: str = ""
     method: str = "mask_aware"
     model: dict[str, Any] = Field(default_factory=dict)
@@ -83,13 +80,13 @@ class Recipe(_Settings):
     """bf16 is autocast: twice as fast on dense convolutions, nothing gained on depthwise ones."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(default=None, ge=1)
-    seed: int = Field(default=1, ge=0)
+    seed: int = Field(default=1, ge=0, lt=2**40)
     validate_every: int = Field(default=1, ge=1)
     """Epochs between validations; the last epoch is always validated."""
     checkpoint_seconds: float = Field(default=180.0, ge=0)
     """A checkpoint is written when so many seconds have passed, and at each epoch's end."""
     log_steps: int = Field(default=20, ge=1)
-    output: str = "runs/{name}"
+    output: str = Field(default="runs/{name}", min_length=1)
 
     @property
     def total_steps(self) -> int:
@@ -131,7 +128,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         raise InputError(f'"{path}" must hold "key: value" lines, but holds {type(values).__name__}.')
     for override in overrides:
         _override(values, override)
-    recipe: Recipe = checked(Recipe, values, str(path))
+    recipe = checked(Recipe, values, str(path))
     from headcount.models.method import method_class  # torch: only once the recipe itself is sound
 
     checked(method_class(recipe.method).settings_type, recipe.model, str(path), prefix="model.")
@@ -153,33 +150,3 @@ def _override(values: dict[str, Any], override: str) -> None:
         place[last] = yaml.safe_load(text) if (text and text[0] in "[{") or text in ("true", "false", "null") else text
     except yaml.YAMLError as error:
         raise InputError(f'"{override}": the value opens like a list or a table, but is none.') from error
-
-
-def checked(kind: type[Any], values: Mapping[str, Any], where: str, *, prefix: str = "") -> Any:
-    """``values`` as ``kind``.
-
-    Raises:
-        InputError: names the first wrong key, what it was given, and what was expected.
-    """
-    try:
-        return kind.model_validate(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = prefix + ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            siblings = _siblings(kind, first["loc"][:-1])
-            raise InputError(
-                f'"{where}": there is no key "{key}".{nearest(str(first["loc"][-1]), siblings)}'
-            ) from error
-        if first["type"] == "missing":
-            raise InputError(f'"{where}": the key "{key}" is missing.') from error
-        raise InputError(f'"{where}": "{key}" is {first["input"]!r}: {first["msg"]}.') from error
-
-
-def _siblings(kind: type[BaseModel], path: Sequence[int | str]) -> list[str]:
-    for part in path:
-        field = kind.model_fields.get(str(part))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            return []
-        kind = field.annotation
-    return list(kind.model_fields)

@@ -45,7 +45,12 @@ def open_torch(weights: Path, card: ModelCard, *, device: str, precision: str) -
         raise InputError('Device "cuda" was asked for, but torch finds no GPU here: use --device cpu.')
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    method = build_method(card.method, card.architecture)
+    try:
+        method = build_method(card.method, card.architecture, where=f"the card of {card.name}")
+    except InputError as error:
+        raise ModelError(f'The card of "{card.name}" describes no network: {error}') from error
+    if method.input_spec != card.input:
+        raise ModelError(f'The card of "{card.name}" has another input than its network: export the model again.')
     load_weights(method, weights)
     return TorchRuntime(method, card.input, device=device, precision="bf16" if precision == "bf16" else "f32")
 

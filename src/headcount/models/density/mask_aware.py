@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from headcount.core.card import DecoderSpec, InputSpec, OutputSpec
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
+from headcount.core.settings import Settings
 from headcount.losses.density import Comparison, block_count_loss, density_mse
 from headcount.losses.mask import mask_focal_bce
-from headcount.models.backbones import build_backbone, initialise_he, load_backbone
+from headcount.models.backbones import TimmOptions, build_backbone, initialise_he, load_backbone
 from headcount.models.method import Method, TargetMaps
 from headcount.models.necks import TopDownNeck
 from headcount.targets.density import adaptive_sigma, density_map, max_pool, sum_pool
@@ -32,16 +33,17 @@ Variant = Literal[
 ]
 
 
-class MaskAwareSettings(BaseModel):
-    """Options of the mask-aware network; the defaults are the paper's light solution 5."""
+Positive = Annotated[float, Field(gt=0)]
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+class MaskAwareSettings(Settings):
+    """Options of the mask-aware network; the defaults are the paper's light solution 5."""
 
     variant: Variant = "solution5"
     backbone: str = "light"
     """``light``, ``vgg16`` (the paper's "csr"), or any timm network that has ``features_only``."""
-    backbone_options: dict[str, Any] = Field(default_factory=dict)
-    """Of a timm network: ``strides``, ``frozen_stages``."""
+    backbone_options: TimmOptions | None = None
+    """Of a timm network."""
     in_channels: Literal[1, 3] = 3
     width: int = Field(default=256, ge=8)
     """Channels of the branches."""
@@ -51,22 +53,36 @@ class MaskAwareSettings(BaseModel):
     hard_mask: bool = True
     """Solution 4 when testing: the mask cut at 0.5, or the posterior."""
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    std: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[Positive, ...] = (0.5, 0.5, 0.5)
 
-    density_sigma: float | Literal["adaptive"] = 4.0
-    kernel_size: int | None = 15
+    density_sigma: Positive | Literal["adaptive"] = 4.0
+    kernel_size: int | None = Field(default=15, ge=1)
     mask: Literal["density", "disc", "box"] = "density"
-    disc_radius_px: float = 8.0
+    disc_radius_px: Positive = 8.0
 
     density_loss: Literal["mse", "blocks"] = "mse"
     """``mse`` is Eq. 2; ``blocks`` compares counts over blocks of several sizes."""
-    blocks: tuple[int, ...] = (1, 2, 4, 8)
+    blocks: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 2, 4, 8), min_length=1)
     comparison: Comparison = "poisson"
-    alpha: float = 1.0
+    alpha: float = Field(default=1.0, ge=0)
     """Weight of the density loss (α of Eq. 3; the paper gives no value)."""
-    mask_weight: float = 1.0
-    mask_gamma: float = 0.0
+    mask_weight: float = Field(default=1.0, ge=0)
+    mask_gamma: float = Field(default=0.0, ge=0)
     """γ of the mask's focal loss; 0 is cross-entropy."""
+
+    @field_validator("mean", "std")
+    @classmethod
+    def _one_a_channel(cls, values: tuple[float, ...], others: ValidationInfo) -> tuple[float, ...]:
+        if len(values) not in (3, others.data.get("in_channels", 3)):
+            raise ValueError("one number for each channel was expected")
+        return values
+
+    @field_validator("kernel_size")
+    @classmethod
+    def _odd(cls, kernel_size: int | None) -> int | None:
+        if kernel_size is not None and kernel_size % 2 == 0:
+            raise ValueError("an odd number was expected")
+        return kernel_size
 
 
 class _PassThrough(torch.autograd.Function):
@@ -98,7 +114,9 @@ class MaskAware(Method):
         super().__init__()
         self.settings = settings
         width, variant = settings.width, settings.variant
-        self.backbone = build_backbone(settings.backbone, in_channels=settings.in_channels, **settings.backbone_options)
+        self.backbone = build_backbone(
+            settings.backbone, in_channels=settings.in_channels, options=settings.backbone_options
+        )
         channels, strides = self.backbone.channels, self.backbone.strides
         if any(coarse != 2 * fine for fine, coarse in pairwise(strides)):
             raise InputError(f"The backbone's strides must double from one to the next, but they are {strides}.")
