@@ -14,6 +14,9 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from rich.cells import cell_len
+
+from headcount.core.errors import InputError
 
 RunCli = Callable[..., tuple[int, str, str]]
 
@@ -60,6 +63,15 @@ def test_long_names_are_shortened_in_the_middle(photos: Path, count: RunCli) -> 
     assert "…" in out
 
 
+def test_wide_letters_do_not_hide_the_numbers(photos: Path, count: RunCli) -> None:
+    for letter in "ab":
+        shutil.copy("photos/1.png", f"photos/{letter}{'演唱会' * 25}.png")
+    _, out, _ = count("photos")
+    lines = out.splitlines()[:-1]
+    assert max(map(cell_len, lines)) <= 80
+    assert all(line.endswith(" 64×48") and line.split()[-2].isdecimal() for line in lines[1:])
+
+
 def test_a_bad_file_in_a_folder_is_skipped(photos: Path, count: RunCli, bad_images: dict) -> None:
     for name in ("zero.jpg", "text.jpg", "cut.jpg", "huge.png"):
         shutil.copy(bad_images[name][0], photos / "photos")
@@ -84,6 +96,16 @@ def test_every_odd_image_is_counted(count: RunCli, odd_images: dict) -> None:
     code, out, _ = count(*(path for path, _, _ in odd_images.values()))
     assert code == 0
     assert f"{len(odd_images)} images: " in out
+
+
+def test_a_folder_of_which_nothing_is_counted_is_an_error(photos: Path, count: RunCli, bad_images: dict) -> None:
+    (photos / "bad").mkdir()
+    for name in ("zero.jpg", "text.jpg"):
+        shutil.copy(bad_images[name][0], photos / "bad")
+    code, out, err = count("bad", "--output", "out.json")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1] == "Error: Nothing was counted: 2 files could not be read."
+    assert not Path("out.json").exists()
 
 
 def test_a_missing_file_among_others_is_skipped(photos: Path, count: RunCli) -> None:
@@ -218,6 +240,55 @@ def test_an_interruption_keeps_what_was_counted(photos: Path, count: RunCli, mon
     assert "2 images" in out
     assert "Interrupted" in err
     assert len(json.loads(Path("out.json").read_text(encoding="utf-8"))) == 2
+
+
+@pytest.mark.parametrize("writer", ["headcount.cli.overlays.save_png", "headcount.data.predictions.os.fsync"])
+def test_what_was_counted_is_shown_before_a_failure_to_write(
+    photos: Path, count: RunCli, monkeypatch: pytest.MonkeyPatch, writer: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device") if "fsync" in writer else InputError("no room for 1-counted.png")
+
+    monkeypatch.setattr(writer, full)
+    code, out, err = count("photos", "--output", "out.json", "--save-dir", "out")
+    assert code == 2
+    assert "1.png " in out.splitlines()[1]
+    assert "results in" not in out
+    assert err.startswith("Error: ")
+    if "save_png" in writer:
+        assert [one["source"] for one in json.loads(Path("out.json").read_text(encoding="utf-8"))] == ["photos/1.png"]
+    else:
+        assert "3 images: " in out
+        assert not list(photos.glob("*out.json*"))
+
+
+def test_full_standard_output_is_one_sentence(photos: Path, tiny_model: str) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    command = [sys.executable, "-m", "headcount", "count", "photos/1.png", "--model", tiny_model]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "no space left" in done.stderr
+
+
+def test_names_too_long_for_the_system(photos: Path, count: RunCli) -> None:
+    code, out, err = count("x" * 5000 + ".png")
+    assert (code, out) == (2, "")
+    assert "File name too long" in err
+    assert count("photos/1.png", "y" * 5000, "--save-dir", "out")[0] == 1
+    for option in ("--output", "--save-dir"):
+        code, _, err = count("photos/1.png", option, "z" * 300 + ".json")
+        assert (code, err.count("\n")) == (2, 1)
+        assert "unforeseen" not in err
+
+
+def test_overlays_of_long_names(photos: Path, count: RunCli) -> None:
+    for letter in "ab":
+        shutil.copy("photos/1.png", f"photos/{'名' * 80}{letter}.png")
+    assert count("photos", "--save-dir", "out", "--output", "out.csv")[0] == 0
+    assert len(list(Path("out").iterdir())) == 5
 
 
 @pytest.mark.parametrize(

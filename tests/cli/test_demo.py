@@ -52,7 +52,16 @@ def test_it_can_be_run_again_and_on_ones_own_photo(place: Path, run_cli: RunCli)
     assert "truth" not in out
     assert not (place / "demo-output" / "scene.png").exists()
     assert (place / "mine.png").exists()
-    assert run_cli("demo", "demo-output/overlay.png")[0] == 0
+
+
+def test_a_file_of_the_demo_is_no_photo(place: Path, run_cli: RunCli) -> None:
+    run_cli("demo")
+    before = {path.name: path.stat().st_mtime_ns for path in (place / "demo-output").iterdir()}
+    for name in ("scene.png", "overlay.png"):
+        code, out, err = run_cli("demo", f"demo-output/{name}")
+        assert (code, out) == (2, "")
+        assert "copy it elsewhere" in err
+    assert before == {path.name: path.stat().st_mtime_ns for path in (place / "demo-output").iterdir()}
 
 
 def test_other_folders_are_left_alone(place: Path, run_cli: RunCli) -> None:
@@ -111,6 +120,7 @@ def test_a_light_install_names_the_extra(
         (("export", "no"), "no folder"),
         (("export", "run", "--output", "a.txt"), ".onnx file"),
         (("export", "run"), "exists already"),
+        (("export", "run", "--output", "RUN.ONNX"), 'RUN.safetensors" exists'),
         (("import", "backbone", "run", "no.pth"), "exists already"),
         (("import", "backbone", "x", "run.safetensors", "--output", "a.txt"), ".safetensors file"),
         (("import", "backbone", "x", "run.safetensors", "--output", "run.safetensors", "--force"), "to be imported"),
@@ -121,7 +131,7 @@ def test_paths_are_checked_first(
 ) -> None:
     monkeypatch.setattr(runtimes, "is_installed", lambda package: True)
     (place / "run").mkdir()
-    for name in ("run.safetensors", "run.onnx"):
+    for name in ("run.safetensors", "run.onnx", "RUN.safetensors"):
         (place / name).touch()
     code, _, err = run_cli(*arguments)
     assert code == 2

@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from headcount.cli.evaluate import evaluate
-from headcount.core.errors import InputError
+from headcount.core.errors import InputError, ModelError
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.infer.counter import load as load_model
@@ -94,6 +94,34 @@ def test_several_data_sets(points: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "points-yard, split all: 1 image, 1 head\n" in result.stdout
     assert isinstance(run("--data", f"points={points}", "--data", f"points={points}").exception, InputError)
+
+
+def test_a_split_of_ones_own_images(points: Path) -> None:
+    result = run("--data", f"points={points}", "--split", "train")
+    assert "points-hall, split train: 3 images" in result.stdout
+
+
+def test_an_error_does_not_cost_the_reports_before_it(points: Path, tmp_path: Path) -> None:
+    def fails(self: TwoMore, source: Scene) -> Prediction:
+        if "yard" in str(source.image):
+            raise InputError(f'"{source.image}" is damaged or cut short.')
+        return Prediction(source.count, source.size_wh, model="two-more")
+
+    Image.new("RGB", (64, 48)).save(tmp_path / "yard.png")
+    (tmp_path / "yard.csv").write_text("image,x,y\nyard.png,1,1\n")
+    output = tmp_path / "report.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TwoMore, "count", fails)
+        result = run("--data", f"points={points}", "--data", f"points={tmp_path / 'yard.csv'}", "--output", str(output))
+    assert isinstance(result.exception, InputError)
+    assert "yard.png" in str(result.exception)
+    assert [report["data"] for report in json.loads(output.read_text())["reports"]] == ["points-hall"]
+
+
+def test_the_model_is_looked_for_before_the_data(points: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headcount.infer.counter.load", load_model)
+    result = run("--data", "points=no.csv")
+    assert isinstance(result.exception, ModelError)
 
 
 def test_a_real_network_from_file_to_report(points: Path, tiny_model: str, tmp_path: Path) -> None:

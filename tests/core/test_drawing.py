@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from headcount.core.drawing import draw_density, draw_points
+from headcount.core.drawing import caption_of, draw_density, draw_points
 from headcount.core.errors import InputError
 from headcount.core.prediction import Prediction
 
@@ -56,3 +56,12 @@ def test_wrong_image_and_wrong_kind_are_refused() -> None:
         prediction.draw(np.zeros((9, 10, 3), np.uint8))
     with pytest.raises(InputError, match="no density map"):
         prediction.draw(np.zeros((10, 10, 3), np.uint8), kind="density")
+    with pytest.raises(InputError, match='Did you mean "density"'):
+        prediction.draw(np.zeros((10, 10, 3), np.uint8), kind="densty")  # type: ignore[arg-type]
+
+
+def test_the_caption_counts_peaks_apart() -> None:
+    peaks = Prediction(86.3, (64, 48), points_xy=np.ones((57, 2)), points_kind="peaks", interval=(70, 99))
+    assert caption_of(peaks) == "86 people (70 to 99)"
+    assert caption_of(peaks, dots=True) == "86 people (70 to 99; 57 peaks marked)"
+    assert caption_of(Prediction(1, (64, 48), points_xy=np.ones((1, 2)), points_kind="heads"), dots=True) == "1 person"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -50,6 +54,56 @@ def test_pillows_own_limit_comes_back(odd_images: dict) -> None:
     before = Image.MAX_IMAGE_PIXELS
     read_image(odd_images["rgb.png"][0])
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+@pytest.mark.parametrize(
+    ("brightest", "gray"), [(255, 255), (1023, 255), (4095, 255), (16383, 255), (65535, 255), (200, 200), (2048, 128)]
+)
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_the_bits_in_use_are_seen(tmp_path: Path, dtype: type, brightest: int, gray: int) -> None:
+    values = np.array([[0, brightest]], dtype)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif")[0, :, 0].tolist() == [0, gray]
+
+
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for path in (tmp_path / "pipe.jpg", Path("/dev/null")):
+        with pytest.raises(InputError, match="no regular file"):
+            read_image(path)
+
+
+@pytest.mark.parametrize(("target", "words"), [("gone.jpg", "leads nowhere"), ("link.jpg", "leads nowhere")])
+def test_links_that_lead_nowhere(tmp_path: Path, target: str, words: str) -> None:
+    (tmp_path / "link.jpg").symlink_to(tmp_path / target)
+    with pytest.raises(InputError, match=words):
+        read_image(tmp_path / "link.jpg")
+
+
+def test_a_name_too_long(tmp_path: Path) -> None:
+    for path in ("x" * 5000, tmp_path / f"{'x' * 300}.jpg", "a\0b"):
+        with pytest.raises(InputError) as caught:
+            read_image(path)
+        assert len(str(caught.value)) < 200
+
+
+def test_kinds_that_are_not_opened_are_named(tmp_path: Path) -> None:
+    Image.effect_noise((64, 64), 90).save(tmp_path / "a.webp")
+    (tmp_path / "a.webp").write_bytes((tmp_path / "a.webp").read_bytes()[:200])
+    with pytest.raises(InputError, match="damaged or cut short"):
+        read_image(tmp_path / "a.webp")
+    cv2.imwrite(str(tmp_path / "float.tiff"), np.ones((8, 8, 3), np.float32))
+    with pytest.raises(InputError, match="TIFF image that is damaged, or of a kind that is not read"):
+        read_image(tmp_path / "float.tiff")
+
+
+def test_broken_exif_is_no_warning(tmp_path: Path) -> None:
+    # In a process of its own, since pytest has its own filters.
+    exif = b"Exif\0\0II*\0\x08\0\0\0\xff\0" + bytes(8)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif)
+    code = f"from headcount.core.image import read_image; print(read_image({str(tmp_path / 'a.jpg')!r}).shape)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("(8, 8, 3)\n", "")
 
 
 def test_a_folder_is_no_image(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def full() -> Prediction:
     return Prediction(
         count=2.4, size_wh=(64, 48), points_xy=np.array([[1.5, 2.5], [60.0, 40.0]]), points_kind="peaks",
         scores=np.array([0.5, 0.9]), density=np.full((6, 8), 0.05, np.float32), density_stride=8, interval=(1.0, 4.0),
-        model="m", source="a/ü.jpg", timing_ms={"read": 1.0}, warnings=("careful",),
+        model="m", runtime="openvino cpu bf16", source="a/ü.jpg", timing_ms={"read": 1.0}, warnings=("careful",),
     )  # fmt: skip
 
 
@@ -27,13 +27,30 @@ def test_round_trip(prediction: Prediction) -> None:
     assert Prediction.from_dict(plain).to_dict() == {k: v for k, v in plain.items() if k != "density"}
 
 
+def test_counts_are_finite_and_scores_float64() -> None:
+    for count in (float("nan"), float("inf")):
+        with pytest.raises(InputError, match="finite"):
+            Prediction(count, (8, 8))
+    scored = Prediction(1.0, (8, 8), points_xy=np.ones((1, 2)), scores=np.ones(1, np.float32))
+    assert scored.scores is not None
+    assert scored.scores.dtype == np.float64
+
+
 def test_scores_must_match_points() -> None:
     with pytest.raises(InputError, match="one each"):
         Prediction(1.0, (8, 8), points_xy=np.zeros((2, 2)), scores=np.zeros(1))
 
 
 @pytest.mark.parametrize(
-    "plain", [{}, {"count": 1}, {"count": "many", "size_wh": [1, 1]}, {"count": 1, "size_wh": [1]}]
+    "plain",
+    [
+        {},
+        {"count": 1},
+        {"count": "many", "size_wh": [1, 1]},
+        {"count": 1, "size_wh": [1]},
+        {"count": 1, "size_wh": [1, 1], "interval": [1]},
+        {"count": float("nan"), "size_wh": [1, 1]},
+    ],
 )
 def test_from_dict_says_what_is_wrong(plain: dict) -> None:
     with pytest.raises(InputError, match="prediction"):
@@ -54,7 +71,7 @@ def test_save_refuses_and_overwrites(tmp_path: Path) -> None:
 
 
 def test_picture_needs_the_image(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="not at hand"):
+    with pytest.raises(InputError, match=r"not at hand: pass image=…"):
         full().save(tmp_path / "a.png")
     full().save(tmp_path / "a.png", image=np.zeros((48, 64, 3), np.uint8))
     assert (tmp_path / "a.png").stat().st_size > 0

@@ -60,6 +60,25 @@ def test_pairs_are_missed_either_way(mini: Path) -> None:
     assert [Path(finding.path).name for finding in found] == ["IMG_10.jpg", "GT_IMG_2.mat"]
 
 
+def test_files_of_other_names_are_found(mini: Path) -> None:
+    images = mini / "part_B" / "train_data" / "images"
+    (images / "IMG_1.jpg").rename(images / "IMG_1.JPG")
+    (images / "crowd.jpg").touch()
+    (images / ".hidden").touch()
+    found = problems(mini)
+    assert codes(found) == ["stray-file", "stray-file", "missing-image"]
+    assert [Path(finding.path).name for finding in found[:2]] == ["IMG_1.JPG", "crowd.jpg"]
+
+
+def test_a_data_set_without_images(mini: Path, tmp_path: Path) -> None:
+    folder = mini / "part_B" / "train_data"
+    for path in (*folder.glob("images/*"), *folder.glob("ground-truth/*")):
+        path.unlink()
+    assert codes(check_dataset(f"shanghaitech-b={mini}")) == ["empty"]
+    (tmp_path / "p.csv").write_text("image,x,y\n")
+    assert codes(check_dataset(f"points={tmp_path / 'p.csv'}")) == ["empty"]
+
+
 @pytest.mark.parametrize("length", [0, 20, -40])
 def test_images_are_decoded_to_their_end(mini: Path, length: int) -> None:
     path = mini / "part_B" / "train_data" / "images" / "IMG_1.jpg"
@@ -168,6 +187,8 @@ def test_a_points_file(tmp_path: Path) -> None:
         ("shanghaitech-b={}", "val", "official split"),
         ("points={}/none.csv", None, "no points file"),
         ("points={}", None, "folder"),
+        ("points={}/p.csv", "test", "no splits"),
+        ("shanghaitech-b=" + "x" * 5000, None, "no folder"),
     ],
 )
 def test_what_cannot_be_checked_at_all(mini: Path, spec: str, split: str | None, words: str) -> None:

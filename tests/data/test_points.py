@@ -37,7 +37,7 @@ JSON = '{"images": [{"file": "hall/a.png", "points": [[0.5, 47.5], [64, 0]]}, {"
         ("p.csv", CSV),
         ("p.CSV", CSV.replace("\n", "\r\n")),
         ("p.csv", "\ufeff" + CSV),
-        ("p.csv", "label,Y,X,IMAGE\nq,47.5,0.5,hall/a.png\nq,0,64,./hall/a.png\n\nq,,,\"hall/b, c.png\"\n"),
+        ("p.csv", 'label,Y,X,IMAGE\nq,47.5,0.5,hall/a.png\nq,0,64,./hall/a.png\n\nq,,,"hall/b, c.png"\n'),
         ("p.json", JSON),
     ],
 )

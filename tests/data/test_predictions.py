@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +23,8 @@ SUFFIXES = (".json", ".jsonl", ".csv")
 def some(number: int) -> Prediction:
     return Prediction(
         count=number + 0.25, size_wh=(64, 48), points_xy=np.full((number, 2), 3.5), points_kind="peaks",
-        source=f'a "{number}", ü.jpg', model="m", warnings=("small", "odd") if number == 2 else (),
-        interval=(1.0, 9.0) if number == 1 else None,
+        source=f'a "{number}", ü.jpg', model="m", runtime="openvino cpu f32",
+        warnings=("small", "odd") if number == 2 else (), interval=(1.0, 9.0) if number == 1 else None,
     )  # fmt: skip
 
 
@@ -51,7 +55,7 @@ def test_csv(tmp_path: Path) -> None:
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == list(CSV_COLUMNS)
-    assert rows[2] == ['a "1", ü.jpg', "1.25", "1.0", "9.0", "1", "peaks", "64", "48", "m", ""]
+    assert rows[2] == ['a "1", ü.jpg', "1.25", "1.0", "9.0", "1", "peaks", "64", "48", "m", "openvino cpu f32", ""]
     assert rows[3][-1] == "small; odd"
     assert len(rows) == 4
 
@@ -95,6 +99,36 @@ def test_an_interruption_leaves_a_valid_file_or_none(tmp_path: Path, suffix: str
         assert len(list(read_predictions(path))) == 2
 
 
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """No file can grow beyond so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_a_full_disk_leaves_what_was_added_before(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"out{suffix}"
+    row = len(json.dumps(some(1).to_dict(), ensure_ascii=False).encode())
+    with full_disk(2 * row + 40), pytest.raises(InputError, match=rf"out{suffix}\" cannot be written"):
+        write(path, 9)
+    assert [one.count for one in read_predictions(path)] == [0.25, 1.25]
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_what_a_link_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
+    write(tmp_path / "link.json", 1)
+    assert (tmp_path / "link.json").is_symlink()
+    assert len(list(read_predictions(tmp_path / "real.json"))) == 1
+
+
 def test_rows_are_on_disk_before_the_end(tmp_path: Path) -> None:
     with PredictionFile(tmp_path / "out.jsonl") as file:
         file.add(some(1))
@@ -102,7 +136,7 @@ def test_rows_are_on_disk_before_the_end(tmp_path: Path) -> None:
         assert json.loads(partial.read_text(encoding="utf-8"))["count"] == 1.25
 
 
-@pytest.mark.parametrize("name", ["out.xml", "out", "nowhere/out.csv", "folder.json"])
+@pytest.mark.parametrize("name", ["out.xml", "out", "nowhere/out.csv", "folder.json", f"{'x' * 300}.json"])
 def test_places_that_cannot_be_written_are_named_at_once(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.json").mkdir()
     with pytest.raises(InputError, match=Path(name).name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -68,6 +69,49 @@ def test_lists(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: 
     (problem,) = [file for file in found if isinstance(file, InputError)]
     assert "line 5" in str(problem)
     assert "no.jpg" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("empty", "holds no image"),
+        ("other.txt", "lists in lists are not read"),
+        ("gone.jpg", "leads nowhere"),
+        ("x" * 5000, "File name too long"),
+        ("a\0b.jpg", "no path"),
+        ("missing.jpg", 'There is no image "missing.jpg", beside the list or here'),
+    ],
+)
+def test_a_line_that_fails_says_why(folder: Path, line: str, words: str) -> None:
+    (folder / "empty").mkdir()
+    (folder / "other.txt").touch()
+    (folder / "gone.jpg").symlink_to("nowhere.jpg")
+    (folder / "list.txt").write_text(f"10.jpg\n{line}\n", encoding="utf-8")
+    good, problem = expand_source(str(folder / "list.txt"))
+    assert isinstance(good, SourceFile)
+    assert words in str(problem)
+    assert "line 2" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"), [("", "no path"), ("x" * 5000, "File name too long"), ("*" + "x" * 5000, "too long")]
+)
+def test_what_is_no_path(argument: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        expand_source(argument)
+
+
+@pytest.mark.parametrize("target", ["nowhere.jpg", "link.jpg"])
+def test_links_that_lead_nowhere(tmp_path: Path, target: str) -> None:
+    (tmp_path / "link.jpg").symlink_to(tmp_path / target)
+    with pytest.raises(InputError, match="is a link that leads nowhere"):
+        expand_source(str(tmp_path / "link.jpg"))
+
+
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(InputError, match="no regular file"):
+        expand_source(str(tmp_path / "pipe.mp4"))
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,9 @@ def test_broken_maps_are_named(value: float, name: str) -> None:
         ({"peak_treshold": 1.0}, "peak_threshold"),
         ({"density_scale": 0.0}, "above 0"),
         ({"density_scale": float("nan")}, "above 0"),
-        ({"peak_distance": 0}, "at least 1"),
+        ({"peak_distance": 0}, "from 1 to 64"),
+        ({"peak_distance": 65}, "from 1 to 64"),
+        ({"peak_distance": float("nan")}, "from 1 to 64"),
     ],
 )
 def test_wrong_settings_are_named(settings_: dict[str, float], words: str) -> None:

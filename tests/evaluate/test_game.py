@@ -36,6 +36,7 @@ def test_game_0_is_the_absolute_error_and_game_never_falls(size_wh: tuple[int, i
     assert all(coarse <= fine + 1e-9 for coarse, fine in pairwise(ascending))
 
 
+@settings(deadline=None)
 @given(sizes, st.integers(1, 16), st.integers(0, 3), st.integers(0, 10_000))
 def test_a_density_is_shared_out_by_area(size_wh: tuple[int, int], stride: int, level: int, seed: int) -> None:
     prediction, _ = scene(size_wh, stride, seed)
@@ -47,8 +48,8 @@ def test_a_density_is_shared_out_by_area(size_wh: tuple[int, int], stride: int, 
     fine, side = 8, 1 << level
     expected = np.zeros((side, side))
     for row, column in np.ndindex(density.shape):
-        x = (column * stride + (np.arange(stride * fine) + 0.5) / fine)
-        y = (row * stride + (np.arange(stride * fine) + 0.5) / fine)
+        x = column * stride + (np.arange(stride * fine) + 0.5) / fine
+        y = row * stride + (np.arange(stride * fine) + 0.5) / fine
         x, y = x[x < size_wh[0]], y[y < size_wh[1]]
         columns = np.bincount((x / size_wh[0] * side).astype(int), minlength=side) / max(len(x), 1)
         rows = np.bincount((y / size_wh[1] * side).astype(int), minlength=side) / max(len(y), 1)

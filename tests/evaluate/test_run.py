@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 
 import numpy as np
 import pytest
@@ -33,6 +32,18 @@ class Off:
         count = source.count + next(self.errors)
         density = np.full((3, 4), count / 12, dtype=np.float32) if self.density else None
         return Prediction(count, source.size_wh, density=density, density_stride=8, model="off")
+
+
+class Fails(Off):
+    """Fails on the second scene."""
+
+    def __init__(self) -> None:
+        super().__init__([0])
+
+    def count(self, source: Scene) -> Prediction:
+        if source.name == "set/IMG_1":
+            raise ModelError("The image is too large.")
+        return super().count(source)
 
 
 def test_a_report_in_order_with_the_worst_first() -> None:
@@ -69,8 +80,8 @@ def test_game_is_left_out_where_one_image_has_no_places() -> None:
 def test_what_cannot_be_evaluated() -> None:
     with pytest.raises(InputError, match='no image to evaluate in "x", split "val"'):
         evaluate_counting(Off([]), [], data="x", split="val")
-    with pytest.raises(ModelError, match="IMG_1"):
-        evaluate_counting(Off([0, math.nan], density=False), scenes([1, 2]))
+    with pytest.raises(ModelError, match=r"IMG_1.*too large"):
+        evaluate_counting(Fails(), scenes([1, 2]))
     region = Scene(np.zeros((4, 4, 3), np.uint8), region=np.ones((4, 4), bool), name="mall")
     with pytest.raises(InputError, match="region"):
         evaluate_counting(Off([0]), [region])

@@ -35,6 +35,7 @@ def test_all_kinds_of_source_agree(counter: Counter, picture: np.ndarray, pictur
 def test_a_prediction_is_complete(counter: Counter, picture_file: Path) -> None:
     found = counter.count(picture_file)
     assert found.model == "tiny"
+    assert found.runtime == "openvino cpu f32"
     assert found.size_wh == (160, 96)
     assert found.density is not None
     assert found.density.shape == (12, 20)
@@ -44,6 +45,22 @@ def test_a_prediction_is_complete(counter: Counter, picture_file: Path) -> None:
     steps = dict(found.timing_ms)
     assert steps.pop("total") == pytest.approx(sum(steps.values()), abs=0.1)
     assert set(steps) == {"read", "network", "decode"}
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (Image.new("P", (64, 48)), r"PIL\.Image\.Image was given"),
+        (None, "NoneType was given"),
+        ([[1, 2]], "a list was given"),
+        (b"photo.jpg", "a bytes was given"),
+        ("x" * 5000, "File name too long"),
+    ],
+    ids=["PIL", "None", "list", "bytes", "long"],
+)
+def test_what_is_no_source_is_named(counter: Counter, source: object, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        counter.count(source)  # type: ignore[arg-type]
 
 
 def test_count_many_is_lazy_and_in_order(counter: Counter, picture: np.ndarray) -> None:

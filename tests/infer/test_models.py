@@ -79,6 +79,19 @@ def test_bad_safetensors_are_named(tmp_path: Path, tiny_model_dir: Path, content
         find_model(tmp_path / "model.safetensors")
 
 
+def test_text_named_onnx_never_reaches_the_runtime(tmp_path: Path, tiny_model_dir: Path) -> None:
+    shutil.copy(tiny_model_dir / "tiny.json", tmp_path / "model.json")
+    (tmp_path / "model.onnx").write_text("version https://example.org\n", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"model\.onnx\" is damaged or no ONNX model"):
+        find_model(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("model", [None, 3, b"headcount-s", "x" * 5000, "x" * 300 + ".onnx", ""])
+def test_what_is_no_name(model: object) -> None:
+    with pytest.raises(ModelError):
+        headcount.load(model)  # type: ignore[arg-type]
+
+
 def test_paths_that_are_no_model(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("hello", encoding="utf-8")
     for path, words in (

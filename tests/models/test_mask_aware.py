@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from headcount.core.errors import InputError
@@ -234,3 +236,24 @@ def test_linear_density_is_an_option() -> None:
 def test_strides_that_do_not_double_are_refused() -> None:
     with pytest.raises(InputError, match=r"must double.*\[8, 32\]"):
         build_method("mask_aware", {"backbone": "test_efficientnet", "backbone_options": {"strides": [8, 32]}})
+
+
+def test_a_recipe_starts_from_a_whole_method_or_its_backbone(tmp_path: Path) -> None:
+    first, second = _built(), _built()
+    nn.init.normal_(first.regressor[0].weight)  # or both would be alike from the start
+    nn.init.normal_(first.backbone.network.conv_stem.weight)
+    save_file({k: v.half() for k, v in first.state_dict().items()}, tmp_path / "whole.safetensors")
+    second.initialise(tmp_path / "whole.safetensors")
+    for key, value in first.state_dict().items():
+        assert torch.equal(second.state_dict()[key].half(), value.half()), key
+
+    third = _built()
+    backbone = first.backbone.network.state_dict()
+    save_file({k: v for k, v in backbone.items() if v.is_floating_point()}, tmp_path / "backbone.safetensors")
+    before = third.regressor[0].weight.clone()
+    third.initialise(tmp_path / "backbone.safetensors")
+    assert torch.equal(third.regressor[0].weight, before)
+    assert all(torch.equal(third.backbone.network.state_dict()[k], v) for k, v in backbone.items() if v.dim() > 1)
+
+    with pytest.raises(InputError, match="no initialisation"):
+        third.initialise(tmp_path / "none.safetensors")

@@ -26,6 +26,15 @@ def test_warm_up_rises_in_a_line() -> None:
     assert [lr_factor(step, recipe) for step in range(7)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1, 1, 1])
 
 
+def test_a_longer_cosine_is_followed_until_the_run_ends() -> None:
+    longer = _recipe(schedule="cosine", warmup_steps=8, cosine_epochs=10)
+    whole = longer.model_copy(update={"epochs": 10})
+    assert [lr_factor(step, longer) for step in range(longer.total_steps)] == [
+        lr_factor(step, whole) for step in range(longer.total_steps)
+    ]
+    assert lr_factor(longer.total_steps - 1, longer) > 0.1
+
+
 def test_cosine_falls_from_one_to_nearly_nothing() -> None:
     recipe = _recipe(schedule="cosine", warmup_steps=8)
     factors = [lr_factor(step, recipe) for step in range(8, 40)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from headcount.cli.choices import Device, Precision
+from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.infer import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from headcount.data.predictions import PredictionFile
     from headcount.data.sources import SourceFile
     from headcount.infer.counter import Counter
-
-_MAX_PIXELS = 200_000_000
 
 
 class Draw(StrEnum):
@@ -60,7 +60,7 @@ def count(
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output file and overlays.")] = False,
     max_pixels: Annotated[
         int, typer.Option(metavar="NUMBER", min=1, help="Refuse larger images, undecoded.")
-    ] = _MAX_PIXELS,
+    ] = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Count the people in images and video.
 
@@ -68,7 +68,8 @@ def count(
     """
     from headcount.cli.overlays import OverlayFolder
     from headcount.cli.results import print_one, print_summary, print_table
-    from headcount.cli.terminal import error_console, output_console
+    from headcount.cli.terminal import error_console, output_console, plural
+    from headcount.core.errors import HeadcountError, InputError
     from headcount.data.predictions import PredictionFile
 
     console, notes = output_console(), error_console()
@@ -77,38 +78,56 @@ def count(
     if save_dir is not None:
         _refuse_counted_folder(save_dir, sources)
     overlays = None if save_dir is None else OverlayFolder(save_dir, files, overwrite=force)
-    with ExitStack() as stack:
-        results = None if output is None else stack.enter_context(PredictionFile(output, overwrite=force))
+    tally = _Tally(skipped)
+    stopped: KeyboardInterrupt | HeadcountError | None = None
+    try:
+        with ExitStack() as stack:
+            results = None if output is None else stack.enter_context(PredictionFile(output, overwrite=force))
 
-        from headcount.infer.counter import load  # brings the runtime: a third of a second
+            from headcount.infer.counter import load  # brings the runtime: a third of a second
 
-        counter = load(model, device=device.value, runtime=runtime, precision=precision.value, max_pixels=max_pixels)
-        job = _Job(counter, notes, every, draw.value, overlays, results)
-        job.skipped = skipped
-        job.raises = len(sources) == 1 and len(files) == 1 and _names_a_file(sources[0])
-        try:
+            counter = load(
+                model, device=device.value, runtime=runtime, precision=precision.value, max_pixels=max_pixels
+            )
+            job = _Job(counter, notes, every, draw.value, overlays, results, tally)
+            job.raises = len(sources) == 1 and len(files) == 1 and _names_a_file(sources[0])
             job.run(files)
-        except KeyboardInterrupt:
-            job.interrupted = True
-    if len(job.rows) == 1 and len(files) == 1:
-        print_one(console, job.rows[0])
-    elif job.rows:
-        print_table(console, job.rows)
-    if len(files) > 1 or len(job.rows) > 1 or job.skipped:
-        print_summary(console, job.rows, job.skipped)
-    if output is not None and job.rows:
+            if not tally.rows:
+                raise InputError(f"Nothing was counted: {plural(tally.skipped, 'file')} could not be read.")
+    except (KeyboardInterrupt, HeadcountError) as error:
+        # What was counted until then is shown before it is said why no more is.
+        if isinstance(error, HeadcountError) and not tally.rows:
+            raise
+        stopped = error
+    if len(tally.rows) == 1 and len(files) == 1:
+        print_one(console, tally.rows[0])
+    elif tally.rows:
+        print_table(console, tally.rows)
+    if len(files) > 1 or len(tally.rows) > 1 or tally.skipped:
+        print_summary(console, tally.rows, tally.skipped)
+    if output is not None and tally.rows and not isinstance(stopped, HeadcountError):
         console.print(f"results in {output}", soft_wrap=True)
-    if save_dir is not None and job.rows:
+    if save_dir is not None and tally.rows:
         console.print(f"overlays in {save_dir}", soft_wrap=True)
-    if job.interrupted:
+    if isinstance(stopped, HeadcountError):
+        raise stopped
+    if stopped is not None:
         notes.print("Interrupted: the rest was not counted.")
         raise typer.Exit(130)
-    if job.skipped:
+    if tally.skipped:
         raise typer.Exit(1)
 
 
+@dataclass(slots=True)
+class _Tally:
+    """What a run has found until now."""
+
+    skipped: int
+    rows: list[Row] = field(default_factory=list)
+
+
 class _Job:
-    """One run over the files: what it has found, and what it writes as it goes."""
+    """One run over the files: what it finds, and what it writes as it goes."""
 
     def __init__(
         self,
@@ -118,13 +137,11 @@ class _Job:
         draw: Literal["auto", "points", "density"],
         overlays: OverlayFolder | None,
         results: PredictionFile | None,
+        tally: _Tally,
     ) -> None:
         self.counter, self.notes, self.every_s, self.draw = counter, notes, every_s, draw
-        self.overlays, self.results = overlays, results
-        self.rows: list[Row] = []
-        self.skipped = 0
+        self.overlays, self.results, self.tally = overlays, results, tally
         self.raises = False
-        self.interrupted = False
 
     def run(self, files: Sequence[SourceFile]) -> None:
         from headcount.data.sources import expected_items
@@ -153,17 +170,17 @@ class _Job:
                 if self.raises:
                     raise
                 self.notes.print(f"Skipped: {printable(str(error))}")
-                self.skipped += 1
+                self.tally.skipped += 1
                 continue
             for warning in prediction.warnings:
                 self.notes.print(f"Note: {printable(item.name)}: {printable(warning)}")
+            is_frame = file.kind == "video"
+            self.tally.rows.append(Row(item.name, prediction.count, prediction.interval, prediction.size_wh, is_frame))
             if self.results is not None:
                 self.results.add(prediction)
             if self.overlays is not None:
                 pixels = item.scene.pixels(max_pixels=self.counter.max_pixels)
                 self.overlays.write(prediction.draw(pixels, kind=self.draw), file, item.name)
-            is_frame = file.kind == "video"
-            self.rows.append(Row(item.name, prediction.count, prediction.interval, prediction.size_wh, is_frame))
             progress.advance(task)  # type: ignore[arg-type]
 
 
@@ -198,13 +215,16 @@ def _expand(arguments: Sequence[str], notes: Console) -> tuple[list[SourceFile],
 
 
 def _names_a_file(argument: str) -> bool:
-    return Path(argument).is_file() and Path(argument).suffix.lower() != ".txt"
+    from headcount.core.files import is_file
+
+    return is_file(Path(argument)) and Path(argument).suffix.lower() != ".txt"
 
 
 def _refuse_counted_folder(save_dir: Path, arguments: Sequence[str]) -> None:
     from headcount.core.errors import InputError
+    from headcount.core.files import is_folder
 
-    if any(Path(argument).is_dir() and Path(argument).resolve() == save_dir.resolve() for argument in arguments):
+    if any(is_folder(Path(argument)) and Path(argument).resolve() == save_dir.resolve() for argument in arguments):
         raise InputError(
             f'--save-dir "{save_dir}" is a folder being counted: choose another, or the overlays are counted next time.'
         )

@@ -31,9 +31,12 @@ def demo(
     from headcount.infer.counter import load
 
     console = output_console()
-    pixels = read_image(photo) if photo is not None else None  # before anything is written
+    # All that can be refused is refused before anything is written.
+    if photo is not None:
+        _refuse_own(photo, output_dir)
+    pixels = read_image(photo) if photo is not None else None
     counter = load()
-    _claim(output_dir, photo)
+    _claim(output_dir)
     truth: int | None = None
     if photo is None:
         photo = output_dir / "scene.png"
@@ -62,8 +65,17 @@ def demo(
     console.print(f"in {printable(str(output_dir))}: {', '.join(written)}", soft_wrap=True)
 
 
-def _claim(folder: Path, photo: Path | None) -> None:
-    """Make the folder, or empty an earlier demo's of its files, but for one that is the photo."""
+def _refuse_own(photo: Path, folder: Path) -> None:
+    from headcount.core.errors import InputError
+    from headcount.core.files import is_file
+
+    for own in (folder / name for name in _FILES):
+        if is_file(own) and is_file(photo) and own.samefile(photo):
+            raise InputError(f'"{photo}" is a file of the demo, which would overwrite it: copy it elsewhere first.')
+
+
+def _claim(folder: Path) -> None:
+    """Make the folder, or empty an earlier demo's of its files."""
     from headcount.core.errors import InputError
 
     try:
@@ -72,8 +84,7 @@ def _claim(folder: Path, photo: Path | None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _MARKER).touch()
         for path in (folder / name for name in _FILES):
-            if path.is_file() and not (photo is not None and path.samefile(photo)):
-                path.unlink()
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f'"{folder}" cannot be written to ({error.strerror or error}): choose another.') from error
 

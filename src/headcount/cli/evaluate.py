@@ -20,8 +20,13 @@ def evaluate(
         list[str], typer.Option(metavar="NAME=PATH", help="As in shanghaitech-b=/data/ShanghaiTech; may be repeated.")
     ],
     split: Annotated[
-        str, typer.Option(metavar="NAME", help="train, val, trainval or test. Choose nothing by the test split.")
-    ] = "val",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="train, val, trainval or test (choose nothing by it). Default: val, and all of your own images.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a JSON report, with one row per image.")
     ] = None,
@@ -44,39 +49,41 @@ def evaluate(
 
     bounds = None if levels is None else _bounds(levels)
     refuse_report(output, force=force)
+    counter = load(model, device=device.value, runtime=runtime, precision=precision.value)
     sets: dict[tuple[str, str], list[Scene]] = {}
     for spec in data:
         name, path = parse_spec(spec)
-        # One's own images come as one list, without splits.
-        label = (f"{name}-{path.stem}", "all") if name == "points" else (name, split)
+        own = name == "points"
+        label = (f"{name}-{path.stem}", split or "all") if own else (name, split or "val")
         if label in sets:
             raise InputError(f'"{label[0]}" is given twice: evaluate one copy of it at a time.')
-        sets[label] = read_dataset(spec, split)
+        sets[label] = read_dataset(spec, split or ("test" if own else "val"))
     if plots is not None:
         from headcount.evaluate.plots import plot_paths
 
         for name, of_split in sets:
             plot_paths(plots, name, of_split, overwrite=force)
-    counter = load(model, device=device.value, runtime=runtime, precision=precision.value)
     ran_on = {key: str(getattr(counter.runtime, key)) for key in ("name", "device", "precision")}
     reports: list[CountingReport] = []
     out = output_console()
-    for (name, of_split), scenes in sets.items():
-        report = _measured(counter, scenes, name, of_split, bounds)
-        if reports:
-            out.print()
-        out.print("\n".join(report_lines(report)), soft_wrap=True)
-        out.print(f"  counted by {ran_on['name']} on {ran_on['device']} in {ran_on['precision']}")
-        reports.append(report)
-        if plots is not None:
-            from headcount.evaluate.plots import save_plots
+    try:
+        for (name, of_split), scenes in sets.items():
+            report = _measured(counter, scenes, name, of_split, bounds)
+            if reports:
+                out.print()
+            out.print("\n".join(report_lines(report)), soft_wrap=True)
+            out.print(f"  counted by {ran_on['name']} on {ran_on['device']} in {ran_on['precision']}")
+            reports.append(report)
+            if plots is not None:
+                from headcount.evaluate.plots import save_plots
 
-            for path in save_plots(report, plots, overwrite=force):
-                out.print(f"wrote {path}", soft_wrap=True)
-    if output is not None:
-        content = {"headcount": __version__, "runtime": ran_on, "reports": [report.to_dict() for report in reports]}
-        write_report(output, content)
-        out.print(f"wrote {output}", soft_wrap=True)
+                for path in save_plots(report, plots, overwrite=force):
+                    out.print(f"wrote {path}", soft_wrap=True)
+    finally:  # an error on the second data set does not cost the first
+        if output is not None and reports:
+            content = {"headcount": __version__, "runtime": ran_on, "reports": [report.to_dict() for report in reports]}
+            write_report(output, content)
+            out.print(f"wrote {output}", soft_wrap=True)
 
 
 def report_lines(report: CountingReport) -> list[str]:

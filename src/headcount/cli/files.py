@@ -13,15 +13,17 @@ def refuse_report(path: Path | None, *, force: bool) -> None:
         InputError: the file exists and ``force`` is False, or its folder does not.
     """
     from headcount.core.errors import InputError
+    from headcount.core.files import writing
 
     if path is None:
         return
-    if path.is_dir():
-        raise InputError(f'"{path}" is a folder: name a file in it.')
-    if path.exists() and not force:
-        raise InputError(f'"{path}" exists already: choose another name, or pass --force.')
-    if not path.absolute().parent.is_dir():
-        raise InputError(f'There is no folder "{path.parent}" for the report: make it first.')
+    with writing(path):
+        if path.is_dir():
+            raise InputError(f'"{path}" is a folder: name a file in it.')
+        if path.exists() and not force:
+            raise InputError(f'"{path}" exists already: choose another name, or pass --force.')
+        if not path.absolute().parent.is_dir():
+            raise InputError(f'There is no folder "{path.parent}" for the report: make it first.')
 
 
 def write_report(path: Path, content: dict[str, Any]) -> None:
@@ -32,7 +34,7 @@ def write_report(path: Path, content: dict[str, Any]) -> None:
     """
     import json
 
-    from headcount.data.points import atomic_text
+    from headcount.core.files import atomic_text
 
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     with atomic_text(path) as file:

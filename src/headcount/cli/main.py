@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -60,7 +61,10 @@ def main() -> None:
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        app(args=arguments, prog_name="headcount")
+        try:
+            app(args=arguments, prog_name="headcount")
+        finally:
+            sys.stdout.flush()
     except HeadcountError as error:
         if debug:
             raise
@@ -69,16 +73,25 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        # The reader of our output went away (| head): no error, but the interpreter must not flush into it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output went away (| head): no error.
+        _close_output()
         sys.exit(1)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            _close_output()
+            _say("The output cannot be written (no space left on its device): make room, or write it elsewhere.")
+            sys.exit(2)
         if debug:
             raise
         _say(
             f"Something unforeseen went wrong ({type(error).__name__}: {error}). Run again with --debug and report it."
         )
         sys.exit(70)
+
+
+def _close_output() -> None:
+    """Let the interpreter flush into nothing when it ends, where standard output takes no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(text: str) -> None:

@@ -72,12 +72,14 @@ def export(
 
     require_train("headcount export")
     from headcount.core.errors import InputError
+    from headcount.core.files import is_folder
 
     target = output if output is not None else Path(f"{checkpoint.resolve().name}.onnx")
-    if not checkpoint.is_dir():
+    if not is_folder(checkpoint):
         raise InputError(f'There is no folder "{checkpoint}": name a run that headcount train made.')
-    for suffix in (".onnx", ".safetensors", ".json"):
-        _check_target(target.with_suffix(suffix) if target.suffix == ".onnx" else target, suffix, force)
+    _check_target(target, ".onnx", force)
+    for suffix in (".safetensors", ".json"):
+        _check_target(target.with_suffix(suffix), suffix, force)
 
     from headcount.train.export import export_checkpoint
 
@@ -103,9 +105,11 @@ def import_backbone(
     from headcount.cli.extras import require_train
 
     require_train("headcount import")
+    from headcount.core.files import is_file
+
     target = output if output is not None else Path(f"{name}.safetensors")
     _check_target(target, ".safetensors", force)
-    if target.exists() and file.exists() and target.samefile(file):
+    if is_file(target) and is_file(file) and target.samefile(file):
         from headcount.core.errors import InputError
 
         raise InputError(f'"{target}" is the file to be imported: choose another --output.')
@@ -118,8 +122,10 @@ def import_backbone(
 
 def _check_target(target: Path, suffix: str, force: bool) -> None:
     from headcount.core.errors import InputError
+    from headcount.core.files import writing
 
     if target.suffix.lower() != suffix:
         raise InputError(f'The output must be a {suffix} file, but it is "{target.name}".')
-    if target.exists() and not force:
-        raise InputError(f'"{target}" exists already: choose another --output, or overwrite it with --force.')
+    with writing(target):
+        if target.exists() and not force:
+            raise InputError(f'"{target}" exists already: choose another --output, or overwrite it with --force.')

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headcount.core.errors import InputError
+from headcount.core.files import replacing, writing
 from headcount.core.image import RgbImage
 
 if TYPE_CHECKING:
     from headcount.data.sources import SourceFile
 
 _ENDING = "-counted.png"
+_STEM_BYTES_MAX = 255 - len(_ENDING) - 24  # file systems take names of 255 bytes; 24 are for numbers and seconds
 
 
 class OverlayFolder:
@@ -36,7 +39,8 @@ class OverlayFolder:
             raise InputError(f'The folder "{folder}" cannot be made ({error.strerror or error}).') from error
         self._stems: dict[Path, str] = {}
         for file in files:
-            stem = self._stems[file.path] = self._reserve(file.path.name if file.kind == "video" else file.path.stem)
+            name = file.path.name if file.kind == "video" else file.path.stem
+            stem = self._stems[file.path] = self._reserve(_shortened(name))
             if file.kind == "video":
                 there = sorted(folder.glob(f"{glob.escape(stem)}@*{_ENDING}"))
                 planned = there[0] if there else None
@@ -65,19 +69,19 @@ class OverlayFolder:
         return chosen
 
 
+def _shortened(stem: str) -> str:
+    while len(os.fsencode(stem)) > _STEM_BYTES_MAX:
+        stem = stem[:-1]
+    return stem
+
+
 def save_png(picture: RgbImage, path: Path) -> None:
-    """Write a PNG beside its place and rename it, so that it is never half there.
+    """Write a PNG that appears under its name only when it is whole.
 
     Raises:
         InputError: it cannot be written.
     """
     from PIL import Image
 
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        Image.fromarray(picture).save(partial, format="PNG", compress_level=3)
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f'"{path}" cannot be written ({error.strerror or error}): choose another place.') from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with writing(path), replacing(path) as partial:
+        Image.fromarray(picture).save(partial, compress_level=3)

@@ -45,14 +45,14 @@ def print_table(console: Console, rows: Sequence[Row]) -> None:
     ranges = [f"{row.interval[0]:,.0f} to {row.interval[1]:,.0f}" if row.interval else "" for row in rows]
     columns = [("people", numbers), ("range", ranges), ("size", sizes)]
     columns = [(title, cells) for title, cells in columns if any(cells)]
-    taken = sum(max(len(title), *map(len, cells)) + 2 for title, cells in columns)
-    room = max(12, console.width - taken)
+    widths = {title: max(len(title), *map(len, cells)) for title, cells in columns}
+    room = max(12, console.width - sum(width + 2 for width in widths.values()))
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
     first = f"image (in {printable(common)})" if common else "image"
     table.add_column(Text(shorten(first, room)), no_wrap=True)
-    for title, _ in columns:
-        table.add_column(title, justify="right", no_wrap=True)
+    for title in widths:
+        table.add_column(title, justify="right", no_wrap=True, min_width=widths[title])
     for number, name in enumerate(names):
         table.add_row(Text(shorten(name, room)), *(Text(cells[number]) for _, cells in columns))
     console.print(table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,17 +41,37 @@ def printable(text: str) -> str:
 
 
 def shorten(text: str, width: int) -> str:
-    """At most ``width`` characters, the middle left out: the end of a path says most, its beginning where it is.
+    """At most ``width`` columns, the middle left out: the end of a path says most, its beginning where it is.
+
+    A terminal gives two columns to a letter such as 人.
 
     >>> shorten("holiday/2024/IMG_20240817.jpg", 20)
     'holiday…20240817.jpg'
+    >>> shorten("演唱会现场照片.jpg", 12)
+    '演唱…片.jpg'
     """
-    if len(text) <= width:
+    from rich.cells import cell_len
+
+    if cell_len(text) <= width:
         return text
     if width < 3:
-        return text[:width]
+        return text[: _fitting(text, width)]
     head = (width - 1) * 2 // 5
-    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
+    tail = _fitting(reversed(text), width - 1 - head)
+    return f"{text[: _fitting(text, head)]}…{text[len(text) - tail :]}"
+
+
+def _fitting(letters: Iterable[str], columns: int) -> int:
+    """How many of the letters fit into so many columns."""
+    from rich.cells import cell_len
+
+    number = 0
+    for letter in letters:
+        columns -= cell_len(letter)
+        if columns < 0:
+            break
+        number += 1
+    return number
 
 
 def people(count: float) -> str:

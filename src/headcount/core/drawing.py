@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from headcount.core.errors import InputError
+from headcount.core.errors import InputError, nearest
 from headcount.core.image import RgbImage
 
 if TYPE_CHECKING:
     from headcount.core.prediction import Prediction
 
+_KINDS = ("auto", "points", "density")
 _DOT = (255, 45, 85)
 _RIM = (255, 255, 255)
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
@@ -21,6 +22,8 @@ _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
 
 def draw_prediction(prediction: Prediction, image: RgbImage, kind: Literal["auto", "points", "density"]) -> RgbImage:
     """Draw a prediction on a copy of its image. See ``Prediction.draw``."""
+    if str(kind) not in _KINDS:
+        raise InputError(f'There is no kind of picture "{kind}".{nearest(str(kind), _KINDS)}')
     height, width = image.shape[:2]
     if (width, height) != prediction.size_wh:
         raise InputError(
@@ -37,15 +40,25 @@ def draw_prediction(prediction: Prediction, image: RgbImage, kind: Literal["auto
         picture = draw_density(image, prediction.density, prediction.density_stride)
     else:
         picture = draw_points(image, prediction.points_xy)
-    return _caption(picture, caption_of(prediction))
+    return _caption(picture, caption_of(prediction, dots=kind == "points"))
 
 
-def caption_of(prediction: Prediction) -> str:
-    """The number as it is shown to people."""
+def caption_of(prediction: Prediction, *, dots: bool = False) -> str:
+    """The number as it is shown to people; with ``dots`` that are peaks, how many, so that nobody counts them.
+
+    >>> from headcount.core.prediction import Prediction
+    >>> found = Prediction(86.3, (64, 48), points_xy=np.ones((57, 2)), points_kind="peaks")
+    >>> caption_of(found), caption_of(found, dots=True)
+    ('86 people', '86 people (57 peaks marked)')
+    """
     text = f"{prediction.count:,.0f} {'person' if round(prediction.count) == 1 else 'people'}"
+    asides = []
     if prediction.interval is not None:
-        text += f" ({prediction.interval[0]:.0f} to {prediction.interval[1]:.0f})"
-    return text
+        asides.append(f"{prediction.interval[0]:.0f} to {prediction.interval[1]:.0f}")
+    if dots and prediction.points_kind == "peaks":
+        peaks = len(prediction.points_xy)
+        asides.append(f"{peaks:,} {'peak' if peaks == 1 else 'peaks'} marked")
+    return f"{text} ({'; '.join(asides)})" if asides else text
 
 
 def draw_points(

@@ -14,6 +14,10 @@ class InputError(HeadcountError):
     """A file, folder, value or setting that cannot be used as it is."""
 
 
+class MissingFileError(InputError):
+    """Nothing lies at the path that was given."""
+
+
 class ModelError(HeadcountError):
     """A model, card or checkpoint that is missing, unknown or not what it claims to be."""
 

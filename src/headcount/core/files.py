@@ -1,18 +1,115 @@
-"""Writing files whole: a crash leaves the old file or the new one, never half of either."""
+"""Files: what lies at a path, in one sentence where it is of no use; and writing whole.
+
+A crash leaves the old file or the new one, never half of either.
+"""
 
 from __future__ import annotations
 
+import errno
+import itertools
+import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
+
+from headcount.core.errors import InputError, MissingFileError
+
+_numbers = itertools.count()
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file lies there; False also where the system cannot say (a name too long)."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder lies there; False also where the system cannot say (a name too long)."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def file_size(path: Path) -> int:
+    """The size in bytes of a regular file, which is not opened: a pipe would wait for its writer.
+
+    Raises:
+        MissingFileError: nothing lies there.
+        InputError: a folder, a pipe or a device does, a link leads nowhere, or the system does not say.
+    """
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if path.is_symlink():
+            raise InputError(f'"{path}" is a link that leads nowhere.') from error
+        raise MissingFileError(f'There is no file or folder "{path}": check the path.') from error
+    except PermissionError as error:
+        raise InputError(f'"{path}" may not be read: change its permissions.') from error
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InputError(f'"{path}" is a link that leads nowhere.') from error
+        raise InputError(f'"{str(path)[:80]}…" cannot be read ({error.strerror}): check the path.') from error
+    except ValueError as error:  # a zero byte
+        raise InputError(f"{str(path)!r} is no path.") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError(f'"{path}" is a folder where one file was expected.')
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f'"{path}" is no regular file (a pipe or a device): save what comes out of it as a file.')
+    return status.st_size
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What the system says against writing to ``path``, as an InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f'"{path}" cannot be written ({error.strerror or error}): choose another place.') from error
+
+
+def partial_beside(path: Path) -> tuple[Path, Path]:
+    """Where to write what shall become ``path``: a hidden name with its suffix, and the name to give it at the end.
+
+    No other writer has the hidden name, in this process or another. Where ``path`` is a link, the file that it leads
+    to is replaced and the link stays.
+    """
+    target = Path(os.path.realpath(path))
+    return target.with_name(f".{path.stem[:40]}.{os.getpid()}-{next(_numbers)}.partial{path.suffix}"), target
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A hidden name beside ``path``, with its suffix, that takes its place when the block ends without an error."""
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    partial, target = partial_beside(path)
     try:
         yield partial
-        partial.replace(path)
+        partial.replace(target)
     finally:
-        partial.unlink(missing_ok=True)
+        discard(partial)
+
+
+def discard(path: Path) -> None:
+    """Delete a file if it is there and can be; said to nobody, since what went wrong before says more."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_text(path: Path) -> Iterator[TextIO]:
+    """A UTF-8 text file that appears under its name only when it is whole.
+
+    Raises:
+        InputError: it cannot be written, or a text given is none that UTF-8 holds.
+    """
+    try:
+        with writing(path), replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except UnicodeEncodeError as error:
+        raise InputError(f'"{path}": an image name is no valid text ({error.reason}): rename the image.') from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headcount.core.errors import InputError, nearest
-from headcount.core.files import replacing
+from headcount.core.files import is_file, replacing, writing
 from headcount.core.image import RgbImage, as_rgb_array, read_image
 from headcount.core.scene import as_boxes, as_points
 
@@ -44,6 +45,7 @@ class Prediction:
         density_stride: side of a density cell in pixels.
         interval: (low, high) of a calibrated model, or None.
         model: name of the model.
+        runtime: what computed it, where and in which numbers, as in ``openvino cpu bf16``.
         source: file, frame or array the prediction is of.
         timing_ms: milliseconds by step (``read``, ``network``, ``decode``).
         warnings: what the reader of the number should know.
@@ -59,22 +61,30 @@ class Prediction:
     density_stride: int = 1
     interval: tuple[float, float] | None = None
     model: str = ""
+    runtime: str = ""
     source: str = ""
     timing_ms: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.count):
+            raise InputError(f"The count of a prediction must be a finite number, but it is {self.count}.")
         object.__setattr__(self, "points_xy", as_points(self.points_xy))
         if self.boxes_xyxy is not None:
             object.__setattr__(self, "boxes_xyxy", as_boxes(self.boxes_xyxy))
-        if self.scores is not None and len(self.scores) != len(self.points_xy):
-            raise InputError(f"{len(self.scores)} scores were given for {len(self.points_xy)} points: give one each.")
+        if self.scores is not None:
+            object.__setattr__(self, "scores", np.asarray(self.scores, dtype=np.float64))
+            if len(self.scores) != len(self.points_xy):
+                raise InputError(
+                    f"{len(self.scores)} scores were given for {len(self.points_xy)} points: give one each."
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON. The density map stays out (it has pictures); its stride and sum are in."""
         data: dict[str, Any] = {
             "source": self.source,
             "model": self.model,
+            "runtime": self.runtime,
             "count": round(self.count, 3),
             "interval": list(self.interval) if self.interval else None,
             "size_wh": list(self.size_wh),
@@ -113,13 +123,14 @@ class Prediction:
                 boxes_xyxy=None if boxes is None else as_boxes(boxes),
                 interval=None if interval is None else (float(interval[0]), float(interval[1])),
                 model=str(data.get("model", "")),
+                runtime=str(data.get("runtime", "")),
                 source=str(data.get("source", "")),
                 timing_ms=dict(data.get("timing_ms", {})),
                 warnings=tuple(data.get("warnings", ())),
             )
         except KeyError as error:
             raise InputError(f"A prediction needs the field {error}, which is missing.") from error
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, IndexError) as error:
             raise InputError(f"A prediction's fields are not as expected ({error}).") from error
 
     def draw(self, image: RgbImage | None = None, *, kind: Literal["auto", "points", "density"] = "auto") -> RgbImage:
@@ -129,13 +140,14 @@ class Prediction:
         any and they keep up with the count, else density. Without ``image`` the source file is read again.
 
         Raises:
-            InputError: the source is no file to read, the sizes differ, or there is no such result to draw.
+            InputError: the source is no file to read, the sizes differ, or there is no such kind or result to draw.
         """
         from headcount.core.drawing import draw_prediction  # OpenCV is loaded only when something is drawn
 
         if image is None:
-            if not Path(self.source).is_file():
-                raise InputError(f'The image of "{self.source or "an array"}" is not at hand: pass it as draw(image).')
+            if not is_file(Path(self.source)):
+                what = f'The image "{self.source}"' if self.source else "The image of this prediction, an array,"
+                raise InputError(f"{what} is not at hand: pass image=….")
             image = read_image(self.source)
         return draw_prediction(self, as_rgb_array(image), kind)
 
@@ -151,9 +163,9 @@ class Prediction:
         if not picture and suffix not in _WRITERS:
             hint = nearest(suffix, [*_WRITERS, ".png", ".jpg"])
             raise InputError(f'A prediction cannot be written as "{path.name}".{hint}')
-        if path.exists() and not overwrite:
-            raise InputError(f'"{path}" exists already: choose another name, or pass overwrite=True.')
-        try:
+        with writing(path):
+            if path.exists() and not overwrite:
+                raise InputError(f'"{path}" exists already: choose another name, or pass overwrite=True.')
             with replacing(path) as partial:
                 if picture:
                     from PIL import Image
@@ -161,8 +173,4 @@ class Prediction:
                     Image.fromarray(self.draw(image)).save(partial)
                 else:
                     _WRITERS[suffix](self, partial)
-        except OSError as error:
-            raise InputError(
-                f'"{path}" cannot be written ({error.strerror or error}): choose another place.'
-            ) from error
         return path

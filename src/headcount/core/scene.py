@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headcount.core.errors import InputError
-from headcount.core.image import DEFAULT_MAX_PIXELS, RgbImage, as_rgb_array, read_header, read_image
+from headcount.core.image import RgbImage, as_rgb_array, read_header, read_image
+from headcount.core.limits import DEFAULT_MAX_PIXELS
 
 Provenance = Literal["annotated", "interpolated", "pseudo"]
 _NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headcount.core.errors import InputError, nearest
+from headcount.core.files import is_file
 from headcount.core.image import read_image
 from headcount.data.catalogue import CATALOGUE, CatalogueEntry
 from headcount.data.points import PointRecord, read_point_records
@@ -23,6 +24,8 @@ from headcount.data.registry import parse_spec
 from headcount.data.shanghaitech import Part, image_files, read_raw_points, split_folder, truth_files
 
 CODES = {
+    "empty": "a folder or file that holds no image",
+    "stray-file": "a file that is not named as the data set's images are, and is left out",
     "missing-annotation": "an image without its annotation",
     "missing-image": "an annotation without its image",
     "unreadable-image": "an image that cannot be decoded to its end",
@@ -86,7 +89,8 @@ def check_dataset(
     """Look through a data set given as ``NAME=PATH``; every image is decoded to its end.
 
     ``split`` is an official one (``train`` or ``test``); None takes those that are there. A points file has no
-    splits. Findings come in the order of the files, those on the counts last; ``progress`` is told (done, all).
+    splits. Findings come in the order of the files, those on folders first and on the counts last; ``progress`` is
+    told (done, all).
 
     Raises:
         InputError: the name is unknown, or the path is not laid out so that anything could be checked.
@@ -97,10 +101,11 @@ def check_dataset(
     if split is not None and split not in OFFICIAL:
         raise InputError(f'"{split}" is no official split.{nearest(split, OFFICIAL)}')
     try:
-        raw = list(RAW_READERS[name](path, split))
+        read = list(RAW_READERS[name](path, split))
     except UnreadableAnnotationError as error:
         return [Finding("unreadable-annotation", str(path), str(error))]
-    findings: list[Finding] = []
+    findings = [one for one in read if isinstance(one, Finding)]
+    raw = [one for one in read if isinstance(one, RawScene)]
     heads: dict[str, tuple[int, int, int]] = {}  # split → images, points, points kept without outside ones
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         # map keeps the order of the files, whichever thread is done first.
@@ -125,7 +130,7 @@ def _check_scene(scene: RawScene) -> tuple[list[Finding], int, int]:
     size_wh: tuple[int, int] | None = None
     if scene.image is None:
         findings.append(Finding("missing-image", str(scene.annotation), "the image of this annotation is not there"))
-    elif not scene.image.is_file():
+    elif not is_file(scene.image):
         findings.append(Finding("missing-image", str(scene.image), "this image is annotated but not there"))
     else:
         try:
@@ -211,7 +216,7 @@ def compare_counts(entry: CatalogueEntry, heads: dict[str, tuple[int, int, int]]
     return findings
 
 
-def _raw_shanghaitech(part: Part, root: Path, split: str | None) -> Iterator[RawScene]:
+def _raw_shanghaitech(part: Part, root: Path, split: str | None) -> Iterator[RawScene | Finding]:
     folders: dict[Official, Path] = {}
     problem: InputError | None = None
     for official in OFFICIAL:
@@ -224,6 +229,12 @@ def _raw_shanghaitech(part: Part, root: Path, split: str | None) -> Iterator[Raw
         raise problem
     for split_name, folder in folders.items():
         images, truths = image_files(folder), truth_files(folder)
+        if not images:
+            yield Finding("empty", str(folder / "images"), "no image IMG_*.jpg is in this folder")
+        taken = set(images.values())
+        for path in sorted((folder / "images").iterdir()):
+            if path not in taken and not path.name.startswith("."):
+                yield Finding("stray-file", str(path), "this is not named IMG_*.jpg, in upper and lower case as here")
         for name in [*images, *(name for name in truths if name not in images)]:
             truth = truths.get(name)
             yield RawScene(split_name, images.get(name), truth, partial(_shanghaitech_points, truth))
@@ -234,13 +245,17 @@ def _shanghaitech_points(truth: Path | None) -> NDArray[np.float64]:
     return np.zeros((0, 2)) if truth is None else read_raw_points(truth) - 0.5
 
 
-def _raw_points_file(path: Path, split: str | None) -> Iterator[RawScene]:
-    if not path.is_file():
+def _raw_points_file(path: Path, split: str | None) -> Iterator[RawScene | Finding]:
+    if split is not None:
+        raise InputError(f'A points file has no splits, so there is no "{split}" to check: leave --split out.')
+    if not is_file(path):
         read_point_records(path)  # says what is wrong with the path
     try:
         records = read_point_records(path)
     except InputError as error:
         raise UnreadableAnnotationError(str(error)) from error
+    if not records:
+        yield Finding("empty", str(path), "no image is named in this file")
     for record in records:
         yield RawScene("all", record.image, path, partial(_record_points, record))
 
@@ -249,9 +264,9 @@ def _record_points(record: PointRecord) -> NDArray[np.float64]:
     return record.points_xy
 
 
-RAW_READERS: dict[str, Callable[[Path, str | None], Iterator[RawScene]]] = {
+RAW_READERS: dict[str, Callable[[Path, str | None], Iterator[RawScene | Finding]]] = {
     "shanghaitech-a": partial(_raw_shanghaitech, "A"),
     "shanghaitech-b": partial(_raw_shanghaitech, "B"),
     "points": _raw_points_file,
 }
-"""A data set's raw scenes by its name in the registry. A new reader adds its own line."""
+"""A data set's raw scenes, and what is wrong with its folders, by its name. A new reader adds its own line."""

@@ -19,16 +19,16 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headcount.core.errors import InputError, nearest
+from headcount.core.files import atomic_text, is_file, is_folder, writing
 from headcount.core.scene import Scene, as_points
 
 SUFFIXES = (".csv", ".json")
@@ -64,7 +64,7 @@ def read_points(path: str | Path) -> list[Scene]:
     path = Path(path)
     scenes = []
     for record in read_point_records(path):
-        if not record.image.is_file():
+        if not is_file(record.image):
             raise InputError(f'"{path}", {record.origin}: there is no image "{record.image}" (paths start here).')
         scene = Scene(record.image, record.points_xy, source=str(record.image), name=record.name)
         width, height = scene.size_wh
@@ -86,7 +86,7 @@ def read_point_records(path: str | Path) -> list[PointRecord]:
         InputError: the file cannot be read or is malformed, or a point is no number or negative.
     """
     path = Path(path)
-    if path.is_dir():
+    if is_folder(path):
         raise InputError(f'"{path}" is a folder: name the points file in it (.csv or .json).')
     reader = _reader_of(path)
     try:
@@ -116,8 +116,9 @@ def write_points(scenes: Sequence[Scene], path: str | Path, *, overwrite: bool =
     """
     path = Path(path)
     suffix = _reader_of(path)
-    if path.exists() and not overwrite:
-        raise InputError(f'"{path}" exists already: choose another name, or allow it to be overwritten.')
+    with writing(path):
+        if path.exists() and not overwrite:
+            raise InputError(f'"{path}" exists already: choose another name, or allow it to be overwritten.')
     rows: dict[str, list[list[float]]] = {}
     for scene in scenes:
         if not isinstance(scene.image, Path):
@@ -258,21 +259,3 @@ def _relative(image: Path, folder: Path) -> str:
         return Path(os.path.relpath(image, folder)).as_posix()
     except ValueError:  # another drive
         return image.absolute().as_posix()
-
-
-@contextmanager
-def atomic_text(path: Path) -> Iterator[TextIO]:
-    """A text file that appears under its name only when it is whole."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f'"{path}" cannot be written ({error.strerror or error}): choose another place.') from error
-    except UnicodeEncodeError as error:
-        raise InputError(f'"{path}": an image name is no valid text ({error.reason}): rename the image.') from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -11,16 +11,17 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 from headcount.core.errors import InputError, nearest
+from headcount.core.files import discard, partial_beside, writing
 from headcount.core.prediction import Prediction, register_writer
 
 CSV_COLUMNS = (
-    "source", "count", "low", "high", "points", "points_kind", "width", "height", "model", "warnings",
+    "source", "count", "low", "high", "points", "points_kind", "width", "height", "model", "runtime",
+    "warnings",
 )  # fmt: skip
 _ENCODING = "utf-8"
 # File names that are not valid UTF-8 reach Python as lone surrogates: written as \udcXX, which JSON reads back.
@@ -44,34 +45,46 @@ class PredictionFile:
         suffix = self.path.suffix.lower()
         if suffix not in _FORMATS:
             raise InputError(f'Predictions cannot be written as "{self.path.name}".{nearest(suffix, _FORMATS)}')
-        if self.path.is_dir():
-            raise InputError(f'"{self.path}" is a folder: name a file in it.')
-        if self.path.exists() and not overwrite:
-            raise InputError(f'"{self.path}" exists already: choose another name, or overwrite it with --force.')
         self._head, self._between, self._tail, self._row = _FORMATS[suffix]
-        self._partial = self.path.with_name(f".{self.path.name}.partial")
         self._written = 0
-        with _writing(self.path):
-            self._file: TextIO = self._partial.open("w", encoding=_ENCODING, errors=_ENCODING_ERRORS, newline="")
-            self._file.write(self._head)
+        with writing(self.path):
+            if self.path.is_dir():
+                raise InputError(f'"{self.path}" is a folder: name a file in it.')
+            if self.path.exists() and not overwrite:
+                raise InputError(f'"{self.path}" exists already: choose another name, or overwrite it with --force.')
+            self._partial, self._target = partial_beside(self.path)
+            self._file = self._partial.open("wb", buffering=0)
 
     def add(self, prediction: Prediction) -> None:
-        """Append one prediction; it is handed to the operating system at once."""
-        with _writing(self.path):
-            self._file.write((self._between if self._written else "") + self._row(prediction))
-            self._file.flush()
+        """Append one prediction, whole or not at all; it is handed to the operating system at once."""
+        with writing(self.path):
+            self._append((self._between if self._written else self._head) + self._row(prediction))
         self._written += 1
 
     def close(self) -> None:
         """Finish the file and give it its name."""
         if self._file.closed:
             return
-        with _writing(self.path):
-            self._file.write(("\n" if self._written and self._tail else "") + self._tail)
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        before = self._head if not self._written else "\n" if self._tail else ""
+        try:
+            with writing(self.path):
+                self._append(before + self._tail)
+                os.fsync(self._file.fileno())
+                self._partial.replace(self._target)
+        finally:
             self._file.close()
-            self._partial.replace(self.path)
+            discard(self._partial)
+
+    def _append(self, text: str) -> None:
+        data = text.encode(_ENCODING, _ENCODING_ERRORS)
+        start = self._file.tell()
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except BaseException:  # a full disk, or Ctrl-C between two parts: half a row would spoil the file
+            self._file.truncate(start)
+            self._file.seek(start)
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -83,15 +96,7 @@ class PredictionFile:
             self.close()
         else:
             self._file.close()
-            self._partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f'"{path}" cannot be written ({error.strerror or error}): choose another place.') from error
+            discard(self._partial)
 
 
 def read_predictions(path: str | Path) -> Iterator[Prediction]:
@@ -152,7 +157,7 @@ def _csv_line(prediction: Prediction) -> str:
     width, height = prediction.size_wh
     return _as_csv(
         prediction.source, round(prediction.count, 3), low, high, len(prediction.points_xy), prediction.points_kind,
-        width, height, prediction.model, "; ".join(prediction.warnings),
+        width, height, prediction.model, prediction.runtime, "; ".join(prediction.warnings),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
+from headcount.core.files import is_folder
 from headcount.core.image import read_header
 from headcount.core.scene import Scene
 from headcount.data.catalogue import entry
@@ -29,7 +30,7 @@ def split_folder(root: Path, part: Part, official: Literal["train", "test"]) -> 
     Raises:
         InputError: no such folder below ``root``; what was looked for is named.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         raise InputError(f'There is no folder "{root}": give the one that holds part_{part}.')
     split = f"{official}_data"
     for candidate in (root / f"part_{part}" / split, root / f"part_{part}_final" / split):

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from headcount.core.errors import InputError
-from headcount.core.image import DEFAULT_MAX_PIXELS, is_image_name
+from headcount.core.errors import InputError, MissingFileError
+from headcount.core.files import file_size, is_file, is_folder
+from headcount.core.image import is_image_name
+from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.scene import Scene
 
 VIDEO_SUFFIXES = frozenset(
@@ -45,34 +47,44 @@ def expand_source(argument: str) -> list[SourceFile | InputError]:
     - a **folder**: the image files in it, not those of folders inside it; other files are left aside;
     - a **pattern** with ``*``, ``?`` or ``[…]`` (``**`` for folders at any depth): the image and video files it meets;
     - a **.txt list**: one path, folder or pattern a line, relative to the list, or else to the working folder; blank
-      lines and lines that begin with # are skipped. A line that leads nowhere becomes an InputError in the result;
+      lines and lines that begin with # are skipped. A line that leads nowhere, or to another list, becomes an
+      InputError in the result;
     - a **video** by its suffix; anything else is an image, whatever its suffix.
 
     Raises:
         InputError: the file is missing, the folder holds no image, the pattern meets nothing, the list names nothing.
     """
     path = Path(argument)
-    if path.is_file() and path.suffix.lower() == ".txt":
+    if _is_list(path):
         return _read_list(path)
     return list(_expand_path(argument))
 
 
+def _is_list(path: Path) -> bool:
+    return path.suffix.lower() == ".txt" and is_file(path)
+
+
 def _expand_path(argument: str) -> list[SourceFile]:
+    if not argument or "\0" in argument:
+        raise InputError(f"{argument!r} is no path: name an image, a folder or a video.")
     path = Path(argument)
-    if path.is_dir():
+    if is_folder(path):
         images = _naturally(entry for entry in _entries(path) if is_image_name(entry) and entry.is_file())
         if not images:
             raise InputError(f'The folder "{argument}" holds no image (name videos and inner folders one by one).')
         return [SourceFile(image) for image in images]
-    if path.exists():
+    try:
+        file_size(path)
+    except MissingFileError:
+        if not glob.has_magic(argument):
+            raise
+    else:
         return [_source_file(path)]
-    if glob.has_magic(argument):
-        met = [Path(name) for name in glob.glob(argument, recursive=True)]  # noqa: PTH207  (takes absolute patterns)
-        files = _naturally(entry for entry in met if entry.is_file() and (is_image_name(entry) or _is_video(entry)))
-        if not files:
-            raise InputError(f'The pattern "{argument}" meets no image or video file.')
-        return [_source_file(file) for file in files]
-    raise InputError(f'There is no file or folder "{argument}": check the path.')
+    met = [Path(name) for name in glob.glob(argument, recursive=True)]  # noqa: PTH207  (takes absolute patterns)
+    files = _naturally(entry for entry in met if entry.is_file() and (is_image_name(entry) or _is_video(entry)))
+    if not files:
+        raise InputError(f'The pattern "{argument}" meets no image or video file.')
+    return [_source_file(file) for file in files]
 
 
 def _read_list(path: Path) -> list[SourceFile | InputError]:
@@ -85,18 +97,28 @@ def _read_list(path: Path) -> list[SourceFile | InputError]:
         name = line.strip()
         if not name or name.startswith("#"):
             continue
-        beside = path.parent / name
-        for candidate in (str(beside), name):
-            try:
-                found += _expand_path(candidate)
-                break
-            except InputError:
-                continue
-        else:
-            found.append(InputError(f'"{path}", line {number}: there is no image "{name}", beside the list or here.'))
+        try:
+            found += _expand_line(name, path.parent)
+        except InputError as error:
+            found.append(InputError(f'"{path}", line {number}: {error}'))
     if not found:
         raise InputError(f'The list "{path}" names nothing to count: write one path a line.')
     return found
+
+
+def _expand_line(name: str, folder: Path) -> list[SourceFile]:
+    """What a line of a list means, beside the list in ``folder`` or else in the working folder."""
+    reason = InputError(f'There is no image "{name}", beside the list or here.')
+    for candidate in (folder / name, Path(name)):
+        try:
+            if _is_list(candidate):
+                raise InputError(f'"{candidate}" is a list itself, and lists in lists are not read.')
+            return _expand_path(str(candidate))
+        except MissingFileError:
+            continue
+        except InputError as error:  # what lies there says more than that there is nothing elsewhere
+            reason = error
+    raise reason
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -201,7 +223,7 @@ def _quiet_cv2() -> Any:
 
 def _open_video(path: Path) -> Any:
     cv2 = _quiet_cv2()
-    if path.stat().st_size == 0:
+    if file_size(path) == 0:
         raise InputError(f'"{path}" is empty (0 bytes): copy it again from where it came.')
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     if not video.isOpened():

@@ -13,6 +13,7 @@ from headcount.core.errors import ModelError, nearest
 from headcount.core.prediction import Prediction
 
 _SMOOTHING = np.array([0.25, 0.5, 0.25], dtype=np.float32)
+_DISTANCE_MAX = 64  # no head is wider, and the search takes memory and time with its square
 _EQUAL = 1 - 1e-5  # cells this close to their neighbourhood's maximum are one plateau with it
 
 
@@ -39,11 +40,12 @@ class DensitySettings:
         for key in settings:
             if key not in known:
                 raise ModelError(f'The density decoder has no setting "{key}".{nearest(key, known)}')
-        typed = cls(**{**settings, "peak_distance": int(settings.get("peak_distance", 1))})  # type: ignore[arg-type]
+        distance = settings.get("peak_distance", 1)
+        if not 1 <= distance <= _DISTANCE_MAX:
+            raise ModelError(f"peak_distance must be from 1 to {_DISTANCE_MAX} cells, but it is {distance}.")
+        typed = cls(**{**settings, "peak_distance": int(distance)})  # type: ignore[arg-type]
         if not (np.isfinite(typed.density_scale) and typed.density_scale > 0):
             raise ModelError(f"density_scale must be a number above 0, but it is {typed.density_scale}.")
-        if typed.peak_distance < 1:
-            raise ModelError(f"peak_distance must be at least 1 cell, but it is {typed.peak_distance}.")
         return typed
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from headcount.core.drawing import draw_density, draw_points
 from headcount.core.errors import InputError, MissingExtraError
+from headcount.core.files import replacing, writing
 from headcount.core.image import RgbImage
 from headcount.evaluate.run import CountingReport, WorstImage
 
@@ -34,17 +35,11 @@ def save_plots(report: CountingReport, folder: str | Path, *, overwrite: bool = 
     """
     folder = Path(folder)
     drawings = dict(zip(plot_paths(folder, report.data, report.split, overwrite=overwrite), _DRAWN, strict=True))
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for path, draw in drawings.items():
-            partial = path.with_name(f".{path.stem}.partial.png")
-            try:
+            with replacing(path) as partial:
                 draw(report).savefig(partial, dpi=120)
-                partial.replace(path)
-            finally:
-                partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(f'Plots cannot be written to "{folder}" ({error.strerror or error}).') from error
     return list(drawings)
 
 
@@ -56,13 +51,14 @@ def plot_paths(folder: Path, data: str, split: str, *, overwrite: bool = False) 
         InputError: a file exists and ``overwrite`` is False.
     """
     _figure(1, 1)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f'"{folder}" is a file: name a folder for the plots.')
     stem = "-".join(part for part in (data, split) if part) or "images"
     paths = folder / f"scatter-{stem}.png", folder / f"worst-{stem}.png"
-    for path in paths:
-        if path.exists() and not overwrite:
-            raise InputError(f'"{path}" exists already: choose another folder, or pass --force (overwrite=True).')
+    with writing(folder):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f'"{folder}" is a file: name a folder for the plots.')
+        for path in paths:
+            if path.exists() and not overwrite:
+                raise InputError(f'"{path}" exists already: choose another folder, or pass --force (overwrite=True).')
     return paths
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -127,7 +126,7 @@ def evaluate_counting(
 
     Raises:
         InputError: there is no scene, a scene has a region of interest, or its image cannot be read.
-        ModelError: the model gives a count that is no finite number.
+        ModelError: the model fails on an image, which is named.
     """
     if not scenes:
         raise InputError(f'There is no image to evaluate in "{data or "the data"}", split "{split}".')
@@ -140,12 +139,13 @@ def evaluate_counting(
         if scene.region is not None:
             raise InputError(f'"{scene.name}" has a region of interest, which this evaluation does not obey yet.')
         start = time.perf_counter()
-        prediction = counter.count(scene)
+        name = scene.name or scene.source or f"image {index + 1}"
+        try:
+            prediction = counter.count(scene)
+        except ModelError as error:  # one about the image itself names its file
+            raise ModelError(f'"{name}": {error}') from error
         time_ms = 1000 * (time.perf_counter() - start)
         model = prediction.model or model
-        name = scene.name or scene.source or f"image {index + 1}"
-        if not math.isfinite(prediction.count):
-            raise ModelError(f'The model "{model}" counts {prediction.count} in "{name}": its weights are broken.')
         image = ImageResult(name, scene.count, float(prediction.count), prediction.size_wh, time_ms)
         images.append(image)
         errors = region_errors(prediction, scene.points_xy, game_levels) if region_sums is not None else None

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 import headcount.data.predictions  # noqa: F401  (registers the codecs that Prediction.save writes with)
 from headcount.core.card import ModelCard
-from headcount.core.image import DEFAULT_MAX_PIXELS
+from headcount.core.errors import InputError
+from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.decode import get_decoder
@@ -79,7 +80,7 @@ class Counter:
         ``network``, ``decode`` and ``total``.
 
         Raises:
-            InputError: the image cannot be read, or has more than ``max_pixels`` pixels.
+            InputError: the image cannot be read, is no ``Source``, or has more than ``max_pixels`` pixels.
             ModelError: the model's maps are not what its card says, or hold NaN.
         """
         started = perf_counter()
@@ -94,6 +95,7 @@ class Counter:
         return dataclasses.replace(
             prediction,
             model=self.card.name,
+            runtime=f"{self.runtime.name} {self.runtime.device} {self.runtime.precision}",
             source=scene.source or (str(scene.image) if isinstance(scene.image, Path) else ""),
             timing_ms={
                 "read": 1e3 * (read - started),
@@ -122,9 +124,15 @@ class Counter:
         return tuple(warnings)
 
 
-def _as_scene(source: Source) -> Scene:
+def _as_scene(source: object) -> Scene:
     if isinstance(source, Scene):
         return source
     if isinstance(source, (str, Path)):
         return Scene(image=Path(source), source=str(source))
-    return Scene(image=np.asarray(source))
+    if isinstance(source, np.ndarray):
+        return Scene(image=source)
+    given = f"{type(source).__module__}.{type(source).__qualname__}".removeprefix("builtins.")
+    raise InputError(
+        f"An image is a path, a uint8 array or a Scene, but a {given} was given: pass the path of its file, or its "
+        "upright RGB pixels as an array."
+    )

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from headcount.core.card import ModelCard
 from headcount.core.errors import ModelError, nearest
+from headcount.core.files import is_file, is_folder
 
 WEIGHTS = (".onnx", ".safetensors")
 _PICKLES = (".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".bin", ".pt2", ".tar", ".joblib")
+_ONNX_FIRST_BYTE = 0x08  # protobuf's key of the first field, ir_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +40,22 @@ def find_model(model: str | Path) -> ModelFiles:
         ModelError: there is no such model, its card is missing or wrong, or the file is another thing (a pickled
             checkpoint above all, which can run code when opened).
     """
-    path = Path(model)
+    path = _as_path(model)
     if str(model) in shipped_models():
         card = _shipped_folder() / f"{model}.json"
         return ModelFiles(ModelCard.read(card), _weights_beside(card))
     if path.suffix.lower() in _PICKLES:
         raise ModelError(_refusal(path))
-    if path.is_dir():
+    if is_folder(path):
         raise ModelError(f'"{model}" is a folder: name the .onnx or .safetensors file in it.')
     if path.suffix.lower() in WEIGHTS:
-        if not path.is_file():
+        if not is_file(path):
             raise ModelError(f'There is no model file "{model}": check the path.')
         _check_content(path)
         card = path.with_suffix(".json")
         suffix = path.suffix.lower()
         return ModelFiles(ModelCard.read(card), {**_weights_beside(card), suffix: path}, suffix)
-    if path.is_file():
+    if is_file(path):
         if _is_pickle(_head(path)):
             raise ModelError(_refusal(path))
         raise ModelError(f'"{model}" is neither an .onnx nor a .safetensors file: export the model anew.')
@@ -70,12 +72,18 @@ def check_weights(path: Path, card: ModelCard) -> None:
     card.verify(path)
 
 
+def _as_path(model: object) -> Path:
+    if not isinstance(model, (str, Path)):
+        raise ModelError(f"A model is a name or the path of a file, but {model!r} was given. See headcount models.")
+    return Path(model)
+
+
 def _shipped_folder() -> Path:
     return Path(str(files("headcount"))) / "weights"
 
 
 def _weights_beside(card: Path) -> dict[str, Path]:
-    return {suffix: card.with_suffix(suffix) for suffix in WEIGHTS if card.with_suffix(suffix).is_file()}
+    return {suffix: card.with_suffix(suffix) for suffix in WEIGHTS if is_file(card.with_suffix(suffix))}
 
 
 def _refusal(path: Path) -> str:
@@ -105,6 +113,8 @@ def _check_content(path: Path) -> None:
         raise ModelError(f'"{path}" is empty (0 bytes): copy it again from where it came.')
     if _is_pickle(head):
         raise ModelError(_refusal(path))
+    if path.suffix.lower() == ".onnx" and head[0] != _ONNX_FIRST_BYTE:
+        raise ModelError(f'"{path}" is damaged or no ONNX model: copy it again, or export it anew.')
     if path.suffix.lower() == ".safetensors":
         # Eight bytes say how long the JSON header is that follows them.
         length = struct.unpack("<Q", head[:8])[0] if len(head) > 8 else 0

@@ -1,0 +1,65 @@
+"""Files are written whole, by each writer under a name of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from headcount.core.errors import InputError, MissingFileError
+from headcount.core.files import atomic_text, discard, file_size, is_file, is_folder, partial_beside, replacing
+
+
+def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old", encoding="utf-8")
+
+    def interrupted() -> None:
+        with atomic_text(path) as file:
+            file.write("ne")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert path.read_text(encoding="utf-8") == "old"
+    with atomic_text(path) as file:
+        file.write("new")
+    assert path.read_text(encoding="utf-8") == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_two_writers_share_no_name(tmp_path: Path) -> None:
+    (one, target), (other, _) = partial_beside(tmp_path / "a.png"), partial_beside(tmp_path / "a.png")
+    assert one != other
+    assert (one.suffix, one.parent, target) == (".png", tmp_path, tmp_path / "a.png")
+    assert len(partial_beside(tmp_path / f"{'名' * 83}.png")[0].name.encode()) <= 255
+
+
+def test_what_a_link_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "link.txt"
+    link.symlink_to(tmp_path / "there" / "real")
+    with replacing(link) as partial:
+        assert (partial.parent, partial.suffix) == (tmp_path / "there", ".txt")
+        partial.write_text("new", encoding="utf-8")
+    assert link.is_symlink()
+    assert (tmp_path / "there" / "real").read_text(encoding="utf-8") == "new"
+
+
+def test_cleaning_up_does_not_hide_the_first_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="File name too long"), atomic_text(tmp_path / f"a.{'x' * 300}"):
+        pass
+    with pytest.raises(InputError, match="cannot be written"), atomic_text(tmp_path / "nowhere" / "a.txt"):
+        pass
+    discard(tmp_path / ("x" * 300))
+
+
+def test_names_too_long_are_no_file(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 300)
+    assert (is_file(path), is_folder(path), is_folder(tmp_path)) == (False, False, True)
+    with pytest.raises(InputError, match="too long"):
+        file_size(path)
+    with pytest.raises(MissingFileError, match="no file"):
+        file_size(tmp_path / "x")
+    with pytest.raises(InputError, match="folder"):
+        file_size(tmp_path)

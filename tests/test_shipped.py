@@ -1,0 +1,116 @@
+"""The shipped model: what its card says, what the package promises of it, and that nobody is nobody."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headcount.core.card import TileSpec
+from headcount.core.image import RgbImage
+from headcount.core.scene import Scene
+from headcount.data.registry import read_dataset
+from headcount.evaluate.run import evaluate_counting
+from headcount.infer.counter import Counter, load
+from headcount.infer.models import find_model, shipped_models
+from headcount.synth import paint_scene
+
+SHANGHAITECH = Path(__file__).parents[1].parent / "shared" / "data" / "ShanghaiTech"
+needs_shanghaitech = pytest.mark.skipif(not SHANGHAITECH.is_dir(), reason="ShanghaiTech is not at hand")
+
+
+@pytest.fixture(scope="module")
+def counter() -> Counter:
+    # f32, so that the figures are those of every processor.
+    return load(precision="f32")
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_files_are_small_and_those_of_the_card(name: str) -> None:
+    found = find_model(name)
+    assert set(found.weights) == {".onnx", ".safetensors"}
+    for path in found.weights.values():
+        assert path.stat().st_size <= 8_000_000
+        assert path.name in found.card.sha256
+        found.card.verify(path)
+    assert 0 < found.card.parameters <= 4_000_000
+    assert found.card.data
+    assert "research" in found.card.terms
+    assert "Apache-2.0" in found.card.initialisation
+    assert {(result.data, result.split) for result in found.card.results} >= {
+        ("shanghaitech-a", "val"),
+        ("shanghaitech-b", "val"),
+    }
+
+
+def test_the_onnx_file_names_no_place_of_the_machine_that_made_it() -> None:
+    content = find_model("headcount-s").weights[".onnx"].read_bytes()
+    assert b"site-packages" not in content
+    assert b".py" not in content
+
+
+def test_tiled_equals_whole(counter: Counter) -> None:
+    pixels = paint_scene(3, size_wh=(1536, 1344), count=500).pixels()
+    card = counter.card
+    side = 2 * card.tile.halo + 192
+    tiled = Counter(card.model_copy(update={"tile": TileSpec(size=side, halo=card.tile.halo)}), counter.runtime)
+    whole, parts = counter.count(pixels), tiled.count(pixels)
+    assert whole.density is not None
+    assert parts.density is not None
+    np.testing.assert_allclose(parts.density, whole.density, atol=1e-4)
+    assert parts.count == pytest.approx(whole.count, rel=5e-3)
+
+
+def test_painted_crowds_are_counted_near_their_truth(counter: Counter) -> None:
+    # Seeds the training never saw: it used 100,000 and up.
+    scenes = [paint_scene(seed) for seed in range(6)]
+    errors = [abs(counter.count(scene).count - scene.count) / scene.count for scene in scenes]
+    assert np.mean(errors) < 0.25
+
+
+@needs_shanghaitech
+def test_a_photograph_with_nobody_in_it_counts_near_zero(counter: Counter) -> None:
+    counts = [counter.count(crop).count for crop in _head_free_crops()]
+    assert len(counts) >= 20
+    assert np.median(counts) < 1
+    assert np.mean(counts) < 2
+    assert max(counts) < 15
+
+
+def _head_free_crops(side: int = 256, margin: float = 40.0) -> list[RgbImage]:
+    """Squares of validation photographs at least ``margin`` from any head, one from each image that has one."""
+    crops = []
+    for scene in read_dataset(f"shanghaitech-b={SHANGHAITECH}", "val"):
+        width, height = scene.size_wh
+        for top in range(height - side, -1, -64):  # from the ground up: pavement and walls, not sky
+            lefts = [left for left in range(0, width - side + 1, 64) if _is_free(scene, left, top, side, margin)]
+            if lefts:
+                crops.append(scene.pixels()[top : top + side, lefts[0] : lefts[0] + side])
+                break
+    return crops
+
+
+def _is_free(scene: Scene, left: int, top: int, side: int, margin: float) -> bool:
+    low, high = np.array([left, top]) - margin, np.array([left, top]) + side + margin
+    return not bool(((scene.points_xy > low) & (scene.points_xy < high)).all(axis=1).any())
+
+
+@needs_shanghaitech
+@pytest.mark.parametrize("data", ["shanghaitech-a", "shanghaitech-b"])
+def test_the_card_s_validation_error_is_what_the_model_makes(counter: Counter, data: str) -> None:
+    stated = {r.metric: r.value for r in counter.card.results if (r.data, r.split) == (data, "val")}
+    report = evaluate_counting(counter, read_dataset(f"{data}={SHANGHAITECH}", "val"), data=data, split="val")
+    assert report.result.mae == pytest.approx(stated["MAE"], abs=0.05)
+    assert report.result.rmse == pytest.approx(stated["RMSE"], abs=0.1)
+
+
+def test_the_recipe_in_the_package_is_the_one_that_made_it(counter: Counter) -> None:
+    from importlib import resources
+
+    import yaml
+
+    recipe = yaml.safe_load((resources.files("headcount") / "recipes" / f"{counter.card.recipe}.yaml").read_text())
+    assert json.loads(json.dumps(recipe["model"])) == counter.card.architecture
+    assert recipe["seed"] == counter.card.seed
