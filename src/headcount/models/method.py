@@ -12,10 +12,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
+from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from headcount.core.card import DecoderSpec, InputSpec, OutputSpec
-from headcount.core.errors import InputError, nearest
+from headcount.core.errors import InputError, ModelError, nearest
 from headcount.core.scene import Scene
 from headcount.core.settings import checked
 
@@ -50,8 +52,20 @@ class Method(nn.Module, ABC):
         """Named scalars; ``total`` is their weighted sum, the one that is minimised."""
 
     @abstractmethod
+    def initialise_backbone(self, file: Path) -> None:
+        """Load the backbone's initialisation (a safetensors file)."""
+
     def initialise(self, file: Path) -> None:
-        """Load the initialisation a recipe names (a safetensors file)."""
+        """Load what a recipe starts from: the weights of the whole method, or of its backbone alone.
+
+        Raises:
+            InputError: there is no such file.
+            ModelError: it is no safetensors file, or fits neither.
+        """
+        if _holds_a_method(file):
+            load_weights(self, file)
+        else:
+            self.initialise_backbone(file)
 
     def parameter_groups(self, lr: float, backbone_lr_factor: float) -> list[dict[str, Any]]:
         """Optimiser groups: what lies under ``backbone`` at its own rate, the rest at ``lr``."""
@@ -104,3 +118,39 @@ def build_method(name: str, options: Mapping[str, Any], *, where: str = "model")
     """
     kind = method_class(name)
     return kind(checked(kind.settings_type, options, where, prefix="model."))
+
+
+def _holds_a_method(file: Path) -> bool:
+    try:
+        with safe_open(file, framework="pt") as tensors:
+            return any(key.startswith("backbone.") for key in tensors.keys())  # noqa: SIM118 (no iterator)
+    except Exception:  # missing or broken: whoever reads it says so
+        return False
+
+
+def load_weights(method: Method, weights: Path) -> None:
+    """Put a safetensors file's weights (of any float type) into a method.
+
+    Raises:
+        ModelError: the file is no safetensors file, or of another network; the first misfit is named.
+    """
+    try:
+        tensors = load_file(weights)
+    except Exception as error:
+        raise ModelError(f'"{weights}" is no safetensors file ({error}): export the model again.') from error
+    load_tensors(method, tensors, str(weights))
+
+
+def load_tensors(method: Method, tensors: Mapping[str, Tensor], where: str) -> None:
+    """Put named tensors (of any float type) into a method.
+
+    Raises:
+        ModelError: they are of another network; the first misfit is named.
+    """
+    own = method.state_dict()
+    for key, value in own.items():
+        if key not in tensors and not key.endswith("num_batches_tracked"):
+            raise ModelError(f'"{where}" lacks "{key}": its card describes another network.')
+        if key in tensors and tensors[key].shape != value.shape:
+            raise ModelError(f'"{where}" has another shape for "{key}": its card describes another network.')
+    method.load_state_dict({k: tensors[k].to(v.dtype) if k in tensors else v for k, v in own.items()})

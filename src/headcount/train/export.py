@@ -23,13 +23,12 @@ from headcount.core.card import DataUse, ModelCard, Result, sha256_of
 from headcount.core.errors import InputError, ModelError
 from headcount.core.files import replacing
 from headcount.data.catalogue import CATALOGUE
-from headcount.models.method import Method, build_method
+from headcount.models.method import Method, build_method, load_tensors
 from headcount.synth import paint_scene
 from headcount.train.card import card_of
 from headcount.train.checkpoint import TENSORS, Checkpoint, find_checkpoint, read_checkpoint
 from headcount.train.loaders import PAINTED, normalise
 from headcount.train.settings import Recipe
-from headcount.train.torch_runtime import load_tensors
 
 
 def _is_halved(shape: Sequence[int]) -> bool:

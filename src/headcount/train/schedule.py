@@ -19,7 +19,8 @@ def lr_factor(step: int, recipe: Recipe) -> float:
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps
     if settings.schedule == "cosine":
-        done = (step - settings.warmup_steps) / max(1, recipe.total_steps - settings.warmup_steps)
+        length = (settings.cosine_epochs or recipe.epochs) * recipe.steps_per_epoch
+        done = (step - settings.warmup_steps) / max(1, length - settings.warmup_steps)
         return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
     if settings.schedule == "steps":
         epoch = step // recipe.steps_per_epoch

@@ -51,6 +51,8 @@ class OptimiserSettings(Settings):
     momentum: float = Field(default=0.9, ge=0, lt=1)
     clip_norm: float = Field(default=5.0, gt=0)
     schedule: Literal["cosine", "steps", "constant"] = "cosine"
+    cosine_epochs: int | None = Field(default=None, ge=1)
+    """Length of the cosine where the run ends before it, for another recipe to go on from; else the run's own."""
     warmup_steps: int = Field(default=100, ge=0)
     step_epochs: int = Field(default=20, ge=1)
     """``steps``: the rate falls by ``step_factor`` every so many epochs."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
-from torch import Tensor
 
 from headcount.core.card import InputSpec, ModelCard
 from headcount.core.errors import InputError, ModelError
-from headcount.models.method import Method, build_method
+from headcount.models.method import Method, build_method, load_weights
 from headcount.train.loaders import normalise
 
 
@@ -53,31 +50,3 @@ def open_torch(weights: Path, card: ModelCard, *, device: str, precision: str) -
         raise ModelError(f'The card of "{card.name}" has another input than its network: export the model again.')
     load_weights(method, weights)
     return TorchRuntime(method, card.input, device=device, precision="bf16" if precision == "bf16" else "f32")
-
-
-def load_weights(method: Method, weights: Path) -> None:
-    """Put a safetensors file's weights (of any float type) into a method.
-
-    Raises:
-        ModelError: the file is no safetensors file, or of another network; the first misfit is named.
-    """
-    try:
-        tensors = load_file(weights)
-    except Exception as error:
-        raise ModelError(f'"{weights}" is no safetensors file ({error}): export the model again.') from error
-    load_tensors(method, tensors, str(weights))
-
-
-def load_tensors(method: Method, tensors: Mapping[str, Tensor], where: str) -> None:
-    """Put named tensors (of any float type) into a method.
-
-    Raises:
-        ModelError: they are of another network; the first misfit is named.
-    """
-    own = method.state_dict()
-    for key, value in own.items():
-        if key not in tensors and not key.endswith("num_batches_tracked"):
-            raise ModelError(f'"{where}" lacks "{key}": its card describes another network.')
-        if key in tensors and tensors[key].shape != value.shape:
-            raise ModelError(f'"{where}" has another shape for "{key}": its card describes another network.')
-    method.load_state_dict({k: tensors[k].to(v.dtype) if k in tensors else v for k, v in own.items()})

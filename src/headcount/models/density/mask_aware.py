@@ -157,7 +157,7 @@ class MaskAware(Method):
             self.outputs += (OutputSpec(name="mask", stride=self.stride),)
         self.decoder = DecoderSpec(name="density", settings={"density_scale": 1.0})
 
-    def initialise(self, file: Path) -> None:
+    def initialise_backbone(self, file: Path) -> None:
         load_backbone(self.backbone, file)
 
     def _maps(self, images: Tensor, true_mask: Tensor | None) -> dict[str, Tensor]:
