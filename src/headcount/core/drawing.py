@@ -18,6 +18,7 @@ _KINDS = ("auto", "points", "density")
 _DOT = (255, 45, 85)
 _RIM = (255, 255, 255)
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
+_STRIP_ROWS = 512  # blended at a time: in floats, a picture of 40 megapixels would take gigabytes
 
 
 def draw_prediction(prediction: Prediction, image: RgbImage, kind: Literal["auto", "points", "density"]) -> RgbImage:
@@ -91,16 +92,25 @@ def draw_density(image: RgbImage, density: NDArray[np.float32], stride: int) -> 
     """The density over a grayed image: transparent where nobody is, bright where the crowd is densest."""
     height, width = image.shape[:2]
     top = float(np.quantile(density[density > 0.01], 0.99)) if bool((density > 0.01).any()) else 1.0
-    level = np.clip(density / max(top, 1e-6), 0, 1).astype(np.float32)
+    # The root keeps single heads in sight beside a dense crowd.
+    level = np.sqrt(np.clip(density / max(top, 1e-6), 0, 1)).astype(np.float32)
     # Cells cover stride×stride pixels, so enlarge by exactly the stride and cut: a resize to the image's size
     # would shift the map where the size is no multiple of the stride.
     level = cv2.resize(level, (level.shape[1] * stride, level.shape[0] * stride), interpolation=cv2.INTER_LINEAR)
-    level = level[:height, :width]
-    heat = cv2.applyColorMap((255 * (0.15 + 0.85 * level)).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    picture = np.empty_like(image)
+    for top_row in range(0, height, _STRIP_ROWS):
+        rows = slice(top_row, min(height, top_row + _STRIP_ROWS))
+        picture[rows] = _blend(image[rows], level[rows, :width])
+    return picture
+
+
+def _blend(image: RgbImage, level: NDArray[np.float32]) -> RgbImage:
+    heat = cv2.applyColorMap((255 * (0.1 + 0.9 * level)).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     gray = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    alpha = (0.85 * np.sqrt(level))[..., None]
-    base = 0.75 * gray.astype(np.float32)
-    blended: RgbImage = np.clip(base * (1 - alpha) + heat.astype(np.float32) * alpha, 0, 255).astype(np.uint8)
+    alpha = (0.85 * level)[..., None]
+    blended: RgbImage = (0.75 * gray.astype(np.float32) * (1 - alpha) + heat.astype(np.float32) * alpha).astype(
+        np.uint8
+    )
     return blended
 
 
