@@ -110,13 +110,14 @@ def large_image(pixels: np.ndarray, folder: Path) -> None:
     repeats = (-(-height // pixels.shape[0]), -(-width // pixels.shape[1]), 1)
     photo = folder / "large.jpg"
     Image.fromarray(np.tile(pixels, repeats)[:height, :width]).save(photo, quality=90)
-    printed = subprocess.run(
-        [sys.executable, "-m", "benchmarks.peak_memory", str(photo)], check=True, capture_output=True, text=True
-    ).stdout
-    seen = json.loads(printed)
-    print(f"\n{width}×{height} = {width * height / 1e6:.0f} megapixels, in tiles")
-    print(f"peak memory {seen['peak_mb']} MB, {seen['peak_mb'] - seen['loaded_mb']} MB above the loaded model")
-    print(f"counted {seen['count']:.0f} in {seen['seconds']:.1f} s")
+    print(f"\n{width}×{height} = {width * height / 1e6:.0f} megapixels, in tiles, OpenVINO")
+    for precision in ("bf16", "f32"):
+        command = [sys.executable, "-m", "benchmarks.peak_memory", str(photo), precision]
+        seen = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        print(
+            f"{precision:<6}peak {seen['peak_mb']:>5} MB, {seen['peak_mb'] - seen['loaded_mb']} MB above the loaded "
+            f"model; counted {seen['count']:.0f} in {seen['seconds']:.1f} s"
+        )
 
 
 main()

@@ -1,15 +1,15 @@
 """Peak memory of counting one image, above the loaded model; run in a process of its own.
 
-    python -m benchmarks.peak_memory PHOTO
+    python -m benchmarks.peak_memory PHOTO PRECISION
 prints {"loaded_mb": …, "peak_mb": …, "count": …, "seconds": …}.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -17,12 +17,15 @@ import headcount
 
 
 def peak_mb() -> float:
-    """The process's largest resident size so far (Linux counts it in KiB)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The process's largest resident size so far, of Linux's own count (getrusage begins with the parent's)."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise SystemExit("Peak memory is read from /proc, which this system lacks.")
 
 
 def main() -> None:
-    counter = headcount.load()
+    counter = headcount.load(precision=sys.argv[2])
     counter.count(np.zeros((64, 64, 3), np.uint8))  # loaded, and run once
     loaded = peak_mb()
     started = time.perf_counter()
