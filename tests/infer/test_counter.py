@@ -11,7 +11,7 @@ from PIL import Image
 
 import headcount
 from headcount import Counter, InputError, ModelError, Scene
-from headcount.core.card import ModelCard, OutputSpec, TileSpec
+from headcount.core.card import DecoderSpec, ModelCard, OutputSpec, TileSpec
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +121,46 @@ def test_save_works_after_load(counter: Counter, picture_file: Path, tmp_path: P
     found = counter.count(picture_file)
     for suffix in (".json", ".jsonl", ".csv", ".png", ".jpg"):
         assert found.save(tmp_path / f"out{suffix}").stat().st_size > 0
+
+
+class _Constant:
+    """A runtime of one number of people in every cell, or in every image."""
+
+    name, device, precision = "fake", "cpu", "f32"
+
+    def __init__(self, *, in_cell: float = 0.0, in_image: float = 0.0) -> None:
+        self.in_cell, self.in_image = in_cell, in_image
+
+    def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        cells = np.full((1, 1, pixels.shape[1] // 8, pixels.shape[2] // 8), self.in_cell, np.float32)
+        return {"density": cells + np.float32(self.in_image / cells.size)}
+
+
+def _card() -> ModelCard:
+    return ModelCard(
+        name="constant",
+        method="none",
+        outputs=(OutputSpec(name="density", stride=8),),
+        decoder=DecoderSpec(name="density"),
+        tile=TileSpec(size=8192, halo=0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("runtime", "size_wh", "warned"),
+    [
+        (_Constant(in_cell=0.01), (3200, 2400), True),  # 1,200 people, a quarter of them when shrunk
+        (_Constant(in_cell=0.01), (3072, 2304), False),  # not large
+        (_Constant(in_cell=0.01), (6400, 320), False),  # too thin to be shrunk
+        (_Constant(in_image=500), (3200, 2400), False),  # the same at both sizes
+        (_Constant(in_cell=0.00001), (3200, 2400), False),  # hardly anybody at either
+    ],
+)
+def test_a_large_photograph_that_counts_otherwise_shrunk_is_warned_of(
+    runtime: _Constant, size_wh: tuple[int, int], warned: bool
+) -> None:
+    found = Counter(_card(), runtime).count(np.zeros((size_wh[1], size_wh[0], 3), np.uint8))
+    assert [("1,200 at full size" in warning) for warning in found.warnings] == [True] * warned
+    if warned:
+        assert "shrunk to 1536×1152" in found.warnings[0]
+        assert found.timing_ms["check"] > 0

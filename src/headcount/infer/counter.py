@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from time import perf_counter
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 import headcount.data.predictions  # noqa: F401  (registers the codecs that Prediction.save writes with)
 from headcount.core.card import ModelCard
 from headcount.core.errors import InputError
+from headcount.core.image import RgbImage
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
@@ -26,6 +28,8 @@ Source = str | Path | NDArray[np.uint8] | Scene
 """What can be counted: an image file, (h, w, 3) or (h, w) uint8 pixels, or a Scene."""
 
 _TOO_SMALL_PX = 32
+_SECOND_LOOK_FROM_PX, _SECOND_LOOK_PX = 3072, 1536
+_SECOND_LOOK_FACTOR = 1.3
 
 
 def load(
@@ -77,7 +81,8 @@ class Counter:
         """Count one image. A Scene's annotations and region are left aside: the whole image is counted.
 
         ``Prediction.source`` is the path as it was given, or the Scene's own source. ``timing_ms`` holds ``read``,
-        ``network``, ``decode`` and ``total``.
+        ``network``, ``decode`` and ``total``. A large photograph is looked at once more, shrunk (``check`` in
+        ``timing_ms``): where the two counts differ by much, ``warnings`` says both.
 
         Raises:
             InputError: the image cannot be read, is no ``Source``, or has more than ``max_pixels`` pixels.
@@ -92,18 +97,23 @@ class Counter:
         computed = perf_counter()
         prediction = self._decode(maps, self._strides, self.card.decoder.settings, size_wh)
         decoded = perf_counter()
+        timing_ms = {
+            "read": 1e3 * (read - started),
+            "network": 1e3 * (computed - read),
+            "decode": 1e3 * (decoded - computed),
+        }
+        warnings = (*prediction.warnings, *self._warnings(size_wh))
+        shrunk = _shrunk(pixels)
+        if shrunk is not None:
+            warnings += self._second_look(prediction.count, shrunk)
+            timing_ms["check"] = 1e3 * (perf_counter() - decoded)
         return dataclasses.replace(
             prediction,
             model=self.card.name,
             runtime=f"{self.runtime.name} {self.runtime.device} {self.runtime.precision}",
             source=scene.source or (str(scene.image) if isinstance(scene.image, Path) else ""),
-            timing_ms={
-                "read": 1e3 * (read - started),
-                "network": 1e3 * (computed - read),
-                "decode": 1e3 * (decoded - computed),
-                "total": 1e3 * (decoded - started),
-            },
-            warnings=(*prediction.warnings, *self._warnings(size_wh)),
+            timing_ms={**timing_ms, "total": 1e3 * (perf_counter() - started)},
+            warnings=warnings,
         )
 
     def count_many(self, sources: Iterable[Source]) -> Iterator[Prediction]:
@@ -115,6 +125,23 @@ class Counter:
         for source in sources:
             yield self.count(source)
 
+    def _second_look(self, count: float, shrunk: RgbImage) -> tuple[str, ...]:
+        """What to say of an image that counts otherwise when it is shrunk.
+
+        A model knows heads of the sizes it was trained on; a photograph of many pixels may show far larger ones, of
+        which it sees several each.
+        """
+        size_wh = (shrunk.shape[1], shrunk.shape[0])
+        maps = network_maps(shrunk, self.runtime.run, self.card)
+        other = self._decode(maps, self._strides, self.card.decoder.settings, size_wh).count
+        low, high = sorted((count + 10, other + 10))  # so that a handful more or less is no news
+        if high <= _SECOND_LOOK_FACTOR * low:
+            return ()
+        return (
+            f"{count:,.0f} at full size, but {other:,.0f} when shrunk to {size_wh[0]}×{size_wh[1]}: look at the "
+            "picture; where heads are large in it, the shrunk count is the better one.",
+        )
+
     def _warnings(self, size_wh: tuple[int, int]) -> tuple[str, ...]:
         warnings = []
         if min(size_wh) < _TOO_SMALL_PX:
@@ -122,6 +149,16 @@ class Counter:
         if not self.card.tile.exact and is_tiled(size_wh, self.card):
             warnings.append("Counted in tiles by a model that looks at the whole image: whole, it may count otherwise.")
         return tuple(warnings)
+
+
+def _shrunk(pixels: RgbImage) -> RgbImage | None:
+    """A large photograph with its longer side at ``_SECOND_LOOK_PX``; None where it is not large, or long and thin."""
+    height, width = pixels.shape[:2]
+    factor = _SECOND_LOOK_PX / max(height, width)
+    size_wh = (round(width * factor), round(height * factor))
+    if max(height, width) <= _SECOND_LOOK_FROM_PX or min(size_wh) < _SECOND_LOOK_PX // 4:
+        return None
+    return cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def _as_scene(source: object) -> Scene:
