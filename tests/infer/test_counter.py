@@ -162,5 +162,5 @@ def test_a_large_photograph_that_counts_otherwise_shrunk_is_warned_of(
     found = Counter(_card(), runtime).count(np.zeros((size_wh[1], size_wh[0], 3), np.uint8))
     assert [("1,200 at full size" in warning) for warning in found.warnings] == [True] * warned
     if warned:
-        assert "shrunk to 1536×1152" in found.warnings[0]
+        assert "shrunk to 1280×960" in found.warnings[0]
         assert found.timing_ms["check"] > 0

@@ -28,7 +28,7 @@ Source = str | Path | NDArray[np.uint8] | Scene
 """What can be counted: an image file, (h, w, 3) or (h, w) uint8 pixels, or a Scene."""
 
 _TOO_SMALL_PX = 32
-_SECOND_LOOK_FROM_PX, _SECOND_LOOK_PX = 3072, 1536
+_SECOND_LOOK_FROM_PX, _SECOND_LOOK_PX = 3072, 1280
 _SECOND_LOOK_FACTOR = 1.3
 
 
