@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from headcount.core.errors import InputError
+from headcount.core.random import generator
 
 Split = Literal["train", "val", "test", "trainval"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test", "trainval")
@@ -49,6 +50,6 @@ def stratified(counts: Sequence[int], *, validation: int, seed: int) -> list[int
     """
     if not 0 < validation <= len(counts):
         raise InputError(f"A validation split of {validation} images cannot be drawn from {len(counts)}.")
-    generator = np.random.Generator(np.random.Philox(key=[seed, 0]))
+    draws = generator(seed, stream=0)
     order = np.lexsort((np.arange(len(counts)), np.asarray(counts)))
-    return sorted(int(generator.choice(stratum)) for stratum in np.array_split(order, validation))
+    return sorted(int(draws.choice(stratum)) for stratum in np.array_split(order, validation))
