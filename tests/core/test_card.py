@@ -70,7 +70,14 @@ def test_a_wrong_field_is_named(tmp_path: Path, change: Callable[[dict], object]
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "There is no model card"), (b"", "no JSON"), (b"{", "no JSON"), (b"\xff\xfe", "no JSON")],
+    [
+        (None, "There is no model card"),
+        (b"", "no JSON"),
+        (b"{", "no JSON"),
+        (b"\xff\xfe", "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (b"9" * 5000, "no JSON"),
+    ],
 )
 def test_a_missing_or_broken_file_is_named(tmp_path: Path, content: bytes | None, words: str) -> None:
     if content is not None:

@@ -10,10 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from headcount.core.errors import InputError
-from headcount.core.image import as_rgb_array, read_header, read_image
+from headcount.core.image import as_rgb_array, read_header, read_image, read_reduced
 
 NAMES = (
     "rgb.png", "gray.png", "gray16.png", "gray16.tif", "rgb16.png", "bilevel.png", "gray-clear.png", "rgba.png",
@@ -111,10 +112,8 @@ def test_a_folder_is_no_image(tmp_path: Path) -> None:
         read_image(tmp_path)
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_comes_upright(tmp_path: Path, orientation: int) -> None:
-    upright = np.arange(6 * 4 * 3, dtype=np.uint8).reshape(4, 6, 3)
-    # What a camera stores so that a viewer that obeys the tag sees `upright`.
+def _save_turned(upright: NDArray[np.uint8], orientation: int, path: Path, **options: object) -> None:
+    """What a camera stores so that a viewer that obeys the tag sees `upright`."""
     stored = {
         1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
         5: upright.transpose(1, 0, 2), 6: np.rot90(upright, 1), 7: np.rot90(upright, 2).transpose(1, 0, 2),
@@ -122,9 +121,84 @@ def test_every_orientation_comes_upright(tmp_path: Path, orientation: int) -> No
     }[orientation]  # fmt: skip
     exif = Image.Exif()
     exif[0x0112] = orientation
-    Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "a.png", exif=exif)
+    Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_comes_upright(tmp_path: Path, orientation: int) -> None:
+    upright = np.arange(6 * 4 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    _save_turned(upright, orientation, tmp_path / "a.png")
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), upright)
     assert read_header(tmp_path / "a.png").size_wh == (6, 4)
+
+
+def _blob(width: int, height: int, x: float, y: float, sigma: float) -> NDArray[np.uint8]:
+    rows, columns = np.mgrid[0:height, 0:width]
+    light = 200 * np.exp(-((columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2) / (2 * sigma**2))
+    return np.repeat(light.round().astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("reduction", [2, 4, 8])
+@pytest.mark.parametrize("size_wh", [(160, 128), (161, 131), (167, 135)])
+def test_a_reduced_jpeg_shows_everything_in_its_place(
+    tmp_path: Path, size_wh: tuple[int, int], reduction: int, orientation: int
+) -> None:
+    at = np.array([61.7, 47.2])
+    _save_turned(_blob(*size_wh, *at, sigma=9.0), orientation, tmp_path / "a.jpg", quality=98, subsampling=0)
+    seen = read_reduced(tmp_path / "a.jpg", reduction)
+    assert seen.reduction == reduction
+    assert seen.pixels.shape == (-(-size_wh[1] // reduction), -(-size_wh[0] // reduction), 3)
+    for origin, length, side in zip(seen.origin_xy, seen.pixels.shape[1::-1], size_wh, strict=True):
+        assert -reduction < origin <= 0
+        assert side <= origin + reduction * length < side + reduction  # all of it, and no whole pixel more
+    light = np.where(seen.pixels[:, :, 0] > 8, seen.pixels[:, :, 0], 0).astype(float)
+    rows, columns = np.mgrid[0 : light.shape[0], 0 : light.shape[1]]
+    centroid = np.array([(light * (columns + 0.5)).sum(), (light * (rows + 0.5)).sum()]) / light.sum()
+    assert np.abs(seen.origin_xy + reduction * centroid - at).max() < 0.25
+
+
+@pytest.mark.parametrize("reduction", [2, 4, 8])
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_a_reduced_jpeg_has_the_colours_of_its_pixels_mean(tmp_path: Path, reduction: int, subsampling: int) -> None:
+    rng = np.random.default_rng(3)
+    smooth = cv2.resize(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8), (192, 144), interpolation=cv2.INTER_CUBIC)
+    Image.fromarray(smooth).save(tmp_path / "a.jpg", quality=95, subsampling=subsampling)
+    whole = read_image(tmp_path / "a.jpg").astype(float)
+    means = whole.reshape(144 // reduction, reduction, 192 // reduction, reduction, 3).mean(axis=(1, 3))
+    difference = np.abs(read_reduced(tmp_path / "a.jpg", reduction).pixels - means)
+    assert difference.mean() < 1.0
+    assert difference.max() < 12  # where it is steepest: cosines are cut off, not averaged
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_no_jpeg_comes_whole(odd_images: dict, name: str) -> None:
+    path, size_wh, _ = odd_images[name]
+    seen = read_reduced(path, 2)
+    if name.endswith(".jpg"):
+        assert seen.reduction == 2
+        assert seen.pixels.shape == (size_wh[1] // 2, size_wh[0] // 2, 3)
+    else:
+        assert (seen.reduction, seen.origin_xy) == (1, (0, 0))
+        np.testing.assert_array_equal(seen.pixels, read_image(path))
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 7, 8, 9])
+@pytest.mark.parametrize("reduction", [1, 2, 4, 8])
+def test_a_tiny_jpeg_is_reduced_no_further_than_it_can_be(tmp_path: Path, side: int, reduction: int) -> None:
+    Image.new("RGB", (side, 40), (9, 99, 199)).save(tmp_path / "a.jpg", quality=95)
+    seen = read_reduced(tmp_path / "a.jpg", reduction)
+    assert seen.reduction <= reduction
+    assert seen.reduction == reduction or side < reduction
+    assert seen.pixels.shape[:2] == (-(-40 // seen.reduction), -(-side // seen.reduction))
+    assert np.abs(seen.pixels.astype(int) - (9, 99, 199)).max() <= 4
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_files_get_one_sentence_at_any_reduction(bad_images: dict, name: str) -> None:
+    path, words = bad_images[name]
+    with pytest.raises(InputError, match=words):
+        read_reduced(path, 4)
 
 
 @pytest.mark.parametrize(

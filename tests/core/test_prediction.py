@@ -48,6 +48,8 @@ def test_scores_must_match_points() -> None:
         {"count": 1},
         {"count": "many", "size_wh": [1, 1]},
         {"count": 1, "size_wh": [1]},
+        {"count": 1, "size_wh": [float("inf"), 1]},
+        {"count": 10**400, "size_wh": [1, 1]},
         {"count": 1, "size_wh": [1, 1], "interval": [1]},
         {"count": float("nan"), "size_wh": [1, 1]},
     ],

@@ -71,6 +71,7 @@ def test_reads_points_in_the_order_of_the_file(folder: Path, name: str, text: st
         ("p.json", '{"images": [\n{]}', ["line 2", "no valid JSON"]),
         ("p.json", "[]", ['"images"']),
         ("p.json", '{"images": {}}', ['"images"']),
+        ("p.json", '{"images": ' + "9" * 5000 + "}", ["thousands of digits"]),
         ("p.json", '{"images": [3]}', ["images[0].file"]),
         ("p.json", '{"images": [{"file": "e.png"}]}', ["images[0].points"]),
         ("p.json", '{"images": [{"file": "e.png", "points": [[1, 2], [3]]}]}', ["images[0].points[1]", "[3]"]),

@@ -10,16 +10,23 @@ from PIL import Image
 from scipy.io import savemat
 
 from headcount.core.errors import InputError
+from headcount.core.scene import Scene
 from headcount.data.registry import parse_spec, read_dataset
 from headcount.data.shanghaitech import (
+    Part,
     image_files,
+    list_part,
+    read_annotation,
     read_raw_points,
-    read_shanghaitech,
     split_folder,
-    to_pixel_centres,
     truth_files,
 )
 from headcount.data.splits import shipped_validation
+
+
+def read_shanghaitech(root: Path, part: str, split: str) -> list[Scene]:
+    return read_dataset(f"shanghaitech-{part.lower()}={root}", split)
+
 
 REAL = Path(__file__).parents[2] / "../shared/data/ShanghaiTech"
 SIZE_WH = (40, 30)
@@ -65,13 +72,26 @@ def test_both_layouts_are_read_in_order_of_the_numbers(tmp_path: Path, truth: st
 def test_points_are_one_based_and_those_outside_are_clamped(tmp_path: Path) -> None:
     write_part(tmp_path, POINTS)
     assert read_shanghaitech(tmp_path, "B", "test")[0].points_xy.tolist() == [[40.0, 30.0], [40.0, 0.0]]
-    assert to_pixel_centres(np.array([[1.0, 1.0], [40.0, 30.0]]), SIZE_WH).tolist() == [[0.5, 0.5], [39.5, 29.5]]
-    assert to_pixel_centres(np.zeros((0, 2)), SIZE_WH).shape == (0, 2)
 
 
 def test_the_raw_points_are_as_written(tmp_path: Path) -> None:
     write_mat(tmp_path / "a.mat", POINTS[1])
     assert read_raw_points(tmp_path / "a.mat").tolist() == [[40.5, 30.5], [45.0, -3.0]]
+    assert read_annotation(tmp_path / "a.mat").heads_xy.tolist() == [[40.0, 30.0], [44.5, -3.5]]
+
+
+def test_the_list_holds_both_splits_and_what_lacks_its_pair(tmp_path: Path) -> None:
+    folder = write_part(tmp_path, POINTS)
+    write_part(tmp_path, {3: []}, split="train_data")
+    (folder / "images" / "IMG_2.jpg").unlink()
+    (folder / "ground-truth" / "GT_IMG_10.mat").unlink()
+    found = {scene.name: (scene.split, scene.image, scene.annotation) for scene in list_part(tmp_path, "B").scenes}
+    assert list(found) == ["train/IMG_3", "test/IMG_1", "test/IMG_10", "test/IMG_2"]
+    assert found["test/IMG_10"][2] is None
+    assert found["test/IMG_2"][1] is None
+    part: Part = "A"
+    with pytest.raises(InputError, match=r"part_A/train_data"):
+        list_part(tmp_path, part)
 
 
 @pytest.mark.parametrize("below", ["", "part_B", "part_B/test_data"])
@@ -134,9 +154,15 @@ def _empty(folder: Path) -> None:
         (_empty, ["there are no images", "datasets check"]),
         (_drop_images, ['"images"', "published layout"]),
         (_drop_truths, ['"ground-truth"', '"ground_truth"']),
-        (_drop_one, ['annotation of "IMG_2" is missing', "datasets check"]),
-        (lambda folder: folder.rename(folder.with_name("val_data")), ["part_B/test_data was expected"]),
-        (lambda folder: folder.parent.rename(folder.parent.with_name("Part B")), ["Part B", "part_B/test_data"]),
+        (_drop_one, ['IMG_2.jpg" is missing', "datasets check"]),
+        (
+            lambda folder: folder.rename(folder.with_name("val_data")),
+            ["part_B/train_data (or part_B/test_data) was expected"],
+        ),
+        (
+            lambda folder: folder.parent.rename(folder.parent.with_name("Part B")),
+            ["Part B", "part_B/test_data", 'Is it "Part B"?'],
+        ),
         (lambda folder: (folder / "images" / "IMG_2.jpg").write_bytes(b""), ["IMG_2.jpg", "0 bytes"]),
     ],
 )

@@ -10,8 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headcount.core.errors import InputError
+from headcount.data.raw import RawAnnotation, RawScene
 from headcount.data.shanghaitech import Part, image_files, read_raw_points, split_folder, truth_files
-from headcount.data.splits import select, shipped_validation, stratified
+from headcount.data.splits import (
+    SPLITS,
+    SplitRule,
+    by_group,
+    fold,
+    last_block,
+    official,
+    own,
+    select,
+    shipped_validation,
+    stratified,
+)  # fmt: skip
 
 REAL = Path(__file__).parents[2] / "../shared/data/ShanghaiTech"
 LISTS = [("shanghaitech-a.json", 60, 300), ("shanghaitech-b.json", 80, 400)]
@@ -74,3 +86,51 @@ def test_the_shipped_lists_can_be_made_again(part: Part, validation: int) -> Non
     counts = [len(read_raw_points(truths[name])) for name in names]
     chosen = {names[index] for index in stratified(counts, validation=validation, seed=1)}
     assert chosen == shipped_validation(f"shanghaitech-{part.lower()}.json")
+
+
+def _scenes(split: str, number: int, groups: int = 0) -> list[RawScene]:
+    return [
+        RawScene(
+            f"{split}/{i}", split, Path(f"{i}.jpg"), Path(f"{i}.txt"), RawAnnotation, f"g{i % groups}" if groups else ""
+        )
+        for i in range(1, number + 1)
+    ]
+
+
+RULES = [official(), by_group(), by_group(0.1), last_block(), fold(2, size=10), own()]
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    "scenes",
+    [[], _scenes("train", 40, 8) + _scenes("test", 5, 2), _scenes("", 50), _scenes("", 30, 6), _scenes("train", 1)],
+)
+def test_training_and_validation_share_no_image_and_no_group(rule: SplitRule, scenes: list[RawScene]) -> None:
+    parts = {split: rule.apply(scenes, split) for split in SPLITS}
+    names = {split: [scene.name for scene in part] for split, part in parts.items()}
+    assert sorted(names["train"] + names["val"]) == sorted(names["trainval"])
+    assert not set(names["train"]) & set(names["val"])
+    assert all(scene.split != "test" for scene in parts["trainval"] if rule.says != RULES[4].says)
+    if rule.says != last_block().says and any(scene.group for scene in scenes) and rule.says != RULES[4].says:
+        assert not {scene.group for scene in parts["train"]} & {scene.group for scene in parts["val"]}
+    assert names == {split: [scene.name for scene in rule.apply(scenes, split)] for split in SPLITS}  # again the same
+
+
+def test_each_rule_takes_what_it_says() -> None:
+    train = _scenes("train", 40, 8)
+    assert len(by_group(0.25).apply(train, "val")) == 10
+    assert [scene.name for scene in last_block(0.1).apply(train, "val")] == [f"train/{n}" for n in range(37, 41)]
+    fifty = _scenes("", 50)
+    tests = [[scene.name for scene in fold(n, size=10).apply(fifty, "test")] for n in range(1, 6)]
+    assert sum(tests, []) == [scene.name for scene in fifty]  # noqa: RUF017
+    assert [len(fold(3, size=10).apply(fifty, split)) for split in ("train", "val", "trainval")] == [32, 8, 40]
+
+
+def test_the_hash_chooses_the_same_groups_everywhere() -> None:
+    chosen = {scene.group for scene in by_group(0.25).apply(_scenes("train", 40, 8), "val")}
+    assert chosen == {"g5", "g6"}
+
+
+def test_ones_own_official_splits_are_kept() -> None:
+    scenes = _scenes("train", 12) + _scenes("val", 3)
+    assert [len(own().apply(scenes, split)) for split in SPLITS] == [12, 3, 0, 15]

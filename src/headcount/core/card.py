@@ -24,6 +24,8 @@ class InputSpec(_Record):
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
     size_divisor: int = Field(default=32, ge=1)
     """Height and width are padded to a multiple of this."""
+    enlarge: float = Field(default=1.0, ge=1, le=8)
+    """Images are enlarged by this factor first; what is found is told in pixels of the image as it was."""
 
     @model_validator(mode="after")
     def _one_value_a_channel(self) -> InputSpec:
@@ -133,12 +135,12 @@ class ModelCard(_Record):
             return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError as error:
             raise ModelError(f'There is no model card "{path}": keep the .json beside its weights.') from error
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise ModelError(f'The model card "{path}" is no JSON ({error}): export the model again.') from error
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise ModelError(f'The model card "{path}" is wrong at "{where}": {first["msg"]}.') from error
+        except (OSError, ValueError, RecursionError) as error:  # of encoding, JSON, too many digits, too deep nesting
+            raise ModelError(f'The model card "{path}" is no JSON ({error}): export the model again.') from error
 
     def verify(self, weights: Path) -> None:
         """Check a weights file against the SHA-256 the card holds for its name.

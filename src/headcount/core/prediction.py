@@ -130,7 +130,7 @@ class Prediction:
             )
         except KeyError as error:
             raise InputError(f"A prediction needs the field {error}, which is missing.") from error
-        except (TypeError, ValueError, IndexError) as error:
+        except (TypeError, ValueError, IndexError, OverflowError) as error:
             raise InputError(f"A prediction's fields are not as expected ({error}).") from error
 
     def draw(self, image: RgbImage | None = None, *, kind: Literal["auto", "points", "density"] = "auto") -> RgbImage:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headcount.core.errors import InputError
-from headcount.core.image import RgbImage, as_rgb_array, read_header, read_image
+from headcount.core.image import RgbImage, VideoFrame, as_rgb_array, read_header, read_image
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 
 Provenance = Literal["annotated", "interpolated", "pseudo"]
@@ -55,7 +55,7 @@ class Scene:
     Coordinates are (x, y) floats in the upright image, the centre of the first pixel at (0.5, 0.5).
 
     Attributes:
-        image: a path, read when asked for, or (h, w, 3) uint8 RGB pixels.
+        image: a file or a frame of a video, read when asked for, or (h, w, 3) uint8 RGB pixels.
         points_xy: (n, 2) float64 head centres.
         boxes_xyxy: (n, 4) float64 head boxes, or None where there are none.
         box_provenance: how each box came to be, one for each box.
@@ -65,7 +65,7 @@ class Scene:
         attributes: what else the data set says (weather, scene, camera).
     """
 
-    image: Path | RgbImage
+    image: Path | VideoFrame | RgbImage
     points_xy: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
     boxes_xyxy: NDArray[np.float64] | None = None
     box_provenance: tuple[Provenance, ...] = ()
@@ -76,7 +76,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points_xy", as_points(self.points_xy))
-        if not isinstance(self.image, Path):
+        if not isinstance(self.image, Path | VideoFrame):
             object.__setattr__(self, "image", as_rgb_array(self.image))
         if self.boxes_xyxy is not None:
             object.__setattr__(self, "boxes_xyxy", as_boxes(self.boxes_xyxy))
@@ -93,13 +93,17 @@ class Scene:
 
     @property
     def size_wh(self) -> tuple[int, int]:
-        """(width, height) of the upright image; read from the header where the image is a file."""
+        """(width, height) of the upright image; read from the header where the image is a file or of a video."""
         if isinstance(self.image, Path):
             return read_header(self.image).size_wh
+        if isinstance(self.image, VideoFrame):
+            return self.image.size_wh
         return self.image.shape[1], self.image.shape[0]
 
     def pixels(self, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
-        """(h, w, 3) uint8 RGB; a file is decoded anew at each call."""
+        """(h, w, 3) uint8 RGB; a file or frame is decoded anew at each call."""
         if isinstance(self.image, Path):
             return read_image(self.image, max_pixels=max_pixels)
+        if isinstance(self.image, VideoFrame):
+            return self.image.pixels(max_pixels=max_pixels)
         return self.image

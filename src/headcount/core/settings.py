@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from headcount.core.errors import InputError, nearest
+
+# YAML's aliases let a few lines stand for millions of values, none of which belongs into a message.
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother = 3, 200, 200
 
 
 class Settings(BaseModel):
@@ -44,7 +49,9 @@ def checked(kind: type[Kind], values: Mapping[str, Any], where: str, *, prefix: 
             raise InputError(f'"{where}": the key "{key}" is missing.') from error
         # The members of a union complain one by one, each of the same key.
         complaints = [one["msg"] for one in errors if _follow(kind, one["loc"])[1] == path]
-        raise InputError(f'"{where}": "{key}" is {first["input"]!r}: {", or: ".join(complaints)}.') from error
+        raise InputError(
+            f'"{where}": "{key}" is {_SHORT.repr(first["input"])}: {", or: ".join(complaints)}.'
+        ) from error
 
 
 def _follow(kind: type[BaseModel], loc: Sequence[int | str]) -> tuple[list[str], list[str]]:

@@ -1,74 +1,183 @@
-"""Augmentation: functions from a Scene to a Scene, every draw from a generator that the caller keys."""
+"""Augmentation in space: functions from a Scene to a Scene, every draw from a generator that the caller keys.
+
+Pixels, points, boxes and region move together; attributes are carried along. What changes colours alone is in
+``photometric``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from headcount.core.image import RgbImage
-from headcount.core.scene import Scene
+from headcount.core.image import ReducedImage, RgbImage, read_reduced
+from headcount.core.scene import Provenance, Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a crop shows of an image of ``image_wh``: ``cut_xywh``, scaled by ``factor``, on a canvas of ``size_wh``."""
+
+    image_wh: tuple[int, int]
+    cut_xywh: tuple[int, int, int, int]
+    size_wh: tuple[int, int]
+    factor: float = 1.0
+
+    @property
+    def reduction(self) -> int:
+        """How far a JPEG may be decoded smaller (1, 2, 4 or 8) and still have a pixel for each of the crop's."""
+        return next((reduction for reduction in (8, 4, 2) if self.factor * reduction <= 1), 1)
+
+
+def draw_window(
+    image_wh: tuple[int, int],
+    generator: np.random.Generator,
+    *,
+    crop_hw: tuple[int, int],
+    scale: tuple[float, float] = (1.0, 1.0),
+    min_context: int = 1,
+) -> Window:
+    """The window of a random crop of (height, width) ``crop_hw`` from an image of ``image_wh``.
+
+    The image is scaled by a factor drawn log-uniformly from ``scale``, the place is drawn evenly. A crop shows at
+    least ``min_context`` pixels of the image each way, or all of a shorter side: factors that would show fewer are
+    not drawn.
+    """
+    (width, height), (crop_h, crop_w) = image_wh, crop_hw
+    largest = min(scale[1], min(crop_hw) / min_context)
+    factor = float(np.exp(generator.uniform(np.log(min(scale[0], largest)), np.log(largest))))
+    # The cut is a whole number of source pixels; the exact factor follows from it.
+    wide, high = min(width, max(1, round(crop_w / factor))), min(height, max(1, round(crop_h / factor)))
+    left, top = int(generator.integers(0, width - wide + 1)), int(generator.integers(0, height - high + 1))
+    return Window(image_wh, (left, top, wide, high), (crop_w, crop_h), factor)
+
+
+def crop(
+    scene: Scene, window: Window, view: ReducedImage | None = None, *, min_visible: float = 0.0, fill: int = 128
+) -> Scene:
+    """The part of a scene that a window shows; where the scaled part is smaller than the canvas, the rest is ``fill``.
+
+    Cut and scaled in one step, so that only the crop's own pixels are touched. ``view`` is the scene's image where
+    it is decoded already, maybe smaller (the window then grows to whole pixels of it); else it is read here, at the
+    window's ``reduction``.
+
+    A point is kept where it lies in the window, which is half-open (a head on the line between two crops belongs to
+    one) but for the image's own far border. Boxes are clipped. In a scene of as many boxes as points, row i of both
+    is one head, kept where its point is; boxes without such points are kept with their centres. Of either, a head
+    whose box the crop's border cuts to less than the share ``min_visible`` of its area is dropped.
+    """
+    if view is None:
+        view = (
+            read_reduced(scene.image, window.reduction)
+            if isinstance(scene.image, Path)
+            else ReducedImage(scene.pixels())
+        )
+    unit, (origin_x, origin_y) = view.reduction, view.origin_xy
+    view_h, view_w = view.pixels.shape[:2]
+    left, top, wide, high = window.cut_xywh
+    # In the view's pixels, rounded outwards: what the window shows is never lost.
+    first_x, first_y = (left - origin_x) // unit, (top - origin_y) // unit
+    last_x = min(view_w, -((origin_x - left - wide) // unit))
+    last_y = min(view_h, -((origin_y - top - high) // unit))
+    cut = view.pixels[first_y:last_y, first_x:last_x]
+    cut_h, cut_w = cut.shape[:2]
+    canvas_w, canvas_h = window.size_wh
+    out_w = min(canvas_w, max(1, round(cut_w * unit * window.factor)))
+    out_h = min(canvas_h, max(1, round(cut_h * unit * window.factor)))
+    interpolation = cv2.INTER_AREA if out_w < cut_w else cv2.INTER_LINEAR
+    resized = cv2.resize(cut, (out_w, out_h), interpolation=interpolation) if (out_w, out_h) != (cut_w, cut_h) else cut
+    canvas = np.full((canvas_h, canvas_w, 3), fill, np.uint8)
+    canvas[:out_h, :out_w] = resized
+    shown = (origin_x + first_x * unit, origin_y + first_y * unit, cut_w * unit, cut_h * unit)
+    return _moved(scene, window.image_wh, canvas, shown, (out_w, out_h), min_visible)
 
 
 def random_crop(
     scene: Scene,
     generator: np.random.Generator,
     *,
-    size: int,
+    size: int | tuple[int, int],
     scale: tuple[float, float] = (1.0, 1.0),
+    min_context: int = 1,
+    min_visible: float = 0.0,
     fill: int = 128,
 ) -> Scene:
-    """A square crop of ``size`` pixels, the image first scaled by a factor drawn log-uniformly from ``scale``.
-
-    Cut and scaled in one step, so that only the crop's own pixels are touched. Where the scaled image is smaller
-    than the crop, the rest is ``fill``. Points and boxes whose centre lies outside are dropped, boxes clipped.
-    """
-    pixels = scene.pixels()
-    height, width = pixels.shape[:2]
-    factor = float(np.exp(generator.uniform(np.log(scale[0]), np.log(scale[1]))))
-    # The cut is a whole number of source pixels; the exact factor follows from it.
-    wide, high = min(width, max(1, round(size / factor))), min(height, max(1, round(size / factor)))
-    left, top = int(generator.integers(0, width - wide + 1)), int(generator.integers(0, height - high + 1))
-    out_w, out_h = min(size, max(1, round(wide * factor))), min(size, max(1, round(high * factor)))
-    cut = pixels[top : top + high, left : left + wide]
-    interpolation = cv2.INTER_AREA if out_w < wide else cv2.INTER_LINEAR
-    resized = cv2.resize(cut, (out_w, out_h), interpolation=interpolation) if (out_w, out_h) != (wide, high) else cut
-    canvas = np.full((size, size, 3), fill, np.uint8)
-    canvas[:out_h, :out_w] = resized
-    return _moved(scene, canvas, (left, top, wide, high), (out_w, out_h))
+    """A crop of ``size`` pixels, a square's side or (height, width): ``draw_window``, then ``crop``."""
+    crop_hw = (size, size) if isinstance(size, int) else size
+    window = draw_window(scene.size_wh, generator, crop_hw=crop_hw, scale=scale, min_context=min_context)
+    return crop(scene, window, min_visible=min_visible, fill=fill)
 
 
 def _moved(
     scene: Scene,
+    image_wh: tuple[int, int],
     image: RgbImage,
     cut_xywh: tuple[int, int, int, int],
     size_wh: tuple[int, int],
+    min_visible: float,
 ) -> Scene:
     """The scene's annotations as the window ``cut_xywh`` becomes ``size_wh``; those outside are dropped."""
     offset, cut, limit = np.asarray(cut_xywh[:2]), np.asarray(cut_xywh[2:]), np.asarray(size_wh)
     # Multiplied first: (x · limit) / cut is exactly limit at the cut's far border, x · (limit / cut) may exceed it.
     points = (scene.points_xy - offset) * limit / cut
-    # Half-open, so that a point on the line between two crops belongs to one; but the image's own far border
-    # is nobody else's, and readers clamp heads onto it.
-    whole = np.asarray(scene.size_wh)
-    at_far_border = (scene.points_xy >= whole) & (points <= limit)
-    points = points[(((points >= 0) & (points < limit)) | at_far_border).all(axis=1)]
+    keep = _shown(scene.points_xy, points, image_wh, size_wh)  # (n,)
     boxes, provenance = scene.boxes_xyxy, scene.box_provenance
     if boxes is not None:
-        shifted = (boxes.reshape(-1, 2, 2) - offset) * limit / cut  # (n, corner, xy)
-        centres = shifted.mean(axis=1)
-        keep = ((centres >= 0) & (centres < limit)).all(axis=1)
-        boxes = np.clip(shifted[keep], 0, limit).reshape(-1, 4)
-        if provenance:
-            provenance = tuple(p for p, kept in zip(provenance, keep, strict=True) if kept)
+        corners = (boxes.reshape(-1, 2, 2) - offset) * limit / cut  # (m, corner, xy)
+        clipped = np.clip(corners, 0, limit)
+        visible = _share(clipped, corners) >= min_visible
+        if len(boxes) == len(points):  # one of each a head
+            keep = keep_box = keep & visible
+        else:
+            centres = boxes.reshape(-1, 2, 2).mean(axis=1)
+            keep_box = _shown(centres, (centres - offset) * limit / cut, image_wh, size_wh) & visible
+        boxes = clipped[keep_box].reshape(-1, 4)
+        provenance = _chosen(provenance, keep_box)
     region = None
     if scene.region is not None:
-        left, top, wide, high = cut_xywh
-        part = scene.region[top : top + high, left : left + wide].astype(np.uint8)
         region = np.zeros(image.shape[:2], np.bool_)
-        region[: size_wh[1], : size_wh[0]] = cv2.resize(part, size_wh, interpolation=cv2.INTER_NEAREST) > 0
-    return replace(scene, image=image, points_xy=points, boxes_xyxy=boxes, box_provenance=provenance, region=region)
+        region[: size_wh[1], : size_wh[0]] = _sampled(scene.region, cut_xywh, size_wh)
+    return replace(
+        scene, image=image, points_xy=points[keep], boxes_xyxy=boxes, box_provenance=provenance, region=region
+    )
+
+
+def _shown(
+    before_xy: NDArray[np.float64], after_xy: NDArray[np.float64], image_wh: tuple[int, int], size_wh: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """(n,) whether points of the image come to lie on a crop of ``size_wh``."""
+    # Half-open, so that a point on the line between two crops belongs to one; but the image's own far border
+    # is nobody else's, and readers clamp heads onto it.
+    limit = np.asarray(size_wh)
+    at_far_border = (before_xy >= np.asarray(image_wh)) & (after_xy <= limit)
+    return np.asarray((((after_xy >= 0) & (after_xy < limit)) | at_far_border).all(axis=1), np.bool_)
+
+
+def _share(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(m,) how much of each box's area is left in its part, both (m, corner, xy); 1 where there was none."""
+    part, whole = ((boxes[:, 1] - boxes[:, 0]).prod(axis=1) for boxes in (parts, wholes))
+    share: NDArray[np.float64] = np.divide(part, whole, out=np.ones(len(parts)), where=whole > 0)
+    return share
+
+
+def _chosen(provenance: tuple[Provenance, ...], keep: NDArray[np.bool_]) -> tuple[Provenance, ...]:
+    return tuple(one for one, kept in zip(provenance, keep, strict=True) if kept) if provenance else ()
+
+
+def _sampled(
+    region: NDArray[np.bool_], cut_xywh: tuple[int, int, int, int], size_wh: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """The region under each pixel's centre as the window becomes ``size_wh``."""
+    left, top, wide, high = cut_xywh
+    columns = np.floor(left + (np.arange(size_wh[0]) + 0.5) * wide / size_wh[0]).astype(np.int64)
+    rows = np.floor(top + (np.arange(size_wh[1]) + 0.5) * high / size_wh[1]).astype(np.int64)
+    # A reduced image reaches a little over the border; the pixels there are the border's own, repeated.
+    columns, rows = np.clip(columns, 0, region.shape[1] - 1), np.clip(rows, 0, region.shape[0] - 1)
+    sampled: NDArray[np.bool_] = region[rows[:, None], columns]
+    return sampled
 
 
 def mirror(scene: Scene) -> Scene:
@@ -82,21 +191,3 @@ def mirror(scene: Scene) -> Scene:
         boxes = np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
     region = None if scene.region is None else np.ascontiguousarray(scene.region[:, ::-1])
     return replace(scene, image=pixels, points_xy=points, boxes_xyxy=boxes, region=region)
-
-
-def recolour(scene: Scene, generator: np.random.Generator, *, strength: float, gray: float) -> Scene:
-    """Contrast, brightness, gamma and the balance of channels drawn within ``strength``; gray with chance ``gray``.
-
-    Annotations are untouched.
-    """
-    pixels = scene.pixels()
-    contrast, gamma = np.exp(generator.uniform(-strength, strength, 2))
-    brightness = generator.uniform(-strength, strength) * 0.5
-    balance = np.exp(generator.uniform(-strength, strength, 3) * 0.3)
-    level = np.arange(256) / 255.0
-    curve = np.clip((level - 0.5) * contrast + 0.5 + brightness, 0, 1) ** gamma
-    table = np.clip(curve[:, None] * balance * 255, 0, 255).round().astype(np.uint8)  # (256, channel)
-    recoloured = cv2.LUT(pixels, np.ascontiguousarray(table[None]))
-    if generator.random() < gray:
-        recoloured = cv2.cvtColor(cv2.cvtColor(recoloured, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    return replace(scene, image=recoloured.astype(np.uint8, copy=False))

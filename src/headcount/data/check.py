@@ -1,86 +1,46 @@
-"""What is wrong with a copy of a data set: pairs, images, points and counts, judged on the raw annotations.
+"""What is wrong with a copy of a data set: pairs, images, annotations, splits and counts, judged on the raw files.
 
-Readers clamp, skip or refuse; this looks at what the files hold before any of that, through the same functions.
+Readers clamp, skip or refuse; this looks at what the files hold before any of that, through the same functions. Each
+image is decoded once. What is looked for stands in `findings.py`, one image's annotation in `faults.py` and
+`head_sizes.py`, what takes the whole set in `origins.py` and `leaks.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Literal
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import is_file
-from headcount.core.image import read_image
-from headcount.data.catalogue import CATALOGUE, CatalogueEntry
-from headcount.data.points import PointRecord, read_point_records
-from headcount.data.registry import parse_spec
-from headcount.data.shanghaitech import Part, image_files, read_raw_points, split_folder, truth_files
+from headcount.core.image import ImageHeader, VideoFrame, read_header, read_reduced
+from headcount.data.catalogue import CatalogueEntry, find_entry
+from headcount.data.faults import check_boxes, check_frame, check_points
+from headcount.data.findings import Finding
+from headcount.data.fingerprints import Fingerprint, fingerprint
+from headcount.data.head_sizes import check_sizes
+from headcount.data.leaks import check_duplicates, check_groups, splits_of
+from headcount.data.origins import Borders, borders, judge_origin
+from headcount.data.raw import RawScene, UnreadableAnnotationError, image_file
+from headcount.data.registry import DATA_SETS, parse_spec
 
-CODES = {
-    "empty": "a folder or file that holds no image",
-    "stray-file": "a file that is not named as the data set's images are, and is left out",
-    "missing-annotation": "an image without its annotation",
-    "missing-image": "an annotation without its image",
-    "unreadable-image": "an image that cannot be decoded to its end",
-    "unreadable-annotation": "an annotation that is damaged or of another form",
-    "point-not-finite": "points that are no finite numbers",
-    "point-outside": "points outside their image",
-    "point-repeated": "points at exactly the same place in one image",
-    "count-differs": "images and heads are not those of any published release",
-    "count-matches": "images and heads are those of a published release",
-}
-"""Every code a finding can have. They are stable: scripts may rely on them."""
-NOTES = frozenset({"count-matches"})
-"""Codes that tell something and are no problem."""
-
-Official = Literal["train", "test"]
-OFFICIAL: tuple[Official, Official] = ("train", "test")
+OFFICIAL = ("train", "val", "test")
 Progress = Callable[[int, int], None]
+_ENOUGH_PX = 96  # of the short side, for a fingerprint
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing found.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What is kept of one scene; ``kept``: heads that a release without outside points would hold."""
 
-    Attributes:
-        code: a key of ``CODES``.
-        path: the file or folder it is about.
-        message: what is wrong, in words.
-        occurrences: how often it occurs in that file (points outside or repeated).
-    """
-
-    code: str
-    path: str
-    message: str
-    occurrences: int = 1
-
-    @property
-    def is_problem(self) -> bool:
-        return self.code not in NOTES
-
-    def to_dict(self) -> dict[str, str | int]:
-        """Plain data for JSON."""
-        return {"code": self.code, "path": self.path, "message": self.message, "occurrences": self.occurrences}
-
-
-@dataclass(frozen=True, slots=True)
-class RawScene:
-    """An image and its annotation as they lie on the disk; either may be missing.
-
-    ``points`` reads the annotation: (n, 2) float64 in headcount's pixels, not clamped, perhaps not finite.
-    """
-
-    split: str
-    image: Path | None
-    annotation: Path | None
-    points: Callable[[], NDArray[np.float64]]
+    findings: tuple[Finding, ...]
+    heads: int = 0
+    kept: int = 0
+    look: Fingerprint | None = None
+    borders: Borders = field(default_factory=Borders)
 
 
 def check_dataset(
@@ -88,106 +48,128 @@ def check_dataset(
 ) -> list[Finding]:
     """Look through a data set given as ``NAME=PATH``; every image is decoded to its end.
 
-    ``split`` is an official one (``train`` or ``test``); None takes those that are there. A points file has no
-    splits. Findings come in the order of the files, those on folders first and on the counts last; ``progress`` is
-    told (done, all).
+    ``split`` is an official one (``train``, ``val`` or ``test``); None takes those that are there. A points file
+    has none. Findings come in the order of the files, those on folders first, those on the whole set and the counts
+    last; ``progress`` is told (done, all).
 
     Raises:
         InputError: the name is unknown, or the path is not laid out so that anything could be checked.
     """
     name, path = parse_spec(spec)
-    if name not in RAW_READERS:
-        raise InputError(f'"{name}" cannot be checked yet.{nearest(name, RAW_READERS)}')
     if split is not None and split not in OFFICIAL:
         raise InputError(f'"{split}" is no official split.{nearest(split, OFFICIAL)}')
+    data_set = DATA_SETS[name]
     try:
-        read = list(RAW_READERS[name](path, split))
+        listing = data_set.list_raw(path)
     except UnreadableAnnotationError as error:
         return [Finding("unreadable-annotation", str(path), str(error))]
-    findings = [one for one in read if isinstance(one, Finding)]
-    raw = [one for one in read if isinstance(one, RawScene)]
+    findings = [Finding(remark.code, str(remark.path), remark.message) for remark in listing.remarks]
+    raw = [scene for scene in listing.scenes if split in (None, scene.split)]
+    if split is not None and not raw:
+        there = sorted({scene.split for scene in listing.scenes} - {""})
+        instead = f"only of {', '.join(there)}" if there else "for it has no splits: leave --split out"
+        raise InputError(f'"{path}" has no images of the official split "{split}", {instead}.')
+    findings += check_names(raw)
+    seen: list[_Seen] = []
     heads: dict[str, tuple[int, int, int]] = {}  # split → images, points, points kept without outside ones
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         # map keeps the order of the files, whichever thread is done first.
-        for done, (scene, (found, points, kept)) in enumerate(zip(raw, pool.map(_check_scene, raw), strict=True)):
-            findings += found
-            before = heads.get(scene.split, (0, 0, 0))
-            heads[scene.split] = (before[0] + (scene.image is not None), before[1] + points, before[2] + kept)
+        for scene, one in zip(raw, pool.map(_check_scene, raw), strict=True):
+            seen.append(one)
+            findings += one.findings
+            of = scene.split or "all"
+            before = heads.get(of, (0, 0, 0))
+            heads[of] = (before[0] + (scene.image is not None), before[1] + one.heads, before[2] + one.kept)
             if progress is not None:
-                progress(done + 1, len(raw))
-    if name in CATALOGUE:
-        findings += compare_counts(CATALOGUE[name], heads, str(path))
+                progress(len(seen), len(raw))
+    splits = splits_of(listing.scenes, data_set.splits)
+    if not data_set.general:  # the folders of one's own images need be no scenes
+        findings += check_groups(raw, splits)
+    findings += check_duplicates(raw, [one.look for one in seen], splits, by_group=not data_set.general)
+    origin = judge_origin([one.borders for one in seen])
+    if origin is not None:
+        findings.append(Finding("off-by-one", str(path), origin))
+    entry = find_entry(name)
+    if entry is not None:
+        findings += compare_counts(entry, heads, str(path))
     return findings
 
 
-class UnreadableAnnotationError(InputError):
-    """The one annotation file of a whole data set cannot be read: a finding, since nothing else can be checked."""
+def check_names(scenes: Sequence[RawScene]) -> list[Finding]:
+    """A finding for each name that more than one scene has."""
+    findings = []
+    for name, number in sorted(Counter(scene.name for scene in scenes).items()):
+        if number > 1:
+            places = sorted(str(scene.image or scene.annotation) for scene in scenes if scene.name == name)
+            text = f'{number} images are named "{name}"'
+            findings.append(Finding("name-repeated", places[-1], text, number - 1, other=places[0]))
+    return findings
 
 
-def _check_scene(scene: RawScene) -> tuple[list[Finding], int, int]:
-    """Findings on one scene, its points, and how many of them a release without outside points would hold."""
+def _check_scene(scene: RawScene) -> _Seen:
     findings: list[Finding] = []
-    size_wh: tuple[int, int] | None = None
-    if scene.image is None:
-        findings.append(Finding("missing-image", str(scene.annotation), "the image of this annotation is not there"))
-    elif not is_file(scene.image):
-        findings.append(Finding("missing-image", str(scene.image), "this image is annotated but not there"))
-    else:
-        try:
-            height, width = read_image(scene.image).shape[:2]
-            size_wh = (width, height)
-        except InputError as error:
-            findings.append(Finding("unreadable-image", str(scene.image), str(error)))
+    header, look = _look(scene, findings)
     if scene.annotation is None:
         findings.append(Finding("missing-annotation", str(scene.image), "the annotation of this image is not there"))
-        return findings, 0, 0
+        return _Seen(tuple(findings), look=look)
     try:
-        points_xy = scene.points()
+        annotation = scene.read()
     except InputError as error:
-        return [*findings, Finding("unreadable-annotation", str(scene.annotation), str(error))], 0, 0
+        return _Seen((*findings, Finding("unreadable-annotation", str(scene.annotation), str(error))), look=look)
     # A points file annotates many images: there the image names the place.
     place = str(scene.image or scene.annotation)
-    findings += check_points(points_xy, size_wh, place)
+    heads_xy = annotation.heads_xy
+    size_wh = None if header is None else header.size_wh
+    comparable = size_wh
+    if header is not None:
+        found, as_shown = check_frame(annotation, header.size_wh, header.orientation, place)
+        findings += found
+        comparable = size_wh if as_shown else None
+    if header is not None and not len(heads_xy):
+        findings.append(Finding("no-heads", place, "nobody is annotated"))
+    if annotation.points_xy is not None:
+        findings += check_points(heads_xy, comparable, place)
+    near = heads_xy
+    if annotation.boxes_xyxy is not None:
+        boxes = annotation.boxes_xyxy.reshape(-1, 4)
+        findings += check_boxes(boxes, comparable, place)
+        stated = annotation.box_provenance
+        provenance = stated if isinstance(stated, tuple) else (stated,) * len(boxes)
+        findings += check_sizes(boxes[[each == "annotated" for each in provenance]], place)
+        if annotation.points_xy is None:
+            near = boxes
     # The release of ShanghaiTech without outside points holds those with 0 ≤ x ≤ width in the 1-based numbers as
     # they are written (measured: from 0.001 up to 0.05 below the width), which is not quite what lies inside.
-    inside = (points_xy >= -0.5) & (points_xy <= np.subtract(size_wh or np.inf, 0.5))
-    return findings, len(points_xy), int(inside.all(axis=1).sum())
+    inside = (heads_xy >= -0.5) & (heads_xy <= np.subtract(size_wh or np.inf, 0.5))
+    return _Seen(
+        tuple(findings),
+        len(heads_xy),
+        int(inside.all(axis=1).sum()),
+        look,
+        Borders() if comparable is None else borders(near, comparable[0]),
+    )
 
 
-def check_points(points_xy: NDArray[np.float64], size_wh: tuple[int, int] | None, place: str) -> list[Finding]:
-    """Findings on the points of one image; inside is 0 ≤ x ≤ width and 0 ≤ y ≤ height.
-
-    ``points_xy`` are (n, 2) float64, perhaps not finite; without ``size_wh`` nothing is said of outside.
-
-    >>> found = check_points(np.array([[1.0, 1.0], [9.0, 1.0], [1.0, 1.0]]), (8, 8), "a.jpg")
-    >>> [(finding.code, finding.occurrences) for finding in found]
-    [('point-outside', 1), ('point-repeated', 1)]
-    """
-    findings = []
-    finite = np.isfinite(points_xy).all(axis=1)
-    if not finite.all():
-        bad = int((~finite).sum())
-        row = int(np.flatnonzero(~finite)[0])
-        findings.append(Finding("point-not-finite", place, f"{_points(bad)} no finite numbers: row {row}", bad))
-    points_xy = points_xy[finite]
-    if size_wh is not None:
-        beyond_px = np.maximum(-points_xy, points_xy - size_wh).max(axis=1, initial=0.0)
-        outside = int((beyond_px > 0).sum())
-        if outside:
-            x, y = points_xy[int(beyond_px.argmax())]
-            text = f"{_points(outside)} outside {size_wh[0]}×{size_wh[1]}, the farthest ({x:.2f}, {y:.2f})"
-            findings.append(Finding("point-outside", place, text, outside))
-    values, repeats = np.unique(points_xy, axis=0, return_counts=True)
-    extra = int((repeats - 1).sum())
-    if extra:
-        x, y = values[repeats > 1][0]
-        text = f"{_points(extra)} repeated, the first ({x:.2f}, {y:.2f})"
-        findings.append(Finding("point-repeated", place, text, extra))
-    return findings
-
-
-def _points(number: int) -> str:
-    return "1 point" if number == 1 else f"{number} points"
+def _look(scene: RawScene, findings: list[Finding]) -> tuple[ImageHeader | None, Fingerprint | None]:
+    """Decode a scene's image, as small as a fingerprint allows but to its end; what is wrong is appended."""
+    if scene.image is None:
+        text = f'the image "{scene.name}" of this annotation is not there'
+        findings.append(Finding("missing-image", str(scene.annotation), text))
+        return None, None
+    if not is_file(image_file(scene.image)):
+        findings.append(Finding("missing-image", str(scene.image), "this image is annotated but not there"))
+        return None, None
+    try:
+        if isinstance(scene.image, VideoFrame):
+            return ImageHeader(scene.image.size_wh, "video", "RGB", 1), fingerprint(scene.image.pixels())
+        header = read_header(scene.image)
+        # A JPEG's every block is read for a smaller image too, so that a truncated one is found all the same.
+        short = min(header.size_wh)
+        reduction = next((by for by in (8, 4, 2) if short // by >= _ENOUGH_PX), 1)
+        return header, fingerprint(read_reduced(scene.image, reduction).pixels)
+    except InputError as error:
+        findings.append(Finding("unreadable-image", str(scene.image), str(error)))
+        return None, None
 
 
 def compare_counts(entry: CatalogueEntry, heads: dict[str, tuple[int, int, int]], place: str) -> list[Finding]:
@@ -202,8 +184,8 @@ def compare_counts(entry: CatalogueEntry, heads: dict[str, tuple[int, int, int]]
     findings = []
     for split, (images, points, kept) in heads.items():
         published = {release.name: release.counts[split] for release in entry.releases if split in release.counts}
-        same = [name for name, counts in published.items() if counts == (images, points)]
-        without = [name for name, counts in published.items() if counts == (images, kept)]
+        same = [name for name, counts in published.items() if _matches(counts, images, points)]
+        without = [name for name, counts in published.items() if _matches(counts, images, kept)]
         text = f"{split}: {images:,} images, {points:,} heads"
         if same:
             findings.append(Finding("count-matches", place, f'{text}, as in the release "{same[0]}"'))
@@ -211,62 +193,15 @@ def compare_counts(entry: CatalogueEntry, heads: dict[str, tuple[int, int, int]]
             text += f', and without the {points - kept:,} outside as many as in the release "{without[0]}"'
             findings.append(Finding("count-matches", place, text))
         elif published:
-            known = "; ".join(f'{n:,} and {h:,} ("{name}")' for name, (n, h) in published.items())
+            known = "; ".join(f'{n:,} and {_heads(h)} ("{name}")' for name, (n, h) in published.items())
             findings.append(Finding("count-differs", place, f"{text}, but published are {known}"))
     return findings
 
 
-def _raw_shanghaitech(part: Part, root: Path, split: str | None) -> Iterator[RawScene | Finding]:
-    folders: dict[Official, Path] = {}
-    problem: InputError | None = None
-    for official in OFFICIAL:
-        if split in (None, official):
-            try:
-                folders[official] = split_folder(root, part, official)
-            except InputError as error:
-                problem = problem or error
-    if problem is not None and not folders:
-        raise problem
-    for split_name, folder in folders.items():
-        images, truths = image_files(folder), truth_files(folder)
-        if not images:
-            yield Finding("empty", str(folder / "images"), "no image IMG_*.jpg is in this folder")
-        taken = set(images.values())
-        for path in sorted((folder / "images").iterdir()):
-            if path not in taken and not path.name.startswith("."):
-                yield Finding("stray-file", str(path), "this is not named IMG_*.jpg, in upper and lower case as here")
-        for name in [*images, *(name for name in truths if name not in images)]:
-            truth = truths.get(name)
-            yield RawScene(split_name, images.get(name), truth, partial(_shanghaitech_points, truth))
+def _matches(counts: tuple[int, int | None], images: int, points: int) -> bool:
+    """Whether the counts are the published ones, whose heads may not be stated."""
+    return counts[0] == images and counts[1] in (None, points)
 
 
-def _shanghaitech_points(truth: Path | None) -> NDArray[np.float64]:
-    # As to_pixel_centres, short of its clamping.
-    return np.zeros((0, 2)) if truth is None else read_raw_points(truth) - 0.5
-
-
-def _raw_points_file(path: Path, split: str | None) -> Iterator[RawScene | Finding]:
-    if split is not None:
-        raise InputError(f'A points file has no splits, so there is no "{split}" to check: leave --split out.')
-    if not is_file(path):
-        read_point_records(path)  # says what is wrong with the path
-    try:
-        records = read_point_records(path)
-    except InputError as error:
-        raise UnreadableAnnotationError(str(error)) from error
-    if not records:
-        yield Finding("empty", str(path), "no image is named in this file")
-    for record in records:
-        yield RawScene("all", record.image, path, partial(_record_points, record))
-
-
-def _record_points(record: PointRecord) -> NDArray[np.float64]:
-    return record.points_xy
-
-
-RAW_READERS: dict[str, Callable[[Path, str | None], Iterator[RawScene | Finding]]] = {
-    "shanghaitech-a": partial(_raw_shanghaitech, "A"),
-    "shanghaitech-b": partial(_raw_shanghaitech, "B"),
-    "points": _raw_points_file,
-}
-"""A data set's raw scenes, and what is wrong with its folders, by its name. A new reader adds its own line."""
+def _heads(number: int | None) -> str:
+    return "an unstated number" if number is None else f"{number:,}"

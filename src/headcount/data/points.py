@@ -21,6 +21,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import atomic_text, is_file, is_folder, writing
 from headcount.core.scene import Scene, as_points
+from headcount.data.raw import Listing, RawAnnotation, RawScene, Remark, UnreadableAnnotationError, finish
 
 SUFFIXES = (".csv", ".json")
 _COLUMNS = ("image", "x", "y")
@@ -61,22 +63,34 @@ def read_points(path: str | Path) -> list[Scene]:
         InputError: the file cannot be read or is malformed, an image is missing or unreadable, or a point is no
             number, negative or outside its image; the message names the file and the line or key.
     """
-    path = Path(path)
-    scenes = []
-    for record in read_point_records(path):
-        if not is_file(record.image):
-            raise InputError(f'"{path}", {record.origin}: there is no image "{record.image}" (paths start here).')
-        scene = Scene(record.image, record.points_xy, source=str(record.image), name=record.name)
-        width, height = scene.size_wh
-        outside = np.flatnonzero((record.points_xy > (width, height)).any(axis=1))
-        if len(outside):
-            x, y = record.points_xy[outside[0]]
-            raise InputError(
-                f'"{path}", {record.where[outside[0]]}: the point ({x:g}, {y:g}) lies outside "{record.name}" '
-                f"({width}×{height} pixels): x, y are pixels of the upright image."
-            )
-        scenes.append(scene)
-    return scenes
+    return [finish(raw) for raw in list_points(Path(path)).scenes]
+
+
+def list_points(path: Path) -> Listing:
+    """The images of a points file, in the order of the file; the images themselves unopened.
+
+    Raises:
+        InputError: as ``read_point_records``; an UnreadableAnnotationError where the file is there but malformed.
+    """
+    if not is_file(path):
+        read_point_records(path)  # says what is wrong with the path
+    try:
+        records = read_point_records(path)
+    except InputError as error:
+        raise UnreadableAnnotationError(str(error)) from error
+    remarks = () if records else (Remark("empty", path, "no image is named in this file"),)
+    scenes = (
+        RawScene(
+            record.name, "", record.image, path, partial(_annotation, record),
+            group=Path(record.name).parent.as_posix(), refuse_outside=True, origin=record.origin,
+        )
+        for record in records
+    )  # fmt: skip
+    return Listing(tuple(scenes), remarks)
+
+
+def _annotation(record: PointRecord) -> RawAnnotation:
+    return RawAnnotation(points_xy=record.points_xy, where=record.where)
 
 
 def read_point_records(path: str | Path) -> list[PointRecord]:
@@ -199,6 +213,8 @@ def _parse_json(path: Path, text: str) -> dict[Path, _Entry]:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f'"{path}", line {error.lineno}: this is no valid JSON ({error.msg}).') from error
+    except ValueError as error:  # Python reads no whole number of more than 4,300 digits
+        raise InputError(f'"{path}" holds a whole number of thousands of digits: this is no points file.') from error
     except RecursionError as error:
         raise InputError(f'"{path}" is nested too deeply to be a points file.') from error
     images = data.get("images") if isinstance(data, dict) else None

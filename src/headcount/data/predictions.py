@@ -129,8 +129,8 @@ def read_predictions(path: str | Path) -> Iterator[Prediction]:
 def _parsed(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where} is no JSON ({error}).") from error
+    except (ValueError, RecursionError) as error:  # a whole number of thousands of digits; lists in lists in lists
+        raise InputError(f"{where} is no JSON of a prediction ({error}).") from error
 
 
 def _prediction(data: Any, where: str) -> Prediction:

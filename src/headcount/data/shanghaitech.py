@@ -7,6 +7,8 @@ Zhang et al., "Single-Image Crowd Counting via Multi-Column Convolutional Neural
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -14,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
-from headcount.core.files import is_folder
-from headcount.core.image import read_header
-from headcount.core.scene import Scene
-from headcount.data.catalogue import entry
-from headcount.data.splits import Split, select, shipped_validation
+from headcount.core.files import is_file
+from headcount.data.mat import as_rows, read_members
+from headcount.data.raw import Listing, RawAnnotation, RawScene, Remark, need_folder, no_annotation, wrong_folder
 
 Part = Literal["A", "B"]
+OFFICIAL: tuple[Literal["train", "test"], ...] = ("train", "test")
 TRUTH_FOLDERS = ("ground-truth", "ground_truth")
+LOCATION = "image_info.location"
 
 
 def split_folder(root: Path, part: Part, official: Literal["train", "test"]) -> Path:
@@ -30,8 +32,7 @@ def split_folder(root: Path, part: Part, official: Literal["train", "test"]) -> 
     Raises:
         InputError: no such folder below ``root``; what was looked for is named.
     """
-    if not is_folder(root):
-        raise InputError(f'There is no folder "{root}": give the one that holds part_{part}.')
+    need_folder(root, f"part_{part}")
     split = f"{official}_data"
     for candidate in (root / f"part_{part}" / split, root / f"part_{part}_final" / split):
         if candidate.is_dir():
@@ -40,10 +41,7 @@ def split_folder(root: Path, part: Part, official: Literal["train", "test"]) -> 
         return root / split
     if root.name == split and root.parent.name.startswith(f"part_{part}"):
         return root
-    found = ", ".join(sorted(child.name for child in root.iterdir())[:5]) or "nothing"
-    raise InputError(
-        f'"{root}" holds {found}, but part_{part}/{split} was expected: give the folder above part_{part}.'
-    )
+    raise wrong_folder(root, [f"part_{part}/{split}"], f"give the folder above part_{part}")
 
 
 def image_files(folder: Path) -> dict[str, Path]:
@@ -74,51 +72,53 @@ def read_raw_points(path: Path) -> NDArray[np.float64]:
     Raises:
         InputError: the file is missing, damaged, or not in the published form.
     """
-    from scipy.io import loadmat  # 0.1 s to import, and only the readers need it
-
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f'There is no annotation "{path}".')
-    try:
-        points = np.asarray(loadmat(path)["image_info"][0, 0]["location"][0, 0])
-    except Exception as error:  # scipy raises a dozen kinds on a damaged file
-        raise InputError(
-            f'"{path}" is no ShanghaiTech annotation (image_info{{1}}.location was expected): {type(error).__name__}.'
-        ) from error
-    if points.size == 0:
-        return np.zeros((0, 2))
-    if points.ndim != 2 or points.shape[1] != 2 or not np.issubdtype(points.dtype, np.number):
-        raise InputError(f'"{path}" holds points of shape {points.shape}, but (n, 2) numbers were expected.')
-    return points.astype(np.float64)
+    return as_rows(read_members(path, [LOCATION])[LOCATION], 2, path, LOCATION)
 
 
-def to_pixel_centres(points: NDArray[np.float64], size_wh: tuple[int, int]) -> NDArray[np.float64]:
-    """1-based points as headcount's: x − 0.5, then clamped into the image (heads just outside are kept).
-
-    >>> to_pixel_centres(np.array([[1.0, 1.0], [400.0, -3.0]]), (320, 240)).tolist()
-    [[0.5, 0.5], [320.0, 0.0]]
-    """
-    return np.clip(points - 0.5, 0.0, np.asarray(size_wh, dtype=np.float64))
+def read_annotation(path: Path) -> RawAnnotation:
+    """A `.mat` file's points in headcount's pixels: 1-based as written, so x − 0.5."""
+    return RawAnnotation(points_xy=read_raw_points(path) - 0.5)
 
 
-def read_shanghaitech(root: Path, part: Part, split: Split) -> list[Scene]:
-    """The scenes of a part: ``train`` and ``val`` by the shipped lists, ``trainval`` both, ``test`` the official one.
+def list_part_a(root: Path) -> Listing:
+    """Part A: see ``list_part``."""
+    return list_part(root, "A")
+
+
+def list_part_b(root: Path) -> Listing:
+    """Part B: see ``list_part``."""
+    return list_part(root, "B")
+
+
+def list_part(root: Path, part: Part) -> Listing:
+    """The scenes of a part, of whichever official split is there; ``root`` as for ``split_folder``.
 
     Raises:
-        InputError: the layout is not the published one, or an image lacks its annotation.
+        InputError: the layout is not the published one.
     """
-    official: Literal["train", "test"] = "test" if split == "test" else "train"
-    folder = split_folder(root, part, official)
-    images, truths = image_files(folder), truth_files(folder)
-    missing = images.keys() - truths.keys()
-    if not images or missing:
-        what = f'the annotation of "{min(missing)}" is missing' if missing else "there are no images"
-        raise InputError(f'In "{folder}" {what}: run "headcount datasets check" for the whole list.')
-    catalogue = entry(f"shanghaitech-{part.lower()}")
-    names = list(images)
-    if split != "test" and catalogue.split_lists is not None:
-        names = select(names, shipped_validation(catalogue.split_lists), split)
-    scenes = []
-    for name in names:
-        points = to_pixel_centres(read_raw_points(truths[name]), read_header(images[name]).size_wh)
-        scenes.append(Scene(images[name], points, name=f"{catalogue.name}/{official}/{name}", source=catalogue.name))
-    return scenes
+    need_folder(root, f"part_{part}")
+    folders: dict[str, Path] = {}
+    for official in OFFICIAL:
+        with suppress(InputError):
+            folders[official] = split_folder(root, part, official)
+    if not folders:
+        expected = [f"part_{part}/{official}_data" for official in OFFICIAL]
+        raise wrong_folder(root, expected, f"give the folder above part_{part}")
+    scenes: list[RawScene] = []
+    remarks: list[Remark] = []
+    for split, folder in folders.items():
+        images, truths = image_files(folder), truth_files(folder)
+        if not images:
+            remarks.append(Remark("empty", folder / "images", "no image IMG_*.jpg is in this folder"))
+        taken = set(images.values())
+        for path in sorted((folder / "images").iterdir()):
+            if path not in taken and not path.name.startswith("."):
+                text = "this is not named IMG_*.jpg, in upper and lower case as here"
+                remarks.append(Remark("stray-file", path, text))
+        for name in [*images, *(name for name in truths if name not in images)]:
+            truth = truths.get(name)
+            read = no_annotation if truth is None else partial(read_annotation, truth)
+            scenes.append(RawScene(f"{split}/{name}", split, images.get(name), truth, read))
+    return Listing(tuple(scenes), tuple(remarks))

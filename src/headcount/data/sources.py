@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import math
-import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,10 +15,8 @@ from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.image import is_image_name
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.scene import Scene
+from headcount.data.video import is_video_name, open_video, quiet_cv2
 
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".m2ts", ".3gp", ".ogv"}
-)
 _BAD_FRAMES_MAX = 50
 
 
@@ -81,7 +78,7 @@ def _expand_path(argument: str) -> list[SourceFile]:
     else:
         return [_source_file(path)]
     met = [Path(name) for name in glob.glob(argument, recursive=True)]  # noqa: PTH207  (takes absolute patterns)
-    files = _naturally(entry for entry in met if entry.is_file() and (is_image_name(entry) or _is_video(entry)))
+    files = _naturally(entry for entry in met if entry.is_file() and (is_image_name(entry) or is_video_name(entry)))
     if not files:
         raise InputError(f'The pattern "{argument}" meets no image or video file.')
     return [_source_file(file) for file in files]
@@ -129,11 +126,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _source_file(path: Path) -> SourceFile:
-    return SourceFile(path, "video" if _is_video(path) else "image")
-
-
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES
+    return SourceFile(path, "video" if is_video_name(path) else "image")
 
 
 def _naturally(paths: Iterable[Path]) -> list[Path]:
@@ -149,7 +142,7 @@ def expected_items(file: SourceFile, *, every_s: float = 1.0) -> int:
     if file.kind == "image":
         return 1
     try:
-        video = _open_video(file.path)
+        video = open_video(file.path)
     except InputError:
         return 1
     try:
@@ -175,8 +168,8 @@ def read_items(file: SourceFile, *, every_s: float = 1.0, max_pixels: int = DEFA
 
 
 def _frames(path: Path, every_s: float, max_pixels: int) -> Iterator[Item]:
-    cv2 = _quiet_cv2()
-    video = _open_video(path)
+    cv2 = quiet_cv2()
+    video = open_video(path)
     try:
         size_wh = int(video.get(cv2.CAP_PROP_FRAME_WIDTH)), int(video.get(cv2.CAP_PROP_FRAME_HEIGHT))
         if size_wh[0] * size_wh[1] > max_pixels:
@@ -212,30 +205,11 @@ def _frames(path: Path, every_s: float, max_pixels: int) -> Iterator[Item]:
         yield Item(str(path), remark=text)
 
 
-def _quiet_cv2() -> Any:
-    """OpenCV, which must not print its own and FFmpeg's complaints between ours."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read once, when the first video is opened
-    import cv2
-
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    return cv2
-
-
-def _open_video(path: Path) -> Any:
-    cv2 = _quiet_cv2()
-    if file_size(path) == 0:
-        raise InputError(f'"{path}" is empty (0 bytes): copy it again from where it came.')
-    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    if not video.isOpened():
-        raise InputError(f'"{path}" is no video that can be read, or is damaged: copy it again from where it came.')
-    return video
-
-
 def _frames_per_second(video: Any) -> float:
-    rate = float(video.get(_quiet_cv2().CAP_PROP_FPS))
+    rate = float(video.get(quiet_cv2().CAP_PROP_FPS))
     return rate if math.isfinite(rate) and 0.1 <= rate <= 1000 else 25.0
 
 
 def _declared_seconds(video: Any) -> float:
-    frames = float(video.get(_quiet_cv2().CAP_PROP_FRAME_COUNT))
+    frames = float(video.get(quiet_cv2().CAP_PROP_FRAME_COUNT))
     return frames / _frames_per_second(video) if math.isfinite(frames) and frames > 0 else 0.0
