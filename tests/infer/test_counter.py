@@ -11,7 +11,7 @@ from PIL import Image
 
 import headcount
 from headcount import Counter, InputError, ModelError, Scene
-from headcount.core.card import DecoderSpec, ModelCard, OutputSpec, TileSpec
+from headcount.core.card import DecoderSpec, InputSpec, ModelCard, OutputSpec, TileSpec
 
 
 @pytest.fixture(scope="module")
@@ -164,3 +164,43 @@ def test_a_large_photograph_that_counts_otherwise_shrunk_is_warned_of(
     if warned:
         assert "shrunk to 1280×960" in found.warnings[0]
         assert found.timing_ms["check"] > 0
+
+
+class _Bright:
+    """Confidence 1 where a pixel is bright."""
+
+    name, device, precision = "bright", "cpu", "f32"
+
+    def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+        return {"confidence": (pixels[..., 0] > 127).astype(np.float32)[:, None]}
+
+
+def test_what_is_found_in_an_enlarged_image_is_told_in_the_pixels_given() -> None:
+    card = ModelCard(
+        name="bright",
+        method="none",
+        input=InputSpec(size_divisor=16, enlarge=2),
+        outputs=(OutputSpec(name="confidence", stride=1),),
+        decoder=DecoderSpec(name="instances", settings={"min_area_px": 20}),
+    )
+    pixels = np.zeros((45, 61, 3), np.uint8)
+    pixels[10:14, 20:26] = 255
+    found = Counter(card, _Bright()).count(pixels)
+    assert (found.count, found.size_wh) == (1, (61, 45))
+    np.testing.assert_allclose(found.points_xy, [[23, 12]])
+    assert found.boxes_xyxy is not None
+    np.testing.assert_allclose(found.boxes_xyxy, [[20, 10, 26, 14]], atol=0.5)
+    pixels[30:32, 40:42] = 255  # 4 pixels as given, but 16 or so in the image that is searched
+    small = card.model_copy(update={"input": InputSpec(size_divisor=16), "decoder": DecoderSpec(name="instances")})
+    assert Counter(small, _Bright()).count(pixels).count == 2
+    assert Counter(card, _Bright()).count(pixels).count == 1
+
+
+def test_a_density_in_an_enlarged_image_has_cells_of_the_pixels_given() -> None:
+    card = _card().model_copy(update={"input": InputSpec(enlarge=2)})
+    found = Counter(card, _Constant(in_cell=0.01)).count(np.zeros((64, 96, 3), np.uint8))
+    assert found.density is not None
+    assert (found.density.shape, found.density_stride, found.size_wh) == ((16, 24), 4, (96, 64))
+    card = _card().model_copy(update={"input": InputSpec(enlarge=1.5)})
+    with pytest.raises(ModelError, match="no whole pixels"):
+        Counter(card, _Constant(in_cell=0.01)).count(np.zeros((64, 96, 3), np.uint8))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+import time
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,7 +16,7 @@ import torch
 from PIL import Image
 
 from headcount.core.card import InputSpec
-from headcount.core.errors import InputError
+from headcount.core.errors import HeadcountError, InputError, MissingExtraError
 from headcount.core.scene import Scene
 from headcount.data.points import write_points
 from headcount.models.method import Method, build_method
@@ -136,43 +140,198 @@ def _files(tmp_path: Path, n: int, side: int = 100) -> list[Scene]:
     return scenes
 
 
-def test_the_cache_holds_no_more_than_its_limit(tmp_path: Path) -> None:
+def test_the_cache_never_holds_more_than_its_limit(tmp_path: Path) -> None:
     scenes = _files(tmp_path, 40, side=200)  # 0.12 MB each: eight in one megabyte
     cache = PixelCache(1)
-    loaded = [cache.load(scene) for scene in scenes]
-    assert all((scene.pixels() == k).all() for k, scene in enumerate(loaded))
-    held = sum(pixels.nbytes for pixels in cache._pixels.values())
-    assert held == cache._held <= 1_000_000
-    assert len(cache._pixels) == 8
+    for k, scene in enumerate(scenes):
+        assert (cache.load(scene).pixels == k).all()
+        assert cache.held_bytes == min(k + 1, 8) * 120_000 <= cache.limit_bytes
+    assert sum(view.pixels.nbytes for view in cache._views.values()) == cache.held_bytes
 
 
-def test_what_was_used_last_stays_in_the_cache(tmp_path: Path) -> None:
+def test_an_image_larger_than_the_limit_is_read_but_not_kept(tmp_path: Path) -> None:
+    [large] = _files(tmp_path, 1, side=800)  # 1.92 MB
+    cache = PixelCache(1)
+    for _ in range(2):
+        assert cache.load(large).pixels.shape == (800, 800, 3)
+        assert cache.held_bytes == 0
+
+
+def test_a_full_cache_keeps_what_it_has(tmp_path: Path) -> None:
+    """Each epoch passes through all: what was read first is what comes first again."""
     scenes = _files(tmp_path, 9, side=200)
     cache = PixelCache(1)
-    for scene in scenes[:8]:
+    for scene in scenes:
         cache.load(scene)
-    cache.load(scenes[0])
-    cache.load(scenes[8])  # pushes out 1, not 0
     for file in tmp_path.iterdir():
         file.unlink()
-    assert (cache.load(scenes[0]).pixels() == 0).all()
+    for k, scene in enumerate(scenes[:8]):
+        assert (cache.load(scene).pixels == k).all()
+        assert cache.size_wh(scene) == (200, 200)
     with pytest.raises(InputError):
-        cache.load(scenes[1])
+        cache.load(scenes[8])
 
 
 def test_without_a_cache_images_are_read_anew(tmp_path: Path) -> None:
     scenes = _files(tmp_path, 3)
     cache = PixelCache(0)
     for scene in [*scenes, *scenes]:
-        assert (cache.load(scene).pixels() == int(scene.name)).all()
-    assert len(cache._pixels) <= 1
+        assert (cache.load(scene).pixels == int(scene.name)).all()
+        assert cache.held_bytes == 0
 
 
 def test_pixels_in_memory_are_not_cached_again() -> None:
     cache = PixelCache(10)
     scene = _pool("a", 1).scenes[0]
-    assert cache.load(scene) is scene
-    assert cache._held == 0
+    assert cache.load(scene, 2).pixels is scene.image
+    assert cache.held_bytes == 0
+    assert cache.size_wh(scene) == (48, 48)
+
+
+def test_only_a_jpeg_is_held_at_several_sizes(tmp_path: Path) -> None:
+    cache = PixelCache(10)
+    for suffix, held in ((".png", 100 * 100 * 3), (".jpg", (100 * 100 + 50 * 50) * 3)):
+        Image.new("RGB", (100, 100)).save(tmp_path / f"a{suffix}")
+        before = cache.held_bytes
+        for reduction in (1, 2, 1, 2):
+            cache.load(Scene(tmp_path / f"a{suffix}"), reduction)
+        assert cache.held_bytes - before == held
+
+
+def _jpegs(tmp_path: Path, n: int, side: int = 160) -> Pool:
+    rng = np.random.default_rng(1)
+    scenes = []
+    for k in range(n):
+        path = tmp_path / f"{k}.jpg"
+        Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)).save(path)
+        scenes.append(Scene(path, rng.uniform(0, side, (9, 2)), name=str(k)))
+    return Pool("files", scenes, 1.0)
+
+
+EVERYTHING: dict[str, Any] = {
+    "crop": [32, 64], "scale": [0.3, 2], "min_context": 24, "blur": 0.5, "noise": 0.5, "jpeg": 0.5, "gray": 0.3,
+}  # fmt: skip
+
+
+def _from_files(tmp_path: Path, method: Method, pool: Pool | None = None, **settings: Any) -> Batches:
+    data = DataSettings.model_validate({**EVERYTHING, **settings})
+    return Batches([pool or _jpegs(tmp_path, 7)], method, data, batch=3, steps_per_epoch=4, seed=1)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("cache_mb", [0, 1, 100])
+def test_neither_threads_nor_the_cache_change_a_batch(
+    tmp_path: Path, method: Method, monkeypatch: pytest.MonkeyPatch, workers: int, cache_mb: int
+) -> None:
+    pool = _jpegs(tmp_path, 7)
+    expected = _from_files(tmp_path, method, pool)
+    batches = _from_files(tmp_path, method, pool, workers=workers, cache_mb=cache_mb)
+    load, lock, pauses = PixelCache.load, threading.Lock(), np.random.default_rng(workers)
+
+    def late(self: PixelCache, scene: Scene, reduction: int = 1) -> Any:
+        with lock:
+            pause = pauses.uniform(0, 0.004)
+        time.sleep(pause)
+        return load(self, scene, reduction)
+
+    monkeypatch.setattr(PixelCache, "load", late)
+    ran = list(batches.run(2, 14))
+    monkeypatch.undo()
+    assert [step for step, _ in ran] == list(range(2, 14))
+    assert all(_equal(batch, expected.at(step)) for step, batch in ran)
+    assert ran[0][1][0].shape == (3, 3, 32, 64)
+
+
+def test_an_augmentation_switched_on_moves_no_other_draw(method: Method) -> None:
+    """Targets tell where a crop was cut: they stay, whatever is done to its pixels."""
+    plain = _batches(method).at(3)
+    for name in ("blur", "noise", "jpeg"):
+        batch = _batches(method, **{name: 1.0}).at(3)
+        assert all(torch.equal(batch[1][key], plain[1][key]) for key in plain[1])
+        assert not torch.equal(batch[0], plain[0])
+        assert _equal(_batches(method, **{name: 1e-12}).at(3), plain)
+
+
+def _fails_naming(batches: Batches, name: str) -> HeadcountError:
+    before = threading.active_count()
+    with pytest.raises(HeadcountError) as caught:
+        list(batches.run(0, 8))
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert threading.active_count() == before  # the other threads have ended as well
+    return caught.value
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_image_that_cannot_be_read_is_named(tmp_path: Path, method: Method, workers: int) -> None:
+    pool = _jpegs(tmp_path, 7)
+    bad = tmp_path / "4.jpg"
+    bad.write_bytes(bad.read_bytes()[:900])
+    error = _fails_naming(_from_files(tmp_path, method, pool, workers=workers), str(bad))
+    assert isinstance(error, InputError)
+    assert "cut short" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        (ValueError("of two\nlines"), "ValueError: of two"),
+        (MemoryError(), "MemoryError"),
+        (InputError("Something is wrong."), "cannot be learned from: Something is wrong."),
+        (MissingExtraError("This", "train"), "train"),
+    ],
+)
+def test_whatever_goes_wrong_in_a_thread_names_the_image(
+    tmp_path: Path, method: Method, monkeypatch: pytest.MonkeyPatch, raised: Exception, words: str
+) -> None:
+    targets = type(method).targets
+
+    def broken(self: Method, scene: Scene) -> Any:
+        if scene.name == "5":
+            raise raised
+        return targets(self, scene)
+
+    monkeypatch.setattr(type(method), "targets", broken)
+    error = _fails_naming(_from_files(tmp_path, method), str(tmp_path / "5.jpg"))
+    assert words in str(error)
+    assert error.__cause__ is raised
+
+
+def test_a_scene_in_memory_is_named_by_its_name(method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Method, scene: Scene) -> Any:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(type(method), "targets", broken)
+    with pytest.raises(HeadcountError, match=r'"[ab]\d" could not be made ready'):
+        _batches(method).at(0)
+
+
+def test_a_run_that_is_left_early_ends_its_threads(tmp_path: Path, method: Method) -> None:
+    before = threading.active_count()
+    running = _from_files(tmp_path, method, workers=3).run(0, 400)
+    next(running)
+    running.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+
+
+def test_memory_is_flat_over_epochs(tmp_path: Path, method: Method) -> None:
+    """Once the cache is full, epochs more take no memory more."""
+    batches = _from_files(tmp_path, method, _jpegs(tmp_path, 12, side=200), cache_mb=1, workers=2)
+
+    def after(first: int, last: int) -> int:
+        for _ in batches.run(first, last):
+            pass
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        warm = after(0, 12)
+        assert after(12, 40) - warm < 200_000  # less than two of the twelve images
+        assert batches.cache.held_bytes <= batches.cache.limit_bytes
+        assert tracemalloc.get_traced_memory()[1] < batches.cache.limit_bytes + 4_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_pools_are_read_from_data_sets_and_painted_scenes(tmp_path: Path) -> None:
@@ -211,3 +370,13 @@ def test_one_channel_is_the_luminance() -> None:
     spec = InputSpec(channels=1, mean=(0.5,), std=(0.5,))
     pixels = torch.tensor([[[[255.0]], [[0.0]], [[0.0]]]])
     assert normalise(pixels, spec).item() == pytest.approx((0.299 - 0.5) / 0.5, abs=1e-6)
+
+
+def test_a_batch_from_a_table_is_the_batch_computed() -> None:
+    spec = InputSpec(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    images = [np.random.default_rng(k).integers(0, 256, (24, 32, 3), dtype=np.uint8) for k in range(3)]
+    batch = to_tensor(images, spec)
+    assert torch.equal(batch, normalise(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), spec))
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    gray = InputSpec(channels=1, mean=(0.5,), std=(0.5,))
+    assert to_tensor(images, gray).shape == (3, 1, 24, 32)

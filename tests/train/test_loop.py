@@ -25,7 +25,7 @@ from headcount.core.scene import Scene
 from headcount.data.points import write_points
 from headcount.synth import paint_scene
 from headcount.train.checkpoint import find_checkpoint, read_checkpoint
-from headcount.train.loop import train
+from headcount.train.loop import _check_same_recipe, train
 from headcount.train.settings import Recipe, load_recipe
 
 pytestmark = pytest.mark.slow
@@ -132,7 +132,7 @@ class _Running:
 
     def kill_while_writing(self, folder: Path) -> bool:
         """Kill in the middle of a checkpoint's writing, an earlier one being there; whether that came about."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 180
         while self.process.poll() is None and time.monotonic() < end:
             names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208 (quicker)
             if any(name.endswith(".partial") for name in names) and any(name.startswith("last-") for name in names):
@@ -246,6 +246,9 @@ def test_a_runs_folder_holds_what_it_should(points: Path, unbroken: dict[str, Pa
     assert any(name.startswith("best-") for name in names)
     assert any(name.startswith("events.out.tfevents") for name in names)
     assert Recipe.model_validate(json.loads((folder / "recipe.json").read_text())).name == "tiny"
+    images = json.loads((folder / "images.json").read_text())
+    assert len(images["train"]["points"]) > len(images["val"]["points"]) > 0
+    assert not set(images["train"]["points"]) & set(images["val"]["points"])
     files = sorted(path.name for path in (folder / "last-00000016").iterdir())
     assert files == ["state.json", "state.safetensors"]
     state = read_checkpoint(folder / "last-00000016").state
@@ -298,8 +301,20 @@ def test_another_recipe_does_not_resume_a_run(
         _train(recipe, resume=True)
 
 
+def test_a_run_older_than_a_setting_resumes_with_its_default(points: Path, tmp_path: Path) -> None:
+    recipe = _recipe(tmp_path, points)
+    saved = json.loads(recipe.model_dump_json())
+    for key in ("blur", "min_context", "workers"):
+        del saved["data"][key]
+    _check_same_recipe(recipe, saved, tmp_path)
+    blurred = _recipe(tmp_path, points, data={"blur": 0.5})
+    with pytest.raises(InputError, match='another "data"'):
+        _check_same_recipe(blurred, saved, tmp_path)
+
+
 def test_settings_that_change_no_result_may_differ(points: Path, unbroken: dict[str, Path], tmp_path: Path) -> None:
-    recipe = _recipe(tmp_path, points, log_steps=7, checkpoint_seconds=1.0, summary="other")
+    data = {"workers": 1, "cache_mb": 1}
+    recipe = _recipe(tmp_path, points, log_steps=7, checkpoint_seconds=1.0, summary="other", data=data)
     _train(recipe.model_copy(update={"output": str(unbroken["adamw"])}), resume=True)
 
 

@@ -17,7 +17,7 @@ def _recipe(**optimiser: Any) -> Recipe:
 
 
 def test_without_warm_up_the_first_rate_is_whole() -> None:
-    for schedule in ("cosine", "steps", "constant"):
+    for schedule in ("cosine", "steps", "polynomial", "exponential", "constant"):
         assert lr_factor(0, _recipe(schedule=schedule, warmup_steps=0)) == 1.0
 
 
@@ -55,6 +55,26 @@ def test_a_warm_up_longer_than_the_run_divides_by_nothing() -> None:
 def test_steps_fall_by_epochs() -> None:
     recipe = _recipe(schedule="steps", warmup_steps=0, step_epochs=2, step_factor=0.1)
     assert [lr_factor(step, recipe) for step in (0, 19, 20, 39, 40)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+
+
+def test_the_authors_schedule_of_iim_falls_to_zero_with_every_step() -> None:
+    recipe = _recipe(schedule="polynomial", warmup_steps=0)
+    assert [lr_factor(step, recipe) for step in (0, 1, 20, 39)] == pytest.approx(
+        [1, (39 / 40) ** 0.9, 0.5**0.9, (1 / 40) ** 0.9]
+    )
+    assert lr_factor(40, recipe) == lr_factor(99, recipe) == 0
+    assert lr_factor(20, _recipe(schedule="polynomial", warmup_steps=0, polynomial_power=2)) == 0.25
+
+
+def test_after_a_warm_up_a_polynomial_begins_whole() -> None:
+    recipe = _recipe(schedule="polynomial", warmup_steps=8)
+    assert lr_factor(7, recipe) == lr_factor(8, recipe) == 1
+    assert lr_factor(39, _recipe(schedule="polynomial", warmup_steps=100)) == pytest.approx(0.4)
+
+
+def test_the_papers_schedule_of_iim_falls_by_the_epoch() -> None:
+    recipe = _recipe(schedule="exponential", warmup_steps=0)
+    assert [lr_factor(step, recipe) for step in (0, 9, 10, 39)] == pytest.approx([1, 1, 0.99, 0.99**3])
 
 
 @pytest.mark.parametrize(

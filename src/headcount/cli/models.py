@@ -87,11 +87,6 @@ def export(
     typer.echo(f"Exported {target}, with .safetensors and .json beside it.")
 
 
-@import_app.callback()
-def _import() -> None:
-    pass  # with a callback, typer keeps the name of the only command below
-
-
 @import_app.command("backbone")
 def import_backbone(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The backbone, by its timm name.", show_default=False)],
@@ -117,6 +112,42 @@ def import_backbone(
     from headcount.train.importing import import_backbone as run
 
     run(name, file, target)
+    typer.echo(f"imported to {target}")
+
+
+@import_app.command("iim")
+def import_iim(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The authors' .pth.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="An .onnx, with .safetensors beside it, or .safetensors alone. Default: the file's name with .onnx.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        str, typer.Option(metavar="NAME", help="The data set it was trained on, which it does not say itself.")
+    ] = "nwpu-crowd",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+) -> None:
+    """Turn a checkpoint of the IIM authors into a model that counts and locates."""
+    from headcount.cli.extras import require_train
+
+    require_train("headcount import")
+    from headcount.core.errors import InputError
+
+    target = output if output is not None else Path(f"{file.stem}.onnx")
+    suffix = ".safetensors" if target.suffix.lower() == ".safetensors" else ".onnx"
+    graph = target.with_suffix(".onnx")
+    for written in dict.fromkeys((suffix, ".safetensors", ".json")):
+        _check_target(target if written == suffix else target.with_suffix(written), written, force)
+    if suffix == ".safetensors" and graph.exists():
+        raise InputError(f'Beside "{target}" lies "{graph.name}", of another model: choose another --output.')
+
+    from headcount.train.importing import import_iim as run
+
+    run(file, target, data=data)
     typer.echo(f"imported to {target}")
 
 

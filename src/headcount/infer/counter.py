@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 import headcount.data.predictions  # noqa: F401  (registers the codecs that Prediction.save writes with)
 from headcount.core.card import ModelCard
-from headcount.core.errors import InputError
-from headcount.core.image import RgbImage
+from headcount.core.errors import InputError, ModelError
+from headcount.core.image import RgbImage, VideoFrame
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
@@ -22,7 +22,7 @@ from headcount.decode import get_decoder
 from headcount.infer import DEFAULT_MODEL
 from headcount.infer.models import check_weights, find_model
 from headcount.infer.runtimes import Runtime, choose_runtime, open_runtime
-from headcount.infer.tiling import is_tiled, network_maps
+from headcount.infer.tiling import Maps, is_tiled, network_maps
 
 Source = str | Path | NDArray[np.uint8] | Scene
 """What can be counted: an image file, (h, w, 3) or (h, w) uint8 pixels, or a Scene."""
@@ -93,9 +93,10 @@ class Counter:
         pixels = scene.pixels(max_pixels=self.max_pixels)
         size_wh = (pixels.shape[1], pixels.shape[0])
         read = perf_counter()
-        maps = network_maps(pixels, self.runtime.run, self.card)
+        maps, decoded_wh = self._maps(pixels)
         computed = perf_counter()
-        prediction = self._decode(maps, self._strides, self.card.decoder.settings, size_wh)
+        found = self._decode(maps, self._strides, self.card.decoder.settings, decoded_wh)
+        prediction = _in_pixels_of(size_wh, found)
         decoded = perf_counter()
         timing_ms = {
             "read": 1e3 * (read - started),
@@ -111,7 +112,7 @@ class Counter:
             prediction,
             model=self.card.name,
             runtime=f"{self.runtime.name} {self.runtime.device} {self.runtime.precision}",
-            source=scene.source or (str(scene.image) if isinstance(scene.image, Path) else ""),
+            source=scene.source or (str(scene.image) if isinstance(scene.image, Path | VideoFrame) else ""),
             timing_ms={**timing_ms, "total": 1e3 * (perf_counter() - started)},
             warnings=warnings,
         )
@@ -125,6 +126,11 @@ class Counter:
         for source in sources:
             yield self.count(source)
 
+    def _maps(self, pixels: RgbImage) -> tuple[Maps, tuple[int, int]]:
+        """The network's maps, and the (width, height) of the image they are of: enlarged, if the card says so."""
+        pixels = _enlarged(pixels, self.card.input.enlarge)
+        return network_maps(pixels, self.runtime.run, self.card), (pixels.shape[1], pixels.shape[0])
+
     def _second_look(self, count: float, shrunk: RgbImage) -> tuple[str, ...]:
         """What to say of an image that counts otherwise when it is shrunk.
 
@@ -132,8 +138,8 @@ class Counter:
         which it sees several each.
         """
         size_wh = (shrunk.shape[1], shrunk.shape[0])
-        maps = network_maps(shrunk, self.runtime.run, self.card)
-        other = self._decode(maps, self._strides, self.card.decoder.settings, size_wh).count
+        maps, decoded_wh = self._maps(shrunk)
+        other = self._decode(maps, self._strides, self.card.decoder.settings, decoded_wh).count
         low, high = sorted((count + 10, other + 10))  # so that a handful more or less is no news
         if high <= _SECOND_LOOK_FACTOR * low:
             return ()
@@ -146,7 +152,7 @@ class Counter:
         warnings = []
         if min(size_wh) < _TOO_SMALL_PX:
             warnings.append(f"{size_wh[0]}×{size_wh[1]} pixels are too few to show people: the count means little.")
-        if not self.card.tile.exact and is_tiled(size_wh, self.card):
+        if not self.card.tile.exact and is_tiled(_enlarged_wh(size_wh, self.card.input.enlarge), self.card):
             warnings.append("Counted in tiles by a model that looks at the whole image: whole, it may count otherwise.")
         return tuple(warnings)
 
@@ -159,6 +165,37 @@ def _shrunk(pixels: RgbImage) -> RgbImage | None:
     if max(height, width) <= _SECOND_LOOK_FROM_PX or min(size_wh) < _SECOND_LOOK_PX // 4:
         return None
     return cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def _enlarged_wh(size_wh: tuple[int, int], factor: float) -> tuple[int, int]:
+    return round(size_wh[0] * factor), round(size_wh[1] * factor)
+
+
+def _enlarged(pixels: RgbImage, factor: float) -> RgbImage:
+    if factor == 1:
+        return pixels
+    size_wh = _enlarged_wh((pixels.shape[1], pixels.shape[0]), factor)
+    return cv2.resize(pixels, size_wh, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+
+
+def _in_pixels_of(size_wh: tuple[int, int], found: Prediction) -> Prediction:
+    """What was found in an enlarged image, in pixels of the one of ``size_wh``."""
+    if found.size_wh == size_wh:
+        return found
+    factor = np.array(found.size_wh) / size_wh
+    stride = round(found.density_stride / factor[0])
+    if found.density is not None and not np.allclose(stride * factor, found.density_stride, rtol=0.01):
+        raise ModelError(
+            f"Density cells of {found.density_stride} px in an image enlarged by {factor[0]:g} are no whole pixels of "
+            "it: mend the card."
+        )
+    return dataclasses.replace(
+        found,
+        size_wh=size_wh,
+        points_xy=found.points_xy / factor,
+        boxes_xyxy=None if found.boxes_xyxy is None else found.boxes_xyxy / np.tile(factor, 2),
+        density_stride=found.density_stride if found.density is None else stride,
+    )
 
 
 def _as_scene(source: object) -> Scene:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,26 +26,42 @@ class TimmBackbone(Backbone):
     """A timm network's feature maps at the given strides.
 
     ``frozen_stages`` of the network's first blocks (and its stem) keep their weights and batch statistics: their
-    features are general, and most of a training step's time and memory is spent there.
+    features are general, and most of a training step's time and memory is spent there. ``options`` go to timm.
 
     Raises:
         InputError: timm has no such network, or it has no map at a stride asked for.
     """
 
     def __init__(
-        self, name: str, *, strides: Sequence[int] = (8, 16, 32), in_channels: int = 3, frozen_stages: int = 0
+        self,
+        name: str,
+        *,
+        strides: Sequence[int] = (8, 16, 32),
+        in_channels: int = 3,
+        frozen_stages: int = 0,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         import timm  # a second to import
 
         if name not in timm.list_models():
             raise InputError(f'"{name}" is no network that timm has.{nearest(name, timm.list_models())}')
-        whole = timm.create_model(name, pretrained=False, features_only=True, in_chans=in_channels)
-        info: Any = whole.feature_info
-        reductions = info.reduction()
+        wanted: dict[str, Any] = {
+            "pretrained": False,
+            "features_only": True,
+            "in_chans": in_channels,
+            **(options or {}),
+        }
+        with torch.device("meta"):  # only to ask which maps there are
+            asked: Any = timm.create_model(name, **wanted)
+        reductions = asked.feature_info.reduction()
         missing = [stride for stride in strides if stride not in reductions]
         if missing:
             raise InputError(f'"{name}" has maps at strides {reductions}, but stride {missing[0]} was asked for.')
+        # What lies beyond the coarsest map in use is not built.
+        last = max(reductions.index(stride) for stride in strides)
+        whole = timm.create_model(name, **{"out_indices": tuple(range(last + 1)), **wanted})
+        info: Any = whole.feature_info
         self.network = whole
         self.picked = [reductions.index(stride) for stride in strides]
         self.channels = [info.channels()[index] for index in self.picked]
@@ -167,8 +183,8 @@ def initialise_he(module: nn.Module, *, std: float | None = None) -> None:
                 nn.init.zeros_(part.bias)
 
 
-def load_backbone(backbone: Backbone, file: Path) -> None:
-    """Put a safetensors file's weights into a backbone.
+def load_backbone(backbone: Backbone, file: Path, *, spare: tuple[str, ...] = ()) -> None:
+    """Put a safetensors file's weights into a backbone; of those that begin with a ``spare``, none need be its own.
 
     Raises:
         InputError: there is no such file.
@@ -185,11 +201,12 @@ def load_backbone(backbone: Backbone, file: Path) -> None:
     target = backbone.network if isinstance(backbone, TimmBackbone) else backbone
     own = target.state_dict()
     counters = {key for key in own if key.endswith("num_batches_tracked")}
-    missing, extra = own.keys() - tensors.keys() - counters, tensors.keys() - own.keys()
+    missing = own.keys() - tensors.keys() - counters
+    extra = {key for key in tensors.keys() - own.keys() if not key.startswith(spare)}
     wrong = [key for key in own.keys() & tensors.keys() if own[key].shape != tensors[key].shape]
     if missing or extra or wrong:
         kind, key = (
             ("lacks", min(missing)) if missing else ("has too much:", min(extra)) if extra else ("misfits", wrong[0])
         )
         raise ModelError(f'"{file}" does not fit the backbone: it {kind} "{key}".')
-    target.load_state_dict({**own, **{key: value.float() for key, value in tensors.items()}})
+    target.load_state_dict({**own, **{key: value.float() for key, value in tensors.items() if key in own}})

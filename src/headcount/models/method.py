@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,12 +16,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from headcount.core.card import DecoderSpec, InputSpec, OutputSpec
+from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, TileSpec
 from headcount.core.errors import InputError, ModelError, nearest
 from headcount.core.scene import Scene
 from headcount.core.settings import checked
 
 TargetMaps = dict[str, NDArray[np.float32]]
+_COUNTER = "num_batches_tracked"  # of a batch norm, and of no use
 
 
 class Method(nn.Module, ABC):
@@ -34,6 +35,10 @@ class Method(nn.Module, ABC):
     input_spec: InputSpec
     outputs: tuple[OutputSpec, ...]
     decoder: DecoderSpec
+    tile: TileSpec | None = None
+    """How large images are cut, where the method has its own way; else by how far its network sees."""
+    counts: ClassVar[bool] = True
+    """Whether its decoder counts people; a method that does not is validated by its loss."""
 
     @abstractmethod
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -55,17 +60,28 @@ class Method(nn.Module, ABC):
     def initialise_backbone(self, file: Path) -> None:
         """Load the backbone's initialisation (a safetensors file)."""
 
-    def initialise(self, file: Path) -> None:
-        """Load what a recipe starts from: the weights of the whole method, or of its backbone alone.
+    def initialise(self, file: Path) -> str:
+        """Load what a recipe starts from, and say what that was: a whole method, or a backbone alone.
+
+        The file of another method that has the same backbone lends it.
 
         Raises:
             InputError: there is no such file.
             ModelError: it is no safetensors file, or fits neither.
         """
-        if _holds_a_method(file):
-            load_weights(self, file)
-        else:
+        keys = _keys(file)
+        if not _of_backbone(keys):
             self.initialise_backbone(file)
+            return "the backbone"
+        if _same_but_counters(keys, set(self.state_dict())):
+            load_weights(self, file)
+            return "the whole network"
+        own = self.state_dict()
+        if not _same_but_counters(_of_backbone(keys), _of_backbone(own)):
+            raise ModelError(f'"{file}" is of another method, and its backbone is another too: it starts none of this.')
+        lent = _read_tensors(file)
+        load_tensors(self, {**own, **{key: lent[key] for key in _of_backbone(keys)}}, str(file))
+        return "the backbone of another method"
 
     def parameter_groups(self, lr: float, backbone_lr_factor: float) -> list[dict[str, Any]]:
         """Optimiser groups: what lies under ``backbone`` at its own rate, the rest at ``lr``."""
@@ -120,12 +136,20 @@ def build_method(name: str, options: Mapping[str, Any], *, where: str = "model")
     return kind(checked(kind.settings_type, options, where, prefix="model."))
 
 
-def _holds_a_method(file: Path) -> bool:
+def _keys(file: Path) -> set[str]:
     try:
         with safe_open(file, framework="pt") as tensors:
-            return any(key.startswith("backbone.") for key in tensors.keys())  # noqa: SIM118 (no iterator)
+            return set(tensors.keys())
     except Exception:  # missing or broken: whoever reads it says so
-        return False
+        return set()
+
+
+def _of_backbone(keys: Iterable[str]) -> set[str]:
+    return {key for key in keys if key.startswith("backbone.")}
+
+
+def _same_but_counters(keys: set[str], own: set[str]) -> bool:
+    return {key for key in keys ^ own if not key.endswith(_COUNTER)} == set()
 
 
 def load_weights(method: Method, weights: Path) -> None:
@@ -134,11 +158,14 @@ def load_weights(method: Method, weights: Path) -> None:
     Raises:
         ModelError: the file is no safetensors file, or of another network; the first misfit is named.
     """
+    load_tensors(method, _read_tensors(weights), str(weights))
+
+
+def _read_tensors(weights: Path) -> dict[str, Tensor]:
     try:
-        tensors = load_file(weights)
+        return load_file(weights)
     except Exception as error:
         raise ModelError(f'"{weights}" is no safetensors file ({error}): export the model again.') from error
-    load_tensors(method, tensors, str(weights))
 
 
 def load_tensors(method: Method, tensors: Mapping[str, Tensor], where: str) -> None:
@@ -149,7 +176,7 @@ def load_tensors(method: Method, tensors: Mapping[str, Tensor], where: str) -> N
     """
     own = method.state_dict()
     for key, value in own.items():
-        if key not in tensors and not key.endswith("num_batches_tracked"):
+        if key not in tensors and not key.endswith(_COUNTER):
             raise ModelError(f'"{where}" lacks "{key}": its card describes another network.')
         if key in tensors and tensors[key].shape != value.shape:
             raise ModelError(f'"{where}" has another shape for "{key}": its card describes another network.')

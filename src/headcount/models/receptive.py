@@ -11,11 +11,13 @@ from headcount.models.method import Method
 
 
 def tile_of(method: Method, *, size: int = 2560) -> TileSpec:
-    """Tiles of ``size`` pixels whose halo is the method's reach, so that tiled and whole maps are equal.
+    """The method's own tiles, or ones of ``size`` pixels with its reach as halo: tiled and whole maps are equal.
 
     A method that sees further than half a tile (one that pools over the whole image) gets the default halo and
     ``exact`` false.
     """
+    if method.tile is not None:
+        return method.tile
     reach = receptive_reach(method, limit=size // 2)
     if reach is None or 2 * reach >= size:
         return TileSpec(size=size, exact=False)

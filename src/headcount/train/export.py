@@ -22,7 +22,7 @@ from torch.export import Dim
 from headcount.core.card import DataUse, ModelCard, Result, sha256_of
 from headcount.core.errors import InputError, ModelError
 from headcount.core.files import replacing
-from headcount.data.catalogue import CATALOGUE
+from headcount.data.catalogue import find_entry
 from headcount.models.method import Method, build_method, load_tensors
 from headcount.synth import paint_scene
 from headcount.train.card import card_of
@@ -62,20 +62,40 @@ def export_checkpoint(checkpoint: Path, output: Path, *, reports: Sequence[Path]
             "results": tuple(result for report in reports for result in read_report(report)),
         }
     )
+    return write_model(method, card, output)
+
+
+def write_model(method: Method, card: ModelCard, output: Path, *, halved: bool = True) -> ModelCard:
+    """Write a method as ``output``, an ``.onnx`` with a ``.safetensors`` beside it, or that alone; and its card.
+
+    ``halved`` stores convolutions as float16. The card as written, with the files' SHA-256, is returned.
+
+    Raises:
+        ModelError: the ONNX file does not repeat the network.
+    """
     output.parent.mkdir(parents=True, exist_ok=True)
     weights = output.with_suffix(".safetensors")
-    halved = {
-        key: value.half() if value.is_floating_point() and _is_halved(value.shape) else value
+    stored = {
+        key: value.half() if halved and value.is_floating_point() and _is_halved(value.shape) else value
         for key, value in method.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
-    rounded = copy.deepcopy(method)
-    load_tensors(rounded, halved, str(weights))
-    # All three are whole before the first takes its place.
-    with replacing(output.with_suffix(".json")) as card_file, replacing(weights) as halves, replacing(output) as graph:
-        halves.write_bytes(save({key: value.contiguous() for key, value in halved.items()}))
-        _write_onnx(method, rounded, card, graph)
-        hashes = {weights.name: sha256_of(halves), output.name: sha256_of(graph)}
+    # All are whole before the first takes its place.
+    with (
+        contextlib.ExitStack() as files,
+        replacing(output.with_suffix(".json")) as card_file,
+        replacing(weights) as tensors,
+    ):
+        tensors.write_bytes(save({key: value.contiguous() for key, value in stored.items()}))
+        hashes = {weights.name: sha256_of(tensors)}
+        if output.suffix.lower() == ".onnx":
+            graph = files.enter_context(replacing(output))
+            rounded = method
+            if halved:
+                rounded = copy.deepcopy(method)
+                load_tensors(rounded, stored, str(weights))
+            _write_onnx(method, rounded, card, graph)
+            hashes[output.name] = sha256_of(graph)
         card = card.model_copy(update={"sha256": hashes})
         card_file.write_text(card.to_json(), encoding="utf-8")
     return card
@@ -91,16 +111,19 @@ def _read(path: Path) -> Checkpoint:
 
 
 def _data_uses(scenes: Mapping[str, int]) -> tuple[DataUse, ...]:
-    terms = {name: entry.terms for name, entry in CATALOGUE.items()} | {PAINTED: "made by headcount"}
     return tuple(
-        DataUse(name=name, split="train", images=images, terms=terms.get(name, "the user's own"))
-        for name, images in scenes.items()
+        DataUse(name=name, split="train", images=images, terms=_terms_of(name)) for name, images in scenes.items()
     )
 
 
+def _terms_of(data: str) -> str:
+    entry = find_entry(data)
+    return entry.terms if entry is not None else "made by headcount" if data == PAINTED else "the user's own"
+
+
 def _terms(scenes: Mapping[str, int]) -> str:
-    if any(name in CATALOGUE for name in scenes):
-        return "The weights are for research use: the data they were trained on states no licence."
+    if any(find_entry(name) for name in scenes):
+        return "The weights are for research use, on the terms of the data they were trained on (listed under data)."
     return ""
 
 
@@ -154,6 +177,8 @@ def _write_onnx(method: Method, rounded: Method, card: ModelCard, path: Path) ->
     _strip(model)
     onnx.save(model, str(path))
     _compare(rounded, card, path, at_most=1e-3)
+    if rounded is method:
+        return
     _halve(model)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
 from threading import Lock
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from headcount.core.card import InputSpec
-from headcount.core.errors import InputError, nearest
-from headcount.core.image import RgbImage
+from headcount.core.errors import HeadcountError, InputError, nearest
+from headcount.core.image import ReducedImage, RgbImage, VideoFrame, read_header, read_reduced
 from headcount.core.random import generator
 from headcount.core.scene import Scene
-from headcount.data.augment import mirror, random_crop, recolour
+from headcount.data.augment import crop, draw_window, mirror
+from headcount.data.photometric import blur, compress, noise, recolour
 from headcount.data.registry import read_dataset
-from headcount.models.method import Method
+from headcount.models.method import Method, TargetMaps
 from headcount.synth import paint_scene
 from headcount.train.settings import DataSettings
 
-_SCENE_ORDER, _SOURCE_ORDER, _AUGMENT = 1, 2, 3  # streams of the counter-based generator
+# Streams of the counter-based generator. What may be switched on has its own, so that it shifts no other draw.
+_SCENE_ORDER, _SOURCE_ORDER, _AUGMENT, _BLUR, _NOISE, _JPEG = 1, 2, 3, 4, 5, 6
 PAINTED = "painted"
 
 
@@ -71,10 +77,11 @@ class SampleOrder:
     def epoch(self, epoch: int) -> list[Scene]:
         """The scenes of an epoch, in order."""
         scenes: list[Scene] = []
+        permutation = lru_cache(maxsize=1)(self._permutation)  # a turn's places come one after the other
         for number, (pool, samples) in enumerate(zip(self.pools, self.samples, strict=True)):
             for position in range(epoch * samples, (epoch + 1) * samples):
                 turn, place = divmod(position, len(pool.scenes))
-                scenes.append(pool.scenes[self._permutation(number, turn, len(pool.scenes))[place]])
+                scenes.append(pool.scenes[permutation(number, turn, len(pool.scenes))[place]])
         order = generator(self.seed, stream=_SOURCE_ORDER, epoch=epoch).permutation(len(scenes))
         return [scenes[index] for index in order]
 
@@ -84,46 +91,87 @@ class SampleOrder:
 
 
 class PixelCache:
-    """Decoded images, the least recently used let go once they hold more than ``limit_mb``."""
+    """Decoded images, never more than ``limit_mb`` megabytes of them.
+
+    What fits is kept for good and nothing is let go: an epoch passes through all images once, so that letting go of
+    the oldest to keep the newest would let go of each just before it comes again. A cache of half the images serves
+    every second one this way, and hardly any the other.
+    """
 
     def __init__(self, limit_mb: int) -> None:
-        self._limit, self._held = limit_mb * 1_000_000, 0
-        self._pixels: OrderedDict[str, RgbImage] = OrderedDict()
+        self.limit_bytes, self._held = limit_mb * 1_000_000, 0
+        self._views: dict[tuple[str, int], ReducedImage] = {}
+        self._headers: dict[str, tuple[tuple[int, int], bool]] = {}  # size, and whether it can be decoded smaller
         self._lock = Lock()
 
-    def load(self, scene: Scene) -> Scene:
-        """The scene with its pixels in memory."""
-        key = str(scene.image) if not isinstance(scene.image, np.ndarray) else ""
-        if not key:
-            return scene
+    @property
+    def held_bytes(self) -> int:
+        """The pixels held now."""
+        return self._held
+
+    def size_wh(self, scene: Scene) -> tuple[int, int]:
+        """(width, height) of a scene; a file's header is read once."""
+        return self._header(scene.image)[0] if isinstance(scene.image, Path) else scene.size_wh
+
+    def load(self, scene: Scene, reduction: int = 1) -> ReducedImage:
+        """A scene's pixels, decoded at one ``reduction``-th of the size where the file allows."""
+        if not isinstance(scene.image, Path | VideoFrame):
+            return ReducedImage(scene.image)
+        smaller = isinstance(scene.image, Path) and self._header(scene.image)[1]
+        key = (str(scene.image), reduction if smaller else 1)
         with self._lock:
-            if key in self._pixels:
-                self._pixels.move_to_end(key)
-                return replace(scene, image=self._pixels[key])
-        pixels = scene.pixels()
+            if key in self._views:
+                return self._views[key]
+        view = read_reduced(scene.image, key[1]) if isinstance(scene.image, Path) else ReducedImage(scene.pixels())
         with self._lock:
-            if key not in self._pixels:
-                self._pixels[key] = pixels
-                self._held += pixels.nbytes
-            while self._held > self._limit and len(self._pixels) > 1:
-                self._held -= self._pixels.popitem(last=False)[1].nbytes
-        return replace(scene, image=pixels)
+            if key not in self._views and self._held + view.pixels.nbytes <= self.limit_bytes:
+                self._views[key] = view
+                self._held += view.pixels.nbytes
+        return view
+
+    def _header(self, path: Path) -> tuple[tuple[int, int], bool]:
+        key = str(path)
+        if key not in self._headers:
+            header = read_header(path)
+            self._headers[key] = (header.size_wh, header.format == "JPEG")
+        return self._headers[key]
 
 
-def augmented(scene: Scene, settings: DataSettings, rng: np.random.Generator) -> Scene:
-    """One training crop of a scene."""
-    scene = random_crop(scene, rng, size=settings.crop, scale=settings.scale)
+def augmented(
+    scene: Scene, settings: DataSettings, cache: PixelCache, draws: Callable[[int], np.random.Generator]
+) -> Scene:
+    """One training crop of a scene; ``draws`` gives the sample's generator of each stream."""
+    rng = draws(_AUGMENT)
+    window = draw_window(
+        cache.size_wh(scene), rng, crop_hw=settings.crop_hw, scale=settings.scale, min_context=settings.min_context
+    )
+    # The reduction follows from the draw alone, never from what the cache holds: a resumed run sees the same pixels.
+    scene = crop(scene, window, cache.load(scene, window.reduction), min_visible=settings.min_visible)
     if settings.mirror and rng.random() < 0.5:
         scene = mirror(scene)
+    # In a camera's order: the lens, the sensor, its processing, the file.
+    if settings.blur and (own := draws(_BLUR)).random() < settings.blur:
+        scene = blur(scene, own, sigma_px=settings.blur_sigma_px)
+    if settings.noise and (own := draws(_NOISE)).random() < settings.noise:
+        scene = noise(scene, own, std=settings.noise_std)
     if settings.colour or settings.gray:
         scene = recolour(scene, rng, strength=settings.colour, gray=settings.gray)
+    if settings.jpeg and (own := draws(_JPEG)).random() < settings.jpeg:
+        scene = compress(scene, own, quality=settings.jpeg_quality)
     return scene
 
 
 def to_tensor(images: list[RgbImage], spec: InputSpec) -> Tensor:
     """(h, w, 3) uint8 images of one size → (b, c, h, w) float32, normalised as the model card says."""
-    batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-    return normalise(batch, spec)
+    if spec.channels == 1:
+        return normalise(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), spec)
+    # The same values from a table: faster, and without torch's own threads, which the training needs.
+    levels = normalise(torch.arange(256, dtype=torch.uint8).view(256, 1, 1, 1).expand(256, 3, 1, 1), spec)
+    table = levels.view(1, 256, 3).numpy()
+    batch = np.empty((len(images), *images[0].shape), np.float32)
+    for values, image in zip(batch, images, strict=True):
+        cv2.LUT(image, table, dst=values)
+    return torch.from_numpy(batch).permute(0, 3, 1, 2)
 
 
 def normalise(pixels: Tensor, spec: InputSpec) -> Tensor:
@@ -141,7 +189,11 @@ Batch = tuple[Tensor, dict[str, Tensor]]
 
 
 class Batches:
-    """The batches of a run by their step; one is prepared ahead, in a thread (OpenCV works without Python's lock)."""
+    """The batches of a run by their step, prepared ahead by threads: each has one batch in hand or waiting.
+
+    Threads, since nearly all of the work (decoding, OpenCV, sums of arrays) runs without Python's lock, and no thread
+    can be killed on its own as a process can. What goes wrong in one is raised where the batch is taken.
+    """
 
     def __init__(
         self, pools: list[Pool], method: Method, settings: DataSettings, *, batch: int, steps_per_epoch: int, seed: int
@@ -149,27 +201,55 @@ class Batches:
         self.order = SampleOrder(pools, batch * steps_per_epoch, seed)
         self.cache = PixelCache(settings.cache_mb)
         self.method, self.settings, self.batch, self.steps, self.seed = method, settings, batch, steps_per_epoch, seed
-        self._epoch: tuple[int, list[Scene]] = (-1, [])
+        self._scenes = lru_cache(maxsize=2)(self.order.epoch)  # where one epoch ends, workers are in two
 
     def at(self, step: int) -> Batch:
-        """The batch of a step, counted from 0 over the whole run: a function of (seed, step) alone."""
+        """The batch of a step, counted from 0 over the whole run: a function of (seed, step) alone.
+
+        Raises:
+            InputError: an image or its annotation is of no use; names the image.
+            HeadcountError: anything else that went wrong with a scene; names its image.
+        """
         epoch, within = divmod(step, self.steps)
-        if self._epoch[0] != epoch:
-            self._epoch = (epoch, self.order.epoch(epoch))
-        crops = []
-        for index in range(within * self.batch, (within + 1) * self.batch):
-            rng = generator(self.seed, stream=_AUGMENT, epoch=epoch, index=index)
-            crops.append(augmented(self.cache.load(self._epoch[1][index]), self.settings, rng))
-        maps = [self.method.targets(crop) for crop in crops]
-        targets = {name: torch.from_numpy(np.stack([m[name] for m in maps])) for name in maps[0]}
-        return to_tensor([crop.pixels() for crop in crops], self.method.input_spec), targets
+        samples = [self._sample(epoch, index) for index in range(within * self.batch, (within + 1) * self.batch)]
+        targets = {name: torch.from_numpy(np.stack([maps[name] for _, maps in samples])) for name in samples[0][1]}
+        return to_tensor([pixels for pixels, _ in samples], self.method.input_spec), targets
+
+    def _sample(self, epoch: int, index: int) -> tuple[RgbImage, TargetMaps]:
+        scene = self._scenes(epoch)[index]
+
+        def draws(stream: int) -> np.random.Generator:
+            return generator(self.seed, stream=stream, epoch=epoch, index=index)
+
+        try:
+            varied = augmented(scene, self.settings, self.cache, draws)
+            return varied.pixels(), self.method.targets(varied)
+        except Exception as error:
+            is_stored = isinstance(scene.image, Path | VideoFrame)
+            named = str(scene.image) if is_stored else scene.name or "a scene without a name"
+            if isinstance(error, HeadcountError):
+                if f'"{named}"' in str(error):
+                    raise
+                raise InputError(f'"{named}" cannot be learned from: {error}') from error
+            reason = (str(error).splitlines() or [""])[0]
+            raise HeadcountError(
+                f'"{named}" could not be made ready for training ({type(error).__name__}: {reason}): '
+                "check it with headcount datasets check, or leave it out."
+            ) from error
 
     def run(self, first: int, last: int) -> Iterator[tuple[int, Batch]]:
-        """(step, batch) for the steps from ``first`` up to, not including, ``last``."""
-        with ThreadPoolExecutor(max_workers=1) as ahead:
-            coming = ahead.submit(self.at, first) if first < last else None
+        """(step, batch) for the steps from ``first`` up to, not including, ``last``.
+
+        Raises:
+            HeadcountError: as ``at`` does.
+        """
+        ahead = ThreadPoolExecutor(max_workers=self.settings.workers, thread_name_prefix="batches")
+        try:
+            steps = iter(range(first, last))
+            coming = deque(ahead.submit(self.at, step) for step in islice(steps, self.settings.workers))
             for step in range(first, last):
-                assert coming is not None
-                batch = coming.result()
-                coming = ahead.submit(self.at, step + 1) if step + 1 < last else None
+                batch = coming.popleft().result()
+                coming.extend(ahead.submit(self.at, later) for later in islice(steps, 1))
                 yield step, batch
+        finally:
+            ahead.shutdown(cancel_futures=True)

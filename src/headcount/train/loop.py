@@ -7,7 +7,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -21,7 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 from headcount.core.drawing import draw_density
 from headcount.core.errors import HeadcountError, InputError, nearest
 from headcount.core.scene import Scene
-from headcount.data.registry import READERS, read_dataset
+from headcount.data.registry import DATA_SETS, read_dataset
 from headcount.evaluate.run import CountingReport, evaluate_counting
 from headcount.infer.counter import Counter
 from headcount.models.method import Method, build_method
@@ -34,20 +34,23 @@ from headcount.train.checkpoint import (
     unflatten_optimiser,
     write_checkpoint,
 )
-from headcount.train.loaders import Batches, read_pools
+from headcount.train.loaders import Batches, Pool, read_pools
 from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
-from headcount.train.settings import Recipe
+from headcount.train.settings import DataSettings, OptimiserSettings, Recipe
 from headcount.train.torch_runtime import TorchRuntime
+from headcount.train.validation import validation_loss
 
 Say = Callable[[str], None]
-_MAY_DIFFER = frozenset({"output", "checkpoint_seconds", "log_steps", "threads", "device", "summary"})
+_MAY_DIFFER = frozenset({"output", "checkpoint_seconds", "log_steps", "threads", "device", "summary", "published"})
 """Settings that a resumed run may change: they do not change its result, or only as another machine would."""
+_DATA_MAY_DIFFER = frozenset({"cache_mb", "workers"})
 
 
 def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
     """Run a recipe and return its last checkpoint's folder.
 
-    The run's folder holds ``recipe.json``, TensorBoard events, and the checkpoints ``last-…`` and ``best-…``. The
+    The run's folder holds ``recipe.json``, ``images.json`` (the name of every image it learns from or is validated
+    on), TensorBoard events, and the checkpoints ``last-…`` and ``best-…``. The
     seed, the recipe and the data decide the result; when checkpoints fall does not.
 
     Raises:
@@ -63,9 +66,9 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
         raise InputError(f'There is no run in "{folder}" to resume: leave out --resume to start one.')
     if recipe.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device=cuda was asked for, but torch finds no GPU here: use device=cpu.")
-    unknown = recipe.data.sources.keys() - READERS.keys()
+    unknown = recipe.data.sources.keys() - DATA_SETS.keys()
     if unknown:
-        raise InputError(f'data.sources names "{min(unknown)}", which no reader has.{nearest(min(unknown), READERS)}')
+        raise InputError(f'data.sources names "{min(unknown)}", which no reader has.{nearest(min(unknown), DATA_SETS)}')
     saved = read_checkpoint(found) if resume and found is not None else None
     if saved is not None:
         _check_same_recipe(recipe, saved.state["recipe"], folder)
@@ -78,16 +81,18 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
     torch.manual_seed(recipe.seed)
     method = build_method(recipe.method, recipe.model)
     divisor = method.input_spec.size_divisor
-    if recipe.data.crop % divisor:
+    if any(side % divisor for side in recipe.data.crop_hw):
         raise InputError(f"data.crop is {recipe.data.crop}, but this network takes multiples of {divisor}.")
     if recipe.initialisation not in (None, "none") and saved is None:
-        method.initialise(Path(str(recipe.initialisation)).expanduser())
+        start = method.initialise(Path(str(recipe.initialisation)).expanduser())
+        say(f'Starting from "{recipe.initialisation}": {start}.')
     pools = read_pools(recipe.data)
     validation = {name: read_dataset(f"{name}={path}", "val") for name, path in recipe.data.sources.items()}
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (folder / "images.json").write_text(_record_of_images(pools, validation), encoding="utf-8")
     except OSError as error:
         raise InputError(f'The run\'s folder "{folder}" cannot be written ({error.strerror}).') from error
     run = _Run(recipe, method, fabric, folder, say)
@@ -185,9 +190,12 @@ class _Run:
         images = self.fabric.to_device(images.contiguous(memory_format=torch.channels_last))
         targets = self.fabric.to_device(targets)
         set_lr(self.optimiser, lr_factor(step, recipe))
-        losses = self.method.loss(self.wrapped.training_forward(images, targets), targets)
+        maps = self.wrapped.training_forward(images, targets)
+        losses = self.method.loss(maps, targets)
         if not torch.isfinite(losses["total"]):
-            raise HeadcountError(f"The loss is no longer finite at step {step}: lower optimiser.lr and resume.")
+            raise HeadcountError(
+                f"The loss is no longer finite at step {step}{_broken(maps)}: lower optimiser.lr and resume."
+            )
         self.optimiser.zero_grad()
         self.fabric.backward(losses["total"])
         norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=recipe.optimiser.clip_norm)
@@ -223,11 +231,16 @@ class _Run:
         epoch = self.step // self.recipe.steps_per_epoch
         due = epoch % self.recipe.validate_every == 0 or epoch == self.recipe.epochs
         if due and any(validation.values()):
-            reports = {name: self._validate(name, scenes) for name, scenes in validation.items() if scenes}
-            # Sets of different density weigh alike: the mean error relative to each set's mean count.
-            score = sum(report.result.mae / _mean_count(report) for report in reports.values()) / len(reports)
-            maes = {name: round(report.result.mae, 3) for name, report in reports.items()}
-            self.history.append({"step": self.step, "score": score, "mae": maes})
+            if self.method.counts:
+                reports = {name: self._validate(name, scenes) for name, scenes in validation.items() if scenes}
+                # Sets of different density weigh alike: the mean error relative to each set's mean count.
+                score = sum(report.result.mae / _mean_count(report) for report in reports.values()) / len(reports)
+                found = {"mae": {name: round(report.result.mae, 3) for name, report in reports.items()}}
+            else:
+                losses = {name: self._validate_loss(name, scenes) for name, scenes in validation.items() if scenes}
+                score = sum(losses.values()) / len(losses)
+                found = {"loss": losses}
+            self.history.append({"step": self.step, "score": score, **found})
             if score < self.best:
                 self.best = score
                 write_checkpoint(self.folder, "best", self._state())
@@ -247,6 +260,13 @@ class _Run:
         result = report.result
         self.say(f"validation {name}: MAE {result.mae:.2f} RMSE {result.rmse:.2f} bias {result.bias:+.2f}")
         return report
+
+    def _validate_loss(self, name: str, scenes: list[Scene]) -> float:
+        recipe = self.recipe
+        loss = validation_loss(self.averaged, scenes, recipe.data, batch=recipe.batch, seed=recipe.seed)
+        self.writer.add_scalar(f"val-{name}/loss", loss, self.step)
+        self.say(f"validation {name}: loss {loss:.4f}")
+        return loss
 
     def checkpoint(self) -> Path:
         """Write the state as ``last``."""
@@ -274,12 +294,29 @@ class _Run:
         )
 
 
+def _record_of_images(pools: Sequence[Pool], validation: Mapping[str, Sequence[Scene]]) -> str:
+    seen = {"train": {pool.name: [scene.name for scene in pool.scenes] for pool in pools}}
+    seen["val"] = {name: [scene.name for scene in scenes] for name, scenes in validation.items()}
+    return json.dumps(seen, indent=1) + "\n"
+
+
+def _broken(maps: Mapping[str, Tensor]) -> str:
+    """Which of the network's maps holds NaN or infinity, in words."""
+    names = [name for name, values in maps.items() if not torch.isfinite(values).all()]
+    return f' (the map "{names[0]}" is not)' if names else ""
+
+
 def _mean_count(report: CountingReport) -> float:
     return max(1.0, sum(image.true for image in report.images) / len(report.images))
 
 
 def _check_same_recipe(recipe: Recipe, saved: dict[str, Any], folder: Path) -> None:
     now = json.loads(recipe.model_dump_json())
+    # A run that is older than a setting of the data or the optimiser had what is now its default.
+    kinds = {"data": DataSettings, "optimiser": OptimiserSettings}
+    saved = saved | {key: kind().model_dump(mode="json") | saved.get(key, {}) for key, kind in kinds.items()}
+    for either in (now, saved):
+        either["data"] = {key: value for key, value in either["data"].items() if key not in _DATA_MAY_DIFFER}
     for key in now:
         if key not in _MAY_DIFFER and now[key] != saved.get(key):
             raise InputError(

@@ -13,7 +13,8 @@ from headcount.train.settings import OptimiserSettings, Recipe
 def lr_factor(step: int, recipe: Recipe) -> float:
     """What the learning rate is multiplied by at a step.
 
-    A linear warm-up, then ``cosine`` to zero over the run, ``steps`` down every so many epochs, or ``constant``.
+    A linear warm-up, then ``cosine`` to zero over the run, ``steps`` down every so many epochs, ``polynomial`` to zero
+    over the run, ``exponential`` by the epoch, or ``constant``.
     """
     settings = recipe.optimiser
     if step < settings.warmup_steps:
@@ -25,6 +26,11 @@ def lr_factor(step: int, recipe: Recipe) -> float:
     if settings.schedule == "steps":
         epoch = step // recipe.steps_per_epoch
         return float(settings.step_factor ** (epoch // settings.step_epochs))
+    if settings.schedule == "polynomial":
+        done = (step - settings.warmup_steps) / max(1, recipe.total_steps - settings.warmup_steps)
+        return float((1 - min(1.0, done)) ** settings.polynomial_power)
+    if settings.schedule == "exponential":
+        return float(settings.epoch_factor ** (step // recipe.steps_per_epoch))
     return 1.0
 
 

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.settings import Settings, checked
+
+Chance = Annotated[float, Field(ge=0, le=1)]
+Percentage = Annotated[float, Field(ge=0, le=100)]
+Measure = Annotated[float, Field(ge=0)]
 
 
 class DataSettings(Settings):
@@ -24,14 +28,42 @@ class DataSettings(Settings):
     painted_scenes: int = Field(default=0, ge=0)
     """Painted scenes to learn from beside the photographs, with seeds from ``painted_seed`` up."""
     painted_seed: int = Field(default=100_000, ge=0, lt=2**63)
-    crop: int = Field(default=320, ge=32)
-    """Side of a crop, in pixels."""
+    crop: int | tuple[int, int] = 320
+    """Side of a square crop, or [height, width], in pixels."""
     scale: tuple[float, float] = (0.6, 1.5)
+    """Bounds of the factor by which an image is scaled; a JPEG is decoded smaller where the factor is at most 0.5."""
+    min_context: int = Field(default=1, ge=1)
+    """Pixels of the photograph that a crop shows at least, each way: bounds the factor above."""
+    min_visible: Chance = 0.0
+    """A head of whose box the crop's border leaves a smaller share than this is dropped; without boxes, none is."""
     mirror: bool = True
     colour: float = Field(default=0.2, ge=0, le=1)
     gray: float = Field(default=0.1, ge=0, le=1)
+    blur: Chance = 0.0
+    """Chance that a crop is blurred, by a Gaussian of a standard deviation within ``blur_sigma_px``."""
+    blur_sigma_px: tuple[float, float] = (0.3, 1.5)
+    noise: Chance = 0.0
+    """Chance of a sensor's noise, its standard deviation within ``noise_std`` (of values from 0 to 255)."""
+    noise_std: tuple[float, float] = (1.0, 10.0)
+    jpeg: Chance = 0.0
+    """Chance that a crop is saved as JPEG of a quality within ``jpeg_quality``, and read again."""
+    jpeg_quality: tuple[Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]] = (30, 95)
     cache_mb: int = Field(default=4000, ge=0)
     """Decoded images kept in memory, at most."""
+    workers: int = Field(default=2, ge=1)
+    """Threads that prepare batches, each one of its own; their number changes no batch."""
+
+    @property
+    def crop_hw(self) -> tuple[int, int]:
+        """(height, width) of a crop."""
+        return (self.crop, self.crop) if isinstance(self.crop, int) else self.crop
+
+    @field_validator("crop")
+    @classmethod
+    def _large_enough(cls, crop: int | tuple[int, int]) -> int | tuple[int, int]:
+        if (crop if isinstance(crop, int) else min(crop)) < 32:
+            raise ValueError("expected a side or [height, width], at least 32 pixels each")
+        return crop
 
     @field_validator("scale")
     @classmethod
@@ -39,6 +71,23 @@ class DataSettings(Settings):
         if not 0 < scale[0] <= scale[1]:
             raise ValueError("expected [smallest, largest], both above 0")
         return scale
+
+    @field_validator("blur_sigma_px", "noise_std", "jpeg_quality")
+    @classmethod
+    def _bounds(cls, bounds: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= bounds[0] <= bounds[1]:
+            raise ValueError("expected [smallest, largest], neither below 0")
+        return bounds
+
+    @field_validator("min_context")
+    @classmethod
+    def _attainable(cls, min_context: int, info: ValidationInfo) -> int:
+        crop, scale = info.data.get("crop"), info.data.get("scale")
+        if crop is not None and scale is not None:
+            side = crop if isinstance(crop, int) else min(crop)
+            if min_context * scale[0] > side:
+                raise ValueError(f"a crop of {side} pixels never shows so many at a scale of {scale[0]:g} or more")
+        return min_context
 
 
 class OptimiserSettings(Settings):
@@ -50,15 +99,35 @@ class OptimiserSettings(Settings):
     weight_decay: float = Field(default=1e-2, ge=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     clip_norm: float = Field(default=5.0, gt=0)
-    schedule: Literal["cosine", "steps", "constant"] = "cosine"
+    schedule: Literal["cosine", "steps", "polynomial", "exponential", "constant"] = "cosine"
     cosine_epochs: int | None = Field(default=None, ge=1)
     """Length of the cosine where the run ends before it, for another recipe to go on from; else the run's own."""
     warmup_steps: int = Field(default=100, ge=0)
     step_epochs: int = Field(default=20, ge=1)
     """``steps``: the rate falls by ``step_factor`` every so many epochs."""
     step_factor: float = Field(default=0.1, gt=0, le=1)
+    polynomial_power: float = Field(default=0.9, gt=0)
+    """``polynomial``: the rate is that power of the share of the steps still to come; IIM's authors take 0.9."""
+    epoch_factor: float = Field(default=0.99, gt=0, le=1)
+    """``exponential``: the rate falls by this factor every epoch; the paper on IIM says 0.99."""
     then_sgd_after_epoch: int | None = Field(default=None, ge=0)
     """Adam up to this epoch, then SGD with ``momentum`` (the mask-aware paper: 10)."""
+
+
+class Published(Settings):
+    """What a paper reports of an experiment: a row of a table. Shares are percentages."""
+
+    row: str = Field(min_length=1)
+    """Where it stands: ``Table 4 of …``."""
+    data: str = Field(min_length=1)
+    split: Literal["val", "test"]
+    f1: Percentage | None = None
+    precision: Percentage | None = None
+    recall: Percentage | None = None
+    mae: Measure | None = None
+    rmse: Measure | None = None
+    """The papers of this field call it MSE."""
+    nae: Measure | None = None
 
 
 class Recipe(Settings):
@@ -66,6 +135,8 @@ class Recipe(Settings):
 
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
     summary: str = ""
+    published: tuple[Published, ...] = ()
+    """What is to be reached, one entry for each row of a paper that the experiment stands in."""
     method: str = "mask_aware"
     model: dict[str, Any] = Field(default_factory=dict)
     initialisation: str | None = None
@@ -118,16 +189,16 @@ def recipe_path(name: str) -> Path:
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe with ``key=value`` overrides, dotted keys reaching inside (``optimiser.lr=1e-3``).
 
+    A recipe may say ``base: OTHER``, a shipped recipe or a file beside it, and then holds only what differs: its keys
+    take the place of the other's, those under ``data``, ``model`` and ``optimiser`` one by one. ``name``, ``summary``
+    and ``published`` are each recipe's own.
+
     Raises:
-        InputError: no such recipe, no YAML, or a key that is unknown or of the wrong type, by its name.
+        InputError: no such recipe, no YAML, a key that is unknown or of the wrong type, by its name, or recipes that
+            start from each other.
     """
     path = recipe_path(name)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f'"{path}" is no YAML: {str(error).splitlines()[0]}.') from error
-    if not isinstance(values, dict):
-        raise InputError(f'"{path}" must hold "key: value" lines, but holds {type(values).__name__}.')
+    values = _read_values(path)
     for override in overrides:
         _override(values, override)
     recipe = checked(Recipe, values, str(path))
@@ -135,6 +206,49 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
 
     checked(method_class(recipe.method).settings_type, recipe.model, str(path), prefix="model.")
     return recipe
+
+
+_OWN, _MERGED = ("name", "summary", "published"), ("data", "model", "optimiser")
+
+
+def _read_values(path: Path, *above: Path) -> dict[str, Any]:
+    """What a recipe's file says, put over what its base says; ``above`` are the recipes that start from it."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, OSError, ValueError, RecursionError, TypeError, AttributeError, LookupError) as error:
+        # Beside what is no YAML: a date that is none, a number of thousands of digits, lists in lists in lists.
+        said = [*str(error).splitlines(), type(error).__name__]
+        raise InputError(f'"{path}" is no YAML: {said[0]}.') from error
+    if not isinstance(values, dict):
+        raise InputError(f'"{path}" must hold "key: value" lines, but holds {type(values).__name__}.')
+    if "base" not in values:
+        return values
+    base = values.pop("base")
+    if not isinstance(base, str):
+        raise InputError(f'"{path}": "base" must name one recipe, but it is {base!r}.')
+    chain = (*above, path)
+    below = _base_path(base, path)
+    if below.resolve() in {one.resolve() for one in chain}:
+        names = " → ".join(one.stem for one in (*chain, below))
+        raise InputError(f'"{path}" starts from itself ({names}): take out one "base".')
+    merged = {key: value for key, value in _read_values(below, *chain).items() if key not in _OWN}
+    for key, value in values.items():
+        inside = merged.get(key)
+        if key in _MERGED and isinstance(inside, dict) and isinstance(value, dict):
+            merged[key] = {**inside, **value}
+        else:
+            merged[key] = value
+    return merged
+
+
+def _base_path(base: str, of: Path) -> Path:
+    for beside in (of.parent / base, of.parent / f"{base}.yaml"):
+        if beside.is_file():
+            return beside
+    try:
+        return recipe_path(base)
+    except InputError as error:
+        raise InputError(f'"{of}" starts from "{base}", but: {error}') from error
 
 
 def _override(values: dict[str, Any], override: str) -> None:

@@ -1,0 +1,54 @@
+"""What decoders ask of the maps and settings they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headcount.core.errors import ModelError, nearest
+
+Typed = TypeVar("Typed")
+
+
+def read_settings(kind: type[Typed], settings: Mapping[str, float], decoder: str) -> Typed:
+    """A card's settings as the dataclass ``kind``, whose defaults give each its type.
+
+    Raises:
+        ModelError: a key is unknown; the nearest is suggested.
+    """
+    known: dict[str, Any] = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
+    for key in settings:
+        if key not in known:
+            raise ModelError(f'The {decoder} decoder has no setting "{key}".{nearest(key, known)}')
+    return kind(**{key: type(known[key])(value) for key, value in settings.items()})
+
+
+def read_map(
+    maps: Mapping[str, NDArray[np.float32]], name: str, stride: int, size_wh: tuple[int, int], decoder: str
+) -> NDArray[np.float32]:
+    """``maps[name]``, (1, h', w'), as the (⌈h/s⌉, ⌈w/s⌉) cells that the image has; its padding is cut off.
+
+    Raises:
+        ModelError: there is no such map, it is smaller than the image, or a map holds NaN or infinity.
+    """
+    if name not in maps:
+        raise ModelError(
+            f'The {decoder} decoder needs a map "{name}", but the model makes {", ".join(maps) or "none"}.'
+        )
+    for key, values in maps.items():
+        # Extremes carry NaN and infinity; a mask of all cells would take memory.
+        if values.size and not np.isfinite([values.min(), values.max()]).all():
+            raise ModelError(f'The map "{key}" holds values that are not finite: the weights are broken, export anew.')
+    width, height = size_wh
+    columns, rows = -(-width // stride), -(-height // stride)
+    values = maps[name]
+    if values.ndim != 3 or values.shape[0] != 1 or values.shape[1] < rows or values.shape[2] < columns:
+        raise ModelError(
+            f'The map "{name}" of a {width}×{height} image must be at least (1, {rows}, {columns}), but it is '
+            f"{values.shape}."
+        )
+    return values[0, :rows, :columns]

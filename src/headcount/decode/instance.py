@@ -1,0 +1,189 @@
+"""Instance maps: each connected component above the threshold is one head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from headcount.core.errors import ModelError, nearest
+from headcount.core.prediction import Prediction
+
+Labels = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSettings:
+    """What a card may say to this decoder.
+
+    ``threshold``: where the model makes no ``threshold`` map. ``min_area_px``: smaller components are no heads, in
+    pixels of the image. ``connectivity``: 4 or 8. ``split``: 1 splits components by their confidence peaks, which
+    are the highest within ``split_distance`` cells.
+    """
+
+    threshold: float = 0.5
+    min_area_px: float = 3.0
+    connectivity: int = 4
+    split: int = 0
+    split_distance: int = 3
+
+    @classmethod
+    def read(cls, settings: Mapping[str, float]) -> InstanceSettings:
+        """Typed settings from a card's.
+
+        Raises:
+            ModelError: a key is unknown or a value out of range.
+        """
+        known = {field.name: field.default for field in fields(cls)}
+        for key in settings:
+            if key not in known:
+                raise ModelError(f'The instances decoder has no setting "{key}".{nearest(key, known)}')
+        whole = {k: int(v) if isinstance(known[k], int) else float(v) for k, v in settings.items()}
+        typed = cls(**whole)  # type: ignore[arg-type]
+        if not 0 < typed.threshold < 1:
+            raise ModelError(f"threshold must lie between 0 and 1, but it is {typed.threshold}.")
+        if typed.connectivity not in (4, 8):
+            raise ModelError(f"connectivity must be 4 or 8, but it is {typed.connectivity}.")
+        if typed.split not in (0, 1) or not 1 <= typed.split_distance <= 64:
+            raise ModelError(
+                f"split must be 0 or 1 and split_distance from 1 to 64 cells, but they are {typed.split} and "
+                f"{typed.split_distance}."
+            )
+        return typed
+
+
+def decode_instances(
+    maps: Mapping[str, NDArray[np.float32]],
+    strides: Mapping[str, int],
+    settings: Mapping[str, float],
+    size_wh: tuple[int, int],
+) -> Prediction:
+    """One head for each connected component where ``confidence`` ≥ ``threshold``.
+
+    ``maps["confidence"]`` is (1, h', w') in 0…1; ``maps["threshold"]``, if there is one, is coarser, its stride a
+    multiple. Points are the components' centroids, in image pixels; boxes their bounding rectangles, which are those
+    of shrunken instances and no head sizes; scores their mean confidence. Row by row, from the top.
+
+    Raises:
+        ModelError: a map is missing, too small, or holds NaN or infinity; a setting is wrong.
+
+    >>> confidence = np.zeros((1, 4, 6), dtype=np.float32)
+    >>> confidence[0, 1:3, 1:3] = confidence[0, 1:3, 4:6] = 0.9
+    >>> found = decode_instances({"confidence": confidence}, {"confidence": 2}, {}, (12, 8))
+    >>> found.count, found.points_xy.tolist()
+    (2.0, [[4.0, 4.0], [10.0, 4.0]])
+    """
+    chosen = InstanceSettings.read(settings)
+    if "confidence" not in maps:
+        raise ModelError(f'The instances decoder needs a map "confidence", but got {", ".join(maps) or "none"}.')
+    for name, values in maps.items():
+        # Extremes carry NaN and infinity; a mask of all cells would take memory.
+        if values.size and not np.isfinite([values.min(), values.max()]).all():
+            raise ModelError(f'The map "{name}" holds values that are not finite: the weights are broken, export anew.')
+    stride = strides["confidence"]
+    columns, rows = -(-size_wh[0] // stride), -(-size_wh[1] // stride)
+    confidence = maps["confidence"]
+    if confidence.ndim != 3 or confidence.shape[0] != 1 or confidence.shape[1] < rows or confidence.shape[2] < columns:
+        raise ModelError(
+            f'The map "confidence" of a {size_wh[0]}×{size_wh[1]} image must be at least (1, {rows}, {columns}), but '
+            f"it is {confidence.shape}."
+        )
+    if "threshold" in maps:
+        binary = _above_map(confidence[0], maps["threshold"], strides["threshold"] // stride)
+    else:
+        binary = (confidence[0] >= np.float32(chosen.threshold)).astype(np.uint8)
+    binary, confidence = binary[:rows, :columns], confidence[:, :rows, :columns]
+    row, column, of = _components(np.ascontiguousarray(binary), chosen.connectivity)
+    if chosen.split and len(row):
+        of = _split(confidence[0], row, column, of, chosen.split_distance)
+    return _prediction(confidence[0], row, column, of, stride, chosen.min_area_px, size_wh)
+
+
+def _above_map(confidence: NDArray[np.float32], threshold: NDArray[np.float32], factor: int) -> NDArray[np.uint8]:
+    """Confidence ≥ threshold, each threshold that of ``factor``×``factor`` cells; the threshold is never enlarged."""
+    height, width = confidence.shape
+    if factor < 1 or threshold.shape != (1, height // factor, width // factor) or height % factor or width % factor:
+        raise ModelError(
+            f'The map "threshold" must be a whole fraction of "confidence", {confidence.shape}, but it is '
+            f"{threshold.shape}."
+        )
+    blocks = confidence.reshape(height // factor, factor, width // factor, factor)
+    above = np.empty(blocks.shape, np.uint8)
+    np.greater_equal(blocks, threshold[0][:, None, :, None], out=above.view(np.bool_))
+    return above.reshape(height, width)
+
+
+def _components(
+    binary: NDArray[np.uint8], connectivity: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Row, column and component (from 0) of every set cell."""
+    _, labels = cv2.connectedComponents(binary, connectivity=connectivity, ltype=cv2.CV_32S)
+    cells = np.flatnonzero(labels)
+    row, column = np.divmod(cells, binary.shape[1])
+    return row, column, labels.ravel()[cells].astype(np.intp) - 1
+
+
+def _split(
+    confidence: NDArray[np.float32],
+    row: NDArray[np.intp],
+    column: NDArray[np.intp],
+    of: NDArray[np.intp],
+    distance: int,
+) -> NDArray[np.intp]:
+    """Components anew: those with several confidence peaks are divided, each cell to its nearest peak within."""
+    smooth = cv2.GaussianBlur(confidence, (0, 0), max(0.5, distance / 3), borderType=cv2.BORDER_REPLICATE)
+    window = np.ones((2 * distance + 1, 2 * distance + 1), np.uint8)
+    highest = cv2.dilate(smooth, window)
+    is_peak = smooth[row, column] >= highest[row, column] * np.float32(1 - 1e-6)
+    parts = of.copy()
+    peaks = np.flatnonzero(is_peak)
+    several = np.flatnonzero(np.bincount(of[peaks], minlength=of.max() + 1) > 1)
+    next_label = int(of.max()) + 1
+    order = np.argsort(of, kind="stable")
+    bounds = np.searchsorted(of[order], np.stack([several, several + 1]))
+    for start, stop in bounds.T:
+        cells = order[start:stop]
+        own = cells[is_peak[cells]]
+        centres = np.stack([column[own], row[own]], axis=1).astype(np.float64)
+        part = cKDTree(centres).query(np.stack([column[cells], row[cells]], axis=1).astype(np.float64))[1]
+        parts[cells] = next_label + part
+        next_label += len(own)
+    return np.unique(parts, return_inverse=True)[1].astype(np.intp)
+
+
+def _prediction(
+    confidence: NDArray[np.float32],
+    row: NDArray[np.intp],
+    column: NDArray[np.intp],
+    of: NDArray[np.intp],
+    stride: int,
+    min_area_px: float,
+    size_wh: tuple[int, int],
+) -> Prediction:
+    number = int(of.max()) + 1 if len(of) else 0
+    area = np.bincount(of, minlength=number)  # cells
+    kept = np.flatnonzero(area * stride**2 >= min_area_px)
+    x = (np.bincount(of, column, minlength=number)[kept] / area[kept] + 0.5) * stride
+    y = (np.bincount(of, row, minlength=number)[kept] / area[kept] + 0.5) * stride
+    scores = np.bincount(of, confidence[row, column], minlength=number)[kept] / area[kept]
+    low, high = np.full((2, number), np.iinfo(np.intp).max), np.full((2, number), -1)
+    for axis, values in enumerate((column, row)):
+        np.minimum.at(low[axis], of, values)
+        np.maximum.at(high[axis], of, values)
+    corners = np.stack([*(low[:, kept] * stride), *((high[:, kept] + 1) * stride)], axis=1).astype(np.float64)
+    width, height = size_wh
+    limit = np.array([width, height], dtype=np.float64)
+    # The last cells may reach beyond the image.
+    points = np.clip(np.stack([x, y], axis=1), 0.5, limit - 0.5)
+    return Prediction(
+        count=float(len(kept)),
+        size_wh=size_wh,
+        points_xy=points,
+        points_kind="heads",
+        scores=scores,
+        boxes_xyxy=np.minimum(corners, np.tile(limit, 2)),
+    )

@@ -1,0 +1,58 @@
+"""RAZ_Loc's targets on IIM's network: cross-shaped labels (Table 5 of "Learning Independent Instance Maps…").
+
+The labels, the weighted cross-entropy and the decoding of the localization branch of Liu et al., "Recurrent Attentive
+Zooming for Joint Crowd Counting and Precise Localization"; neither its network nor its zooming.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from headcount.core.card import DecoderSpec, OutputSpec
+from headcount.core.scene import Scene
+from headcount.models.confidence import Positive, PredictorMethod, PredictorSettings
+from headcount.models.method import TargetMaps
+from headcount.targets.cross import cross_map
+
+
+class RazLocSettings(PredictorSettings):
+    """Options of the cross labels; the defaults are the paper's VGG-16."""
+
+    positive_weight: Positive = 100.0
+    """Weight of a cross's cells in the cross-entropy: they are one in hundreds, and no two people click the same
+    pixel, so unweighted no cell reaches the threshold."""
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    """Of the 3×3 average."""
+
+
+class RazLoc(PredictorMethod):
+    """(b, 3, h, w) → ``cross`` (b, 1, h/s, w/s) in 0…1, the chance that a cell belongs to a head's cross."""
+
+    settings_type = RazLocSettings
+
+    def __init__(self, settings: RazLocSettings) -> None:
+        super().__init__(settings)
+        self.settings = settings
+        self.outputs = (OutputSpec(name="cross", stride=settings.map_stride),)
+        self.decoder = DecoderSpec(name="raz_loc", settings={"threshold": settings.threshold})
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return {"cross": torch.sigmoid(self.feature_and_logits(images)[1])}
+
+    def training_forward(self, images: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {"cross_logits": self.feature_and_logits(images)[1]}
+
+    def targets(self, scene: Scene) -> TargetMaps:
+        stride = self.settings.map_stride
+        return {"cross": cross_map(scene.points_xy, scene.size_wh, stride=stride, region=scene.region)[None]}
+
+    def loss(self, maps: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        logits = maps["cross_logits"].float()
+        weight = logits.new_tensor(self.settings.positive_weight)
+        loss = F.binary_cross_entropy_with_logits(logits, targets["cross"], pos_weight=weight)
+        return {"total": loss, "cross": loss}

@@ -1,0 +1,1 @@
+"""How large heads are where they stand."""

@@ -1,0 +1,97 @@
+"""Validation by the method's loss, for methods that count nobody; one such run from training to boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from headcount.core.scene import Scene
+from headcount.data.registry import read_dataset
+from headcount.infer.sizes import load_sizes
+from headcount.models.method import build_method
+from headcount.synth import paint_scene
+from headcount.train import loop
+from headcount.train.checkpoint import find_checkpoint, read_checkpoint
+from headcount.train.export import export_checkpoint
+from headcount.train.loop import train
+from headcount.train.settings import DataSettings, load_recipe
+from headcount.train.validation import validation_loss
+
+SMALL = {"backbone": "test_efficientnet", "front": "pyramid", "width": 8, "back_end": [16], "deviation": "l1"}
+DATA = DataSettings(crop=64)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def _scenes() -> list[Scene]:
+    return [paint_scene(seed, size_wh=(128, 96), count=8) for seed in range(5)]
+
+
+def test_it_is_the_same_every_time_and_depends_on_weights_and_seed() -> None:
+    torch.manual_seed(0)
+    method = build_method("head_scale", SMALL)
+    losses = [validation_loss(method.train(), _scenes(), DATA, batch=2, seed=seed) for seed in (1, 1, 2)]
+    assert losses[0] == losses[1] != losses[2]
+    assert not method.training
+    with torch.no_grad():
+        next(p for name, p in method.named_parameters() if name == "head.last.bias").add_(1)
+    assert validation_loss(method, _scenes(), DATA, batch=2, seed=1) != losses[0]
+
+
+def test_scenes_without_heads_cost_nothing() -> None:
+    method = build_method("head_scale", SMALL)
+    blank = Scene(np.zeros((64, 64, 3), np.uint8), boxes_xyxy=np.zeros((0, 4)))
+    assert validation_loss(method, [blank], DATA, batch=4, seed=1) == 0
+
+
+@pytest.mark.slow
+def test_a_run_from_training_to_boxes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = tmp_path / "sizes.yaml"
+    recipe.write_text(
+        yaml.safe_dump(
+            {
+                "name": "sizes", "method": "head_scale", "model": SMALL, "initialisation": "none",
+                "data": {"sources": {"points": "unread"}, "painted_scenes": 4, "shares": {"points": 0}, "crop": 96},
+                "optimiser": {"lr": 0.01, "warmup_steps": 2}, "batch": 4, "steps_per_epoch": 6, "epochs": 2,
+                "ema": 0.5, "threads": 1, "device": "cpu", "log_steps": 1, "seed": 3, "output": str(tmp_path / "run"),
+            }
+        ),
+        encoding="utf-8",
+    )  # fmt: skip
+
+    def read(spec: str, split: str) -> list[Scene]:
+        return _scenes() if split == "val" else read_dataset(spec, split)
+
+    monkeypatch.setattr(loop, "read_dataset", read)
+    monkeypatch.setattr("headcount.train.loaders.read_dataset", lambda spec, split: _scenes())
+    said: list[str] = []
+    train(load_recipe(str(recipe)), say=said.append)
+    assert sum(line.startswith("validation points: loss ") for line in said) == 2
+    best = find_checkpoint(tmp_path / "run", "best")
+    assert best is not None
+    state = read_checkpoint(best).state
+    assert state["best"] == min(entry["score"] for entry in state["history"])
+    assert set(state["history"][0]) == {"step", "score", "loss"}
+
+    export_checkpoint(tmp_path / "run", tmp_path / "sizes.onnx")
+    picture = paint_scene(9, size_wh=(160, 96), count=6)
+    Image.fromarray(picture.pixels()).save(tmp_path / "a.png")
+    scene = Scene(tmp_path / "a.png", picture.points_xy)
+    by_runtime = [
+        load_sizes(tmp_path / "sizes.onnx", runtime=name, precision="f32").sides(scene)
+        for name in ("openvino", "onnxruntime")
+    ]
+    by_runtime.append(load_sizes(tmp_path / "sizes.safetensors", runtime="torch", precision="f32").sides(scene))
+    for sides in by_runtime:
+        np.testing.assert_allclose(sides, by_runtime[0], rtol=1e-2)
