@@ -82,6 +82,3 @@ def test_what_cannot_be_evaluated() -> None:
         evaluate_counting(Off([]), [], data="x", split="val")
     with pytest.raises(ModelError, match=r"IMG_1.*too large"):
         evaluate_counting(Fails(), scenes([1, 2]))
-    region = Scene(np.zeros((4, 4, 3), np.uint8), region=np.ones((4, 4), bool), name="mall")
-    with pytest.raises(InputError, match="region"):
-        evaluate_counting(Off([0]), [region])

@@ -19,3 +19,10 @@ class Precision(StrEnum):
     auto = "auto"
     f32 = "f32"
     bf16 = "bf16"
+
+
+class Matching(StrEnum):
+    """Which of the maximum matchings of predictions and heads is found."""
+
+    fast = "fast"
+    reference = "reference"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headcount.cli.choices import Device, Precision
+from headcount.cli.choices import Device, Matching, Precision
 
 if TYPE_CHECKING:
     from headcount.core.scene import Scene
@@ -15,10 +15,24 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A shipped model's name, or a model file.")],
-    data: Annotated[
-        list[str], typer.Option(metavar="NAME=PATH", help="As in shanghaitech-b=/data/ShanghaiTech; may be repeated.")
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A shipped model's name, a model file, or an NWPU prediction file (.txt)."
+        ),
     ],
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=PATH",
+            help="As in shanghaitech-b=/data/ShanghaiTech; may be repeated. Needed for a model.",
+            show_default=False,
+        ),
+    ] = None,
+    ground_truth: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The NWPU ground truth of a prediction file.", show_default=False),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -37,23 +51,49 @@ def evaluate(
     levels: Annotated[
         str | None, typer.Option(metavar="300,700", help="Upper bounds of the density levels; else the data set's own.")
     ] = None,
+    localization: Annotated[
+        bool,
+        typer.Option(
+            "--localization", help="Score a density map's peaks as heads, too; and the mean over 1–100 px (UCF-QNRF)."
+        ),
+    ] = False,
+    matcher: Annotated[
+        Matching, typer.Option(help="Which pairs are found: it changes the recall by level, never P, R, F1.")
+    ] = Matching.fast,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is already there.")] = False,
 ) -> None:
-    """Measure how well a model counts: MAE, RMSE, NAE, bias, by density level."""
+    """Measure how well a model counts and locates: MAE, RMSE, NAE, bias; precision, recall, F1.
+
+    headcount evaluate predictions.txt --ground-truth val_gt_loc.txt
+    """
     from headcount import __version__
     from headcount.cli.files import refuse_report, write_report
+    from headcount.cli.localization import evaluate_file, is_prediction_file, localization_lines
     from headcount.cli.terminal import output_console
     from headcount.core.errors import InputError
     from headcount.data.registry import parse_spec, read_dataset
+    from headcount.evaluate.localization import evaluate_localization
+    from headcount.evaluate.localization_run import RecordsPoints
     from headcount.infer.counter import load
 
+    if is_prediction_file(model, ground_truth):
+        if ground_truth is None:
+            raise InputError(f'"{model}" is a prediction file: name its truth with --ground-truth FILE.')
+        if data or plots is not None:
+            raise InputError("--data and --plots go with a model, not with a prediction file: leave them out.")
+        evaluate_file(
+            Path(model), ground_truth, matcher=matcher.value, mean=localization, output=output, force=force
+        )  # fmt: skip
+        return
+    if not data:
+        raise InputError("A model is measured on data: add --data NAME=PATH, as in shanghaitech-b=/data/ShanghaiTech.")
     bounds = None if levels is None else _bounds(levels)
     refuse_report(output, force=force)
     counter = load(model, device=device.value, runtime=runtime, precision=precision.value)
     sets: dict[tuple[str, str], list[Scene]] = {}
     for spec in data:
         name, path = parse_spec(spec)
-        own = name == "points"
+        own = name in ("points", "boxes", "video")  # one file, which has no splits of its own
         label = (f"{name}-{path.stem}", split or "all") if own else (name, split or "val")
         if label in sets:
             raise InputError(f'"{label[0]}" is given twice: evaluate one copy of it at a time.')
@@ -65,15 +105,32 @@ def evaluate(
             plot_paths(plots, name, of_split, overwrite=force)
     ran_on = {key: str(getattr(counter.runtime, key)) for key in ("name", "device", "precision")}
     reports: list[CountingReport] = []
+    contents: list[dict[str, Any]] = []
     out = output_console()
     try:
         for (name, of_split), scenes in sets.items():
-            report = _measured(counter, scenes, name, of_split, bounds)
+            recorder = RecordsPoints(counter)
+            report = _measured(recorder, scenes, name, of_split, bounds)
             if reports:
                 out.print()
             out.print("\n".join(report_lines(report)), soft_wrap=True)
             out.print(f"  counted by {ran_on['name']} on {ran_on['device']} in {ran_on['precision']}")
             reports.append(report)
+            contents.append(report.to_dict())
+            if recorder.locates_heads or (localization and "none" not in recorder.kinds):
+                located = evaluate_localization(recorder.images, matcher=matcher.value, mean=localization)
+                what = [] if recorder.locates_heads else ["note: the points are peaks of a density map, not heads"]
+                out.print("\n".join(["", *what, *localization_lines(located)]), soft_wrap=True)
+                if plots is not None:
+                    from headcount.evaluate.localization_plots import save_localization_plots
+
+                    pictures = save_localization_plots(
+                        located, recorder.scenes, plots, f"{name}-{of_split}", overwrite=force
+                    )
+                    out.print(f"wrote {len(pictures)} pictures of located heads to {plots}", soft_wrap=True)
+                contents[-1]["located"] = {"points": sorted(recorder.kinds), **located.to_dict()}
+            elif localization:
+                out.print("  the model says nowhere where heads are: no localization figures")
             if plots is not None:
                 from headcount.evaluate.plots import save_plots
 
@@ -81,7 +138,7 @@ def evaluate(
                     out.print(f"wrote {path}", soft_wrap=True)
     finally:  # an error on the second data set does not cost the first
         if output is not None and reports:
-            content = {"headcount": __version__, "runtime": ran_on, "reports": [report.to_dict() for report in reports]}
+            content = {"headcount": __version__, "runtime": ran_on, "reports": contents}
             write_report(output, content)
             out.print(f"wrote {output}", soft_wrap=True)
 

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 from headcount.core.errors import InputError, ModelError
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
-from headcount.data.catalogue import CATALOGUE
+from headcount.data.catalogue import find_entry
 from headcount.evaluate.counting import GENERAL_LEVELS, CountingResult, counting_result
 from headcount.evaluate.game import region_errors
+from headcount.evaluate.region import inside_region
 
 PROTOCOL = "whole images; truth is the number of annotated heads"
 Progress = Callable[[int, int], None]
@@ -103,7 +104,8 @@ def default_levels(data: str) -> tuple[int, ...]:
     >>> default_levels("shanghaitech-a"), default_levels("points")
     ((300, 700), (0, 10, 50, 100, 300, 700))
     """
-    return (CATALOGUE[data].levels if data in CATALOGUE else ()) or GENERAL_LEVELS
+    entry = find_entry(data)
+    return (entry.levels if entry is not None else ()) or GENERAL_LEVELS
 
 
 def evaluate_counting(
@@ -122,10 +124,11 @@ def evaluate_counting(
 
     ``bounds`` are the inclusive upper bounds of the density levels (those of ``data`` where None), ``game_levels``
     the L for which GAME is computed. Density maps are dropped image by image, except those of the ``keep_worst``
-    worst images. ``progress`` is told (done, all).
+    worst images. Where a scene has a region of interest, only what lies inside is judged. ``progress`` is told
+    (done, all).
 
     Raises:
-        InputError: there is no scene, a scene has a region of interest, or its image cannot be read.
+        InputError: there is no scene, its image cannot be read, or ``inside_region`` cannot be applied.
         ModelError: the model fails on an image, which is named.
     """
     if not scenes:
@@ -134,17 +137,17 @@ def evaluate_counting(
     region_sums: dict[int, float] | None = dict.fromkeys(game_levels, 0.0)
     # A heap of the worst so far; the index makes ties fall to the earlier image and keeps scenes from comparing.
     worst: list[tuple[float, int, WorstImage]] = []
-    model = ""
-    for index, scene in enumerate(scenes):
-        if scene.region is not None:
-            raise InputError(f'"{scene.name}" has a region of interest, which this evaluation does not obey yet.')
+    model, in_regions = "", 0
+    for index, whole in enumerate(scenes):
         start = time.perf_counter()
-        name = scene.name or scene.source or f"image {index + 1}"
+        name = whole.name or whole.source or f"image {index + 1}"
         try:
-            prediction = counter.count(scene)
+            prediction = counter.count(whole)
         except ModelError as error:  # one about the image itself names its file
             raise ModelError(f'"{name}": {error}') from error
         time_ms = 1000 * (time.perf_counter() - start)
+        scene, prediction = inside_region(whole, prediction)
+        in_regions += scene.region is not None
         model = prediction.model or model
         image = ImageResult(name, scene.count, float(prediction.count), prediction.size_wh, time_ms)
         images.append(image)
@@ -165,7 +168,7 @@ def evaluate_counting(
         model=model,
         data=data,
         split=split,
-        protocol=PROTOCOL,
+        protocol=PROTOCOL if not in_regions else f"{PROTOCOL}; {in_regions} of them inside their regions of interest",
         result=replace(result, game={level: total / len(images) for level, total in (region_sums or {}).items()}),
         images=tuple(images),
         worst=tuple(entry[2] for entry in sorted(worst, key=lambda entry: entry[:2], reverse=True)),
