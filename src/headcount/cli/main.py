@@ -14,6 +14,7 @@ from headcount.cli.count import count
 from headcount.cli.datasets import app as datasets_app
 from headcount.cli.demo import demo
 from headcount.cli.evaluate import evaluate
+from headcount.cli.label import app as label_app
 from headcount.cli.models import export, import_app, models
 from headcount.cli.train import train
 from headcount.core.errors import HeadcountError
@@ -51,6 +52,7 @@ app.command(rich_help_panel="Count")(demo)
 app.command(rich_help_panel="Count")(models)
 app.command(rich_help_panel="Measure")(evaluate)
 app.add_typer(datasets_app, name="datasets", rich_help_panel="Measure")
+app.add_typer(label_app, name="label", rich_help_panel="Label")
 app.command(rich_help_panel="Train (needs the train extra)")(train)
 app.command(rich_help_panel="Train (needs the train extra)")(export)
 app.add_typer(import_app, name="import", rich_help_panel="Train (needs the train extra)")
