@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from headcount.core.errors import InputError, ModelError
 from headcount.core.scene import Scene
@@ -29,7 +31,11 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "head_scale": {
         "layer3": {"backbone": "test_resnet", "front": "layer3", "back_end": [16]},
         "pyramid": {
-            "backbone": "test_efficientnet", "front": "pyramid", "width": 16, "back_end": [16, 16], "deviation": "l1",
+            "backbone": "test_efficientnet",
+            "front": "pyramid",
+            "width": 16,
+            "back_end": [16, 16],
+            "deviation": "l1",
         },
     },
     "iim": {
@@ -230,3 +236,19 @@ def test_an_unknown_option_is_refused(name: str) -> None:
 def test_an_unknown_method_names_the_nearest() -> None:
     with pytest.raises(InputError, match=r'"mask_awar" is no method.*"mask_aware"'):
         method_class("mask_awar")
+
+
+def test_a_method_may_start_from_the_backbone_of_another(tmp_path: Path) -> None:
+    small = {"predictor": "test_efficientnet", "map_stride": 2, "threshold_widths": [8, 4, 4]}
+    strides = {"backbone": "test_efficientnet", "backbone_options": {"strides": [8, 16, 32]}, "width": 8}
+    torch.manual_seed(5)
+    counter, locator = build_method("mask_aware", strides), build_method("iim", small)
+    file = tmp_path / "counter.safetensors"
+    save_file({k: v for k, v in counter.state_dict().items() if not k.endswith("num_batches_tracked")}, file)
+    head = locator.state_dict()["head.norm.weight"].clone()
+    assert locator.initialise(file) == "the backbone of another method"
+    lent = {k: v for k, v in counter.state_dict().items() if k.startswith("backbone.") and v.is_floating_point()}
+    assert all(torch.equal(locator.state_dict()[key], value) for key, value in lent.items())
+    assert torch.equal(locator.state_dict()["head.norm.weight"], head)
+    with pytest.raises(ModelError, match="its backbone is another"):
+        build_method("iim", {"predictor": "test_resnet", "map_stride": 2}).initialise(file)

@@ -189,6 +189,27 @@ def test_measured_figures_go_into_the_card(tmp_path: Path) -> None:
     assert [(r.metric, r.value) for r in card.results] == [("MAE", 1.235), ("RMSE", 2.0), ("bias", -1.0)]
 
 
+def test_located_heads_go_into_the_card_but_peaks_do_not(tmp_path: Path) -> None:
+    radii = [{"radius": "sigma_l", "f1": 0.81239}, {"radius": "8px", "f1": 0.5}]
+    for points, expected in ((["heads"], [("F1 at σ_l", 0.812), ("F1 at 8px", 0.5)]), (["peaks"], [])):
+        located = {"points": points, "protocol": "maximum matching", "localization": radii}
+        report = {"reports": [{**REPORT["reports"][0], "located": located}]}
+        (tmp_path / "r.json").write_text(json.dumps(report), encoding="utf-8")
+        results = [result for result in read_report(tmp_path / "r.json") if result.metric.startswith("F1")]
+        assert [(result.metric, result.value) for result in results] == expected
+        assert all(result.protocol == "maximum matching" for result in results)
+
+
+@pytest.mark.usefixtures("_without_onnx")
+def test_calibrated_settings_of_the_decoder_go_into_the_card(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run", VARIANTS["solution5"])
+    card = export_checkpoint(run, tmp_path / "m.onnx", decoder={"peak_threshold": 0.4})
+    assert card.decoder.settings == {"density_scale": 1.0, "peak_threshold": 0.4}
+    with pytest.raises(ModelError, match="peak_treshold"):
+        export_checkpoint(run, tmp_path / "n.onnx", decoder={"peak_treshold": 0.4})
+    assert not list(tmp_path.glob("n.*"))
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"reports": [{}]}', '{"reports": 3}', '{"reports": [3]}'])
 def test_another_file_is_no_report(tmp_path: Path, text: str) -> None:
     (tmp_path / "r.json").write_text(text, encoding="utf-8")

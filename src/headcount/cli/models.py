@@ -65,6 +65,10 @@ def export(
         list[Path] | None,
         typer.Option(metavar="FILE", help="JSON of headcount evaluate, for the card; may be repeated."),
     ] = None,
+    decoder: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=NUMBER", help="A decoder's setting, calibrated on validation images; repeatable."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
 ) -> None:
     """Make of a checkpoint what counting reads: ONNX, safetensors (fp16) and the card of both."""
@@ -83,8 +87,17 @@ def export(
 
     from headcount.train.export import export_checkpoint
 
-    export_checkpoint(checkpoint, target, reports=report or ())
+    export_checkpoint(checkpoint, target, reports=report or (), decoder=_numbers(decoder or []))
     typer.echo(f"Exported {target}, with .safetensors and .json beside it.")
+
+
+def _numbers(settings: list[str]) -> dict[str, float]:
+    from headcount.core.errors import InputError
+
+    try:
+        return {key: float(value) for key, value in (setting.split("=", 1) for setting in settings)}
+    except ValueError as error:
+        raise InputError(f"--decoder takes KEY=NUMBER, as in split=1, got {', '.join(settings)}.") from error
 
 
 @import_app.command("backbone")

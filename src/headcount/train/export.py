@@ -10,6 +10,7 @@ import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -19,10 +20,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.export import Dim
 
-from headcount.core.card import DataUse, ModelCard, Result, sha256_of
+from headcount.core.card import DataUse, DecoderSpec, ModelCard, Result, sha256_of
 from headcount.core.errors import InputError, ModelError
 from headcount.core.files import replacing
 from headcount.data.catalogue import find_entry
+from headcount.decode import get_decoder
 from headcount.models.method import Method, build_method, load_tensors
 from headcount.synth import paint_scene
 from headcount.train.card import card_of
@@ -40,14 +42,18 @@ def _is_halved(shape: Sequence[int]) -> bool:
     return len(shape) > 1
 
 
-def export_checkpoint(checkpoint: Path, output: Path, *, reports: Sequence[Path] = ()) -> ModelCard:
+def export_checkpoint(
+    checkpoint: Path, output: Path, *, reports: Sequence[Path] = (), decoder: Mapping[str, float] | None = None
+) -> ModelCard:
     """Write ``output`` (``.onnx``) and beside it the ``.safetensors`` (fp16) and the card (``.json``).
 
     ``checkpoint`` is a run's folder (its best checkpoint is taken, else its last) or one checkpoint's folder; the
     averaged weights are exported. ``reports`` are JSON files of ``headcount evaluate``, whose figures go into the card.
+    ``decoder`` are settings of its decoder that were calibrated on validation images.
 
     Raises:
-        ModelError: there is no whole checkpoint, or the ONNX file does not repeat the network.
+        ModelError: there is no whole checkpoint, the decoder has no such setting, or the ONNX file does not repeat the
+            network.
         InputError: a report is not one.
     """
     saved = _read(checkpoint)
@@ -60,9 +66,20 @@ def export_checkpoint(checkpoint: Path, output: Path, *, reports: Sequence[Path]
             "data": _data_uses(saved.state.get("scenes", {})),
             "terms": _terms(saved.state.get("scenes", {})),
             "results": tuple(result for report in reports for result in read_report(report)),
+            "decoder": DecoderSpec(name=method.decoder.name, settings={**method.decoder.settings, **(decoder or {})}),
         }
     )
+    if decoder:
+        _try_decoder(card)
     return write_model(method, card, output)
+
+
+def _try_decoder(card: ModelCard) -> None:
+    """Decode empty maps: a wrong setting is told before anything is written."""
+    side = 4 * card.input.size_divisor
+    strides = {output.name: output.stride for output in card.outputs}
+    maps = {name: np.zeros((1, side // stride, side // stride), np.float32) for name, stride in strides.items()}
+    get_decoder(card.decoder.name)(maps, strides, card.decoder.settings, (side, side))
 
 
 def write_model(method: Method, card: ModelCard, output: Path, *, halved: bool = True) -> ModelCard:
@@ -135,15 +152,39 @@ def read_report(path: Path) -> list[Result]:
     """
     try:
         sets = json.loads(path.read_text(encoding="utf-8"))["reports"]
-        return [
-            Result(data=one["data"], split=one["split"], images=one["images"], metric=metric,
-                   value=round(float(one[key]), 3), protocol=one["protocol"])
-            for one in sets
-            for metric, key in (("MAE", "mae"), ("RMSE", "rmse"), ("NAE", "nae"), ("bias", "bias"))
-            if one[key] is not None
-        ]  # fmt: skip
+        return [result for one in sets for result in (*_counting(one), *_localization(one))]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f'"{path}" is no report of headcount evaluate ({type(error).__name__}: {error}).') from error
+
+
+def _counting(report: Mapping[str, Any]) -> list[Result]:
+    metrics = (("MAE", "mae"), ("RMSE", "rmse"), ("NAE", "nae"), ("bias", "bias"))
+    return [
+        _result(report, metric, report[key], report["protocol"]) for metric, key in metrics if report[key] is not None
+    ]
+
+
+def _localization(report: Mapping[str, Any]) -> list[Result]:
+    """F1 at each radius, of a model that locates heads; peaks of a density map are none."""
+    located = report.get("located")
+    if located is None or located["points"] != ["heads"]:
+        return []
+    titles = {"sigma_l": "σ_l", "sigma_s": "σ_s"}
+    return [
+        _result(report, f"F1 at {titles.get(one['radius'], one['radius'])}", one["f1"], located["protocol"])
+        for one in located["localization"]
+    ]
+
+
+def _result(report: Mapping[str, Any], metric: str, value: float, protocol: str) -> Result:
+    return Result(
+        data=report["data"],
+        split=report["split"],
+        images=report["images"],
+        metric=metric,
+        value=round(float(value), 3),
+        protocol=protocol,
+    )
 
 
 class _FromPixels(nn.Module):

@@ -24,6 +24,7 @@ from headcount.core.scene import Scene
 from headcount.data.registry import DATA_SETS, read_dataset
 from headcount.evaluate.run import CountingReport, evaluate_counting
 from headcount.infer.counter import Counter
+from headcount.infer.models import find_model, shipped_models
 from headcount.models.method import Method, build_method
 from headcount.train.card import card_of
 from headcount.train.checkpoint import (
@@ -84,7 +85,7 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
     if any(side % divisor for side in recipe.data.crop_hw):
         raise InputError(f"data.crop is {recipe.data.crop}, but this network takes multiples of {divisor}.")
     if recipe.initialisation not in (None, "none") and saved is None:
-        start = method.initialise(Path(str(recipe.initialisation)).expanduser())
+        start = method.initialise(_initial_weights(str(recipe.initialisation)))
         say(f'Starting from "{recipe.initialisation}": {start}.')
     pools = read_pools(recipe.data)
     validation = {name: read_dataset(f"{name}={path}", "val") for name, path in recipe.data.sources.items()}
@@ -292,6 +293,13 @@ class _Run:
                 "optimiser_state": rest,
             },
         )
+
+
+def _initial_weights(initialisation: str) -> Path:
+    """The file of a shipped model's name, or the path itself."""
+    if initialisation in shipped_models():
+        return find_model(initialisation).weights[".safetensors"]
+    return Path(initialisation).expanduser()
 
 
 def _record_of_images(pools: Sequence[Pool], validation: Mapping[str, Sequence[Scene]]) -> str:

@@ -140,7 +140,7 @@ class Recipe(Settings):
     method: str = "mask_aware"
     model: dict[str, Any] = Field(default_factory=dict)
     initialisation: str | None = None
-    """A safetensors file for the backbone; ``none`` for random weights."""
+    """A safetensors file of a backbone or of a whole method, or a shipped model's name; ``none``: random weights."""
     initialisation_note: str = ""
     """Where it comes from and on what licence, for the model card."""
     data: DataSettings = DataSettings()
