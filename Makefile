@@ -4,11 +4,12 @@ LIGHT  := .venv/light
 DEV    := .venv/dev
 PIP    := -m pip --disable-pip-version-check
 
-.PHONY: help demo test lint types floors unit bench format clean
+.PHONY: help demo test lint types floors unit bench fuzz format clean
 help:
 	@echo "make demo [PHOTO=path]  count a painted crowd, or your own photograph (light install)"
 	@echo "make test               lint, types, import floors and tests (training install)"
 	@echo "make bench              speed and memory of the shipped model"
+	@echo "make fuzz SECONDS=600   damaged files for every parser, so many seconds each"
 
 $(LIGHT)/ready: pyproject.toml constraints/base.txt
 	@$(call checked)
@@ -49,6 +50,10 @@ unit: $(DEV)/ready
 
 bench: $(DEV)/ready
 	$(DEV)/bin/python -m benchmarks
+
+SECONDS ?= 600
+fuzz: $(DEV)/ready
+	$(DEV)/bin/python -m benchmarks.fuzz --seconds $(SECONDS)
 
 format: $(DEV)/ready
 	$(DEV)/bin/ruff check --fix .

@@ -79,6 +79,7 @@ def test_a_later_line_holds(tmp_path: Path) -> None:
         ("point-outside", "a code, a path"),
         ("point-outside a b c", "a code, a path"),
         ("point-outsid a.jpg", '"point-outside"'),
+        (f"{'9' * 500} a.jpg", "999…. is no code"),
         ("point-outside a.jpg many", '"many" is no number'),
         ("point-outside a.jpg 0", '"0" is no number'),
         ("point-outside 'a.jpg", "quotation mark"),

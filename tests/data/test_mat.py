@@ -242,6 +242,10 @@ def test_version_7_3_is_read_where_h5py_is(tmp_path: Path) -> None:
             read_members(tmp_path / "a.mat", [name])
     with pytest.raises(InputError, match="annPoints, link, none, structure, but gone"):
         read_members(tmp_path / "a.mat", ["gone"])
+    with h5py.File(tmp_path / "c.mat", "w", userblock_size=512) as file:
+        file[b"ann\xff"] = [1.0]  # no UTF-8: h5py gives such a name as bytes
+    with pytest.raises(InputError, match="holds annÿ, but annPoints was expected"):
+        read_members(tmp_path / "c.mat", ["annPoints"])
     (tmp_path / "b.mat").write_bytes((tmp_path / "a.mat").read_bytes()[:800])
     with pytest.raises(InputError, match="damaged"):
         read_members(tmp_path / "b.mat", ["a"])

@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from headcount.core.errors import InputError
 from headcount.data.nwpu_localization import (
     NwpuHeads,
+    ids_of_names,
+    images_by_id,
+    prediction_line,
     read_nwpu_predictions,
     read_nwpu_truth,
     write_nwpu_predictions,
@@ -119,6 +122,53 @@ def test_floats_are_floored_on_the_way_out(tmp_path: Path) -> None:
         with pytest.raises(InputError):
             write_nwpu_predictions(bad, tmp_path / "bad.txt")
     assert not (tmp_path / "bad.txt").exists()
+
+
+def test_points_on_the_border_are_written_inside(tmp_path: Path) -> None:
+    found, sizes = {4: [[64.0, 47.9], [-0.2, 50.0]], 5: [[70, 70]]}, {4: (64, 48)}
+    path = write_nwpu_predictions(found, tmp_path / "p.txt", sizes_wh=sizes)
+    assert path.read_text() == "4 2 63 47 0 47\n5 1 70 70\n"
+    assert read_nwpu_predictions(path, sizes_wh=sizes)[4].tolist() == [[63, 47], [0, 47]]
+    assert prediction_line(4, np.array(found[4]), sizes[4]) == "4 2 63 47 0 47\n"
+    assert prediction_line(4, np.zeros((0, 2)), sizes[4]) == "4 0\n"
+
+
+def test_ids_are_the_numbers_at_the_end_of_names() -> None:
+    assert ids_of_names([]) == []
+    assert ids_of_names(["val/3110", "a\\IMG_7.JPG", "x/y.2019/0012.jpeg", "0", "20190101_8.png"]) == [
+        3110,
+        7,
+        12,
+        0,
+        8,
+    ]
+    for names, words in (
+        (["hall.png"], '"hall.png" ends in no number'),
+        (["clip_3.mp4"], "no number"),
+        (["1.tar.gz"], "no number"),
+        (["IMG_20240817.jpg"], "0 to 1,000,000"),
+        (["9" * 40], "no number"),
+        (["٣.jpg"], "no number"),
+        ([""], "no number"),
+        (["a/1.jpg", "b/01.png"], '"a/1.jpg" and "b/01.png" would both be image 1'),
+    ):
+        with pytest.raises(InputError, match=words):
+            ids_of_names(names)
+
+
+def test_images_are_found_by_id(tmp_path: Path) -> None:
+    (tmp_path / "images_part2").mkdir()
+    for name in ("3110.jpg", "0007.PNG", "mask_3110.png", "hall.jpg", "9.txt", ".8.jpg", "images_part2/0012.jpg"):
+        (tmp_path / name).touch()
+    assert {image: path.name for image, path in images_by_id(tmp_path).items()} == {
+        7: "0007.PNG", 3110: "3110.jpg", 12: "0012.jpg",
+    }  # fmt: skip
+    (tmp_path / "7.jpg").touch()
+    with pytest.raises(InputError, match="are both image 7"):
+        images_by_id(tmp_path)
+    for path in (tmp_path / "none", tmp_path / "7.jpg"):
+        with pytest.raises(InputError, match="no folder"):
+            images_by_id(path)
 
 
 def test_heads_from_boxes_round_trip(tmp_path: Path) -> None:

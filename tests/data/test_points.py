@@ -69,6 +69,7 @@ def test_reads_points_in_the_order_of_the_file(folder: Path, name: str, text: st
         ("p.csv", "image,x,y\ne.png,,\ne.png,1,2\n", ["line 3", "no heads"]),
         ("p.csv", 'image,x,y\n"e.png,1,2\n', ["line", "no valid CSV"]),
         ("p.json", '{"images": [\n{]}', ["line 2", "no valid JSON"]),
+        ("p.csv", "a" * 5000 + ",x,y\n", ["line 1", "aaa…"]),
         ("p.json", "[]", ['"images"']),
         ("p.json", '{"images": {}}', ['"images"']),
         ("p.json", '{"images": ' + "9" * 5000 + "}", ["thousands of digits"]),

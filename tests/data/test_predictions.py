@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from headcount.core.errors import InputError
-from headcount.core.prediction import Prediction
+from headcount.core.prediction import PointsKind, Prediction
+from headcount.data.nwpu_localization import read_nwpu_predictions
 from headcount.data.predictions import CSV_COLUMNS, PredictionFile, read_predictions
 
 SUFFIXES = (".json", ".jsonl", ".csv")
@@ -173,3 +174,18 @@ def test_files_that_are_no_predictions(tmp_path: Path, name: str, text: str, wor
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no file"):
         next(read_predictions(tmp_path / "a.json"))
+
+
+def test_nwpu_lines(tmp_path: Path) -> None:
+    def found(source: str, kind: PointsKind = "heads") -> Prediction:
+        return Prediction(2, (64, 48), np.array([[3.9, 0.0], [64.0, 8.5]]), kind, source=source)
+
+    path = tmp_path / "out.txt"
+    with PredictionFile(path) as file:
+        file.add(found("test/0012.jpg"))
+        file.add(Prediction(0, (64, 48), points_kind="heads", source="3.png"))
+        for wrong in (found("hall.jpg"), found("5.jpg", "none")):
+            with pytest.raises(InputError):
+                file.add(wrong)
+    assert path.read_text(encoding="utf-8") == "12 2 3 0 63 8\n3 0\n"
+    assert {image: len(points) for image, points in read_nwpu_predictions(path).items()} == {12: 2, 3: 0}

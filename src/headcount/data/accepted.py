@@ -18,6 +18,7 @@ from pathlib import Path
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import atomic_text, is_file, is_folder, writing
+from headcount.data.fields import cut
 from headcount.data.findings import CODES, Finding
 
 FILE_NAME = "headcount-accepted.txt"
@@ -85,11 +86,11 @@ def read_accepted(file: Path) -> dict[Key, int | None]:
             raise InputError(f"{place}: a code, a path and perhaps a number were expected; blanks need quotes.")
         code, path = words[:2]
         if code not in CODES:
-            raise InputError(f'{place}: "{code}" is no code of a finding.{nearest(code, CODES)}')
+            raise InputError(f'{place}: "{cut(code)}" is no code of a finding.{nearest(cut(code), CODES)}')
         times = None
         if len(words) == 3:
             if not (words[2].isascii() and words[2].isdigit() and len(words[2]) <= 9 and int(words[2]) > 0):
-                raise InputError(f'{place}: "{words[2]}" is no number of times (1 or more was expected).')
+                raise InputError(f'{place}: "{cut(words[2])}" is no number of times (1 or more was expected).')
             times = int(words[2])
         accepted[code, path] = times
     return accepted

@@ -343,7 +343,8 @@ def _read_hdf5(path: Path, wanted: set[str]) -> dict[str, NDArray[Any]]:
         with h5py.File(path, "r") as file:
             if "#subsystem#" in file:
                 raise InputError(f'"{path}": functions or objects in a MAT file are never read: save the numbers.')
-            for name in file:
+            for key in file:
+                name = key if isinstance(key, str) else key.decode("latin-1")  # h5py's form of what is no UTF-8
                 found[name] = np.zeros(0)
                 if name not in wanted:
                     continue

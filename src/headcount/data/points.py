@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import atomic_text, is_file, is_folder, writing
 from headcount.core.scene import Scene, as_points
+from headcount.data.fields import cut
 from headcount.data.raw import Listing, RawAnnotation, RawScene, Remark, UnreadableAnnotationError, finish
 
 SUFFIXES = (".csv", ".json")
@@ -184,7 +185,7 @@ def _parse_csv(path: Path, text: str) -> dict[Path, _Entry]:
             if header.count(column) != 1:
                 raise InputError(
                     f'"{path}", line 1: the header must name the columns image,x,y once each, but it is '
-                    f'"{",".join(header)}" ("{column}" {header.count(column)} times).'
+                    f'"{cut(",".join(header))}" ("{column}" {header.count(column)} times).'
                 )
         positions = [header.index(column) for column in _COLUMNS]
         for cells in reader:
@@ -196,7 +197,9 @@ def _parse_csv(path: Path, text: str) -> dict[Path, _Entry]:
             name, x, y = (cells[position] for position in positions)
             entry = _entry(found, path, name, where)
             if entry.said_empty or (not x.strip() and not y.strip() and entry.points):
-                raise InputError(f'"{path}", {where}: "{name}" has a row without x, y (no heads) and others with them.')
+                raise InputError(
+                    f'"{path}", {where}: "{cut(name)}" has a row without x, y (no heads) and others with them.'
+                )
             if not x.strip() and not y.strip():
                 entry.said_empty = True
                 continue
@@ -231,7 +234,7 @@ def _parse_json(path: Path, text: str) -> dict[Path, _Entry]:
         before = len(found)
         entry = _entry(found, path, name, key)
         if len(found) == before:
-            raise InputError(f'"{path}", {key}.file: "{name}" stands at {entry.origin} already: give it once.')
+            raise InputError(f'"{path}", {key}.file: "{cut(name)}" stands at {entry.origin} already: give it once.')
         for number, point in enumerate(points):
             where = f"{key}.points[{number}]"
             if not isinstance(point, list) or len(point) != 2:

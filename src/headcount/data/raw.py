@@ -29,6 +29,7 @@ from headcount.core.errors import InputError, nearest
 from headcount.core.files import is_file, is_folder
 from headcount.core.image import VideoFrame, read_header
 from headcount.core.scene import Provenance, Scene
+from headcount.data.fields import cut
 
 _NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
@@ -146,7 +147,7 @@ def finish(raw: RawScene, *, data: str = "") -> Scene:
         raise InputError(f'The annotation of "{raw.image}" is missing: {_FOR_ALL}.')
     if not is_file(image_file(raw.image)):
         place = f'"{raw.annotation}"' + (f", {raw.origin}" if raw.origin else "")
-        raise InputError(f'{place}: there is no image "{raw.image}".')
+        raise InputError(f'{place}: there is no image "{cut(str(raw.image), 1000)}".')
     annotation = raw.read()
     size_wh = raw.image.size_wh if isinstance(raw.image, VideoFrame) else read_header(raw.image).size_wh
     points = annotation.heads_xy

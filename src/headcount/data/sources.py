@@ -15,6 +15,7 @@ from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.image import is_image_name
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.scene import Scene
+from headcount.data.fields import cut
 from headcount.data.video import is_video_name, open_video, quiet_cv2
 
 _BAD_FRAMES_MAX = 50
@@ -97,7 +98,7 @@ def _read_list(path: Path) -> list[SourceFile | InputError]:
         try:
             found += _expand_line(name, path.parent)
         except InputError as error:
-            found.append(InputError(f'"{path}", line {number}: {error}'))
+            found.append(InputError(f'"{path}", line {number}: {cut(str(error), 1000)}'))
     if not found:
         raise InputError(f'The list "{path}" names nothing to count: write one path a line.')
     return found

@@ -270,7 +270,7 @@ def _existing(root: Path, folder: str, file: Path, where: str) -> Path:
     for place in (root / folder, file.parent / folder, file.parent / shorter):
         if is_folder(place) or is_file(place):
             return Path(os.path.normpath(place))
-    raise InputError(f'"{file}", {where}: there is no folder "{root / folder}".')
+    raise InputError(f'"{file}", {where}: there is no folder "{cut(str(root / folder), 1000)}".')
 
 
 def _images(place: Path, root: Path) -> Iterator[tuple[Path, str]]:

@@ -1,0 +1,153 @@
+"""The fuzzing of the parsers: every reader has a line, its valid files are accepted, each kind of failure is told."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from headcount.core.random import generator
+from headcount.data.registry import DATA_SETS
+
+ROOT = Path(__file__).parents[2]
+INPUTS = 8
+
+
+@pytest.fixture
+def fuzz(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    pytest.importorskip("resource", reason="memory is bounded, and processes are forked, on Unix only")
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import fuzz
+
+    return fuzz
+
+
+def _parser(fuzz: ModuleType, read: Callable[[Path], None]) -> object:
+    def lay(folder: Path) -> None:
+        (folder / "a.txt").write_bytes(b"1 2\n3 4\n")
+
+    return fuzz.Parser("own", "a.txt", lay, read)
+
+
+def test_every_reader_of_the_registry_has_a_line(fuzz: ModuleType) -> None:
+    covered = {parser.data_set for parser in fuzz.PARSERS.values()} - {""}
+    assert covered <= DATA_SETS.keys()
+    # The folds of a set share their reader, and so its line.
+    readers = {DATA_SETS[name].reader for name in covered}
+    assert [name for name, each in DATA_SETS.items() if each.reader not in readers] == []
+    assert len(fuzz.PARSERS) >= 45
+
+
+def test_valid_files_are_accepted_and_damaged_ones_refused_or_read(fuzz: ModuleType, tmp_path: Path) -> None:
+    for parser in fuzz.PARSERS.values():
+        if parser.needs:  # torch takes longer to load than all of these together
+            continue
+        folder = tmp_path / parser.name
+        folder.mkdir()
+        seeds = fuzz.seeds_of(parser, folder)
+        for index in range(INPUTS):
+            data = fuzz.input_of(parser, seeds, 7, index)
+            accepted = fuzz.try_input(parser, folder, data, index)
+            assert accepted or index >= len(seeds), (parser.name, index)
+
+
+@pytest.mark.parametrize("name", ["points-json", "shanghaitech-a", "voc"])
+def test_an_input_is_of_seed_parser_and_index_alone(fuzz: ModuleType, tmp_path: Path, name: str) -> None:
+    parser = fuzz.PARSERS[name]
+    made = []
+    for run in ("one", "other"):
+        (tmp_path / run).mkdir()
+        seeds = fuzz.seeds_of(parser, tmp_path / run)
+        made.append([fuzz.input_of(parser, seeds, 3, index) for index in (0, 40, 39, 38)])
+        assert fuzz.input_of(parser, seeds, 4, 40) != made[-1][1]
+    assert made[0] == made[1]
+    assert len({*made[0]}) == 4
+
+
+def test_anything_can_be_damaged_and_no_damage_is_large(fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import fuzz_mutations
+
+    for data in (b"", b"x", b"1,2\n" * 9):
+        for number, each in enumerate(dict.fromkeys(fuzz_mutations.MUTATIONS)):
+            for index in range(5):
+                assert isinstance(each(data, b"", generator(1, stream=number, index=index)), bytes)
+    monkeypatch.setattr(fuzz_mutations, "MAX_BYTES", 100)
+    assert all(len(fuzz.mutate([b"[" * 100], generator(1, stream=0, index=index))) <= 100 for index in range(100))
+
+
+def _raises(folder: Path) -> None:
+    if (folder / "a.txt").read_bytes() != b"1 2\n3 4\n":
+        raise KeyError("a key of nobody")
+
+
+def _loops(folder: Path) -> None:
+    while True:
+        pass
+
+
+def _fills(folder: Path) -> None:
+    bytearray(2**34)
+
+
+def _keeps(folder: Path) -> None:
+    bytearray(b"x" * 2**25)
+
+
+def _dies(folder: Path) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("read", "place", "times"),
+    [
+        (lambda folder: None, "", 0),
+        (_raises, "KeyError at", 4),
+        (_loops, "TooSlowError at", 5),
+        (_fills, "MemoryError at", 5),
+        (_keeps, "memory", 1),
+        (_dies, "the process ended with -9", 5),
+    ],
+)
+def test_each_way_to_fail_is_a_finding_and_the_run_goes_on(
+    fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], None], place: str, times: int
+) -> None:
+    monkeypatch.setattr(fuzz, "RESIDENT", 2**24)
+    found = fuzz.fuzz(_parser(fuzz, read), seconds=60, inputs=5, limit_s=0.02 if read is _loops else 5)
+    assert found.tried == 5
+    assert [name.startswith(place) for name in found.findings] == [True] * bool(place)
+    assert sum(found.times.values()) == times
+    assert found.accepted == 5 - (times if place != "memory" else 0)
+
+
+def test_the_command_keeps_what_it_finds(
+    fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own, keep = _parser(fuzz, _raises), tmp_path / "keep"
+    monkeypatch.setitem(fuzz.PARSERS, "own", own)
+    monkeypatch.setitem(fuzz.PARSERS, "absent", replace(own, name="absent", needs="no_such_package"))  # type: ignore[type-var]
+    assert fuzz.main(["own", "absent", "--inputs", "3", "--keep", str(keep)]) == 1
+    out = capsys.readouterr().out
+    assert "3 inputs        1 accepted        0 refused   1 findings" in out
+    assert "left out: it needs no_such_package" in out
+    (kept,) = keep.iterdir()
+    assert kept.name == "own-1.txt"
+    with pytest.raises(KeyError):
+        fuzz.main(["own", "--index", "1", "--keep", str(tmp_path / "again")])
+    assert (tmp_path / "again/own-1.txt").read_bytes() == kept.read_bytes()
+    assert fuzz.main(["own", "--inputs", "1"]) == 0
+    assert fuzz.main(["--list"]) == 0
+    assert "shanghaitech-a" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "words"), [(["vok"], 'Did you mean "voc"'), (["--index", "1"], "name it")])
+def test_wrong_arguments_are_told(
+    fuzz: ModuleType, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    with pytest.raises(SystemExit):
+        fuzz.main(arguments)
+    assert words in capsys.readouterr().err
