@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.timing import medians_ms
 from headcount.data.nwpu_localization import read_nwpu_predictions, read_nwpu_truth
-from headcount.evaluate.localization import SIGMA_L, SIGMA_S, images_of_files, matched_pairs
+from headcount.evaluate.localization import SIGMA_L, SIGMA_S, images_of_files, matched_pairs, mean_over_thresholds
 from headcount.evaluate.matching import candidate_pairs, match
 
 POINTS = 10_000
@@ -24,15 +24,16 @@ def main() -> None:
     draw = np.random.Generator(np.random.Philox(1))
     predicted, true = draw.random((2, POINTS, 2)) * SIZE_WH
     print(f"{POINTS:,} × {POINTS:,} points in {SIZE_WH[0]}×{SIZE_WH[1]} pixels")
-    for mean_px in (4, 8, 12, 20):
+    for mean_px in (4, 8, 12, 20, 40, 100, 1000):
         radius = draw.uniform(0.5, 1.5, POINTS) * mean_px
-        pairs = len(candidate_pairs(predicted, true, radius))
+        # In the last case each point lies within every radius: too many pairs to be listed.
+        pairs = f"{len(candidate_pairs(predicted, true, radius)):,}" if mean_px <= 40 else "more"
         time = medians_ms({"": lambda r=radius: match(predicted, true, r)}, rounds=5)[""]  # type: ignore[misc]
         tracemalloc.start()
         match(predicted, true, radius)
         peak = tracemalloc.get_traced_memory()[1] / 1e6
         tracemalloc.stop()
-        print(f"  radius {mean_px:>2} px ± half: {pairs:>8,} candidate pairs {time:>7.0f} ms {peak:>5.0f} MB")
+        print(f"  radius {mean_px:>4} px ± half: {pairs:>8} candidate pairs {time:>7.0f} ms {peak:>5.0f} MB")
     if len(sys.argv) > 1:
         nwpu(Path(sys.argv[1]))
 
@@ -51,6 +52,7 @@ def nwpu(folder: Path) -> None:
             },
             rounds=5,
         )
+        times |= medians_ms({"mean over 1–100 px": lambda i=images: mean_over_thresholds(i)}, rounds=1, warmup=0)  # type: ignore[misc]
         print(f"{path.name}: " + ", ".join(f"{title} {time:.0f} ms" for title, time in times.items()))
 
 

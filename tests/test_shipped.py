@@ -12,6 +12,8 @@ from headcount.core.card import TileSpec
 from headcount.core.image import RgbImage
 from headcount.core.scene import Scene
 from headcount.data.registry import read_dataset
+from headcount.evaluate.localization import evaluate_localization
+from headcount.evaluate.localization_run import RecordsPoints
 from headcount.evaluate.run import evaluate_counting
 from headcount.infer.counter import Counter, load
 from headcount.infer.models import find_model, shipped_models
@@ -114,3 +116,38 @@ def test_the_recipe_in_the_package_is_the_one_that_made_it(counter: Counter) -> 
     recipe = yaml.safe_load((resources.files("headcount") / "recipes" / f"{counter.card.recipe}.yaml").read_text())
     assert json.loads(json.dumps(recipe["model"])) == counter.card.architecture
     assert recipe["seed"] == counter.card.seed
+
+
+@pytest.fixture(scope="module")
+def locator() -> Counter:
+    return load("headcount-locate-s", precision="f32")
+
+
+def test_the_locator_finds_the_same_heads_in_tiles(locator: Counter) -> None:
+    pixels = paint_scene(3, size_wh=(1536, 1472), count=500).pixels()
+    card = locator.card
+    assert card.tile.exact
+    side = 2 * card.tile.halo + 96
+    tiled = Counter(card.model_copy(update={"tile": TileSpec(size=side, halo=card.tile.halo)}), locator.runtime)
+    whole, parts = locator.count(pixels), tiled.count(pixels)
+    assert whole.points_kind == "heads"
+    assert whole.count == len(whole.points_xy) > 0
+    np.testing.assert_allclose(parts.points_xy, whole.points_xy, atol=1e-6)
+
+
+def test_the_locator_sees_nobody_where_nobody_is(locator: Counter) -> None:
+    for value in (0, 128, 255):
+        assert locator.count(np.full((300, 417, 3), value, np.uint8)).count == 0
+
+
+@pytest.mark.parametrize(("data", "least"), [("scut-head-a", 0.8), ("scut-head-b", 0.75), ("shanghaitech-b", 0.6)])
+def test_the_locator_finds_heads_in_photographs(locator: Counter, data: str, least: float) -> None:
+    """A few validation images; the whole splits are measured by ``headcount evaluate``."""
+    folder = SHANGHAITECH.parent / "SCUT-HEAD" if data.startswith("scut") else SHANGHAITECH
+    if not folder.is_dir():
+        pytest.skip(f"{data} is not at hand")
+    recorder = RecordsPoints(locator)
+    evaluate_counting(recorder, read_dataset(f"{data}={folder}", "val")[::16], keep_worst=0)
+    found = evaluate_localization(recorder.images)
+    key = "8px" if data.startswith("shanghaitech") else "sigma_l"
+    assert next(result for result in found.radii if result.radius.key == key).total.f1 >= least

@@ -62,13 +62,50 @@ def test_a_prediction_file(files: tuple[Path, Path], tmp_path: Path) -> None:
         (["{p}", "--ground-truth", "none.txt"], "none.txt"),
         (["{t}", "--ground-truth", "{t}"], "line 1"),
         (["{p}", "--ground-truth", "{t}", "--data", "points=x.csv"], "leave them out"),
+        (["{p}", "--ground-truth", "{t}", "--predictions", "new.txt"], "leave them out"),
+        (["{p}", "--ground-truth", "{t}", "--plots", "new"], "--images DIR"),
+        (["{p}", "--ground-truth", "{t}", "--images", "nowhere"], 'no folder "nowhere"'),
         (["some-model"], "--data"),
+        (["some-model", "--data", "points=x.csv", "--images", "."], "--images goes with a prediction file"),
+        (["some-model", "--data", "points=x.csv", "--predictions", "new.json"], "ends in .txt"),
+        (["some-model", "--data", "points=x.csv", "--predictions", "{t}"], "exists already"),
+        (["some-model", "--data", "points=x.csv", "--predictions", "a.txt", "--output", "a.txt"], "of its own"),
     ],
 )
 def test_what_is_refused(files: tuple[Path, Path], arguments: list[str], words: str) -> None:
     result = run(*(argument.format(p=files[0], t=files[1]) for argument in arguments))
     assert isinstance(result.exception, InputError)
     assert words in str(result.exception)
+
+
+def test_pictures_of_a_prediction_file(files: tuple[Path, Path], tmp_path: Path) -> None:
+    folder, plots = tmp_path / "images", tmp_path / "plots"
+    folder.mkdir()
+    arguments = (files[0], "--ground-truth", files[1], "--images", folder)
+    result = run(*arguments)
+    assert isinstance(result.exception, InputError)
+    assert "0007.jpg" in str(result.exception)
+    Image.new("RGB", (120, 110)).save(folder / "0007.jpg")
+    result = run(*arguments, "--plots", plots)
+    assert result.exit_code == 0, result.exception
+    assert "lacks 1 of 2 images (9)" in " ".join(result.stderr.split())
+    assert "wrote 1 pictures" in result.stdout
+    assert [path.name for path in plots.iterdir()] == ["heads-predictions-worst-01.png"]
+    # The head at (10, 10) in the file, σ_l 6, is drawn about that pixel's centre: 1400 px wide, below 40 of caption.
+    with Image.open(plots / "heads-predictions-worst-01.png") as image:
+        picture = np.asarray(image)
+    green = np.argwhere((picture[40:, :, 1] > 200) & (picture[40:, :, 0] < 90)) + 0.5
+    x = (green[:, 1].min() + green[:, 1].max()) / 2 * 120 / 1400
+    assert x == pytest.approx(10.5, abs=0.1)
+    (tmp_path / "bad.txt").write_text("9 0\n7 1 120 5\n")
+    for refused, words in (((*arguments, "--plots", plots), "exists already"), (("--plots", files[0]), "is a file")):
+        failed = run(*(refused if len(refused) > 2 else (*arguments, *refused)))
+        assert isinstance(failed.exception, InputError)
+        assert words in str(failed.exception)
+        assert failed.stdout == ""
+    failed = run(tmp_path / "bad.txt", *arguments[1:])
+    assert isinstance(failed.exception, InputError)
+    assert "line 2: point 1, (120, 5), lies outside the image (120×110)" in str(failed.exception)
 
 
 def model(kind: str) -> Callable[..., object]:
@@ -109,3 +146,58 @@ def test_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, opt
     assert ({"heads-points-p-all-worst-01.png", "threshold-points-p-all.png"} <= names) == located
     if located:
         assert [row["f1"] for row in report["located"]["localization"]] == [1, 1]
+
+
+@pytest.fixture
+def numbered(tmp_path: Path) -> Path:
+    for name in ("a_12.png", "b_3.png"):
+        Image.new("RGB", (64, 48)).save(tmp_path / name)
+    path = tmp_path / "p.csv"
+    path.write_text("image,x,y\na_12.png,10.5,10.5\na_12.png,63.5,20\nb_3.png,,\n")
+    return path
+
+
+def test_predictions_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbered: Path) -> None:
+    monkeypatch.setattr("headcount.infer.counter.load", model("heads"))
+    out = tmp_path / "found.txt"
+    arguments = ("finds", "--data", f"points={numbered}", "--predictions", out)
+    result = run(*arguments)
+    assert result.exit_code == 0, result.exception
+    # One pixel right and down of the heads; the last pixel where that is outside.
+    assert out.read_text() == "12 2 11 11 63 21\n3 0\n"
+    out.write_text("mine")
+    assert "exists already" in str(run(*arguments).exception)
+    assert out.read_text() == "mine"
+    assert run(*arguments, "--force").exit_code == 0
+    assert out.read_text() == "12 2 11 11 63 21\n3 0\n"
+
+
+def test_what_stands_in_the_way_is_said_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbered: Path
+) -> None:
+    class Never:
+        runtime = None
+
+        def count(self, source: Scene) -> Prediction:
+            raise AssertionError("counted")
+
+    monkeypatch.setattr("headcount.infer.counter.load", lambda *_, **__: Never())
+    plots, data = tmp_path / "plots", f"points={numbered}"
+    plots.mkdir()
+    (plots / "heads-points-p-all-random-02.png").touch()
+    assert "random-02.png" in str(run("finds", "--data", data, "--plots", plots).exception)
+    numbered.write_text("image,x,y\na_12.png,1,1\nhall.png,2,2\n")
+    Image.new("RGB", (64, 48)).save(tmp_path / "hall.png")
+    out = tmp_path / "found.txt"
+    assert "ends in no number" in str(run("finds", "--data", data, "--predictions", out).exception)
+    assert not out.exists()
+
+
+def test_a_model_that_only_counts_gives_no_prediction_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbered: Path
+) -> None:
+    monkeypatch.setattr("headcount.infer.counter.load", model("none"))
+    result = run("finds", "--data", f"points={numbered}", "--predictions", tmp_path / "found.txt")
+    assert isinstance(result.exception, InputError)
+    assert "without saying where" in str(result.exception)
+    assert not (tmp_path / "found.txt").exists()

@@ -107,6 +107,8 @@ def test_each_threshold_holds_for_its_own_cells() -> None:
     assert found.count == 1
     assert found.boxes_xyxy is not None
     assert found.boxes_xyxy.tolist() == [[0.0, 0.0, 8.0, 8.0]]
+    least = decode_instances(maps, {"confidence": 1, "threshold": 8}, {"least_threshold": 0.55}, (16, 8))
+    assert least.count == 0
 
 
 def test_confidence_at_its_threshold_is_a_head() -> None:
@@ -154,7 +156,15 @@ def test_maps_that_do_not_belong_together_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("tresh", 1.0), ("threshold", 0.0), ("connectivity", 6), ("split", 2), ("split_distance", 0)]
+    ("setting", "value"),
+    [
+        ("tresh", 1.0),
+        ("threshold", 0.0),
+        ("least_threshold", 1.0),
+        ("connectivity", 6),
+        ("split", 2),
+        ("split_distance", 0),
+    ],
 )
 def test_settings_out_of_range_are_named(setting: str, value: float) -> None:
     with pytest.raises(ModelError, match=setting):

@@ -16,6 +16,8 @@ from headcount.evaluate.localization_plots import (
     MISSED,
     chosen_images,
     draw_matches,
+    localization_plot_paths,
+    refuse_pictures,
     save_localization_plots,
 )
 
@@ -52,12 +54,24 @@ def test_files(tmp_path: Path, scored: bool) -> None:
     result = evaluate_localization(images)
     assert chosen_images(result, 2, 2) == chosen_images(result, 2, 2)
     assert chosen_images(result, 2, 9) == ([4, 3], [0, 1, 2])
+    assert chosen_images(result, 1, 9, among=[0, 2]) == ([0], [2])  # equally bad: the first
+    assert chosen_images(result, 1, 9, among=[]) == ([], [])
     paths = save_localization_plots(result, scenes, tmp_path / "new", "set", worst=2, random=1)
     names = ["heads-set-worst-01.png", "heads-set-worst-02.png", "heads-set-random-01.png"]
     assert [path.name for path in paths] == names + (["threshold-set.png"] if scored else [])
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(path.name for path in paths)
     with pytest.raises(InputError, match="exists already"):
         save_localization_plots(result, scenes, tmp_path / "new", "set")
+    planned = localization_plot_paths(tmp_path / "new", "set", worst=2, random=1)
+    assert [path.name for path in planned] == [*names, "threshold-set.png"]
+    with pytest.raises(InputError, match="exists already"):
+        refuse_pictures(planned, tmp_path / "new", overwrite=False)
+    refuse_pictures(planned, tmp_path / "new", overwrite=True)
+    refuse_pictures(planned, tmp_path / "a" / "b", overwrite=True)
+    with pytest.raises(InputError, match="closed to writing"):
+        refuse_pictures([], tmp_path / "new" / names[0] / "inside", overwrite=False)
+    some = [None, scenes[1], None, None, None]
+    assert len(save_localization_plots(result, some, tmp_path / "one", "set")) == 1 + scored
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is a file"):
         save_localization_plots(result, scenes, tmp_path / "file", "set")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
@@ -11,7 +12,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
-from headcount.evaluate.matching import MATCHERS, Matcher, candidate_pairs, match, match_pairs, matched_by_threshold
+from headcount.evaluate import matching
+from headcount.evaluate.matching import (
+    MATCHERS,
+    Matcher,
+    as_thresholds,
+    candidate_pairs,
+    grouped_by_threshold,
+    match,
+    match_grouped,
+    match_pairs,
+    matched_by_threshold,
+)
 
 coordinates = st.tuples(st.integers(0, 9), st.integers(0, 9))
 few_points = st.lists(coordinates, max_size=6).map(lambda points: np.array(points, dtype=np.float64).reshape(-1, 2))
@@ -75,6 +87,49 @@ def test_growing_thresholds_equal_matchings_from_nothing(
     thresholds = [0, 1, 1.5, 2, 3, 5, 8, 9, 13]
     from_nothing = [len(match(predicted, true, threshold)) for threshold in thresholds]
     assert matched_by_threshold(predicted, true, thresholds).tolist() == from_nothing
+
+
+@given(points, points, st.integers(0, 2**32 - 1))
+@settings(max_examples=80, deadline=None)
+def test_the_matching_is_as_large_however_few_pairs_are_held(
+    predicted: NDArray[np.float64], true: NDArray[np.float64], seed: int
+) -> None:
+    draw = np.random.Generator(np.random.Philox(seed))
+    radius = draw.integers(0, 14, len(true)).astype(np.float64)
+    group, true_group = draw.integers(0, 2, len(predicted)), draw.integers(0, 2, len(true))
+    thresholds = as_thresholds([0, 1, 1.5, 2, 9, 13])
+    expected = [
+        match_grouped(predicted, true, reach, group, true_group, matcher="reference")
+        for reach in (radius, *(np.full(len(true), threshold) for threshold in thresholds))
+    ]
+    for limits in (
+        {"_DENSE": 0, "_MOST_PAIRS_OF_STRIDE": 0, "_NEAREST": 1, "_PART": 1, "_SAMPLE": 1},
+        {"_DENSE": 0, "_MOST_PAIRS_OF_STRIDE": 0, "_NEAREST": 3},
+        {"_MOST_LAYERS": 1},
+        {"_MOST_LAYERS": 4, "_GREEDY_ROUNDS": 0, "_FIRST_REACH_PX": 1.0},
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in limits.items():
+                patch.setattr(matching, name, value)
+            found = match_grouped(predicted, true, radius, group, true_group)
+            assert len(found) == len(expected[0])
+            assert len(set(found[:, 0])) == len(set(found[:, 1])) == len(found)
+            assert (group[found[:, 0]] == true_group[found[:, 1]]).all()
+            distances = np.linalg.norm(predicted[found[:, 0]] - true[found[:, 1]], axis=1)
+            assert (distances <= radius[found[:, 1]]).all()
+            sizes = grouped_by_threshold(predicted, true, thresholds, group, true_group)
+            assert sizes.tolist() == list(map(len, expected[1:]))
+
+
+def test_all_pairs_within_reach_do_not_fill_the_memory() -> None:
+    draw = np.random.Generator(np.random.Philox(7))
+    predicted, true = draw.random((2, 4000, 2)) * 100
+    tracemalloc.start()
+    found = match(predicted, true, 1000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == 4000
+    assert peak < 100e6  # all 16 million pairs would take 256 MB
 
 
 @pytest.mark.parametrize("matcher", MATCHERS)

@@ -55,7 +55,8 @@ def count(
     ] = None,
     draw: Annotated[Draw, typer.Option(help="What overlays show; auto is points where they suffice.")] = Draw.auto,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a .json, .jsonl or .csv file.", show_default=False)
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a .json, .jsonl, .csv or NWPU .txt file.", show_default=False),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output file and overlays.")] = False,
     max_pixels: Annotated[
@@ -77,6 +78,10 @@ def count(
     # All that can be refused is refused before the model is loaded and the first image counted.
     if save_dir is not None:
         _refuse_counted_folder(save_dir, sources)
+    if output is not None and output.suffix.lower() == ".txt":
+        from headcount.data.nwpu_localization import ids_of_names
+
+        ids_of_names(str(file.path) for file in files)
     overlays = None if save_dir is None else OverlayFolder(save_dir, files, overwrite=force)
     tally = _Tally(skipped)
     stopped: KeyboardInterrupt | HeadcountError | None = None

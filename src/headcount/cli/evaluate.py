@@ -33,6 +33,14 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="The NWPU ground truth of a prediction file.", show_default=False),
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="A prediction file's images (3110.jpg): for --plots and to check its points.",
+            show_default=False,
+        ),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -44,7 +52,13 @@ def evaluate(
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a JSON report, with one row per image.")
     ] = None,
-    plots: Annotated[Path | None, typer.Option(metavar="DIR", help="Write a scatter plot, the worst images.")] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.txt", help="Write the heads found as an NWPU prediction file.", show_default=False),
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write pictures: a scatter plot, the worst images, heads found.")
+    ] = None,
     device: Annotated[Device, typer.Option(help="Where to compute; cuda needs the train extra.")] = Device.auto,
     runtime: Annotated[str, typer.Option(metavar="NAME", help="auto, openvino, onnxruntime or torch.")] = "auto",
     precision: Annotated[Precision, typer.Option(help="auto is the quickest one here.")] = Precision.auto,
@@ -68,27 +82,40 @@ def evaluate(
     """
     from headcount import __version__
     from headcount.cli.files import refuse_report, write_report
-    from headcount.cli.localization import evaluate_file, is_prediction_file, localization_lines
+    from headcount.cli.localization import (
+        evaluate_file,
+        is_prediction_file,
+        localization_lines,
+        refuse_predictions,
+        write_predictions,
+    )
     from headcount.cli.terminal import output_console
     from headcount.core.errors import InputError
+    from headcount.data.nwpu_localization import ids_of_names
     from headcount.data.registry import parse_spec, read_dataset
     from headcount.evaluate.localization import evaluate_localization
-    from headcount.evaluate.localization_run import RecordsPoints
+    from headcount.evaluate.localization_run import RecordsPoints, name_of
     from headcount.infer.counter import load
 
     if is_prediction_file(model, ground_truth):
         if ground_truth is None:
             raise InputError(f'"{model}" is a prediction file: name its truth with --ground-truth FILE.')
-        if data or plots is not None:
-            raise InputError("--data and --plots go with a model, not with a prediction file: leave them out.")
+        if data or predictions is not None:
+            raise InputError("--data and --predictions go with a model, not with a prediction file: leave them out.")
         evaluate_file(
-            Path(model), ground_truth, matcher=matcher.value, mean=localization, output=output, force=force
+            Path(model), ground_truth, images=images, plots=plots, matcher=matcher.value, mean=localization,
+            output=output, force=force,
         )  # fmt: skip
         return
+    if images is not None:
+        raise InputError("--images goes with a prediction file; a model's images are named by --data: leave it out.")
     if not data:
         raise InputError("A model is measured on data: add --data NAME=PATH, as in shanghaitech-b=/data/ShanghaiTech.")
     bounds = None if levels is None else _bounds(levels)
     refuse_report(output, force=force)
+    refuse_predictions(predictions, force=force)
+    if predictions is not None and predictions == output:
+        raise InputError(f'--output and --predictions are both "{output}": give each a file of its own.')
     counter = load(model, device=device.value, runtime=runtime, precision=precision.value)
     sets: dict[tuple[str, str], list[Scene]] = {}
     for spec in data:
@@ -98,18 +125,25 @@ def evaluate(
         if label in sets:
             raise InputError(f'"{label[0]}" is given twice: evaluate one copy of it at a time.')
         sets[label] = read_dataset(spec, split or ("test" if own else "val"))
+    ids: list[int] = []
+    if predictions is not None:
+        ids = ids_of_names(name_of(scene, index) for scenes in sets.values() for index, scene in enumerate(scenes))
     if plots is not None:
+        from headcount.evaluate.localization_plots import localization_plot_paths, refuse_pictures
         from headcount.evaluate.plots import plot_paths
 
         for name, of_split in sets:
             plot_paths(plots, name, of_split, overwrite=force)
+            refuse_pictures(localization_plot_paths(plots, f"{name}-{of_split}"), plots, overwrite=force)
     ran_on = {key: str(getattr(counter.runtime, key)) for key in ("name", "device", "precision")}
     reports: list[CountingReport] = []
     contents: list[dict[str, Any]] = []
+    recorders: list[RecordsPoints] = []
     out = output_console()
     try:
         for (name, of_split), scenes in sets.items():
-            recorder = RecordsPoints(counter)
+            recorder = RecordsPoints(counter, need_points=predictions is not None)
+            recorders.append(recorder)
             report = _measured(recorder, scenes, name, of_split, bounds)
             if reports:
                 out.print()
@@ -136,6 +170,9 @@ def evaluate(
 
                 for path in save_plots(report, plots, overwrite=force):
                     out.print(f"wrote {path}", soft_wrap=True)
+        if predictions is not None:
+            write_predictions(predictions, ids, recorders, force=force)
+            out.print(f"wrote {predictions}", soft_wrap=True)
     finally:  # an error on the second data set does not cost the first
         if output is not None and reports:
             content = {"headcount": __version__, "runtime": ran_on, "reports": contents}

@@ -2,36 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from headcount.core.scene import Scene
     from headcount.evaluate.localization import LocalizationResult
+    from headcount.evaluate.localization_run import RecordsPoints
 
 
 def evaluate_file(
     predictions: Path,
     ground_truth: Path,
     *,
+    images: Path | None,
+    plots: Path | None,
     matcher: Literal["fast", "reference"],
     mean: bool,
     output: Path | None,
     force: bool,
 ) -> None:
-    """Score an NWPU prediction file against an NWPU ground-truth file and print the table.
+    """Score an NWPU prediction file against an NWPU ground-truth file, print the table, and draw the images.
 
     Raises:
-        InputError: a file is malformed, or the report cannot be written.
+        InputError: a file is malformed, a point lies outside its image, no image is there to draw on, or the report or
+            a picture cannot be written.
     """
     from headcount import __version__
     from headcount.cli.files import refuse_report, write_report
-    from headcount.cli.terminal import output_console, printable
+    from headcount.cli.terminal import error_console, output_console, printable
+    from headcount.core.errors import InputError
     from headcount.data.nwpu_localization import read_nwpu_predictions, read_nwpu_truth
     from headcount.evaluate.localization import evaluate_localization, images_of_files
 
+    if plots is not None and images is None:
+        raise InputError("--plots draws on the images of a prediction file: say where they are with --images DIR.")
     refuse_report(output, force=force)
+    if plots is not None:
+        from headcount.evaluate.localization_plots import localization_plot_paths, refuse_pictures
+
+        *pictures, _ = localization_plot_paths(plots, predictions.stem)  # a curve needs scores, which the file lacks
+        refuse_pictures(pictures, plots, overwrite=force)
     truth = read_nwpu_truth(ground_truth)
-    found = read_nwpu_predictions(predictions, truth)
+    scenes = {} if images is None else _scenes(images, truth)
+    sizes_wh = {image: scene.size_wh for image, scene in scenes.items()}
+    found = read_nwpu_predictions(predictions, truth, sizes_wh=sizes_wh)
+    missing = [image for image in truth if image not in scenes]
+    if images is not None and missing:
+        few = ", ".join(map(str, missing[:3])) + (" …" if len(missing) > 3 else "")
+        error_console().print(
+            f"Note: {printable(str(images))} lacks {len(missing):,} of {len(truth):,} images ({few}): they are scored, "
+            "but neither drawn nor searched for points outside."
+        )
     result = evaluate_localization(images_of_files(found, truth), matcher=matcher, mean=mean)
     out = output_console()
     out.print(printable(f"{predictions.name} against {ground_truth.name}"), soft_wrap=True)
@@ -41,6 +64,55 @@ def evaluate_file(
         names = {"predictions": str(predictions), "ground_truth": str(ground_truth)}
         write_report(output, {"headcount": __version__, **names, **result.to_dict()})
         out.print(f"wrote {output}", soft_wrap=True)
+    if plots is not None:
+        from headcount.evaluate.localization_plots import save_localization_plots
+
+        drawn = [scenes.get(image) for image in truth]
+        written = save_localization_plots(result, drawn, plots, predictions.stem, overwrite=force)
+        out.print(f"wrote {len(written)} pictures of located heads to {plots}", soft_wrap=True)
+
+
+def _scenes(folder: Path, truth: Mapping[int, object]) -> dict[int, Scene]:
+    """The images of the truth that lie in the folder, by id."""
+    from headcount.core.errors import InputError
+    from headcount.core.scene import Scene
+    from headcount.data.nwpu_localization import images_by_id
+
+    there = images_by_id(folder)
+    scenes = {image: Scene(there[image], name=f"{image:04d}") for image in truth if image in there}
+    if not scenes:
+        first = next(iter(truth))
+        raise InputError(f'"{folder}" holds no image of the ground truth: its first was expected as {first:04d}.jpg.')
+    return scenes
+
+
+def refuse_predictions(path: Path | None, *, force: bool) -> None:
+    """Stop before anything is computed where the prediction file could not be written.
+
+    Raises:
+        InputError: the file is not a .txt, exists and ``force`` is False, or its folder does not.
+    """
+    from headcount.cli.files import refuse_report
+    from headcount.core.errors import InputError
+
+    if path is not None and path.suffix.lower() != ".txt":
+        raise InputError(f'An NWPU prediction file ends in .txt, but --predictions is "{path.name}".')
+    refuse_report(path, force=force)
+
+
+def write_predictions(path: Path, ids: Sequence[int], recorders: Sequence[RecordsPoints], *, force: bool) -> None:
+    """Write what the models found as an NWPU prediction file; ``ids`` are those of all images in their order.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    from headcount.data.nwpu_localization import write_nwpu_predictions
+
+    points = [image.predicted_xy for recorder in recorders for image in recorder.images]
+    sizes_wh = [size for recorder in recorders for size in recorder.sizes_wh]
+    write_nwpu_predictions(
+        dict(zip(ids, points, strict=True)), path, sizes_wh=dict(zip(ids, sizes_wh, strict=True)), overwrite=force
+    )
 
 
 def localization_lines(result: LocalizationResult) -> list[str]:

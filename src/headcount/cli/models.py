@@ -25,7 +25,7 @@ def models() -> None:
     if not names:
         console.print("No model is shipped with this copy: name an .onnx file with --model.")
         return
-    for name in names:
+    for name in sorted(names, key=lambda name: name != DEFAULT_MODEL):
         found = find_model(name)
         console.print(f"{name} (the default)" if name == DEFAULT_MODEL else name, style="bold")
         for label, text in _facts(found):
@@ -38,10 +38,11 @@ def _facts(found: ModelFiles) -> list[tuple[str, str]]:
     facts = [("", card.summary)] if card.summary else []
     facts.append(("size", f"{card.parameters / 1e6:.2f} M parameters; {files}"))
     facts.append(("method", card.method))
-    facts += [
-        ("result", f"{result.metric} {result.value:g} on {result.data} {result.split} ({result.images} images)")
-        for result in card.results
-    ]
+    results: dict[str, list[str]] = {}
+    for result in card.results:
+        of = f"{result.data} {result.split}, {result.images} images"
+        results.setdefault(of, []).append(f"{result.metric} {result.value:.4g}")
+    facts += [("result", f"{of}: {', '.join(figures)}") for of, figures in results.items()]
     facts += [("data", f"{data.name} {data.split}, {data.images} images: {data.terms}") for data in card.data]
     facts += [("terms", card.terms)] if card.terms else []
     facts += [("start", card.initialisation)] if card.initialisation else []

@@ -12,7 +12,7 @@ Wang et al., "NWPU-Crowd: A Large-Scale Benchmark for Crowd Counting and Localiz
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +20,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headcount.core.errors import InputError
-from headcount.core.files import atomic_text, file_size, writing
+from headcount.core.files import atomic_text, file_size, is_folder, writing
+from headcount.core.image import is_image_name
 from headcount.core.scene import as_points
+from headcount.data.pairs import images_by_name
+from headcount.data.video import is_video_name
 
 LEVELS = 6
 """Box-area levels A0…A5: up to 10, 10², 10³, 10⁴, 10⁵ square pixels, and above."""
@@ -30,6 +33,7 @@ LARGEST = 1_000_000
 
 _LINE = re.compile(rb"[0-9]{1,7}(?: [0-9]{1,7})+")
 _TRUTH_WIDTH, _PREDICTION_WIDTH = 5, 2
+_PARTS = ("", "images", *(f"images_part{part}" for part in range(1, 6)))  # of the data set, as it is unpacked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,14 +127,93 @@ def read_nwpu_predictions(
     return {image: rows.astype(np.float64) for image, (_, rows) in read.items()}
 
 
-def write_nwpu_predictions(predictions: Mapping[int, ArrayLike], path: str | Path, *, overwrite: bool = False) -> Path:
+def ids_of_names(names: Iterable[str]) -> list[int]:
+    """The id of each image: the number at the end of its name, folders and suffix aside.
+
+    Raises:
+        InputError: a name ends in no number or in one that the format cannot hold, or two names have the same id.
+
+    >>> ids_of_names(["val/3110.jpg", "IMG_0007"])
+    [3110, 7]
+    """
+    named: dict[int, str] = {}
+    for name in names:
+        image = _id_of_name(name)
+        if image is None:
+            raise InputError(
+                f'"{name}" ends in no number from 0 to {LARGEST:,}, which an NWPU prediction file names an image by: '
+                "rename the image."
+            )
+        if image in named:
+            raise InputError(
+                f'"{named[image]}" and "{name}" would both be image {image} in an NWPU prediction file: rename one.'
+            )
+        named[image] = name
+    return list(named)
+
+
+def images_by_id(folder: str | Path) -> dict[int, Path]:
+    """The images of a folder, and of ``images`` and ``images_part1`` … in it, by id; zeros in front do not matter.
+
+    Where a number alone is a name (``3110.jpg``), others that end in it (``mask_3110.png``) are left aside.
+
+    Raises:
+        InputError: there is no such folder, or two images have an equal claim to an id.
+    """
+    folder = Path(folder)
+    if not is_folder(folder):
+        raise InputError(f'There is no folder "{folder}" with images: name the one that holds 0001.jpg and so on.')
+    found: dict[int, Path] = {}
+    paths = [path for part in _PARTS for path in images_by_name(folder / part).values()]
+    for path in paths:
+        image = _id_of_name(path.name)
+        if image is None:
+            continue
+        other = found.get(image)
+        if other is None or path.stem.isdecimal() > other.stem.isdecimal():
+            found[image] = path
+        elif path.stem.isdecimal() == other.stem.isdecimal():
+            raise InputError(f'"{other}" and "{path}" are both image {image}: leave one in the folder.')
+    return found
+
+
+def _id_of_name(name: str) -> int | None:
+    path = Path(name.replace("\\", "/"))
+    if is_video_name(path):
+        return None
+    number = re.search(r"[0-9]{1,18}$", path.stem if is_image_name(path) else path.name)
+    return None if number is None or int(number[0]) > LARGEST else int(number[0])
+
+
+def write_nwpu_predictions(
+    predictions: Mapping[int, ArrayLike],
+    path: str | Path,
+    *,
+    sizes_wh: Mapping[int, tuple[int, int]] | None = None,
+    overwrite: bool = False,
+) -> Path:
     """Write points (m, 2) by image id; floats are floored to the index of their pixel.
+
+    With ``sizes_wh`` a point on or beyond the border of its image is written as the nearest pixel inside.
 
     Raises:
         InputError: an id or a floored coordinate is negative or absurd, points are no finite (m, 2), the file exists
             and ``overwrite`` is False, or it cannot be written.
     """
-    return _write({image: as_points(points) for image, points in predictions.items()}, Path(path), overwrite)
+    rows = {image: as_points(points) for image, points in predictions.items()}
+    for image, size_wh in (sizes_wh or {}).items():
+        if image in rows:
+            rows[image] = np.clip(rows[image], 0, np.subtract(size_wh, 1))
+    return _write(rows, Path(path), overwrite)
+
+
+def prediction_line(image: int, points_xy: NDArray[np.float64], size_wh: tuple[int, int]) -> str:
+    """One line of a prediction file, as ``write_nwpu_predictions`` writes it.
+
+    >>> prediction_line(7, np.array([[3.99, 0.0], [64.0, 8.5]]), (64, 48))
+    '7 2 3 0 63 8\\n'
+    """
+    return _line(image, np.clip(points_xy, 0, np.subtract(size_wh, 1)))
 
 
 def write_nwpu_truth(truth: Mapping[int, NwpuHeads], path: str | Path, *, overwrite: bool = False) -> Path:
@@ -151,15 +234,17 @@ def _write(rows: Mapping[int, NDArray[np.float64]], path: Path, overwrite: bool)
     with writing(path):
         if path.exists() and not overwrite:
             raise InputError(f'"{path}" exists already: choose another name, or allow it to be overwritten.')
-    lines = []
-    for image, values in rows.items():
-        numbers = np.floor(values).astype(np.int64) if np.abs(values).max(initial=0) < 2**62 else np.array([-1])
-        if not 0 <= image <= LARGEST or bool(((numbers < 0) | (numbers > LARGEST)).any()):
-            raise InputError(f"Image {image} has a number that is not 0 to {LARGEST:,}, which the format cannot hold.")
-        lines.append(" ".join(map(str, [image, len(values), *numbers.ravel().tolist()])))
+    lines = [_line(image, values) for image, values in rows.items()]
     with atomic_text(path) as file:
-        file.writelines(line + "\n" for line in lines)
+        file.writelines(lines)
     return path
+
+
+def _line(image: int, values: NDArray[np.float64]) -> str:
+    numbers = np.floor(values).astype(np.int64) if np.abs(values).max(initial=0) < 2**62 else np.array([-1])
+    if not 0 <= image <= LARGEST or bool(((numbers < 0) | (numbers > LARGEST)).any()):
+        raise InputError(f"Image {image} has a number that is not 0 to {LARGEST:,}, which the format cannot hold.")
+    return " ".join(map(str, [image, len(values), *numbers.ravel().tolist()])) + "\n"
 
 
 def _read(path: Path, width: int) -> dict[int, tuple[int, NDArray[np.int64]]]:

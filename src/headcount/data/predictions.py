@@ -1,4 +1,4 @@
-"""Predictions on disk: JSON, JSON Lines and CSV, written as they come and read back.
+"""Predictions on disk: JSON, JSON Lines and CSV, written as they come and read back; NWPU lines, written.
 
 The CSV is plain data: a file name is written as it is, so one that begins with = + - or @ looks like a formula to a
 spreadsheet. Import the columns as text if the names are not your own.
@@ -18,6 +18,7 @@ from typing import Any, Self
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import discard, partial_beside, writing
 from headcount.core.prediction import Prediction, register_writer
+from headcount.data.nwpu_localization import ids_of_names, prediction_line
 
 CSV_COLUMNS = (
     "source", "count", "low", "high", "points", "points_kind", "width", "height", "model", "runtime",
@@ -32,8 +33,8 @@ class PredictionFile:
     """A file of many predictions that is never half written: rows go to a hidden file beside it, renamed on closing.
 
     Left through an exception (Ctrl-C, a full disk), what was added until then is kept as a valid file; where nothing
-    was added, no file appears. The suffix chooses the format: ``.json`` (a list), ``.jsonl`` (one a line) or
-    ``.csv`` (one row an image, without the points).
+    was added, no file appears. The suffix chooses the format: ``.json`` (a list), ``.jsonl`` (one a line), ``.csv``
+    (one row an image, without the points) or ``.txt`` (NWPU-Crowd's prediction file: an image's number, its points).
 
     Raises:
         InputError: on creation, before anything is counted: the suffix is unknown, the folder is missing or closed to
@@ -167,11 +168,19 @@ def _as_csv(*cells: object) -> str:
     return text.getvalue()
 
 
+def _nwpu_line(prediction: Prediction) -> str:
+    (image,) = ids_of_names([prediction.source])
+    if prediction.points_kind == "none":
+        raise InputError("The model counts without saying where heads are, so it gives no NWPU prediction file.")
+    return prediction_line(image, prediction.points_xy, prediction.size_wh)
+
+
 # suffix → what opens the file, stands between two rows, closes the file; and one row
 _FORMATS: dict[str, tuple[str, str, str, Callable[[Prediction], str]]] = {
     ".json": ("[\n", ",\n", "]\n", _json_row),
     ".jsonl": ("", "", "", _json_line),
     ".csv": (_as_csv(*CSV_COLUMNS), "", "", _csv_line),
+    ".txt": ("", "", "", _nwpu_line),
 }
 
 

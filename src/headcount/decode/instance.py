@@ -20,12 +20,13 @@ Labels = NDArray[np.int32]
 class InstanceSettings:
     """What a card may say to this decoder.
 
-    ``threshold``: where the model makes no ``threshold`` map. ``min_area_px``: smaller components are no heads, in
-    pixels of the image. ``connectivity``: 4 or 8. ``split``: 1 splits components by their confidence peaks, which
-    are the highest within ``split_distance`` cells.
+    ``threshold``: where the model makes no ``threshold`` map; ``least_threshold``: a learned one counts as at least
+    this. ``min_area_px``: smaller components are no heads, in pixels of the image. ``connectivity``: 4 or 8.
+    ``split``: 1 splits components by their confidence peaks, which are the highest within ``split_distance`` cells.
     """
 
     threshold: float = 0.5
+    least_threshold: float = 0.0
     min_area_px: float = 3.0
     connectivity: int = 4
     split: int = 0
@@ -46,6 +47,8 @@ class InstanceSettings:
         typed = cls(**whole)  # type: ignore[arg-type]
         if not 0 < typed.threshold < 1:
             raise ModelError(f"threshold must lie between 0 and 1, but it is {typed.threshold}.")
+        if not 0 <= typed.least_threshold < 1:
+            raise ModelError(f"least_threshold must lie between 0 and 1, but it is {typed.least_threshold}.")
         if typed.connectivity not in (4, 8):
             raise ModelError(f"connectivity must be 4 or 8, but it is {typed.connectivity}.")
         if typed.split not in (0, 1) or not 1 <= typed.split_distance <= 64:
@@ -93,7 +96,8 @@ def decode_instances(
             f"it is {confidence.shape}."
         )
     if "threshold" in maps:
-        binary = _above_map(confidence[0], maps["threshold"], strides["threshold"] // stride)
+        threshold = np.maximum(maps["threshold"], np.float32(chosen.least_threshold))
+        binary = _above_map(confidence[0], threshold, strides["threshold"] // stride)
     else:
         binary = (confidence[0] >= np.float32(chosen.threshold)).astype(np.uint8)
     binary, confidence = binary[:rows, :columns], confidence[:, :rows, :columns]

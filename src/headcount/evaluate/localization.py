@@ -22,14 +22,15 @@ from headcount.evaluate.counting import GENERAL_LEVELS, CountingResult, counting
 from headcount.evaluate.matching import (
     Indices,
     Matcher,
-    grouped_candidate_pairs,
-    match_pairs,
-    matched_by_threshold,
+    as_thresholds,
+    grouped_by_threshold,
+    match_grouped,
 )
 
 MEAN_THRESHOLDS_PX = tuple(range(1, 101))
 """The distances of UCF-QNRF's protocol."""
 _BATCH = 400_000  # points matched at once
+_BATCH_OF_THRESHOLDS = 40_000  # as long as pairs reach out to 100 px
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -307,6 +308,8 @@ def images_of_files(
 ) -> list[ImagePoints]:
     """What ``read_nwpu_predictions`` and ``read_nwpu_truth`` gave, in the order of the truth.
 
+    The files hold the index of a pixel, the points here its centre.
+
     Raises:
         InputError: an image has no prediction, or one that the truth lacks.
     """
@@ -314,7 +317,7 @@ def images_of_files(
         odd = min(predictions.keys() ^ truth.keys())
         raise InputError(f"Image {odd} is in one of predictions and truth only: give each the same ids.")
     return [
-        ImagePoints(f"{image:04d}", predictions[image], h.points_xy, h.sigma_s_px, h.sigma_l_px, h.levels)
+        ImagePoints(f"{image:04d}", predictions[image] + 0.5, h.points_xy + 0.5, h.sigma_s_px, h.sigma_l_px, h.levels)
         for image, h in truth.items()
     ]
 
@@ -378,10 +381,8 @@ def matched_pairs(images: Sequence[ImagePoints], radius: Radius, *, matcher: Mat
         sizes, true_sizes = list(map(len, predicted)), list(map(len, true))
         group, true_group = np.repeat(np.arange(len(batch)), sizes), np.repeat(np.arange(len(batch)), true_sizes)
         points, heads = np.concatenate(predicted), np.concatenate(true)
-        pairs = grouped_candidate_pairs(
-            points, heads, np.concatenate([r for r in reach if r is not None]), group, true_group
-        )
-        matched = match_pairs(pairs, len(points), len(heads), matcher=matcher)
+        radius_px = np.concatenate([r for r in reach if r is not None])
+        matched = match_grouped(points, heads, radius_px, group, true_group, matcher=matcher)
         starts = np.stack([np.cumsum([0, *sizes[:-1]]), np.cumsum([0, *true_sizes[:-1]])], axis=1)
         ends = np.searchsorted(group[matched[:, 0]], np.arange(1, len(batch)))
         found += [part - start for part, start in zip(np.split(matched, ends), starts, strict=True)]
@@ -400,9 +401,15 @@ def mean_over_thresholds(
     >>> mean_over_thresholds([image]).f1
     0.5
     """
-    matched = np.zeros(len(thresholds_px), dtype=np.intp)
-    for image in images:
-        matched += matched_by_threshold(image.predicted_xy, image.true_xy, thresholds_px)
+    thresholds = as_thresholds(thresholds_px)
+    matched = np.zeros(len(thresholds), dtype=np.intp)
+    for batch in _batches(images, _BATCH_OF_THRESHOLDS):
+        predicted_xy, true_xy = [image.predicted_xy for image in batch], [image.true_xy for image in batch]
+        number = np.arange(len(batch))
+        matched += grouped_by_threshold(
+            np.concatenate(predicted_xy), np.concatenate(true_xy), thresholds,
+            np.repeat(number, list(map(len, predicted_xy))), np.repeat(number, list(map(len, true_xy))),
+        )  # fmt: skip
     predicted, heads = sum(len(i.predicted_xy) for i in images), sum(len(i.true_xy) for i in images)
     tallies = tuple(Tally(int(tp), predicted - int(tp), heads - int(tp)) for tp in matched)
     return MeanResult(tuple(map(float, thresholds_px)), tallies)
@@ -462,12 +469,12 @@ def _at_radius(images: tuple[ImagePoints, ...], radius: Radius, matcher: Matcher
     )
 
 
-def _batches(images: Sequence[ImagePoints]) -> Iterable[Sequence[ImagePoints]]:
+def _batches(images: Sequence[ImagePoints], most: int = _BATCH) -> Iterable[Sequence[ImagePoints]]:
     """The images in runs of so many points: one search for many small images, bounded memory for many large ones."""
     start = points = 0
     for index, image in enumerate(images):
         size = len(image.predicted_xy) + len(image.true_xy)
-        if index > start and points + size > _BATCH:
+        if index > start and points + size > most:
             yield images[start:index]
             start, points = index, 0
         points += size

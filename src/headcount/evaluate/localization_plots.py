@@ -6,7 +6,8 @@ and a line joins a found head's middle to its prediction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ from headcount.evaluate.matching import Indices
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+WORST, RANDOM = 6, 6
+"""How many pictures are made of the images with the most errors, and of others."""
 FOUND, MISSED, MADE_UP = (40, 225, 90), (255, 40, 40), (255, 60, 255)
 _RIM = (20, 20, 20)
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
@@ -99,19 +102,19 @@ def draw_image(scene: Scene, image: ImagePoints, radius: Radius, *, long_side_px
 
 def save_localization_plots(
     result: LocalizationResult,
-    scenes: Sequence[Scene],
+    scenes: Sequence[Scene | None],
     folder: str | Path,
     stem: str,
     *,
-    worst: int = 6,
-    random: int = 6,
+    worst: int = WORST,
+    random: int = RANDOM,
     seed: int = 0,
     overwrite: bool = False,
 ) -> list[Path]:
     """Write ``heads-STEM-worst-01.png``…, ``heads-STEM-random-01.png``… and, with scores, ``threshold-STEM.png``.
 
-    ``scenes`` are those of ``result.images``. The worst have the most misses and false positives at the first radius;
-    the random ones are drawn by ``seed`` from the rest.
+    ``scenes`` are those of ``result.images``, None where there is no picture to draw on. The worst have the most
+    misses and false positives at the first radius; the random ones are drawn by ``seed`` from the rest.
 
     Raises:
         MissingExtraError: matplotlib is not installed and there are scores to plot.
@@ -119,34 +122,59 @@ def save_localization_plots(
     """
     folder = Path(folder)
     radius = result.radii[0].radius
-    drawings = {
-        folder / f"heads-{stem}-{kind}-{rank:02d}.png": index
-        for kind, chosen in zip(("worst", "random"), chosen_images(result, worst, random, seed), strict=True)
-        for rank, index in enumerate(chosen, start=1)
-    }
+    there = [index for index, scene in enumerate(scenes) if scene is not None]
+    chosen = chosen_images(result, worst, random, seed, among=there)
     scored = all(image.scores is not None for image in result.images) and result.predicted > 0
-    curve = folder / f"threshold-{stem}.png"
-    with writing(folder):
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f'"{folder}" is a file: name a folder for the plots.')
-        for path in [*drawings, *([curve] if scored else [])]:
-            if path.exists() and not overwrite:
-                raise InputError(f'"{path}" exists already: choose another folder, or pass --force (overwrite=True).')
+    *paths, curve = localization_plot_paths(folder, stem, worst=len(chosen[0]), random=len(chosen[1]))
+    written = [*paths, *([curve] if scored else [])]
+    refuse_pictures(written, folder, overwrite=overwrite)
     figure = draw_thresholds(result.images, radius) if scored else None
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for path, index in drawings.items():
-            _save(draw_image(scenes[index], result.images[index], radius), path)
+        for path, index in zip(paths, [*chosen[0], *chosen[1]], strict=True):
+            scene = scenes[index]
+            assert scene is not None
+            _save(draw_image(scene, result.images[index], radius), path)
         if figure is not None:
             with replacing(curve) as partial:
                 figure.savefig(partial, dpi=120)
-    return [*drawings, *([curve] if figure is not None else [])]
+    return written
 
 
-def chosen_images(result: LocalizationResult, worst: int, random: int, seed: int = 0) -> tuple[list[int], list[int]]:
-    """The images to look at, by index: those with the most errors, worst first, and some others at random."""
+def localization_plot_paths(folder: Path, stem: str, *, worst: int = WORST, random: int = RANDOM) -> list[Path]:
+    """Where ``save_localization_plots`` writes: the worst images, the random ones, and last the curve."""
+    numbers = [("worst", rank) for rank in range(1, worst + 1)] + [("random", rank) for rank in range(1, random + 1)]
+    pictures = [folder / f"heads-{stem}-{kind}-{rank:02d}.png" for kind, rank in numbers]
+    return [*pictures, folder / f"threshold-{stem}.png"]
+
+
+def refuse_pictures(paths: Iterable[Path], folder: Path, *, overwrite: bool) -> None:
+    """Stop where pictures could not be written; asked before a long run, so that it is not in vain.
+
+    Raises:
+        InputError: a file exists and ``overwrite`` is False, or the folder is a file, is closed to writing or cannot
+            be made.
+    """
+    with writing(folder):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f'"{folder}" is a file: name a folder for the plots.')
+        existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+            raise InputError(f'"{existing}" is closed to writing, so no plots can be put there: choose another folder.')
+        for path in paths:
+            if path.exists() and not overwrite:
+                raise InputError(f'"{path}" exists already: choose another folder, or pass --force (overwrite=True).')
+
+
+def chosen_images(
+    result: LocalizationResult, worst: int, random: int, seed: int = 0, *, among: Sequence[int] | None = None
+) -> tuple[list[int], list[int]]:
+    """The images to look at, by index: those with the most errors, worst first, and some others at random.
+
+    ``among`` are the ascending indices to choose from, all where None.
+    """
     errors = [tally.false_positives + tally.false_negatives for tally in result.radii[0].per_image]
-    order = sorted(range(len(errors)), key=lambda index: (-errors[index], index))
+    order = sorted(range(len(errors)) if among is None else among, key=lambda index: (-errors[index], index))
     rest = sorted(order[worst:])
     draw = generator(seed, stream=_RANDOM_STREAM).permutation(len(rest))[:random]
     return order[:worst], sorted(rest[int(index)] for index in draw)

@@ -1,11 +1,12 @@
 """Pairing predicted points with heads: a maximum matching of those that lie within each head's own radius.
 
 Two matchers, equal in the number of pairs and so in precision, recall and F1; which head is paired, and so the recall
-by level, may differ. ``fast`` starts greedily and then grows augmenting trees from every free prediction at once
-(Azad et al., "Computing Maximum Cardinality Matchings in Parallel on Bipartite Graphs via Tree-Grafting", TPDS 2017;
-here in one thread). ``reference`` is Kuhn's algorithm in the order in which the official NWPU-Crowd evaluation visits
-predictions and heads. Neither recurses. SciPy's ``maximum_bipartite_matching`` is not used: its depth-first search
-never marks dead ends, and in a dense crowd of 10,000 heads it does not come back.
+by level, may differ. ``fast`` starts greedily, then grows alternating trees from all free points at once and turns
+over one path in each (after Azad et al., "Computing Maximum Cardinality Matchings in Parallel on Bipartite Graphs via
+Tree-Grafting", TPDS 2017), as array operations; where every point has dozens of candidates it holds the nearest ones
+and looks the others up as the trees reach for them. ``reference`` is Kuhn's algorithm in the order in which the
+official NWPU-Crowd evaluation visits predictions and heads. Neither recurses. SciPy's ``maximum_bipartite_matching``
+is not used: its depth-first search never marks dead ends, and in a dense crowd of 10,000 heads it does not come back.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,12 +22,23 @@ from numpy.typing import ArrayLike, NDArray
 from headcount.core.errors import InputError, nearest
 from headcount.core.scene import as_points
 
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
+
 Matcher = Literal["fast", "reference"]
 MATCHERS: tuple[Matcher, ...] = get_args(Matcher)
 Indices = NDArray[np.intp]
 
 _SLACK_PX = 1e-3  # the tree may round; distances are compared again, exactly
 _GREEDY_ROUNDS = 32
+_MOST_PAIRS = 2_000_000  # held at once
+_DENSE = 50  # with more pairs than this for each head, most are not needed
+_PART = 200_000  # pairs looked up at once where they cannot all be held
+_NEAREST = 32  # predictions of each head that are tried first
+_SAMPLE = 400  # heads whose pairs are counted
+_MOST_PAIRS_OF_STRIDE = 4_000_000
+_FIRST_REACH_PX = 8.0
+_MOST_LAYERS = 1000  # in array steps, before plain lists take over
 _RADIUS_STEP = math.sqrt(2)  # heads of like radius are looked up together: at most twice the pairs that count
 
 
@@ -44,7 +56,8 @@ def match(predicted_xy: ArrayLike, true_xy: ArrayLike, radius_px: ArrayLike, *, 
     [[0, 0]]
     """
     predicted, true = as_points(predicted_xy), as_points(true_xy)
-    return match_pairs(candidate_pairs(predicted, true, radius_px), len(predicted), len(true), matcher=matcher)
+    one = np.zeros(len(predicted), np.intp), np.zeros(len(true), np.intp)
+    return match_grouped(predicted, true, _radii(radius_px, len(true)), *one, matcher=matcher)
 
 
 def candidate_pairs(predicted_xy: ArrayLike, true_xy: ArrayLike, radius_px: ArrayLike) -> Indices:
@@ -77,13 +90,7 @@ def grouped_candidate_pairs(
 
     if not len(predicted_xy) or not len(true_xy):
         return np.zeros((0, 2), dtype=np.intp)
-    # Images are laid side by side, further apart than any radius.
-    both = np.concatenate([predicted_xy, true_xy])
-    low = both.min(axis=0)
-    width = float(both[:, 0].max() - low[0]) + float(radius_px.max()) + 1.0
-    moved, moved_true = predicted_xy - low, true_xy - low
-    moved[:, 0] += predicted_group * width
-    moved_true[:, 0] += true_group * width
+    moved, moved_true = _side_by_side(predicted_xy, true_xy, radius_px, predicted_group, true_group)
     # scipy's own builds balance the tree by medians, which costs more than it gives here.
     tree = cKDTree(moved, balanced_tree=False, compact_nodes=False)
     steps = np.ceil(np.log(np.maximum(radius_px, 1.0)) / math.log(_RADIUS_STEP)).astype(np.intp)
@@ -100,7 +107,54 @@ def grouped_candidate_pairs(
         keep = squared <= np.square(radius_px[head])
         found.append(np.column_stack([prediction[keep], head[keep]]))
     pairs = np.concatenate(found)
+    if max(len(predicted_xy), len(true_xy)) <= 1 << 16:  # 16 bits are sorted by counting, in a quarter of the time
+        pairs = pairs[np.argsort(pairs[:, 1].astype(np.uint16), kind="stable")]
+        return pairs[np.argsort(pairs[:, 0].astype(np.uint16), kind="stable")]
     return pairs[np.argsort(pairs[:, 0] * np.intp(len(true_xy)) + pairs[:, 1])]
+
+
+def _side_by_side(
+    predicted_xy: NDArray[np.float64],
+    true_xy: NDArray[np.float64],
+    radius_px: NDArray[np.float64],
+    predicted_group: Indices,
+    true_group: Indices,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The points with all images laid out in one plane, further apart than any radius."""
+    both = np.concatenate([predicted_xy, true_xy])
+    low = both.min(axis=0)
+    width = float(both[:, 0].max() - low[0]) + float(radius_px.max()) + 1.0
+    moved, moved_true = predicted_xy - low, true_xy - low
+    moved[:, 0] += predicted_group * width
+    moved_true[:, 0] += true_group * width
+    return moved, moved_true
+
+
+def match_grouped(
+    predicted_xy: NDArray[np.float64],
+    true_xy: NDArray[np.float64],
+    radius_px: NDArray[np.float64],
+    predicted_group: Indices,
+    true_group: Indices,
+    *,
+    matcher: Matcher = "fast",
+) -> Indices:
+    """As ``match``, for many images at once: only points of the same group, (m,) and (n,), may be paired.
+
+    Where radii are so large that the pairs would fill the memory, ``fast`` matches the nearest few of each head and
+    then looks further only for those left over; ``reference`` needs all pairs.
+    """
+    if matcher == "fast" and len(predicted_xy) and len(true_xy):
+        ball = _Ball(predicted_xy, true_xy, radius_px, predicted_group, true_group)
+        if ball.pairs() > min(_MOST_PAIRS, _DENSE * len(true_xy)):
+            pairs = ball.nearest_pairs()
+            prediction_of, head_of = _greedy(pairs, len(true_xy), len(predicted_xy))
+            _grow(_Rows.of_pairs(pairs, len(true_xy)), prediction_of, head_of)
+            _grow(ball, prediction_of, head_of)
+            matched = np.flatnonzero(head_of >= 0)
+            return np.column_stack([matched, head_of[matched]])
+    pairs = grouped_candidate_pairs(predicted_xy, true_xy, radius_px, predicted_group, true_group)
+    return match_pairs(pairs, len(predicted_xy), len(true_xy), matcher=matcher)
 
 
 def match_pairs(pairs: Indices, predictions: int, heads: int, *, matcher: Matcher = "fast") -> Indices:
@@ -136,6 +190,16 @@ def matched_by_threshold(
     [1, 1, 2]
     """
     predicted, true = as_points(predicted_xy), as_points(true_xy)
+    one = np.zeros(len(predicted), np.intp), np.zeros(len(true), np.intp)
+    return grouped_by_threshold(predicted, true, as_thresholds(thresholds_px), *one)
+
+
+def as_thresholds(thresholds_px: ArrayLike) -> NDArray[np.float64]:
+    """(t,) float64 distances.
+
+    Raises:
+        InputError: they are negative, not finite, or do not ascend.
+    """
     thresholds = np.asarray(thresholds_px, dtype=np.float64)
     if (
         thresholds.ndim != 1
@@ -143,136 +207,275 @@ def matched_by_threshold(
         or (np.diff(thresholds) <= 0).any()
     ):
         raise InputError("Distance thresholds must ascend from 0 px or more, as in 1, 2, …, 100.")
-    sizes = np.zeros(len(thresholds), dtype=np.intp)
-    full = min(len(predicted), len(true))
-    if not full:
+    return thresholds
+
+
+def grouped_by_threshold(
+    predicted_xy: NDArray[np.float64],
+    true_xy: NDArray[np.float64],
+    thresholds_px: NDArray[np.float64],
+    predicted_group: Indices,
+    true_group: Indices,
+) -> NDArray[np.intp]:
+    """As ``matched_by_threshold``, for many images at once: (t,) sizes, summed over the groups, (m,) and (n,)."""
+    sizes = np.zeros(len(thresholds_px), dtype=np.intp)
+    if not len(predicted_xy) or not len(true_xy):
         return sizes
-    forest = _Forest(len(predicted), len(true))
-    for index, new in enumerate(_by_threshold(predicted, true, thresholds)):
-        forest.add(new)
-        forest.grow()
-        sizes[index] = forest.matched
-        if forest.matched == full:
-            sizes[index:] = full
+    groups = int(max(predicted_group.max(), true_group.max())) + 1
+    full = np.minimum(np.bincount(predicted_group, minlength=groups), np.bincount(true_group, minlength=groups))
+    head_of, prediction_of = np.full(len(predicted_xy), -1, np.intp), np.full(len(true_xy), -1, np.intp)
+    # Looked up in strides of doubling reach, since few images need the last.
+    start, reach = 0, _FIRST_REACH_PX
+    while start < len(thresholds_px):
+        stop = max(start + 1, int(np.searchsorted(thresholds_px, reach, side="right")))
+        matched = np.bincount(predicted_group[head_of >= 0], minlength=groups)
+        sizes[start:] = matched.sum()
+        is_open = matched < full
+        predicted, true = np.flatnonzero(is_open[predicted_group]), np.flatnonzero(is_open[true_group])
+        if not len(predicted):
             break
+        place = np.full(len(true_xy) + 1, -1, np.intp)  # of a head among the open ones; the last for none
+        place[true] = np.arange(len(true))
+        place_of_prediction = np.full(len(predicted_xy) + 1, -1, np.intp)
+        place_of_prediction[predicted] = np.arange(len(predicted))
+        part = predicted_xy[predicted], true_xy[true], predicted_group[predicted], true_group[true]
+        column_of, row_of = place[head_of[predicted]], place_of_prediction[prediction_of[true]]
+        before = int(matched[~is_open].sum())
+        for index, size in enumerate(_sizes_of_stride(*part, thresholds_px[start:stop], column_of, row_of)):
+            sizes[start + index :] = before + size
+        head_of[predicted] = np.where(column_of >= 0, true[column_of], -1)
+        prediction_of[true] = np.where(row_of >= 0, predicted[row_of], -1)
+        start, reach = stop, 2 * reach
     return sizes
 
 
-def _by_threshold(
-    predicted: NDArray[np.float64], true: NDArray[np.float64], thresholds: NDArray[np.float64]
-) -> Iterator[Indices]:
-    """The pairs that each threshold adds; looked up in strides of doubling reach, since few images need the last."""
-    start, below = 0, -1.0
-    while start < len(thresholds):
-        reach = max(2 * below, 8.0)
-        stop = max(start + 1, int(np.searchsorted(thresholds, reach, side="right")))
-        top = float(thresholds[stop - 1])
-        pairs = candidate_pairs(predicted, true, top)
-        offsets = predicted[pairs[:, 0]] - true[pairs[:, 1]]
-        squared = np.einsum("ij,ij->i", offsets, offsets)
-        step = np.searchsorted(np.square(thresholds[start:stop]), squared, side="left")
-        if below >= 0:
-            new = squared > below**2
-            pairs, step = pairs[new], step[new]
-        pairs = pairs[np.argsort(step, kind="stable")]  # still ascending by prediction within a step
-        ends = np.cumsum(np.bincount(step, minlength=stop - start))
-        yield from np.split(pairs, ends[:-1])
-        start, below = stop, top
+def _sizes_of_stride(
+    predicted_xy: NDArray[np.float64],
+    true_xy: NDArray[np.float64],
+    predicted_group: Indices,
+    true_group: Indices,
+    thresholds_px: NDArray[np.float64],
+    head_of: Indices,
+    prediction_of: Indices,
+) -> Iterator[int]:
+    """The size of the matching at each threshold in turn; the matching, maximum below the first, grows in place."""
+    top = np.full(len(true_xy), thresholds_px[-1])
+    if _Ball(predicted_xy, true_xy, top, predicted_group, true_group).pairs() > _MOST_PAIRS_OF_STRIDE:
+        for threshold in thresholds_px:
+            radius = np.full(len(true_xy), threshold)
+            _grow(_Ball(predicted_xy, true_xy, radius, predicted_group, true_group), prediction_of, head_of)
+            yield int((head_of >= 0).sum())
+        return
+    pairs = grouped_candidate_pairs(predicted_xy, true_xy, top, predicted_group, true_group)
+    offsets = predicted_xy[pairs[:, 0]] - true_xy[pairs[:, 1]]
+    squared = np.einsum("ij,ij->i", offsets, offsets)
+    step = np.searchsorted(np.square(thresholds_px), squared, side="left")
+    # Of each prediction the nearest heads first: those within a threshold are the first so many.
+    rows = len(predicted_xy)
+    added = np.bincount(step * np.intp(rows) + pairs[:, 0], minlength=len(thresholds_px) * rows)
+    graph = _Rows.of_pairs(pairs[np.argsort(pairs[:, 0] * np.intp(len(thresholds_px)) + step, kind="stable")], rows)
+    graph.counts = np.zeros(rows, np.intp)
+    for new in added.reshape(len(thresholds_px), rows):
+        graph.counts += new
+        _grow(graph, head_of, prediction_of)
+        yield int((head_of >= 0).sum())
 
 
 def _fast(pairs: Indices, predictions: int, heads: int) -> Indices:
     head_of, prediction_of = _greedy(pairs, predictions, heads)
-    forest = _Forest(predictions, heads, head_of, prediction_of)
-    # A part without a free prediction or without a free head is finished; most are, and stay out of the slow loop.
-    forest.add(pairs[_open(pairs, head_of, prediction_of)])
-    forest.grow()
-    return np.asarray(forest.head_of, dtype=np.intp)
-
-
-def _open(pairs: Indices, head_of: Indices, prediction_of: Indices) -> NDArray[np.bool_]:
-    """Which pairs lie in a connected part that holds both a free prediction and a free head: (k,)."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    predictions, heads = len(head_of), len(prediction_of)
-    size = predictions + heads
-    links = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1] + predictions)), shape=(size, size))
-    count, part = connected_components(links, directed=False)
-    part = np.asarray(part)
-    free = np.zeros((2, count), dtype=np.bool_)
-    free[0, part[:predictions][head_of < 0]] = True
-    free[1, part[predictions:][prediction_of < 0]] = True
-    both: NDArray[np.bool_] = (free[0] & free[1])[part[pairs[:, 0]]]
-    return both
+    _grow(_Rows.of_pairs(pairs, predictions), head_of, prediction_of)
+    return head_of
 
 
 def _greedy(pairs: Indices, predictions: int, heads: int) -> tuple[Indices, Indices]:
-    """A matching to start from: in rounds, pairs that are each other's choice, those with few other choices first."""
+    """A matching to start from: in rounds, each prediction asks the head that fewest others may have.
+
+    A head takes the one that has the fewest other choices. (predictions,) and (heads,) indices of partners, −1 where
+    there is none. A few rounds find nearly all; a long chain would take one for each link.
+    """
     head_of, prediction_of = np.full(predictions, -1, np.intp), np.full(heads, -1, np.intp)
-    left, right = pairs[:, 0], pairs[:, 1]
-    choice_left, choice_right = np.empty(predictions, np.intp), np.empty(heads, np.intp)
-    for _ in range(_GREEDY_ROUNDS):  # a few rounds find nearly all; a long chain would take one for each link
-        if not len(left):
+    left, right = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+    asked_by = np.empty(heads, np.intp)
+    for _ in range(_GREEDY_ROUNDS):
+        number = len(left)
+        if not number:
             break
-        degree_left = np.bincount(left, minlength=predictions)[left]
-        degree_right = np.bincount(right, minlength=heads)[right]
-        rank = np.minimum(degree_left, degree_right) * np.intp(heads + predictions) + degree_left + degree_right
-        order = np.argsort(-rank, kind="stable")
-        left, right = left[order], right[order]
-        number = np.arange(len(left))
-        choice_left[left] = number  # of several, the last stays: the one of the lowest degree
-        choice_right[right] = number
-        agreed = (choice_left[left] == number) & (choice_right[right] == number)
+        starts = np.flatnonzero(np.concatenate([[True], left[1:] != left[:-1]]))
+        rarity = np.bincount(right, minlength=heads)[right] * np.intp(number) + np.arange(number)
+        asks = np.minimum.reduceat(rarity, starts) % number  # a pair for each prediction
+        asks = asks[np.argsort(-np.diff(starts, append=number), kind="stable")]
+        asked_by[right[asks]] = asks  # of several, the last stays: the one with the fewest choices
+        agreed = asks[asked_by[right[asks]] == asks]
         head_of[left[agreed]], prediction_of[right[agreed]] = right[agreed], left[agreed]
         keep = (head_of[left] < 0) & (prediction_of[right] < 0)
         left, right = left[keep], right[keep]
     return head_of, prediction_of
 
 
+class _Rows:
+    """Which columns each row may be paired with: row i has ``columns[starts[i] : starts[i] + counts[i]]``."""
+
+    def __init__(self, starts: Indices, counts: Indices, columns: Indices) -> None:
+        self.starts, self.counts, self.columns = starts, counts, columns
+
+    @classmethod
+    def of_pairs(cls, pairs: Indices, rows: int) -> _Rows:
+        """From pairs (k, 2) of (row, column), ascending by row."""
+        counts = np.bincount(pairs[:, 0], minlength=rows)
+        return cls(np.cumsum(counts) - counts, counts, np.ascontiguousarray(pairs[:, 1]))
+
+    def pairs(self) -> Indices:
+        """(k, 2) of (row, column), ascending by row."""
+        (found,) = self.near(np.arange(len(self.starts)), np.full(self.columns.max(initial=0) + 1, -1))
+        return np.column_stack(found)
+
+    def near(self, rows: Indices, parent: Indices) -> Iterator[tuple[Indices, Indices]]:
+        """The pairs of these rows whose column has no parent yet, as two (k,)."""
+        counts = self.counts[rows]
+        ends = np.cumsum(counts)
+        places = np.repeat(self.starts[rows] - ends + counts, counts) + np.arange(ends[-1] if len(ends) else 0)
+        columns = self.columns[places]
+        new = parent[columns] < 0
+        yield np.repeat(rows, counts)[new], columns[new]
+
+
+class _Ball:
+    """Which predictions (columns) each head (row) may be paired with, looked up when asked, a few at a time."""
+
+    def __init__(
+        self,
+        predicted_xy: NDArray[np.float64],
+        true_xy: NDArray[np.float64],
+        radius_px: NDArray[np.float64],
+        predicted_group: Indices,
+        true_group: Indices,
+    ) -> None:
+        self._predicted, self._true, self._radius = predicted_xy, true_xy, radius_px
+        self._moved, self._moved_true = _side_by_side(predicted_xy, true_xy, radius_px, predicted_group, true_group)
+
+    def pairs(self) -> int:
+        """About how many pairs there are, from a sample of the heads; 0 where they are few anyway."""
+        if len(self._predicted) <= _DENSE:
+            return 0
+        some = np.arange(0, len(self._true), -(-len(self._true) // _SAMPLE))
+        found = self._tree(self._moved).query_ball_point(
+            self._moved_true[some], self._radius[some] + _SLACK_PX, return_length=True
+        )
+        return int(np.asarray(found).mean() * len(self._true))
+
+    def nearest_pairs(self) -> Indices:
+        """The pairs (k, 2) of (head, prediction) with each head's nearest predictions, ascending by head."""
+        several = range(1, 1 + min(_NEAREST, len(self._predicted)))
+        reach = float(self._radius.max()) + _SLACK_PX
+        found = self._tree(self._moved).query(self._moved_true, k=several, distance_upper_bound=reach)
+        near = np.asarray(found[1], dtype=np.intp)
+        heads, places = np.nonzero(near < len(self._predicted))
+        return np.column_stack(self._within(heads, near[heads, places]))
+
+    def near(self, rows: Indices, parent: Indices) -> Iterator[tuple[Indices, Indices]]:
+        """The pairs of these rows whose column has no parent yet, as two (k,), in parts of bounded size."""
+        rows = rows[np.argsort(self._radius[rows], kind="stable")]  # like radii together: one search finds few too far
+        start, size = 0, 1
+        while start < len(rows):
+            left = np.flatnonzero(parent < 0)
+            if not len(left):
+                return
+            part = rows[start : start + size]
+            start += size
+            found = self._tree(self._moved_true[part]).sparse_distance_matrix(
+                self._tree(self._moved[left]), float(self._radius[part].max()) + _SLACK_PX, output_type="ndarray"
+            )
+            yield self._within(part[found["i"]], left[found["j"]])
+            size = max(1, min(2 * size, size * _PART // max(1, len(found))))
+
+    def _within(self, heads: Indices, predictions: Indices) -> tuple[Indices, Indices]:
+        offsets = self._predicted[predictions] - self._true[heads]
+        keep = np.einsum("ij,ij->i", offsets, offsets) <= np.square(self._radius[heads])
+        return heads[keep], predictions[keep]
+
+    @staticmethod
+    def _tree(points_xy: NDArray[np.float64]) -> cKDTree:
+        from scipy.spatial import cKDTree  # start-up time
+
+        # scipy's own builds balance the tree by medians, which costs more than it gives here.
+        return cKDTree(points_xy, balanced_tree=False, compact_nodes=False)
+
+
+def _grow(graph: _Rows | _Ball, column_of: Indices, row_of: Indices) -> None:
+    """Augment the matching, in place, until it is maximum.
+
+    In phases: alternating trees grow from all free rows at once, layer by layer, each column in one tree only. A tree
+    that meets a free column stops, and after the phase the path from there to its root is turned over; the trees share
+    nothing, so all paths are turned at once. A phase in which no tree meets a free column is the proof that none can.
+    """
+    layers = 0
+    while True:
+        root = np.full(len(column_of), -1, np.intp)
+        parent = np.full(len(row_of), -1, np.intp)  # the row from which a column was reached
+        goal = np.full(len(column_of), -1, np.intp)  # the free column that the tree of a root has met
+        frontier = np.flatnonzero(column_of < 0)
+        root[frontier] = frontier
+        while len(frontier) and layers < _MOST_LAYERS:
+            layers += isinstance(graph, _Rows)
+            following: list[Indices] = []
+            for rows, columns in graph.near(frontier, parent):
+                grows = goal[root[rows]] < 0
+                rows, columns = rows[grows], columns[grows]
+                parent[columns] = rows  # of several, the last stays
+                first = parent[columns] == rows
+                rows, columns = rows[first], columns[first]
+                partners = row_of[columns]
+                free = partners < 0
+                goal[root[rows[free]]] = columns[free]
+                root[partners[~free]] = root[rows[~free]]
+                following.append(partners[~free])
+            frontier = np.concatenate(following) if following else frontier[:0]
+            frontier = frontier[goal[root[frontier]] < 0]
+        columns = goal[goal >= 0]
+        met = len(columns)
+        while len(columns):  # from the free columns to the roots, every second link is turned over
+            rows = parent[columns]
+            before = column_of[rows]
+            column_of[rows], row_of[columns] = columns, rows
+            columns = before[before >= 0]
+        if isinstance(graph, _Rows) and layers >= _MOST_LAYERS:
+            # Long thin chains: arrays of a few entries are slower than plain lists.
+            forest = _Forest(column_of, row_of)
+            forest.grow(graph.pairs())
+            column_of[:], row_of[:] = forest.head_of, forest.prediction_of
+            return
+        if not met:
+            return
+
+
 class _Forest:
-    """Alternating trees from all free predictions at once, kept from one threshold to the next.
+    """Alternating trees from all free predictions at once, one link at a time.
 
     Each tree is rooted in a free prediction and holds heads with their partners. Where a tree meets a free head, its
     path is turned over, the tree is let go, and its heads are taken up by the trees they touch (grafting); no head is
     looked at twice but for that. When nothing is left to grow the matching is maximum.
     """
 
-    def __init__(
-        self, predictions: int, heads: int, head_of: Indices | None = None, prediction_of: Indices | None = None
-    ) -> None:
-        self.head_of: list[int] = [-1] * predictions if head_of is None else head_of.tolist()
-        self.prediction_of: list[int] = [-1] * heads if prediction_of is None else prediction_of.tolist()
-        self.matched = predictions - self.head_of.count(-1)
-        # The first pairs lie flat, which is quicker made than a list for each point; later ones are few for each.
+    def __init__(self, head_of: Indices, prediction_of: Indices) -> None:
+        self.head_of: list[int] = head_of.tolist()
+        self.prediction_of: list[int] = prediction_of.tolist()
         self._flat: list[tuple[list[int], list[int]]] = []
-        self._more: tuple[dict[int, list[int]], dict[int, list[int]]] = ({}, {})
         self._root = [-1 if head >= 0 else index for index, head in enumerate(self.head_of)]  # of a prediction
-        self._taken = bytearray(heads)  # heads that are in a tree
-        self._parent = [-1] * heads  # the prediction from which a head was reached
+        self._taken = bytearray(len(prediction_of))  # heads that are in a tree
+        self._parent = [-1] * len(prediction_of)  # the prediction from which a head was reached
         self._members: dict[int, list[int]] = {}  # the heads of a tree, by its root
         self._queue: deque[int] = deque()
 
-    def add(self, pairs: Indices) -> None:
-        """Let these pairs (k, 2), ascending by prediction, be matched from now on, too."""
-        if not len(pairs):
-            return
-        if not self._flat:
-            by_head = pairs[np.argsort(pairs[:, 1], kind="stable")]
-            for size, keys, values in (
-                (len(self.head_of), pairs[:, 0], pairs[:, 1]),
-                (len(self.prediction_of), by_head[:, 1], by_head[:, 0]),
-            ):
-                self._flat.append((np.searchsorted(keys, np.arange(size + 1)).tolist(), values.tolist()))
-        else:
-            for prediction, head in pairs.tolist():
-                self._more[0].setdefault(prediction, []).append(head)
-                self._more[1].setdefault(head, []).append(prediction)
-        # Predictions outside every tree wait: a tree that reaches one looks at all its heads.
-        self._queue.extend(prediction for prediction in np.unique(pairs[:, 0]).tolist() if self._root[prediction] >= 0)
-
-    def grow(self) -> None:
-        """Augment until the matching is maximum."""
+    def grow(self, pairs: Indices) -> None:
+        """Augment along ``pairs`` (k, 2), ascending by prediction, until the matching is maximum."""
+        by_head = pairs[np.argsort(pairs[:, 1], kind="stable")]
+        for size, keys, values in (
+            (len(self.head_of), pairs[:, 0], pairs[:, 1]),
+            (len(self.prediction_of), by_head[:, 1], by_head[:, 0]),
+        ):
+            self._flat.append((np.searchsorted(keys, np.arange(size + 1)).tolist(), values.tolist()))
         root, taken, parent, queue, members = self._root, self._taken, self._parent, self._queue, self._members
+        queue.extend(tree for tree in root if tree >= 0)
         while queue:
             prediction = queue.popleft()
             tree = root[prediction]
@@ -294,9 +497,7 @@ class _Forest:
     def _near(self, side: Literal[0, 1], index: int) -> list[int]:
         """The heads that a prediction (side 0) may have, or the predictions that a head (side 1) may have."""
         starts, values = self._flat[side]
-        first = values[starts[index] : starts[index + 1]]
-        more = self._more[side].get(index)
-        return first if more is None else first + more
+        return values[starts[index] : starts[index + 1]]
 
     def _augment(self, tree: int, head: int) -> None:
         released = self._members.pop(tree, [])
@@ -310,7 +511,6 @@ class _Forest:
             before = self.head_of[prediction]
             self.head_of[prediction], self.prediction_of[head] = head, prediction
             head = before
-        self.matched += 1
         for member in released:
             for prediction in self._near(1, member):
                 other = self._root[prediction]
