@@ -259,6 +259,11 @@ class LocalizationResult:
             "TP, FP, FN summed over images, then P, R, F1"
         )
 
+    @property
+    def main(self) -> RadiusResult:
+        """The figures that pictures show: at σ_l where there are boxes, else at the last radius (8 px)."""
+        return next((result for result in self.radii if result.radius == SIGMA_L), self.radii[-1])
+
     def at(self, key: str) -> RadiusResult:
         """The figures of one radius by its key: ``sigma_l``, ``sigma_s``, ``8px``…
 

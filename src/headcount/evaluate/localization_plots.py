@@ -114,14 +114,14 @@ def save_localization_plots(
     """Write ``heads-STEM-worst-01.png``…, ``heads-STEM-random-01.png``… and, with scores, ``threshold-STEM.png``.
 
     ``scenes`` are those of ``result.images``, None where there is no picture to draw on. The worst have the most
-    misses and false positives at the first radius; the random ones are drawn by ``seed`` from the rest.
+    misses and false positives at ``result.main``; the random ones are drawn by ``seed`` from the rest.
 
     Raises:
         MissingExtraError: matplotlib is not installed and there are scores to plot.
         InputError: a file exists and ``overwrite`` is False, an image cannot be read, or the folder not be written to.
     """
     folder = Path(folder)
-    radius = result.radii[0].radius
+    radius = result.main.radius
     there = [index for index, scene in enumerate(scenes) if scene is not None]
     chosen = chosen_images(result, worst, random, seed, among=there)
     scored = all(image.scores is not None for image in result.images) and result.predicted > 0
@@ -173,7 +173,7 @@ def chosen_images(
 
     ``among`` are the ascending indices to choose from, all where None.
     """
-    errors = [tally.false_positives + tally.false_negatives for tally in result.radii[0].per_image]
+    errors = [tally.false_positives + tally.false_negatives for tally in result.main.per_image]
     order = sorted(range(len(errors)) if among is None else among, key=lambda index: (-errors[index], index))
     rest = sorted(order[worst:])
     draw = generator(seed, stream=_RANDOM_STREAM).permutation(len(rest))[:random]
