@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import cv2
@@ -220,3 +222,38 @@ def test_arrays(shape: tuple[int, ...], dtype: type, good: bool) -> None:
     else:
         with pytest.raises(InputError):
             as_rgb_array(array)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), Image.DecompressionBombError("too many pixels")])
+def test_a_header_that_asks_for_too_much_is_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+
+    def ask(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Image.Image, "load", ask)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", ask)
+    with pytest.raises(InputError, match="damaged or cut short"):
+        read_image(tmp_path / "a.png")
+
+
+def test_a_png_s_header_is_read_without_its_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its EXIF block stands behind them: nothing may be decoded before its size is judged."""
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    block = exif.tobytes().removeprefix(b"Exif\0\0")
+    whole = (tmp_path / "a.png").read_bytes()
+    chunk = b"eXIf" + block
+    late = struct.pack(">I", len(block)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "b.png").write_bytes(whole[:-12] + late + whole[-12:])
+    assert read_image(tmp_path / "b.png").shape == (8, 6, 3)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", refuse)
+    assert read_header(tmp_path / "a.png").size_wh == (8, 6)
+    assert read_header(tmp_path / "b.png").size_wh == (6, 8)

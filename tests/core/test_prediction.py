@@ -77,3 +77,8 @@ def test_picture_needs_the_image(tmp_path: Path) -> None:
         full().save(tmp_path / "a.png")
     full().save(tmp_path / "a.png", image=np.zeros((48, 64, 3), np.uint8))
     assert (tmp_path / "a.png").stat().st_size > 0
+
+
+def test_a_path_is_no_image_to_draw_on() -> None:
+    with pytest.raises(InputError, match="a str was given"):
+        Prediction(0.0, (8, 8)).draw("d.png")  # type: ignore[arg-type]

@@ -163,6 +163,13 @@ def test_heads_that_are_not_published_are_not_compared() -> None:
     assert "3 and an unstated number" in finding.message
 
 
+def test_train_and_val_are_compared_with_a_published_sum_of_both() -> None:
+    entry = CatalogueEntry("x", "X", (Release("published", {"trainval": (5, None)}),), terms="", ask_at="")
+    (finding,) = compare_counts(entry, {"train": (3, 9, 9), "val": (1, 2, 2)}, "root")
+    assert finding.code == "count-differs"
+    assert finding.message.startswith("trainval: 4 images, 11 heads")
+
+
 def test_a_points_file(tmp_path: Path) -> None:
     Image.new("RGB", (8, 6)).save(tmp_path / "a.png")
     (tmp_path / "p.csv").write_text("image,x,y\na.png,1,1\na.png,9,1\na.png,1,1\nnone.png,,\n")

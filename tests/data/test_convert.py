@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -276,6 +277,13 @@ def test_no_scenes_are_a_set_without_images(tmp_path: Path, target: str) -> None
     assert convert([], target, tmp_path / PATHS[target]).images == 0
 
 
+@pytest.mark.parametrize("path", ["new/below/p.csv", "new/c.json"])
+def test_folders_above_a_file_are_made(tmp_path: Path, path: str) -> None:
+    scene = Scene(save(tmp_path, "a.png"), np.array([[1.0, 2.0]]))
+    convert([scene], "points", tmp_path / path)
+    assert (tmp_path / path).is_file()
+
+
 def test_names_that_xml_cannot_hold_are_refused(tmp_path: Path) -> None:
     scene = Scene(save(tmp_path, "a\x01.png"))
     with pytest.raises(InputError, match="XML cannot"):
@@ -322,3 +330,19 @@ def test_a_set_of_ones_own_keeps_its_splits_and_says_what_was_ignored(tmp_path: 
     assert [(loss.code, loss.occurrences, loss.images) for loss in report.losses] == [("ignored", 1, 1)]
     assert dict(report.splits) == {"train": 2, "val": 1}
     assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_what_reading_left_out_or_moved_is_said(tmp_path: Path) -> None:
+    image = save(tmp_path, "a.png")
+    scene = Scene(image, np.array([[4.0, 4.0]]), np.array([[2.0, 2.0, 6.0, 6.0]]), box_provenance=("annotated",))
+    convert([scene], "voc", tmp_path / "voc")
+    (file,) = (tmp_path / "voc").rglob("*.xml")
+    text = file.read_text()
+    head = text[text.index("<object>") : text.index("</object>") + len("</object>")]
+    flat = re.sub(r"<(xmax)>[^<]*<", lambda tag: f"<{tag[1]}>{re.search('<xmin>([^<]*)<', head)[1]}<", head)  # type: ignore[index]
+    file.write_text(text.replace(head, head + flat))
+    report = convert_dataset(f"voc={tmp_path / 'voc'}", "boxes", tmp_path / "b.csv")
+    assert (report.heads, [(loss.code, loss.occurrences) for loss in report.losses]) == (1, [("boxes-without-area", 1)])
+    part_b = published(tmp_path / "set") / "part_B"
+    report = convert_dataset(f"shanghaitech-b={part_b}", "points", tmp_path / "p.csv", split="test")
+    assert [(loss.code, loss.occurrences) for loss in report.losses] == []

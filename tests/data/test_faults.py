@@ -48,6 +48,11 @@ def test_boxes_of_one_image(boxes: list[list[float]], expected: dict[str, int]) 
     assert {finding.code: finding.occurrences for finding in found} == expected
 
 
+def test_rows_are_counted_from_one() -> None:
+    (finding,) = check_points(np.array([[1.0, 1.0], [np.nan, 1.0]]), (8, 6), "a.jpg")
+    assert finding.message == "1 point not finite, the first in row 2"
+
+
 def test_without_an_image_nothing_is_outside() -> None:
     assert (
         check_points(np.array([[-9.0, 99.0]]), None, "a") == check_boxes(np.array([[-9.0, 1, -8, 2]]), None, "a") == []

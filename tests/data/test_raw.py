@@ -129,7 +129,10 @@ def test_a_wrong_layout_says_found_expected_and_nearest(tmp_path: Path) -> None:
     )  # fmt: skip
     assert "holds nothing, but frames was expected." in str(wrong_folder(tmp_path / "extra", ["frames"]))
     (tmp_path / "a.zip").touch()
-    with pytest.raises(InputError, match="is a file: give the folder that holds frames"):
+    with pytest.raises(InputError, match="is an archive: unpack it and give the folder that holds frames"):
         need_folder(tmp_path / "a.zip", "frames")
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(InputError, match="is a file: give the folder that holds frames"):
+        need_folder(tmp_path / "a.txt", "frames")
     with pytest.raises(InputError, match="There is no folder"):
         need_folder(tmp_path / "none", "frames")

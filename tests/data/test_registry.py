@@ -50,3 +50,33 @@ def test_what_cannot_be_read_is_said(spec: str, split: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
         read_dataset(spec, split)
     assert words in str(caught.value)
+
+
+def _shanghaitech_b(root: Path) -> Path:
+    folder = root / "part_B" / "train_data"
+    for name in ("images", "ground-truth"):
+        (folder / name).mkdir(parents=True)
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(folder / "images" / "IMG_1.jpg")
+    (folder / "ground-truth" / "GT_IMG_1.mat").touch()
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("shanghaitech-a", "st", "It is laid out like shanghaitech-b: write shanghaitech-b={}/st."),
+        ("scut-head-a", "st", "It is laid out like shanghaitech-b: write shanghaitech-b={}/st."),
+        ("shanghaitech-b", "", "write shanghaitech-b={}/st."),
+        ("shanghaitech-b", "st/part_B/train_data/images", "write shanghaitech-b={}/st/part_B"),
+    ],
+)
+def test_the_nearest_known_layout_is_named(tmp_path: Path, name: str, given: str, words: str) -> None:
+    _shanghaitech_b(tmp_path / "st")
+    with pytest.raises(InputError, match="was expected") as caught:
+        read_dataset(f"{name}={tmp_path / given}", "train")
+    assert words.format(tmp_path) in str(caught.value)
+
+
+def test_folds_are_named_where_the_set_is_asked_for() -> None:
+    with pytest.raises(InputError, match=r"write ucf-cc-50-fold1=/data/x \(to ucf-cc-50-fold5"):
+        read_dataset("ucf-cc-50=/data/x", "train")

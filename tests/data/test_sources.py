@@ -209,3 +209,8 @@ def test_a_video_cut_before_its_index_is_a_problem(tmp_path: Path) -> None:
 def test_large_frames_are_refused(tmp_path: Path) -> None:
     (item,) = read_items(SourceFile(write_video(tmp_path / "v.mp4"), "video"), max_pixels=100)
     assert "over the limit of 100" in str(item.problem)
+
+
+def test_a_pattern_through_thousands_of_folders_is_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"too many folders|no image|too long"):
+        expand_source(str(folder / ("*" + "/a" * 3000)))

@@ -112,6 +112,9 @@ def test_lists_give_the_splits(tmp_path: Path) -> None:
         "gone": ("test", False),
     }  # fmt: skip
     assert [Path(str(scene.image)).stem for scene in read_dataset(f"voc={tmp_path}", "test")] == ["c"]
+    assert [remark.message for remark in list_voc(tmp_path).remarks] == [
+        "1 image is in none of its lists, and so in no split: e for one"
+    ]
 
 
 def test_a_name_in_two_splits_is_refused(tmp_path: Path) -> None:

@@ -188,3 +188,18 @@ def test_whatever_stands_there_it_is_read_or_refused(
     except InputError as error:
         said = str(error)
     assert str(folder) in said
+
+
+def test_a_box_too_thin_for_division_is_written(tmp_path: Path) -> None:
+    Image.new("L", (64, 48)).save(tmp_path / "a.png")
+    scene = Scene(tmp_path / "a.png", np.array([[0.75, 0.0]]), np.array([[0.0, 0.0, 1.5, 5e-324]]))
+    write_yolo([scene], tmp_path / "yolo")
+    assert next((tmp_path / "yolo" / "labels").rglob("*.txt")).read_text().startswith("0 ")
+
+
+@pytest.mark.parametrize("line", ["/", "..", "a\0b.png"])
+def test_a_line_of_a_list_that_names_no_image_is_told(tmp_path: Path, line: str) -> None:
+    (tmp_path / "data.yaml").write_text("train: train.txt\nnames: [head]\n")
+    (tmp_path / "train.txt").write_text(f"{'../' * 40 if line == '..' else line}\n")
+    with pytest.raises(InputError, match=r"train\.txt.*line 1.*names no image"):
+        list_yolo(tmp_path)

@@ -91,6 +91,7 @@ def evaluate(
     )
     from headcount.cli.terminal import output_console
     from headcount.core.errors import InputError
+    from headcount.core.files import is_file
     from headcount.data.nwpu_localization import ids_of_names
     from headcount.data.registry import parse_spec, read_dataset
     from headcount.evaluate.localization import evaluate_localization
@@ -100,6 +101,10 @@ def evaluate(
     if is_prediction_file(model, ground_truth):
         if ground_truth is None:
             raise InputError(f'"{model}" is a prediction file: name its truth with --ground-truth FILE.')
+        if Path(model).suffix.lower() != ".txt" and not is_file(Path(model)):
+            raise InputError(
+                f'--ground-truth goes with a prediction file, which "{model}" is not: a model takes --data.'
+            )
         if data or predictions is not None:
             raise InputError("--data and --predictions go with a model, not with a prediction file: leave them out.")
         evaluate_file(

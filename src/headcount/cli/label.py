@@ -63,8 +63,8 @@ def interpolate(
 
     A preset's own head keeps the box you drew (annotated); the others get one
     centred on their point, clipped to the image (interpolated). Images with heads
-    that no preset serves are left out of OUT and named; fewer presets than K serve
-    as they are. Draw them from far to near. OUT can be read as points too.
+    that no preset serves are left out of OUT and named; fewer presets than K
+    serve as they are. Draw them from far to near. OUT can be read as points too.
 
     Exit code: 0 all heads have boxes, 1 images were left out, 2 nothing was done.
     """
@@ -113,8 +113,9 @@ def pseudo(
 ) -> None:
     """Give every head a box as large as a head-scale network estimates it to be.
 
-    Squares centred on their points, from 2 px to the image's shorter side, clipped to the image (pseudo). Images that
-    have boxes already are refused. headcount train head-scale-s makes such a network.
+    Squares centred on their points, from 2 px to the image's shorter side,
+    clipped to the image (pseudo). Images that have boxes already are refused.
+    headcount train head-scale-s makes such a network.
     """
     import numpy as np
 

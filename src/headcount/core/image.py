@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -34,6 +36,7 @@ SUFFIXES = frozenset(
 _EXIF_ORIENTATION = 0x0112
 _EXIF_FLIPS = {2: (1, 0), 3: (1, 1), 4: (0, 1), 6: (1, 0), 7: (1, 1), 8: (0, 1)}
 """Orientation → whether the upright image's x and y run against the stored axes."""
+_EXIF_MAX_BYTES = 1 << 20
 _open_lock = threading.Lock()
 
 
@@ -104,14 +107,35 @@ def _why_unreadable(path: Path) -> str:
     return f'"{path}" is not an image that can be read (JPEG, PNG, WebP, BMP, TIFF, GIF or PPM was expected).'
 
 
-def _header(image: Image.Image) -> ImageHeader:
+def _header(image: Image.Image, path: Path) -> ImageHeader:
     try:
-        orientation = int(image.getexif().get(_EXIF_ORIENTATION, 1) or 1)
-    except (OSError, ValueError, SyntaxError, TypeError):
+        orientation = int(_exif(image, path).get(_EXIF_ORIENTATION, 1) or 1)
+    except (OSError, ValueError, SyntaxError, TypeError, MemoryError):
         orientation = 1  # a broken EXIF block does not make a picture unreadable
     width, height = image.size
     size_wh = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
     return ImageHeader(size_wh, image.format or "?", image.mode, orientation)
+
+
+def _exif(image: Image.Image, path: Path) -> Image.Exif:
+    """An image's EXIF block without decoding: for a PNG that begins without one Pillow would read all pixels first."""
+    if image.format == "PNG" and not {"exif", "Raw profile type exif"} & image.info.keys():
+        block = _late_exif(path)
+        if block:
+            image.info["exif"] = b"Exif\0\0" + block
+    return Image.Image.getexif(image)
+
+
+def _late_exif(path: Path) -> bytes:
+    """The eXIf chunk of a PNG, which may stand behind its pixels."""
+    with path.open("rb") as file:
+        file.seek(8)  # the signature
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if kind == b"eXIf":
+                return file.read(min(length, _EXIF_MAX_BYTES))
+            file.seek(length + 4, os.SEEK_CUR)  # and its checksum
+    return b""
 
 
 def read_header(path: str | Path) -> ImageHeader:
@@ -121,7 +145,7 @@ def read_header(path: str | Path) -> ImageHeader:
         InputError: the file is missing, empty, or no image.
     """
     with _opened(Path(path)) as image:
-        return _header(image)
+        return _header(image, Path(path))
 
 
 def read_image(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
@@ -148,7 +172,7 @@ def read_reduced(path: str | Path, reduction: int, *, max_pixels: int = DEFAULT_
     """
     path = Path(path)
     with _opened(path) as image:
-        header = _header(image)
+        header = _header(image, path)
         if header.pixels > max_pixels:
             width, height = header.size_wh
             raise InputError(
@@ -159,10 +183,10 @@ def read_reduced(path: str | Path, reduction: int, *, max_pixels: int = DEFAULT_
             reduction, origin_xy = _reduce(image, header.orientation, reduction)
             upright = ImageOps.exif_transpose(image) if header.orientation != 1 else image
             pixels = np.asarray(_as_rgb(upright))
-        except (OSError, ValueError, SyntaxError, IndexError) as error:
-            raise InputError(
-                f'"{path}" is damaged or cut short ({error}): copy it again from where it came.'
-            ) from error
+        # A damaged header can ask for any amount of memory, or for more pixels than it said at first.
+        except (OSError, ValueError, SyntaxError, IndexError, MemoryError, Image.DecompressionBombError) as error:
+            why = str(error) or type(error).__name__
+            raise InputError(f'"{path}" is damaged or cut short ({why}): copy it again from where it came.') from error
     return ReducedImage(np.ascontiguousarray(pixels), reduction, origin_xy)
 
 
@@ -216,6 +240,8 @@ def as_rgb_array(pixels: NDArray[np.generic]) -> RgbImage:
     Raises:
         InputError: another shape or dtype.
     """
+    if not isinstance(pixels, np.ndarray):
+        raise InputError(f"An image array was expected, but a {type(pixels).__name__} was given.")
     if pixels.dtype != np.uint8:
         raise InputError(f"An image array must be uint8 (0 to 255), but it is {pixels.dtype}: convert it first.")
     if pixels.ndim == 2:

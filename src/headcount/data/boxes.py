@@ -99,7 +99,7 @@ def write_boxes(scenes: Sequence[Scene], path: str | Path, *, overwrite: bool = 
     suffix = _suffix_of(path)
     with writing(path):
         if path.exists() and not overwrite:
-            raise InputError(f'"{path}" exists already: choose another name, or allow it to be overwritten.')
+            raise InputError(f'"{path}" exists already: choose another name, or allow it to be overwritten (--force).')
     images: dict[str, _Entry] = {}
     for scene in scenes:
         if not isinstance(scene.image, Path):

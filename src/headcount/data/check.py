@@ -180,7 +180,11 @@ def compare_counts(entry: CatalogueEntry, heads: dict[str, tuple[int, int, int]]
     """
     if len(heads) > 1:
         images, points, kept = np.sum(list(heads.values()), axis=0).tolist()
-        heads = {**heads, "+".join(heads): (images, points, kept)}
+        whole = {"+".join(heads): (images, points, kept)}
+        if "train" in heads and "val" in heads:  # some sets publish only their sum
+            images, points, kept = np.sum([heads["train"], heads["val"]], axis=0).tolist()
+            whole = {"trainval": (images, points, kept), **whole}
+        heads = {**heads, **whole}
     findings = []
     for split, (images, points, kept) in heads.items():
         published = {release.name: release.counts[split] for release in entry.releases if split in release.counts}

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from headcount.core.errors import InputError, nearest
+from headcount.core.files import writing
 from headcount.core.scene import Provenance, Scene
 from headcount.data.heads import centres, owners
 from headcount.data.places import image_of, image_suffix, place_names, put_image, refuse_filled, refuse_taken
@@ -163,18 +164,29 @@ def convert_dataset(
     data_set = DATA_SETS[parse_spec(spec)[0]]
     scenes: list[Scene] = []
     ignored: list[int] = []
+    flat: list[int] = []
+    outside: list[int] = []
     for done, one in enumerate(raw, start=1):
         annotation = one.read() if one.annotation is not None else None
         if annotation is not None:
             ignored.append(annotation.ignored)
             one = replace(one, read=partial(_given, annotation))
-        scenes.append(finish(one, data="" if data_set.general else data_set.name))
+        scene = finish(one, data="" if data_set.general else data_set.name)
+        scenes.append(scene)
+        if annotation is not None:  # what reading itself left out or moved, before the format has a say
+            boxes = 0 if annotation.boxes_xyxy is None else annotation.boxes_xyxy.reshape(-1, 4).shape[0]
+            flat.append(boxes - (0 if scene.boxes_xyxy is None else len(scene.boxes_xyxy)))
+            if annotation.points_xy is not None:
+                moved = clip(annotation.heads_xy, scene.size_wh) != annotation.heads_xy
+                outside.append(int(moved.any(axis=1).sum()))
         if progress is not None:
             progress(done, len(raw))
     if not scenes:
         raise InputError(f'"{spec}" has no images{f" of the split {split}" if split else ""}: nothing to convert.')
     report = convert(scenes, target, path, splits=splits, copy_images=copy_images, overwrite=overwrite)
     more = [
+        Loss("boxes-without-area", sum(flat), sum(number > 0 for number in flat)),
+        Loss("points-outside", sum(outside), sum(number > 0 for number in outside)),
         Loss("ignored", sum(ignored), sum(number > 0 for number in ignored)),
         Loss("missing-image", missing, missing),
     ]
@@ -348,6 +360,9 @@ def _write(target: str, path: Path, scenes: list[Scene], splits: list[str], copy
         write_yolo(scenes, path, splits=splits, copy_images=copy_images, overwrite=True)
         return
     is_file = path.suffix.lower() in FORMATS[target].file_suffixes
+    if is_file:  # a folder's writer makes its own
+        with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
     if copy_images:
         if target == "labelme":  # beside its files, where LabelMe looks for them
             scenes = _copied(scenes, path, place_names(scenes, splits), overwrite)

@@ -131,8 +131,8 @@ def _within(points_xy: NDArray[np.float64], size_wh: tuple[int, int]) -> bool:
 
 def _not_finite(what: str, finite: NDArray[np.bool_], place: str) -> Finding:
     bad = int((~finite).sum())
-    row = int(np.flatnonzero(~finite)[0])
-    return Finding(f"{what}-not-finite", place, f"{_number(bad, what)} no finite numbers: row {row}", bad)
+    row = int(np.flatnonzero(~finite)[0]) + 1  # counted from 1, as in every other message
+    return Finding(f"{what}-not-finite", place, f"{_number(bad, what)} not finite, the first in row {row}", bad)
 
 
 def _of_boxes(code: str, boxes: NDArray[np.float64], what: str, place: str, occurrences: int | None = None) -> Finding:

@@ -233,7 +233,7 @@ def write_nwpu_truth(truth: Mapping[int, NwpuHeads], path: str | Path, *, overwr
 def _write(rows: Mapping[int, NDArray[np.float64]], path: Path, overwrite: bool) -> Path:
     with writing(path):
         if path.exists() and not overwrite:
-            raise InputError(f'"{path}" exists already: choose another name, or allow it to be overwritten.')
+            raise InputError(f'"{path}" exists already: choose another name, or allow it to be overwritten (--force).')
     lines = [_line(image, values) for image, values in rows.items()]
     with atomic_text(path) as file:
         file.writelines(lines)

@@ -91,7 +91,9 @@ def refuse_taken(paths: Iterable[Path], *, overwrite: bool) -> None:
             if is_folder(path):
                 raise InputError(f'"{path}" is a folder where a file is to be written: choose another place.')
             if (path.exists() or path.is_symlink()) and not overwrite:
-                raise InputError(f'"{path}" exists already: choose another place, or allow it to be overwritten.')
+                raise InputError(
+                    f'"{path}" exists already: choose another place, or allow it to be overwritten (--force).'
+                )
 
 
 def refuse_filled(folder: Path, *, overwrite: bool) -> None:

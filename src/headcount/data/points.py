@@ -133,7 +133,7 @@ def write_points(scenes: Sequence[Scene], path: str | Path, *, overwrite: bool =
     suffix = _reader_of(path)
     with writing(path):
         if path.exists() and not overwrite:
-            raise InputError(f'"{path}" exists already: choose another name, or allow it to be overwritten.')
+            raise InputError(f'"{path}" exists already: choose another name, or allow it to be overwritten (--force).')
     rows: dict[str, list[list[float]]] = {}
     for scene in scenes:
         if not isinstance(scene.image, Path):

@@ -31,6 +31,7 @@ from headcount.core.image import VideoFrame, read_header
 from headcount.core.scene import Provenance, Scene
 from headcount.data.fields import cut
 
+_ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
 _NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -267,7 +268,8 @@ def need_folder(path: Path, holds: str) -> None:
         InputError: there is no folder; ``holds`` says what should be in it.
     """
     if is_file(path):
-        raise InputError(f'"{path}" is a file: give the folder that holds {holds}.')
+        unpack = " an archive: unpack it and" if path.suffix.lower() in _ARCHIVES else " a file:"
+        raise InputError(f'"{path}" is{unpack} give the folder that holds {holds}.')
     if not is_folder(path):
         raise InputError(f'There is no folder "{path}": give the one that holds {holds}.')
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from headcount.core.errors import InputError, nearest
+from headcount.core.files import is_folder
 from headcount.core.scene import Scene
-from headcount.data.raw import Listing, RawScene, finish
+from headcount.data.raw import Listing, RawScene, UnreadableAnnotationError, finish
 from headcount.data.splits import (
     SPLITS,
     SplitRule,
@@ -23,6 +24,9 @@ from headcount.data.splits import (
     shipped,
     without_test,
 )
+
+_NEAR_FOLDERS = 50
+_LEVELS_ABOVE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,43 @@ class DataSet:
         image has its own.
 
         Raises:
-            InputError: the layout is another.
+            InputError: the layout is another; the nearest known one is named where there is one.
         """
+        try:
+            return self._list(path)
+        except UnreadableAnnotationError:
+            raise
+        except InputError as error:
+            if not (hint := self._nearest_layout(path)):
+                raise
+            raise InputError(f"{error}{hint}") from error
+
+    def _list(self, path: Path) -> Listing:
         module, function = self.reader.split(":")
         listing = getattr(import_module(f"headcount.data.{module}"), function)(path)
         assert isinstance(listing, Listing), self.reader
         return listing
+
+    def _nearest_layout(self, path: Path) -> str:
+        """Where this set is laid out near a folder that is none, else which other set is laid out there."""
+        if self.general or not is_folder(path):
+            return ""
+        below = [child for child in sorted(path.iterdir()) if is_folder(child)][:_NEAR_FOLDERS]
+        above = list(path.absolute().parents)[:_LEVELS_ABOVE]
+        for other in (*below, *above):
+            if self._is_laid_out(other):
+                return f' Its layout is that of "{other}": write {self.name}={other}.'
+        for name, data_set in DATA_SETS.items():
+            # The formats that are told by their folders; any folder of images would do for others.
+            if (not data_set.general or name in ("coco", "voc", "yolo")) and data_set._is_laid_out(path):
+                return f" It is laid out like {name}: write {name}={path}."
+        return ""
+
+    def _is_laid_out(self, path: Path) -> bool:
+        try:
+            return any(scene.image is not None and scene.annotation is not None for scene in self._list(path).scenes)
+        except (InputError, OSError):
+            return False
 
 
 DATA_SETS: Mapping[str, DataSet] = MappingProxyType(
@@ -113,6 +148,11 @@ def parse_spec(spec: str) -> tuple[str, Path]:
             f'"{spec}" does not say where the data is: write NAME=PATH, as in shanghaitech-b=/data/ShanghaiTech.'
         )
     if name not in DATA_SETS:
+        if folds := [known for known in DATA_SETS if known.startswith(f"{name}-fold")]:
+            raise InputError(
+                f'"{name}" has no test split of its own and is read by folds: write {folds[0]}={path} (to {folds[-1]}; '
+                "each lists all images)."
+            )
         raise InputError(f'"{name}" is no data set that headcount reads.{nearest(name, DATA_SETS)}')
     return name, Path(path).expanduser()
 

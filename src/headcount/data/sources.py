@@ -78,7 +78,12 @@ def _expand_path(argument: str) -> list[SourceFile]:
             raise
     else:
         return [_source_file(path)]
-    met = [Path(name) for name in glob.glob(argument, recursive=True)]  # noqa: PTH207  (takes absolute patterns)
+    try:
+        met = [Path(name) for name in glob.glob(argument, recursive=True)]  # noqa: PTH207  (takes absolute patterns)
+    except RecursionError as error:
+        raise InputError(
+            f'The pattern "{argument[:40]}…" goes through too many folders: name a shorter one.'
+        ) from error
     files = _naturally(entry for entry in met if entry.is_file() and (is_image_name(entry) or is_video_name(entry)))
     if not files:
         raise InputError(f'The pattern "{argument}" meets no image or video file.')

@@ -197,7 +197,7 @@ def select(names: Sequence[str], validation: frozenset[str], split: Split) -> li
     if missing and split == "val":
         raise InputError(
             f"{len(missing)} of the {len(validation)} images of the validation split are missing "
-            f'("{min(missing)}" for one): complete the copy of the data set.'
+            f'("{min(missing)}" for one): complete the copy of the data set, or take all of it with --split trainval.'
         )
     return [name for name in names if (name in validation) == (split == "val")]
 

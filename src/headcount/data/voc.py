@@ -153,6 +153,11 @@ def list_voc_folder(root: Path, *, named_heads_only: bool) -> Listing:
         for path in sorted((root / folder).iterdir()):
             if path not in taken and not path.name.startswith("."):
                 remarks.append(Remark("stray-file", path, f"this is not what belongs into {folder}, or twice there"))
+    unlisted = sorted(images.keys() - splits.keys()) if splits else []
+    if unlisted:
+        number = "1 image is" if len(unlisted) == 1 else f"{len(unlisted)} images are"
+        text = f"{number} in none of its lists, and so in no split: {unlisted[0]} for one"
+        remarks.append(Remark("stray-file", root / LISTS, text))
     scenes = []
     for name in sorted({*images, *truths, *splits}):
         truth = truths.get(name)
@@ -304,7 +309,9 @@ def write_voc(
         files = [*targets.values(), *(folder / ANNOTATIONS / f"{stem}.xml" for stem in planned)]
         there = [] if overwrite else [path for path in files if path.exists()]
         if there:
-            raise InputError(f'"{there[0]}" exists already: choose another folder, or allow it to be overwritten.')
+            raise InputError(
+                f'"{there[0]}" exists already: choose another folder, or allow it to be overwritten (--force).'
+            )
         for name in (ANNOTATIONS, IMAGES, *([LISTS] if lists else [])):
             (folder / name).mkdir(parents=True, exist_ok=True)
     for stem, (image, text) in planned.items():

@@ -194,7 +194,7 @@ def _lines(scene: Scene) -> str:
         raise InputError(f'"{scene.name or scene.image}" has heads without a box, which YOLO cannot hold.')
     boxes = as_boxes([]) if scene.boxes_xyxy is None else scene.boxes_xyxy
     parts = boxes / np.array(scene.size_wh * 2)
-    if (parts < 0).any() or (parts > 1).any() or (parts[:, 2:] <= parts[:, :2]).any():
+    if (parts < 0).any() or (parts > 1).any() or (boxes[:, 2:] <= boxes[:, :2]).any():
         raise InputError(f'"{scene.name or scene.image}" has a box outside its image or without area: clip it first.')
     centres, sizes = (parts[:, :2] + parts[:, 2:]) / 2, parts[:, 2:] - parts[:, :2]
     # No box is rounded to nothing.
@@ -280,8 +280,8 @@ def _images(place: Path, root: Path) -> Iterator[tuple[Path, str]]:
     else:
         lines = [line.strip() for line in read_text(place, "list of images").split("\n")]
         for line_number, line in enumerate(lines, start=1):
-            if "\0" in line:
-                raise InputError(f'"{place}", line {line_number}: {cut(repr(line))} is no path.')
+            if "\0" in line or (line and not Path(os.path.normpath(place.parent / line)).name):
+                raise InputError(f'"{place}", line {line_number}: {cut(repr(line))} names no image.')
         images = [Path(os.path.normpath(place.parent / line)) for line in lines if line]
     base = Path(os.path.normpath(root))
     for image in images:
