@@ -20,7 +20,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,8 +30,9 @@ from typing import Any, get_args
 import numpy as np
 
 from headcount.core.errors import InputError, nearest
-from headcount.core.files import atomic_text, is_folder, writing
+from headcount.core.files import atomic_text, writing
 from headcount.core.scene import Provenance, Scene, as_boxes, as_points
+from headcount.data.fields import coordinate, cut, read_text, relative, shorten
 from headcount.data.raw import Listing, RawAnnotation, RawScene, Remark, UnreadableAnnotationError, finish
 
 SUFFIXES = (".csv", ".json")
@@ -69,7 +69,7 @@ def list_boxes(path: Path) -> Listing:
         InputError: the file cannot be read; an UnreadableAnnotationError where it is there but malformed.
     """
     parse = _parse_csv if _suffix_of(path) == ".csv" else _parse_json
-    text = _text_of(path)
+    text = read_text(path, "boxes file (.csv or .json)")
     try:
         found = parse(path, text)
     except InputError as error:
@@ -104,7 +104,7 @@ def write_boxes(scenes: Sequence[Scene], path: str | Path, *, overwrite: bool = 
     for scene in scenes:
         if not isinstance(scene.image, Path):
             raise InputError(f'The scene "{scene.name}" holds pixels and no file: save its image first.')
-        name = _relative(scene.image, path.parent)
+        name = relative(scene.image, path.parent)
         if name in images:
             raise InputError(f'Two scenes are of the image "{name}": give each image once.')
         images[name] = _entry_of(scene, name)
@@ -141,7 +141,7 @@ class _Entry:
     said_empty: bool = False
 
     def add(self, corners: Sequence[Any], point: Sequence[Any] | None, provenance: Any, path: Path, where: str) -> None:
-        box = [_number(value, name, path, where) for name, value in zip(_CORNERS, corners, strict=True)]
+        box = [coordinate(value, name, path, where) for name, value in zip(_CORNERS, corners, strict=True)]
         for low, high, side in ((0, 2, "x"), (1, 3, "y")):
             if not box[low] < box[high]:
                 raise InputError(
@@ -152,10 +152,12 @@ class _Entry:
             # Halved first: the sum of two large numbers may be infinite.
             self.points.append([box[0] / 2 + box[2] / 2, box[1] / 2 + box[3] / 2])
         else:
-            self.points.append([_number(value, name, path, where) for name, value in zip(_POINT, point, strict=True)])
+            self.points.append(
+                [coordinate(value, name, path, where) for name, value in zip(_POINT, point, strict=True)]
+            )
         if provenance not in _PROVENANCES:
             hint = nearest(provenance, _PROVENANCES) if isinstance(provenance, str) else ""
-            raise InputError(f'"{path}", {where}: {_shorten(provenance)} is no provenance of a box.{hint}')
+            raise InputError(f'"{path}", {where}: {shorten(provenance)} is no provenance of a box.{hint}')
         self.boxes.append(box)
         self.provenance.append(provenance)
         self.where.append(where)
@@ -204,20 +206,6 @@ def _suffix_of(path: Path) -> str:
     return suffix
 
 
-def _text_of(path: Path) -> str:
-    if is_folder(path):
-        raise InputError(f'"{path}" is a folder: name the boxes file in it (.csv or .json).')
-    try:
-        # utf-8-sig: spreadsheets put a byte-order mark in front of what they export.
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(f'There is no boxes file "{path}": check the path.') from error
-    except UnicodeDecodeError as error:
-        raise InputError(f'"{path}" is no UTF-8 text (byte {error.start}): save it as UTF-8.') from error
-    except OSError as error:
-        raise InputError(f'"{path}" cannot be read ({error.strerror or error}).') from error
-
-
 def _parse_csv(path: Path, text: str) -> dict[Path, _Entry]:
     found: dict[Path, _Entry] = {}
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -228,7 +216,7 @@ def _parse_csv(path: Path, text: str) -> dict[Path, _Entry]:
             if header.count(column) > 1 or (not optional and column not in header):
                 raise InputError(
                     f'"{path}", line 1: the header must name the columns image,x1,y1,x2,y2 once each, but it is '
-                    f'"{_cut(",".join(header))}" ("{column}" {header.count(column)} times).'
+                    f'"{cut(",".join(header))}" ("{column}" {header.count(column)} times).'
                 )
         if ("x" in header) != ("y" in header):
             raise InputError(f'"{path}", line 1: the columns x and y go together, but only one is there.')
@@ -245,7 +233,7 @@ def _parse_csv(path: Path, text: str) -> dict[Path, _Entry]:
             nobody = not any(corners) and not any(point)
             if entry.said_empty or (nobody and entry.boxes):
                 said = "a row without a box (no heads) and others with one"
-                raise InputError(f'"{path}", {where}: "{_cut(row["image"])}" has {said}.')
+                raise InputError(f'"{path}", {where}: "{cut(row["image"])}" has {said}.')
             if nobody:
                 entry.said_empty = True
                 continue
@@ -283,7 +271,7 @@ def _parse_json(path: Path, text: str) -> dict[Path, _Entry]:
         before = len(found)
         entry = _entry(found, path, name, key)
         if len(found) == before:
-            raise InputError(f'"{path}", {key}.file: "{_cut(name)}" stands at {entry.origin} already: give it once.')
+            raise InputError(f'"{path}", {key}.file: "{cut(name)}" stands at {entry.origin} already: give it once.')
         for number, box in enumerate(boxes):
             corners = _numbers(box, 4, "[x1, y1, x2, y2]", path, f"{key}.boxes[{number}]")
             point = points[number]
@@ -296,7 +284,7 @@ def _parse_json(path: Path, text: str) -> dict[Path, _Entry]:
 def _one_each(item: dict[str, Any], what: str, default: list[Any], path: Path, key: str) -> list[Any]:
     values = item.get(what, default)
     if not isinstance(values, list) or len(values) != len(default):
-        got = f"{len(values)}" if isinstance(values, list) else _shorten(values)
+        got = f"{len(values)}" if isinstance(values, list) else shorten(values)
         raise InputError(
             f'"{path}", {key}.{what}: a list of {len(default)}, one for each box, was expected, got {got}.'
         )
@@ -305,39 +293,11 @@ def _one_each(item: dict[str, Any], what: str, default: list[Any], path: Path, k
 
 def _numbers(values: Any, length: int, form: str, path: Path, where: str) -> list[Any]:
     if not isinstance(values, list) or len(values) != length or any(isinstance(value, str) for value in values):
-        raise InputError(f'"{path}", {where}: {form}, all numbers, was expected, got {_shorten(values)}.')
+        raise InputError(f'"{path}", {where}: {form}, all numbers, was expected, got {shorten(values)}.')
     return values
 
 
 def _entry(found: dict[Path, _Entry], path: Path, name: str, where: str) -> _Entry:
     if not name or "\0" in name:
-        raise InputError(f'"{path}", {where}: the name of an image file was expected, got {_shorten(name)}.')
+        raise InputError(f'"{path}", {where}: the name of an image file was expected, got {shorten(name)}.')
     return found.setdefault(Path(os.path.normpath(path.parent / name)), _Entry(name, where))
-
-
-def _number(value: Any, name: str, path: Path, where: str) -> float:
-    try:
-        # Text comes from CSV, numbers from JSON; Python would also take "1_000" and True.
-        if isinstance(value, bool) or not isinstance(value, str | int | float) or "_" in str(value):
-            raise ValueError
-        number = float(value)
-    except (ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f'"{path}", {where}: {name} must be a number, got {_shorten(value)}.')
-    return number
-
-
-def _cut(text: str, length: int = 80) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def _shorten(value: object) -> str:
-    return _cut(repr(value), 40)
-
-
-def _relative(image: Path, folder: Path) -> str:
-    try:
-        return Path(os.path.relpath(image, folder)).as_posix()
-    except ValueError:  # another drive
-        return image.absolute().as_posix()

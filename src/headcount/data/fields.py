@@ -149,6 +149,24 @@ def known_shape(kind: Any, known: Sequence[str], path: Path, where: str) -> None
         raise InputError(f'"{path}", {where}: {shorten(kind)} is no shape that a head can have.{hint}')
 
 
+def coordinate(value: Any, name: str, path: Path, where: str) -> float:
+    """A finite number, of the text of a CSV or the values of a JSON file.
+
+    Raises:
+        InputError: it is none, by file, line or key, and its name.
+    """
+    try:
+        # Python would also take "1_000" and True.
+        if isinstance(value, bool) or not isinstance(value, str | int | float) or "_" in str(value):
+            raise ValueError
+        number = float(value)
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f'"{path}", {where}: {name} must be a number, got {shorten(value)}.')
+    return number
+
+
 def cut(text: str, length: int = 80) -> str:
     """Text as it is quoted in a message, at most ``length`` letters."""
     return text if len(text) <= length else text[: length - 1] + "…"

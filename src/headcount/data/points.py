@@ -17,7 +17,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import atomic_text, is_file, is_folder, writing
 from headcount.core.scene import Scene, as_points
-from headcount.data.fields import cut
+from headcount.data.fields import coordinate, cut, relative, shorten
 from headcount.data.raw import Listing, RawAnnotation, RawScene, Remark, UnreadableAnnotationError, finish
 
 SUFFIXES = (".csv", ".json")
@@ -138,7 +137,7 @@ def write_points(scenes: Sequence[Scene], path: str | Path, *, overwrite: bool =
     for scene in scenes:
         if not isinstance(scene.image, Path):
             raise InputError(f'The scene "{scene.name}" holds pixels and no file: save its image first.')
-        name = _relative(scene.image, path.parent)
+        name = relative(scene.image, path.parent)
         if name in rows:
             raise InputError(f'Two scenes are of the image "{name}": give each image once.')
         rows[name] = scene.points_xy.tolist()
@@ -238,9 +237,9 @@ def _parse_json(path: Path, text: str) -> dict[Path, _Entry]:
         for number, point in enumerate(points):
             where = f"{key}.points[{number}]"
             if not isinstance(point, list) or len(point) != 2:
-                raise InputError(f'"{path}", {where}: [x, y] was expected, got {_shorten(point)}.')
+                raise InputError(f'"{path}", {where}: [x, y] was expected, got {shorten(point)}.')
             if any(isinstance(value, str) for value in point):
-                raise InputError(f'"{path}", {where}: two numbers were expected, got {_shorten(point)}.')
+                raise InputError(f'"{path}", {where}: two numbers were expected, got {shorten(point)}.')
             entry.points.append((_number(point[0], "x", path, where), _number(point[1], "y", path, where)))
             entry.where.append(where)
     return found
@@ -248,33 +247,13 @@ def _parse_json(path: Path, text: str) -> dict[Path, _Entry]:
 
 def _entry(found: dict[Path, _Entry], path: Path, name: str, where: str) -> _Entry:
     if not name or "\0" in name:
-        raise InputError(f'"{path}", {where}: the name of an image file was expected, got {_shorten(name)}.')
+        raise InputError(f'"{path}", {where}: the name of an image file was expected, got {shorten(name)}.')
     image = Path(os.path.normpath(path.parent / name))
     return found.setdefault(image, _Entry(name, where, [], []))
 
 
 def _number(value: Any, axis: str, path: Path, where: str) -> float:
-    try:
-        # Text comes from CSV, numbers from JSON; Python would also take "1_000" and True.
-        if isinstance(value, bool) or not isinstance(value, str | int | float) or "_" in str(value):
-            raise ValueError
-        number = float(value)
-    except (ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f'"{path}", {where}: {axis} must be a number, got {_shorten(value)}.')
+    number = coordinate(value, axis, path, where)
     if number < 0:
         raise InputError(f'"{path}", {where}: {axis} must not be negative, got {number:g} (0 is the image\'s edge).')
     return number
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"
-
-
-def _relative(image: Path, folder: Path) -> str:
-    try:
-        return Path(os.path.relpath(image, folder)).as_posix()
-    except ValueError:  # another drive
-        return image.absolute().as_posix()
