@@ -454,7 +454,7 @@ PARSERS: dict[str, Parser] = {
                lambda folder: _all(ModelCard.read(folder / "card.json"))),
         Parser("sources", "list.txt", _list_of_sources, _read_sources),
         Parser("image", "a.png", lambda folder: _all([_image(folder / "a.png")]),
-               lambda folder: _all(read_image(folder / "a.png")), _pictures),
+               lambda folder: _all(read_image(folder / "a.png", max_pixels=20_000_000)), _pictures),
         Parser("recipe", "own.yaml", _recipe, _read_recipe, _more_recipes, needs="torch"),
     )
 }  # fmt: skip
