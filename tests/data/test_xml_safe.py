@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from headcount.core.errors import InputError
 from headcount.data import xml_safe
-from headcount.data.xml_safe import attribute_number, child_number, element_line, parse_xml, parse_xml_bytes
+from headcount.data.xml_safe import child_number, element_line, parse_xml, parse_xml_bytes
 
 HERE = Path("some.xml")
 LAUGHS = b"""<?xml version="1.0"?>
@@ -81,7 +81,6 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 def test_numbers_are_read_as_tools_write_them(text: str, value: float) -> None:
     element = parse_xml_bytes(f'<a k="{text.strip()}"><x>{text}</x></a>'.encode(), HERE)
     assert child_number(HERE, element, "x") == value
-    assert attribute_number(HERE, element, "k") == value
 
 
 @pytest.mark.parametrize("text", ["", "nan", "inf", "-Infinity", "1_000", "0x10", "1,5", "12 13", "1e400", "1e12", "٣"])
@@ -89,16 +88,12 @@ def test_what_is_no_sensible_number_is_refused(text: str) -> None:
     element = parse_xml_bytes(f'<a>\n<b k="{text}"><x>{text}</x></b></a>'.encode(), HERE)[0]
     with pytest.raises(InputError, match="line 2: x must be a number"):
         child_number(HERE, element, "x")
-    with pytest.raises(InputError, match="line 2: k must be a number"):
-        attribute_number(HERE, element, "k")
 
 
-def test_a_missing_child_or_attribute_is_named_with_the_nearest() -> None:
+def test_a_missing_child_is_named_with_the_nearest() -> None:
     element = parse_xml_bytes(b'<a xmn="1"><xmn>1</xmn></a>', HERE)
     with pytest.raises(InputError, match=r'<a> has no <xmin>. Did you mean "xmn"'):
         child_number(HERE, element, "xmin")
-    with pytest.raises(InputError, match=r'has no attribute "xmin". Did you mean "xmn"'):
-        attribute_number(HERE, element, "xmin")
 
 
 names = st.sampled_from(["a", "b", "box"])

@@ -32,7 +32,7 @@ import numpy as np
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import atomic_text, writing
 from headcount.core.scene import Provenance, Scene, as_boxes, as_points
-from headcount.data.fields import coordinate, cut, read_text, relative, shorten
+from headcount.data.fields import coordinate, cut, parse_json, read_text, relative, shorten
 from headcount.data.raw import Listing, RawAnnotation, RawScene, Remark, UnreadableAnnotationError, finish
 
 SUFFIXES = (".csv", ".json")
@@ -246,14 +246,7 @@ def _parse_csv(path: Path, text: str) -> dict[Path, _Entry]:
 
 def _parse_json(path: Path, text: str) -> dict[Path, _Entry]:
     found: dict[Path, _Entry] = {}
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f'"{path}", line {error.lineno}: this is no valid JSON ({error.msg}).') from error
-    except ValueError as error:  # Python reads no whole number of more than 4,300 digits
-        raise InputError(f'"{path}" holds a whole number of thousands of digits: this is no boxes file.') from error
-    except RecursionError as error:
-        raise InputError(f'"{path}" is nested too deeply to be a boxes file.') from error
+    data = parse_json(text, path, "boxes file")
     images = data.get("images") if isinstance(data, dict) else None
     if not isinstance(images, list):
         form = '{"images": [{"file": …, "boxes": [[x1, y1, x2, y2], …]}, …]}'

@@ -41,21 +41,29 @@ def read_text(path: Path, kind: str) -> str:
         raise InputError(f'"{path}" cannot be read ({error.strerror or error}).') from error
 
 
-def read_json(path: Path, kind: str) -> dict[str, Any]:
-    """The object that a JSON file holds.
+def parse_json(text: str, path: Path, kind: str) -> Any:
+    """What the text of a JSON file holds.
 
     Raises:
-        InputError: as ``read_text``; malformed, nested too deeply, or no object.
+        InputError: it is malformed or nested too deeply, or holds a number of thousands of digits.
     """
-    text = read_text(path, kind)
     try:
-        data = json.loads(text)
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f'"{path}", line {error.lineno}: this is no valid JSON ({error.msg}).') from error
     except ValueError as error:  # Python reads no whole number of more than 4,300 digits
         raise InputError(f'"{path}" holds a whole number of thousands of digits: this is no {kind}.') from error
     except RecursionError as error:
         raise InputError(f'"{path}" is nested too deeply to be a {kind}.') from error
+
+
+def read_json(path: Path, kind: str) -> dict[str, Any]:
+    """The object that a JSON file holds.
+
+    Raises:
+        InputError: as ``read_text``; malformed, nested too deeply, or no object.
+    """
+    data = parse_json(read_text(path, kind), path, kind)
     if not isinstance(data, dict):
         raise InputError(f'"{path}" must be a {kind}, a JSON object, but is {shorten(data)}.')
     return data

@@ -29,9 +29,9 @@ import numpy as np
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
-from headcount.data.fields import numbers, read_json, read_text, shorten
+from headcount.data.fields import numbers, read_json, shorten
 from headcount.data.mat import as_rows, read_members, row_names
-from headcount.data.pairs import files_by_name, natural
+from headcount.data.pairs import files_by_name, list_rows, natural
 from headcount.data.raw import (
     Listing,
     RawAnnotation,
@@ -89,14 +89,7 @@ def read_list(path: Path) -> dict[str, dict[str, str]]:
         UnreadableAnnotationError: the file is no text, or a line has another form or names an image again.
     """
     found: dict[str, dict[str, str]] = {}
-    try:
-        text = read_text(path, "list of images")
-    except InputError as error:
-        raise UnreadableAnnotationError(str(error)) from error
-    for line, row in enumerate(text.splitlines(), start=1):
-        cells = row.split()
-        if not cells:
-            continue
+    for line, row, cells in list_rows(path):
         scene = re.split(r"[/\\]", cells[3])[-1] if len(cells) == 6 else ""
         if not _SCENE.fullmatch(scene) or not all(cell.lstrip("-").isdecimal() for cell in (*cells[:3], cells[5])):
             form = '"level time weather scene_XX_Y name count"'

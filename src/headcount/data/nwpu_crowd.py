@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
-from headcount.data.fields import numbers, read_json, read_text, shorten
+from headcount.data.fields import numbers, read_json, shorten
 from headcount.data.mat import as_rows, read_members, row_names
-from headcount.data.pairs import files_by_name, images_by_name
+from headcount.data.pairs import files_by_name, images_by_name, list_rows
 from headcount.data.raw import (
     Listing,
     RawAnnotation,
@@ -81,14 +81,7 @@ def read_list(path: Path) -> dict[str, dict[str, str]]:
         UnreadableAnnotationError: the file is no text, or a line is not "id luminance level" or names an image again.
     """
     found: dict[str, dict[str, str]] = {}
-    try:
-        text = read_text(path, "list of images")
-    except InputError as error:
-        raise UnreadableAnnotationError(str(error)) from error
-    for line, row in enumerate(text.splitlines(), start=1):
-        cells = row.split()
-        if not cells:
-            continue
+    for line, row, cells in list_rows(path):
         # Only ASCII digits: the id becomes the name of a file.
         if len(cells) not in (1, 3) or not all(cell.isascii() and cell.isdecimal() for cell in cells):
             form = '"id luminance level", whole numbers,'

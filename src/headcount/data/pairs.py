@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
+from headcount.core.errors import InputError
 from headcount.core.image import SUFFIXES
-from headcount.data.raw import RawAnnotation, RawScene, Remark, no_annotation
+from headcount.data.fields import read_text
+from headcount.data.raw import RawAnnotation, RawScene, Remark, UnreadableAnnotationError, no_annotation
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -61,6 +63,21 @@ def pair(
         title = f"{split}/{name}" if split else name
         scenes.append(RawScene(title, split, images.get(name), path, parse, group=group(name) if group else ""))
     return scenes
+
+
+def list_rows(path: Path) -> Iterator[tuple[int, str, list[str]]]:
+    """Line number, text and words of each line of a list of images that is not blank.
+
+    Raises:
+        UnreadableAnnotationError: the file is missing or no text.
+    """
+    try:
+        text = read_text(path, "list of images")
+    except InputError as error:
+        raise UnreadableAnnotationError(str(error)) from error
+    for line, row in enumerate(text.splitlines(), start=1):
+        if row.strip():
+            yield line, row, row.split()
 
 
 def strays(folder: Path, taken: Iterable[Path], expected: str) -> list[Remark]:

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import atomic_text, is_file, is_folder, writing
 from headcount.core.scene import Scene, as_points
-from headcount.data.fields import coordinate, cut, relative, shorten
+from headcount.data.fields import coordinate, cut, parse_json, read_text, relative, shorten
 from headcount.data.raw import Listing, RawAnnotation, RawScene, Remark, UnreadableAnnotationError, finish
 
 SUFFIXES = (".csv", ".json")
@@ -103,15 +103,7 @@ def read_point_records(path: str | Path) -> list[PointRecord]:
     if is_folder(path):
         raise InputError(f'"{path}" is a folder: name the points file in it (.csv or .json).')
     reader = _reader_of(path)
-    try:
-        # utf-8-sig: spreadsheets put a byte-order mark in front of what they export.
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(f'There is no points file "{path}": check the path.') from error
-    except UnicodeDecodeError as error:
-        raise InputError(f'"{path}" is no UTF-8 text (byte {error.start}): save it as UTF-8.') from error
-    except OSError as error:
-        raise InputError(f'"{path}" cannot be read ({error.strerror or error}).') from error
+    text = read_text(path, "points file")
     found = {".csv": _parse_csv, ".json": _parse_json}[reader](path, text)
     return [
         PointRecord(entry.name, image, as_points(entry.points), tuple(entry.where), entry.origin)
@@ -211,14 +203,7 @@ def _parse_csv(path: Path, text: str) -> dict[Path, _Entry]:
 
 def _parse_json(path: Path, text: str) -> dict[Path, _Entry]:
     found: dict[Path, _Entry] = {}
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f'"{path}", line {error.lineno}: this is no valid JSON ({error.msg}).') from error
-    except ValueError as error:  # Python reads no whole number of more than 4,300 digits
-        raise InputError(f'"{path}" holds a whole number of thousands of digits: this is no points file.') from error
-    except RecursionError as error:
-        raise InputError(f'"{path}" is nested too deeply to be a points file.') from error
+    data = parse_json(text, path, "points file")
     images = data.get("images") if isinstance(data, dict) else None
     if not isinstance(images, list):
         form = '{"images": [{"file": …, "points": [[x, y], …]}, …]}'

@@ -155,18 +155,6 @@ def child_number(path: Path, element: Element, tag: str) -> float:
     return number(path, child, tag, child.text)
 
 
-def attribute_number(path: Path, element: Element, key: str) -> float:
-    """The number in an attribute.
-
-    Raises:
-        InputError: no such attribute, or what it holds is no finite number.
-    """
-    value = element.get(key)
-    if value is None:
-        raise xml_error(path, element, f'<{element.tag[:40]}> has no attribute "{key}".{nearest(key, element.keys())}')
-    return number(path, element, key, value)
-
-
 def number(path: Path, element: Element, what: str, text: str | None) -> float:
     """Text as a finite number, of at most a billion either way: no image is that large.
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from headcount.core.errors import ModelError, nearest
+from headcount.core.errors import ModelError
 from headcount.core.prediction import Prediction
+from headcount.decode.inputs import read_map, read_settings
+from headcount.decode.maxima import local_maxima
 
 _SMOOTHING = np.array([0.25, 0.5, 0.25], dtype=np.float32)
 _DISTANCE_MAX = 64  # no head is wider, and the search takes memory and time with its square
-_EQUAL = 1 - 1e-5  # cells this close to their neighbourhood's maximum are one plateau with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,9 @@ class DensitySettings:
         Raises:
             ModelError: a key is unknown or a value out of range.
         """
-        known = [field.name for field in fields(cls)]
-        for key in settings:
-            if key not in known:
-                raise ModelError(f'The density decoder has no setting "{key}".{nearest(key, known)}')
-        distance = settings.get("peak_distance", 1)
-        if not 1 <= distance <= _DISTANCE_MAX:
-            raise ModelError(f"peak_distance must be from 1 to {_DISTANCE_MAX} cells, but it is {distance}.")
-        typed = cls(**{**settings, "peak_distance": int(distance)})  # type: ignore[arg-type]
+        typed = read_settings(cls, settings, "density")
+        if not 1 <= typed.peak_distance <= _DISTANCE_MAX:
+            raise ModelError(f"peak_distance must be from 1 to {_DISTANCE_MAX} cells, but it is {typed.peak_distance}.")
         if not (np.isfinite(typed.density_scale) and typed.density_scale > 0):
             raise ModelError(f"density_scale must be a number above 0, but it is {typed.density_scale}.")
         return typed
@@ -71,21 +67,10 @@ def decode_density(
     (1.0, [[20.0, 12.0]])
     """
     chosen = DensitySettings.read(settings)
-    if "density" not in maps:
-        raise ModelError(f'The density decoder needs a map "density", but the model makes {", ".join(maps) or "none"}.')
-    for name, values in maps.items():
-        if not np.isfinite(values).all():
-            raise ModelError(f'The map "{name}" holds values that are not finite: the weights are broken, export anew.')
-    stride = strides["density"]
     width, height = size_wh
-    columns, rows = -(-width // stride), -(-height // stride)
-    density = maps["density"]
-    if density.ndim != 3 or density.shape[0] != 1 or density.shape[1] < rows or density.shape[2] < columns:
-        raise ModelError(
-            f'The map "density" of a {width}×{height} image must be at least (1, {rows}, {columns}), '
-            f"but it is {density.shape}."
-        )
-    density = np.multiply(density[0, :rows, :columns], np.float32(chosen.density_scale), dtype=np.float32)
+    density = read_map(maps, "density", strides, size_wh, "density")
+    stride = strides["density"]
+    density = np.multiply(density, np.float32(chosen.density_scale), dtype=np.float32)
     cells_xy, mass = find_peaks(density, threshold=chosen.peak_threshold, distance=chosen.peak_distance)
     points_xy = (cells_xy + 0.5) * stride
     # The last cells may reach beyond the image: their peaks are drawn back to its outermost pixel centres.
@@ -114,20 +99,13 @@ def find_peaks(
     ([[1.25, 1.0]], [0.8])
     """
     people = np.maximum(density, 0)
-    smooth = cv2.sepFilter2D(people, -1, _SMOOTHING, _SMOOTHING, borderType=cv2.BORDER_CONSTANT)
+    smooth = np.asarray(cv2.sepFilter2D(people, -1, _SMOOTHING, _SMOOTHING, borderType=cv2.BORDER_CONSTANT), np.float32)
     mass = cv2.boxFilter(people, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
-    window = np.ones((2 * distance + 1, 2 * distance + 1), dtype=np.uint8)
-    highest = cv2.dilate(smooth, window)
-    is_peak = (smooth >= highest * np.float32(_EQUAL)) & (mass >= threshold) & (smooth > 0)
-    del smooth, mass, highest
-    found, labels = cv2.connectedComponents(is_peak.view(np.uint8), connectivity=8)
-    rows, columns = np.nonzero(is_peak)
-    if len(rows) == 0:
+    places_xy, _ = local_maxima(smooth, mass >= threshold, reach=distance)
+    del smooth, mass
+    if len(places_xy) == 0:
         return np.zeros((0, 2)), np.zeros(0)
-    plateau = labels[rows, columns] - 1
-    size = np.bincount(plateau, minlength=found - 1)
-    row = np.rint(np.bincount(plateau, rows) / size).astype(np.intp)  # (n,)
-    column = np.rint(np.bincount(plateau, columns) / size).astype(np.intp)
+    column, row = np.rint(places_xy).astype(np.intp).T  # (n,) each
 
     padded = np.pad(people, 1)
     total, moment_x, moment_y = np.zeros(len(row)), np.zeros(len(row)), np.zeros(len(row))

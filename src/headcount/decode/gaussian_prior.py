@@ -74,8 +74,8 @@ def decode_gaussian_prior(
     (1.0, [[20.5, 16.5]])
     """
     chosen = GaussianPriorSettings.read(settings)
-    stride = strides.get("density", 1)
-    density = read_map(maps, "density", stride, size_wh, "gaussian_prior")
+    density = read_map(maps, "density", strides, size_wh, "gaussian_prior")
+    stride = strides["density"]
     points, weights = reconstruct_heads(
         density,
         size_wh,

@@ -24,11 +24,16 @@ def read_settings(kind: type[Typed], settings: Mapping[str, float], decoder: str
     for key in settings:
         if key not in known:
             raise ModelError(f'The {decoder} decoder has no setting "{key}".{nearest(key, known)}')
-    return kind(**{key: type(known[key])(value) for key, value in settings.items()})
+    # NaN and infinity make no whole number: they are left for the decoder's own limits to refuse.
+    return kind(**{k: type(known[k])(v) if np.isfinite(v) else v for k, v in settings.items()})
 
 
 def read_map(
-    maps: Mapping[str, NDArray[np.float32]], name: str, stride: int, size_wh: tuple[int, int], decoder: str
+    maps: Mapping[str, NDArray[np.float32]],
+    name: str,
+    strides: Mapping[str, int],
+    size_wh: tuple[int, int],
+    decoder: str,
 ) -> NDArray[np.float32]:
     """``maps[name]``, (1, h', w'), as the (⌈h/s⌉, ⌈w/s⌉) cells that the image has; its padding is cut off.
 
@@ -44,6 +49,7 @@ def read_map(
         if values.size and not np.isfinite([values.min(), values.max()]).all():
             raise ModelError(f'The map "{key}" holds values that are not finite: the weights are broken, export anew.')
     width, height = size_wh
+    stride = strides[name]
     columns, rows = -(-width // stride), -(-height // stride)
     values = maps[name]
     if values.ndim != 3 or values.shape[0] != 1 or values.shape[1] < rows or values.shape[2] < columns:

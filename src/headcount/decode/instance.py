@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from headcount.core.errors import ModelError, nearest
+from headcount.core.errors import ModelError
 from headcount.core.prediction import Prediction
+from headcount.decode.inputs import read_map, read_settings
 
 Labels = NDArray[np.int32]
 
@@ -39,16 +40,13 @@ class InstanceSettings:
         Raises:
             ModelError: a key is unknown or a value out of range.
         """
-        known = {field.name: field.default for field in fields(cls)}
-        for key in settings:
-            if key not in known:
-                raise ModelError(f'The instances decoder has no setting "{key}".{nearest(key, known)}')
-        whole = {k: int(v) if isinstance(known[k], int) else float(v) for k, v in settings.items()}
-        typed = cls(**whole)  # type: ignore[arg-type]
+        typed = read_settings(cls, settings, "instances")
         if not 0 < typed.threshold < 1:
             raise ModelError(f"threshold must lie between 0 and 1, but it is {typed.threshold}.")
         if not 0 <= typed.least_threshold < 1:
             raise ModelError(f"least_threshold must lie between 0 and 1, but it is {typed.least_threshold}.")
+        if not 0 <= typed.min_area_px < np.inf:
+            raise ModelError(f"min_area_px must be 0 or more, but it is {typed.min_area_px}.")
         if typed.connectivity not in (4, 8):
             raise ModelError(f"connectivity must be 4 or 8, but it is {typed.connectivity}.")
         if typed.split not in (0, 1) or not 1 <= typed.split_distance <= 64:
@@ -81,30 +79,19 @@ def decode_instances(
     (2.0, [[4.0, 4.0], [10.0, 4.0]])
     """
     chosen = InstanceSettings.read(settings)
-    if "confidence" not in maps:
-        raise ModelError(f'The instances decoder needs a map "confidence", but got {", ".join(maps) or "none"}.')
-    for name, values in maps.items():
-        # Extremes carry NaN and infinity; a mask of all cells would take memory.
-        if values.size and not np.isfinite([values.min(), values.max()]).all():
-            raise ModelError(f'The map "{name}" holds values that are not finite: the weights are broken, export anew.')
+    shown = read_map(maps, "confidence", strides, size_wh, "instances")
     stride = strides["confidence"]
-    columns, rows = -(-size_wh[0] // stride), -(-size_wh[1] // stride)
-    confidence = maps["confidence"]
-    if confidence.ndim != 3 or confidence.shape[0] != 1 or confidence.shape[1] < rows or confidence.shape[2] < columns:
-        raise ModelError(
-            f'The map "confidence" of a {size_wh[0]}×{size_wh[1]} image must be at least (1, {rows}, {columns}), but '
-            f"it is {confidence.shape}."
-        )
     if "threshold" in maps:
+        # Compared with the padding's cells still there: the threshold is coarser.
         threshold = np.maximum(maps["threshold"], np.float32(chosen.least_threshold))
-        binary = _above_map(confidence[0], threshold, strides["threshold"] // stride)
+        binary = _above_map(maps["confidence"][0], threshold, strides["threshold"] // stride)
+        binary = binary[: shown.shape[0], : shown.shape[1]]
     else:
-        binary = (confidence[0] >= np.float32(chosen.threshold)).astype(np.uint8)
-    binary, confidence = binary[:rows, :columns], confidence[:, :rows, :columns]
+        binary = (shown >= np.float32(chosen.threshold)).astype(np.uint8)
     row, column, of = _components(np.ascontiguousarray(binary), chosen.connectivity)
     if chosen.split and len(row):
-        of = _split(confidence[0], row, column, of, chosen.split_distance)
-    return _prediction(confidence[0], row, column, of, stride, chosen.min_area_px, size_wh)
+        of = _split(shown, row, column, of, chosen.split_distance)
+    return _prediction(shown, row, column, of, stride, chosen.min_area_px, size_wh)
 
 
 def _above_map(confidence: NDArray[np.float32], threshold: NDArray[np.float32], factor: int) -> NDArray[np.uint8]:

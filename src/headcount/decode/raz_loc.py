@@ -60,8 +60,8 @@ def decode_raz_loc(
     (1.0, [[5.0, 5.0]], [0.556])
     """
     chosen = RazLocSettings.read(settings)
-    stride = strides.get("cross", 1)
-    cross = read_map(maps, "cross", stride, size_wh, "raz_loc")
+    cross = read_map(maps, "cross", strides, size_wh, "raz_loc")
+    stride = strides["cross"]
     smooth = cv2.blur(np.ascontiguousarray(cross), (3, 3), borderType=cv2.BORDER_REPLICATE).astype(np.float32)
     places, cells = local_maxima(smooth, smooth >= chosen.threshold)
     width, height = size_wh

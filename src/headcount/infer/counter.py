@@ -20,7 +20,7 @@ from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.decode import get_decoder
 from headcount.infer import DEFAULT_MODEL
-from headcount.infer.models import check_weights, find_model
+from headcount.infer.models import ModelFiles, check_weights, find_model
 from headcount.infer.runtimes import Runtime, choose_runtime, open_runtime
 from headcount.infer.tiling import Maps, is_tiled, network_maps
 
@@ -55,10 +55,15 @@ def load(
         MissingExtraError: the runtime is not in this install.
     """
     found = find_model(model)
+    opened = open_model(found, device=device, runtime=runtime, precision=precision)
+    return Counter(found.card, opened, max_pixels=max_pixels)
+
+
+def open_model(found: ModelFiles, *, device: str, runtime: str, precision: str) -> Runtime:
+    """A found model in the runtime that fits, its weights checked against the card first; errors as of ``load``."""
     name, weights = choose_runtime(runtime, device, found.weights, first=found.named)
     check_weights(weights, found.card)
-    opened = open_runtime(name, weights, found.card, device=device, precision=precision)
-    return Counter(found.card, opened, max_pixels=max_pixels)
+    return open_runtime(name, weights, found.card, device=device, precision=precision)
 
 
 class Counter:

@@ -13,8 +13,9 @@ from headcount.core.errors import InputError, ModelError
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.scene import Provenance, Scene, as_boxes
 from headcount.decode.scale import SIZES, limit_sides, sample_sizes
-from headcount.infer.models import check_weights, find_model
-from headcount.infer.runtimes import Runtime, choose_runtime, open_runtime
+from headcount.infer.counter import open_model
+from headcount.infer.models import find_model
+from headcount.infer.runtimes import Runtime
 from headcount.infer.tiling import network_maps
 from headcount.targets.interpolate import boxes_around
 
@@ -38,9 +39,7 @@ def load_sizes(
     """
     found = find_model(model)
     _check_kind(found.card)  # before anything is loaded
-    name, weights = choose_runtime(runtime, device, found.weights, first=found.named)
-    check_weights(weights, found.card)
-    opened = open_runtime(name, weights, found.card, device=device, precision=precision)
+    opened = open_model(found, device=device, runtime=runtime, precision=precision)
     return SizeEstimator(found.card, opened, max_pixels=max_pixels)
 
 
