@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from headcount.models.backbones import VggBackbone
+from headcount.models.parts.backbones import VggBackbone
 
 
 class CsrNet(nn.Module):

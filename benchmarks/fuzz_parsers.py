@@ -22,19 +22,19 @@ from headcount.core.errors import InputError
 from headcount.core.image import read_image
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
-from headcount.data.accepted import read_accepted
-from headcount.data.boxes import write_boxes
-from headcount.data.coco import write_coco
-from headcount.data.cvat import write_cvat
-from headcount.data.labelme import write_labelme
-from headcount.data.nwpu_localization import read_nwpu_predictions, read_nwpu_truth
-from headcount.data.points import write_points
-from headcount.data.predictions import read_predictions
-from headcount.data.raw import finish
-from headcount.data.registry import DATA_SETS
-from headcount.data.sources import expand_source
-from headcount.data.voc import write_voc
-from headcount.data.yolo import write_yolo
+from headcount.data.audit.accepted import read_accepted
+from headcount.data.formats.boxes import write_boxes
+from headcount.data.formats.coco import write_coco
+from headcount.data.formats.cvat import write_cvat
+from headcount.data.formats.labelme import write_labelme
+from headcount.data.formats.nwpu import read_nwpu_predictions, read_nwpu_truth
+from headcount.data.formats.points import write_points
+from headcount.data.formats.predictions import read_predictions
+from headcount.data.formats.raw import finish
+from headcount.data.formats.voc import write_voc
+from headcount.data.formats.yolo import write_yolo
+from headcount.data.media.sources import expand_source
+from headcount.data.sets.registry import DATA_SETS
 
 SIZE_WH = (32, 24)
 _POINTS = [[4.5, 6.25], [20.0, 11.0], [31.5, 23.5]]
@@ -369,7 +369,7 @@ def _more_recipes() -> list[bytes]:
 
 
 def _read_recipe(folder: Path) -> None:
-    from headcount.train.settings import load_recipe
+    from headcount.train.recipe import load_recipe
 
     load_recipe(str(folder / "own.yaml"))
 

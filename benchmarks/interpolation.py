@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from headcount.core.errors import HeadcountError
 from headcount.core.random import generator
 from headcount.core.scene import Scene
-from headcount.data.registry import read_dataset
-from headcount.targets.interpolate import Method, interpolate_sizes
+from headcount.data.sets.registry import read_dataset
+from headcount.label.interpolate import Method, interpolate_sizes
 
 MOST_PRESETS = 8
 SAME_SIZE = "one size"  # the yardstick: every head as large as the presets' median

@@ -19,11 +19,12 @@ import torch
 from PIL import Image
 
 from headcount.core.scene import Scene
-from headcount.data.registry import read_dataset
-from headcount.models.method import Method, build_method
+from headcount.data.sets.registry import read_dataset
+from headcount.models.method import Method
+from headcount.models.table import build_method
 from headcount.synth import paint_scene
-from headcount.train.loaders import Batch, Batches, Pool
-from headcount.train.settings import Recipe, load_recipe
+from headcount.train.batches import Batch, Batches, Pool
+from headcount.train.recipe import Recipe, load_recipe
 
 STEPS_PER_EPOCH = 250
 

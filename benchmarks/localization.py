@@ -12,9 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import medians_ms
-from headcount.data.nwpu_localization import read_nwpu_predictions, read_nwpu_truth
-from headcount.evaluate.localization import SIGMA_L, SIGMA_S, images_of_files, matched_pairs, mean_over_thresholds
-from headcount.evaluate.matching import candidate_pairs, match
+from headcount.data.formats.nwpu import read_nwpu_predictions, read_nwpu_truth
+from headcount.evaluate.metrics.localization import (
+    SIGMA_L,
+    SIGMA_S,
+    images_of_files,
+    matched_pairs,
+    mean_over_thresholds,
+)
+from headcount.evaluate.metrics.matching import candidate_pairs, match
 
 POINTS = 10_000
 SIZE_WH = (1024, 768)

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import HeadcountError
 from headcount.core.scene import Scene
-from headcount.data.registry import read_dataset
+from headcount.data.sets.registry import read_dataset
 from headcount.decode import get_decoder
-from headcount.evaluate.matching import match
+from headcount.evaluate.metrics.matching import match
 from headcount.targets.cross import cross_map
 from headcount.targets.density import density_map, sum_pool
 from headcount.targets.instance import boxes_from_points, instance_map, separate_boxes

@@ -11,15 +11,15 @@ import pytest
 from headcount.core.card import TileSpec
 from headcount.core.image import RgbImage
 from headcount.core.scene import Scene
-from headcount.data.registry import read_dataset
-from headcount.evaluate.localization import evaluate_localization
+from headcount.data.sets.registry import read_dataset
 from headcount.evaluate.localization_run import RecordsPoints
+from headcount.evaluate.metrics.localization import evaluate_localization
 from headcount.evaluate.run import evaluate_counting
 from headcount.infer.counter import Counter, load
 from headcount.infer.models import find_model, shipped_models
 from headcount.synth import paint_scene
 
-SHANGHAITECH = Path(__file__).parents[1].parent / "shared" / "data" / "ShanghaiTech"
+SHANGHAITECH = Path(__file__).parents[2] / "shared" / "data" / "ShanghaiTech"
 needs_shanghaitech = pytest.mark.skipif(not SHANGHAITECH.is_dir(), reason="ShanghaiTech is not at hand")
 
 

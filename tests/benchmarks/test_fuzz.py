@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from headcount.core.random import generator
-from headcount.data.registry import DATA_SETS
+from headcount.data.sets.registry import DATA_SETS
 
 ROOT = Path(__file__).parents[2]
 INPUTS = 8

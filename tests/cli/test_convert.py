@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from headcount.cli.datasets import Target, app
 from headcount.core.errors import InputError
-from headcount.data.convert import FORMATS
-from headcount.data.registry import DATA_SETS
+from headcount.data.sets.convert import FORMATS
+from headcount.data.sets.registry import DATA_SETS
 
 BOXES = "image,x1,y1,x2,y2,provenance\na.png,1,2,5,6,pseudo\nb.png,,,,,\n"
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from headcount.cli.datasets import app
 from headcount.core.errors import InputError
-from headcount.data.catalogue import CATALOGUE, find_entry
-from headcount.data.registry import DATA_SETS
+from headcount.data.sets.catalogue import CATALOGUE, find_entry
+from headcount.data.sets.registry import DATA_SETS
 
 
 @pytest.fixture

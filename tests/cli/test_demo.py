@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headcount.infer import models, runtimes
+from headcount.infer import models
+from headcount.infer.runtimes import table as runtimes
 
 RunCli = Callable[..., tuple[int, str, str]]
 

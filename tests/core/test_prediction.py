@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import headcount.data.predictions  # noqa: F401  (registers the codecs)
+import headcount.data.formats.predictions  # noqa: F401  (registers the codecs)
 from headcount.core.errors import InputError
 from headcount.core.prediction import Prediction
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from headcount.core.errors import InputError
-from headcount.core.scene import Scene, as_boxes, as_points
+from headcount.core.geometry import as_boxes, as_points
+from headcount.core.scene import Scene
 
 PIXELS = np.zeros((6, 8, 3), np.uint8)
 

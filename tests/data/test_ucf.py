@@ -14,10 +14,10 @@ from PIL import Image
 from scipy.io import savemat
 
 from headcount.core.errors import InputError
-from headcount.data.check import check_dataset
-from headcount.data.registry import list_dataset, read_dataset
-from headcount.data.ucf_cc_50 import list_ucf_cc_50, read_annotation
-from headcount.data.ucf_qnrf import list_ucf_qnrf
+from headcount.data.audit.check import check_dataset
+from headcount.data.sets.published.ucf_cc_50 import list_ucf_cc_50, read_annotation
+from headcount.data.sets.published.ucf_qnrf import list_ucf_qnrf
+from headcount.data.sets.registry import list_dataset, read_dataset
 
 REAL = Path(__file__).parents[2] / "../shared/data/UCF_CC_50"
 SIZE_WH = (40, 30)

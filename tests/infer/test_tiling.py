@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from headcount.core.card import InputSpec, ModelCard, OutputSpec, TileSpec
 from headcount.core.errors import ModelError
 from headcount.infer.counter import load
-from headcount.infer.runtimes import Runtime
+from headcount.infer.runtimes.table import Runtime
 from headcount.infer.tiling import cut, is_tiled, network_maps, plan
 
 MakeCard = Callable[..., ModelCard]

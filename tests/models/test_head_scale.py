@@ -14,11 +14,11 @@ from torch import nn
 from headcount.core.errors import InputError, ModelError
 from headcount.core.scene import Scene
 from headcount.decode.scale import sample_sizes
-from headcount.models.attention import ChannelAttention, SpatialAttention
-from headcount.models.method import build_method
+from headcount.models.parts.attention import ChannelAttention, SpatialAttention
 from headcount.models.scale.head_scale import HeadScale
+from headcount.models.table import build_method
 from headcount.train.card import card_of
-from headcount.train.settings import Recipe, load_recipe
+from headcount.train.recipe import Recipe, load_recipe
 
 LAYER3: dict[str, Any] = {"backbone": "test_resnet", "front": "layer3", "back_end": [16]}
 PYRAMID: dict[str, Any] = {"backbone": "test_efficientnet", "front": "pyramid", "width": 16, "back_end": [16]}

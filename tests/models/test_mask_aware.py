@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.models.density.mask_aware import MaskAware
-from headcount.models.method import Method, build_method
+from headcount.models.method import Method
+from headcount.models.table import build_method
 from headcount.targets.density import adaptive_sigma, density_map, sum_pool
 
 SMALL = {"backbone": "test_efficientnet", "backbone_options": {"strides": [8, 16, 32]}, "width": 16}

@@ -15,8 +15,8 @@ from scipy.ndimage import gaussian_filter
 
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
-from headcount.data.registry import read_dataset
-from headcount.data.shanghaitech import Part
+from headcount.data.sets.published.shanghaitech import Part
+from headcount.data.sets.registry import read_dataset
 from headcount.targets.density import adaptive_sigma, density_map, max_pool, sum_pool
 
 SHANGHAITECH = Path(__file__).parents[2] / "../shared/data/ShanghaiTech"

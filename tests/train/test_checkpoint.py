@@ -21,8 +21,8 @@ from headcount.train.checkpoint import (
     unflatten_optimiser,
     write_checkpoint,
 )
+from headcount.train.recipe import OptimiserSettings
 from headcount.train.schedule import build_optimiser, set_lr
-from headcount.train.settings import OptimiserSettings
 
 
 def _checkpoint(step: int = 3, **state: Any) -> Checkpoint:

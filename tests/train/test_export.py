@@ -17,12 +17,13 @@ from safetensors.torch import load_file
 import headcount
 from headcount.core.card import ModelCard, sha256_of
 from headcount.core.errors import InputError, ModelError
-from headcount.models.method import Method, build_method
+from headcount.models.method import Method
+from headcount.models.runtime import TorchRuntime
+from headcount.models.table import build_method
 from headcount.train import export
 from headcount.train.checkpoint import Checkpoint, write_checkpoint
 from headcount.train.export import export_checkpoint, read_report
-from headcount.train.settings import Recipe
-from headcount.train.torch_runtime import TorchRuntime
+from headcount.train.recipe import Recipe
 
 pytestmark = pytest.mark.slow
 SIZES = [(32, 32), (32, 96), (96, 64), (128, 160)]

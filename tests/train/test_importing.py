@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from headcount.core.errors import InputError, ModelError
-from headcount.models.backbones import build_backbone, load_backbone
+from headcount.models.parts.backbones import build_backbone, load_backbone
 from headcount.train.importing import import_backbone, read_foreign
 
 

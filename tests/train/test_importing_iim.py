@@ -20,11 +20,12 @@ from headcount.cli.main import app
 from headcount.core.card import ModelCard
 from headcount.core.errors import InputError, ModelError
 from headcount.infer.models import check_weights, find_model
-from headcount.models.instance_names import AUTHORS_DATA, UNUSED
-from headcount.models.method import build_method, load_weights
+from headcount.models.instance.iim.foreign import AUTHORS_DATA, UNUSED
+from headcount.models.runtime import TorchRuntime
+from headcount.models.table import build_method
+from headcount.models.weights import load_weights
 from headcount.synth import paint_scene
 from headcount.train.importing import import_iim
-from headcount.train.torch_runtime import TorchRuntime
 
 State = dict[str, Tensor]
 

@@ -22,11 +22,11 @@ from PIL import Image
 import headcount
 from headcount.core.errors import HeadcountError, InputError
 from headcount.core.scene import Scene
-from headcount.data.points import write_points
+from headcount.data.formats.points import write_points
 from headcount.synth import paint_scene
 from headcount.train.checkpoint import find_checkpoint, read_checkpoint
 from headcount.train.loop import _check_same_recipe, train
-from headcount.train.settings import Recipe, load_recipe
+from headcount.train.recipe import Recipe, load_recipe
 
 pytestmark = pytest.mark.slow
 STEPS = 16

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from headcount.train.recipe import OptimiserSettings, Recipe
 from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
-from headcount.train.settings import OptimiserSettings, Recipe
 
 
 def _recipe(**optimiser: Any) -> Recipe:

@@ -12,15 +12,15 @@ import yaml
 from PIL import Image
 
 from headcount.core.scene import Scene
-from headcount.data.registry import read_dataset
-from headcount.infer.sizes import load_sizes
-from headcount.models.method import build_method
+from headcount.data.sets.registry import read_dataset
+from headcount.label.sizes import load_sizes
+from headcount.models.table import build_method
 from headcount.synth import paint_scene
 from headcount.train import loop
 from headcount.train.checkpoint import find_checkpoint, read_checkpoint
 from headcount.train.export import export_checkpoint
 from headcount.train.loop import train
-from headcount.train.settings import DataSettings, load_recipe
+from headcount.train.recipe import DataSettings, load_recipe
 from headcount.train.validation import validation_loss
 
 SMALL = {"backbone": "test_efficientnet", "front": "pyramid", "width": 8, "back_end": [16], "deviation": "l1"}
@@ -74,7 +74,7 @@ def test_a_run_from_training_to_boxes(tmp_path: Path, monkeypatch: pytest.Monkey
         return _scenes() if split == "val" else read_dataset(spec, split)
 
     monkeypatch.setattr(loop, "read_dataset", read)
-    monkeypatch.setattr("headcount.train.loaders.read_dataset", lambda spec, split: _scenes())
+    monkeypatch.setattr("headcount.train.batches.read_dataset", lambda spec, split: _scenes())
     said: list[str] = []
     train(load_recipe(str(recipe)), say=said.append)
     assert sum(line.startswith("validation points: loss ") for line in said) == 2

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from headcount.cli.overlays import OverlayFolder
     from headcount.cli.results import Row
-    from headcount.data.predictions import PredictionFile
-    from headcount.data.sources import SourceFile
+    from headcount.data.formats.predictions import PredictionFile
+    from headcount.data.media.sources import SourceFile
     from headcount.infer.counter import Counter
 
 
@@ -67,11 +67,11 @@ def count(
 
     Exit code: 0 all was counted, 1 some files were skipped, 2 nothing could be done.
     """
+    from headcount.cli.console import error_console, output_console, plural
     from headcount.cli.overlays import OverlayFolder
     from headcount.cli.results import print_one, print_summary, print_table
-    from headcount.cli.terminal import error_console, output_console, plural
     from headcount.core.errors import HeadcountError, InputError
-    from headcount.data.predictions import PredictionFile
+    from headcount.data.formats.predictions import PredictionFile
 
     console, notes = output_console(), error_console()
     files, skipped = _expand(sources, notes)
@@ -79,7 +79,7 @@ def count(
     if save_dir is not None:
         _refuse_counted_folder(save_dir, sources)
     if output is not None and output.suffix.lower() == ".txt":
-        from headcount.data.nwpu_localization import ids_of_names
+        from headcount.data.formats.nwpu import ids_of_names
 
         ids_of_names(str(file.path) for file in files)
     overlays = None if save_dir is None else OverlayFolder(save_dir, files, overwrite=force)
@@ -149,7 +149,7 @@ class _Job:
         self.raises = False
 
     def run(self, files: Sequence[SourceFile]) -> None:
-        from headcount.data.sources import expected_items
+        from headcount.data.media.sources import expected_items
 
         with _progress(self.notes) as progress:
             total = 0 if progress.disable else sum(expected_items(file, every_s=self.every_s) for file in files)
@@ -158,10 +158,10 @@ class _Job:
                 self._count(file, progress, task)
 
     def _count(self, file: SourceFile, progress: Progress, task: object) -> None:
+        from headcount.cli.console import printable
         from headcount.cli.results import Row
-        from headcount.cli.terminal import printable
         from headcount.core.errors import InputError
-        from headcount.data.sources import read_items
+        from headcount.data.media.sources import read_items
 
         for item in read_items(file, every_s=self.every_s, max_pixels=self.counter.max_pixels):
             if item.remark:
@@ -191,9 +191,9 @@ class _Job:
 
 def _expand(arguments: Sequence[str], notes: Console) -> tuple[list[SourceFile], int]:
     """Files of all arguments, each once, and how many could not be found."""
-    from headcount.cli.terminal import plural, printable
+    from headcount.cli.console import plural, printable
     from headcount.core.errors import InputError
-    from headcount.data.sources import expand_source
+    from headcount.data.media.sources import expand_source
 
     files: dict[Path, SourceFile] = {}
     skipped = repeated = 0

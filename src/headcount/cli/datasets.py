@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from headcount.data.catalogue import CatalogueEntry
-    from headcount.data.convert import ConversionReport
-    from headcount.data.findings import Finding
+    from headcount.data.audit.findings import Finding
+    from headcount.data.sets.catalogue import CatalogueEntry
+    from headcount.data.sets.convert import ConversionReport
 
 app = typer.Typer(help="List the data sets that are known; check or convert a copy of one.", no_args_is_help=True)
 
@@ -25,9 +25,9 @@ def list_datasets(
     name: Annotated[str | None, typer.Argument(help="One data set, with splits, terms and where to ask.")] = None,
 ) -> None:
     """The data sets: images, heads and what is annotated; of one: its splits, terms and where to ask for it."""
-    from headcount.cli.terminal import output_console
-    from headcount.data.catalogue import CATALOGUE
-    from headcount.data.registry import DATA_SETS
+    from headcount.cli.console import output_console
+    from headcount.data.sets.catalogue import CATALOGUE
+    from headcount.data.sets.registry import DATA_SETS
 
     out = output_console()
     if name is not None:
@@ -46,10 +46,10 @@ def list_datasets(
 
 
 def _describe(name: str) -> None:
-    from headcount.cli.terminal import output_console
+    from headcount.cli.console import output_console
     from headcount.core.errors import InputError, nearest
-    from headcount.data.catalogue import CATALOGUE
-    from headcount.data.registry import DATA_SETS
+    from headcount.data.sets.catalogue import CATALOGUE
+    from headcount.data.sets.registry import DATA_SETS
 
     entry = _published(name)
     if entry is None and name not in DATA_SETS:
@@ -79,7 +79,7 @@ def _describe(name: str) -> None:
 
 
 def _published(name: str) -> CatalogueEntry | None:
-    from headcount.data.catalogue import find_entry
+    from headcount.data.sets.catalogue import find_entry
 
     return find_entry(name)
 
@@ -111,12 +111,12 @@ def check(
 
     Exit code: 0 clean, or all findings are accepted; 1 findings; 2 unusable.
     """
+    from headcount.cli.console import output_console, plural, printable
     from headcount.cli.files import refuse_report, write_report
-    from headcount.cli.terminal import output_console, plural, printable
     from headcount.core.files import is_file
-    from headcount.data.accepted import accept as add_accepted
-    from headcount.data.accepted import beside, judge, read_accepted
-    from headcount.data.registry import parse_spec
+    from headcount.data.audit.accepted import accept as add_accepted
+    from headcount.data.audit.accepted import beside, judge, read_accepted
+    from headcount.data.sets.registry import parse_spec
 
     for path in (output, page):
         refuse_report(path, force=force)
@@ -128,7 +128,7 @@ def check(
     if output is not None:
         write_report(output, {"data": spec, "split": split, **judged.to_dict()})
     if page is not None:
-        from headcount.data.check_page import write_page
+        from headcount.data.audit.page import write_page
 
         write_page(page, spec, judged, accept_file.parent)
     out = output_console()
@@ -161,8 +161,8 @@ def check(
 def _show_findings(
     findings: Sequence[Finding], output: Path | None, *, aside: str = "", exceeded: Collection[str] = ()
 ) -> None:
-    from headcount.cli.terminal import output_console, plural, printable
-    from headcount.data.findings import CODES
+    from headcount.cli.console import output_console, plural, printable
+    from headcount.data.audit.findings import CODES
 
     out = output_console()
     for code in CODES:
@@ -188,8 +188,8 @@ def _with_progress(spec: str, split: str | None) -> list[Finding]:
 
     from rich.progress import Progress
 
-    from headcount.cli.terminal import error_console
-    from headcount.data.check import check_dataset
+    from headcount.cli.console import error_console
+    from headcount.data.audit.check import check_dataset
 
     with Progress(console=error_console(), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("Checking", total=None)
@@ -208,7 +208,7 @@ def _place(path: str) -> str:
 def _wrapped(text: str) -> None:
     import textwrap
 
-    from headcount.cli.terminal import output_console
+    from headcount.cli.console import output_console
 
     out = output_console()
     lines = textwrap.fill(text, out.width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
@@ -256,8 +256,8 @@ def convert(
 
     from rich.progress import Progress
 
-    from headcount.cli.terminal import error_console
-    from headcount.data.convert import convert_dataset
+    from headcount.cli.console import error_console
+    from headcount.data.sets.convert import convert_dataset
 
     with Progress(console=error_console(), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("Reading", total=None)
@@ -276,8 +276,8 @@ def convert(
 def _show_conversion(report: ConversionReport) -> None:
     import textwrap
 
-    from headcount.cli.terminal import output_console, plural, printable
-    from headcount.data.convert import LOSSES
+    from headcount.cli.console import output_console, plural, printable
+    from headcount.data.sets.convert import LOSSES
 
     out = output_console()
     splits = ", ".join(f"{split} {images:,}" for split, images in report.splits.items())

@@ -25,8 +25,8 @@ def demo(
 
     DIR is overwritten only where an earlier demo made it; any other folder that holds files is left alone.
     """
+    from headcount.cli.console import output_console, people, printable
     from headcount.cli.overlays import save_png
-    from headcount.cli.terminal import output_console, people, printable
     from headcount.core.image import read_image
     from headcount.infer.counter import load
 
@@ -93,7 +93,7 @@ def _painted(seed: int, path: Path) -> Scene:
     """A painted scene, with its image and its points also as files, in the format for anybody's own images."""
     from headcount.cli.overlays import save_png
     from headcount.core.scene import Scene
-    from headcount.data.points import write_points
+    from headcount.data.formats.points import write_points
     from headcount.synth import paint_scene
 
     scene = paint_scene(seed)

@@ -81,6 +81,7 @@ def evaluate(
     headcount evaluate predictions.txt --ground-truth val_gt_loc.txt
     """
     from headcount import __version__
+    from headcount.cli.console import output_console
     from headcount.cli.files import refuse_report, write_report
     from headcount.cli.localization import (
         evaluate_file,
@@ -89,13 +90,12 @@ def evaluate(
         refuse_predictions,
         write_predictions,
     )
-    from headcount.cli.terminal import output_console
     from headcount.core.errors import InputError
     from headcount.core.files import is_file
-    from headcount.data.nwpu_localization import ids_of_names
-    from headcount.data.registry import parse_spec, read_dataset
-    from headcount.evaluate.localization import evaluate_localization
+    from headcount.data.formats.nwpu import ids_of_names
+    from headcount.data.sets.registry import parse_spec, read_dataset
     from headcount.evaluate.localization_run import RecordsPoints, name_of
+    from headcount.evaluate.metrics.localization import evaluate_localization
     from headcount.infer.counter import load
 
     if is_prediction_file(model, ground_truth):
@@ -134,8 +134,8 @@ def evaluate(
     if predictions is not None:
         ids = ids_of_names(name_of(scene, index) for scenes in sets.values() for index, scene in enumerate(scenes))
     if plots is not None:
-        from headcount.evaluate.localization_plots import localization_plot_paths, refuse_pictures
-        from headcount.evaluate.plots import plot_paths
+        from headcount.evaluate.plots.counting import plot_paths
+        from headcount.evaluate.plots.localization import localization_plot_paths, refuse_pictures
 
         for name, of_split in sets:
             plot_paths(plots, name, of_split, overwrite=force)
@@ -161,7 +161,7 @@ def evaluate(
                 what = [] if recorder.locates_heads else ["note: the points are peaks of a density map, not heads"]
                 out.print("\n".join(["", *what, *localization_lines(located)]), soft_wrap=True)
                 if plots is not None:
-                    from headcount.evaluate.localization_plots import save_localization_plots
+                    from headcount.evaluate.plots.localization import save_localization_plots
 
                     pictures = save_localization_plots(
                         located, recorder.scenes, plots, f"{name}-{of_split}", overwrite=force
@@ -171,7 +171,7 @@ def evaluate(
             elif localization:
                 out.print("  the model says nowhere where heads are: no localization figures")
             if plots is not None:
-                from headcount.evaluate.plots import save_plots
+                from headcount.evaluate.plots.counting import save_plots
 
                 for path in save_plots(report, plots, overwrite=force):
                     out.print(f"wrote {path}", soft_wrap=True)
@@ -187,7 +187,7 @@ def evaluate(
 
 def report_lines(report: CountingReport) -> list[str]:
     """The report as it is printed: at most 80 columns, unless a name is longer."""
-    from headcount.cli.terminal import plural
+    from headcount.cli.console import plural
 
     result = report.result
     images, heads = plural(result.images, "image"), plural(round(result.heads), "head")
@@ -227,8 +227,8 @@ def _measured(
 
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    from headcount.cli.terminal import error_console
-    from headcount.evaluate.game import LEVELS
+    from headcount.cli.console import error_console
+    from headcount.evaluate.metrics.game import LEVELS
     from headcount.evaluate.run import evaluate_counting
 
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())

@@ -10,7 +10,7 @@ def require_train(what: str) -> None:
         MissingExtraError: it is not; ``what`` begins the sentence.
     """
     from headcount.core.errors import MissingExtraError
-    from headcount.infer.runtimes import is_installed
+    from headcount.infer.runtimes.table import is_installed
 
     if not is_installed("torch"):
         raise MissingExtraError(what, "train")

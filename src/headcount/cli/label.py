@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headcount.cli.choices import Device, Precision
+from headcount.core.geometry import sides
 
 if TYPE_CHECKING:
     from headcount.core.scene import Scene
-    from headcount.infer.sizes import SizeEstimator
-    from headcount.targets.interpolate import Interpolated
+    from headcount.label.interpolate import Interpolated
+    from headcount.label.sizes import SizeEstimator
 
 app = typer.Typer(help="Label heads: boxes from points.", no_args_is_help=True)
 
@@ -68,12 +69,12 @@ def interpolate(
 
     Exit code: 0 all heads have boxes, 1 images were left out, 2 nothing was done.
     """
+    from headcount.cli.console import output_console, plural, printable
     from headcount.cli.files import refuse_report
-    from headcount.cli.terminal import output_console, plural, printable
     from headcount.core.errors import InputError, nearest
-    from headcount.data.boxes import SUFFIXES, read_boxes, write_boxes
-    from headcount.data.points import read_points
-    from headcount.targets.interpolate import interpolate_scenes
+    from headcount.data.formats.boxes import SUFFIXES, read_boxes, write_boxes
+    from headcount.data.formats.points import read_points
+    from headcount.label.interpolate import interpolate_scenes
 
     if out.suffix.lower() not in SUFFIXES:  # said before the images are opened
         raise InputError(f'OUT must be a .csv or .json file, got "{out}".{nearest(out.suffix, SUFFIXES)}')
@@ -119,12 +120,12 @@ def pseudo(
     """
     import numpy as np
 
+    from headcount.cli.console import output_console, plural, printable
     from headcount.cli.files import refuse_report
-    from headcount.cli.terminal import output_console, plural, printable
     from headcount.core.errors import InputError, nearest
-    from headcount.data.boxes import SUFFIXES, write_boxes
-    from headcount.data.registry import parse_spec, read_dataset
-    from headcount.infer.sizes import load_sizes
+    from headcount.data.formats.boxes import SUFFIXES, write_boxes
+    from headcount.data.sets.registry import parse_spec, read_dataset
+    from headcount.label.sizes import load_sizes
 
     if out.suffix.lower() not in SUFFIXES:  # said before anything is opened
         raise InputError(f'OUT must be a .csv or .json file, got "{out}".{nearest(out.suffix, SUFFIXES)}')
@@ -136,7 +137,7 @@ def pseudo(
     scenes = _boxed(estimator, read_dataset(spec, split))
     write_boxes(scenes, out, overwrite=force)
     boxes = np.concatenate([np.zeros((0, 4)), *(scene.boxes_xyxy for scene in scenes if scene.boxes_xyxy is not None)])
-    side = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    side = sides(boxes).max(axis=1)
     spread = f", sides {side.min():.0f} to {side.max():.0f} px, half of them below {np.median(side):.0f}"
     output_console().print(
         f"wrote {printable(str(out))}: {plural(len(boxes), 'head')} on {plural(len(scenes), 'image')}"
@@ -151,7 +152,7 @@ def _boxed(estimator: SizeEstimator, scenes: list[Scene]) -> list[Scene]:
 
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    from headcount.cli.terminal import error_console
+    from headcount.cli.console import error_console
 
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=error_console(), transient=True, disable=not sys.stderr.isatty()) as bar:
@@ -160,7 +161,7 @@ def _boxed(estimator: SizeEstimator, scenes: list[Scene]) -> list[Scene]:
 
 def _notes(result: Interpolated, points: Path, *, k: int, share: str) -> None:
     """What was not as asked for, on standard error."""
-    from headcount.cli.terminal import error_console, plural, printable
+    from headcount.cli.console import error_console, plural, printable
 
     notes = error_console()
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from headcount.core.scene import Scene
-    from headcount.evaluate.localization import LocalizationResult
     from headcount.evaluate.localization_run import RecordsPoints
+    from headcount.evaluate.metrics.localization import LocalizationResult
 
 
 def evaluate_file(
@@ -30,17 +30,17 @@ def evaluate_file(
             a picture cannot be written.
     """
     from headcount import __version__
+    from headcount.cli.console import error_console, output_console, printable
     from headcount.cli.files import refuse_report, write_report
-    from headcount.cli.terminal import error_console, output_console, printable
     from headcount.core.errors import InputError
-    from headcount.data.nwpu_localization import read_nwpu_predictions, read_nwpu_truth
-    from headcount.evaluate.localization import evaluate_localization, images_of_files
+    from headcount.data.formats.nwpu import read_nwpu_predictions, read_nwpu_truth
+    from headcount.evaluate.metrics.localization import evaluate_localization, images_of_files
 
     if plots is not None and images is None:
         raise InputError("--plots draws on the images of a prediction file: say where they are with --images DIR.")
     refuse_report(output, force=force)
     if plots is not None:
-        from headcount.evaluate.localization_plots import localization_plot_paths, refuse_pictures
+        from headcount.evaluate.plots.localization import localization_plot_paths, refuse_pictures
 
         *pictures, _ = localization_plot_paths(plots, predictions.stem)  # a curve needs scores, which the file lacks
         refuse_pictures(pictures, plots, overwrite=force)
@@ -65,7 +65,7 @@ def evaluate_file(
         write_report(output, {"headcount": __version__, **names, **result.to_dict()})
         out.print(f"wrote {output}", soft_wrap=True)
     if plots is not None:
-        from headcount.evaluate.localization_plots import save_localization_plots
+        from headcount.evaluate.plots.localization import save_localization_plots
 
         drawn = [scenes.get(image) for image in truth]
         written = save_localization_plots(result, drawn, plots, predictions.stem, overwrite=force)
@@ -76,7 +76,7 @@ def _scenes(folder: Path, truth: Mapping[int, object]) -> dict[int, Scene]:
     """The images of the truth that lie in the folder, by id."""
     from headcount.core.errors import InputError
     from headcount.core.scene import Scene
-    from headcount.data.nwpu_localization import images_by_id
+    from headcount.data.formats.nwpu import images_by_id
 
     there = images_by_id(folder)
     scenes = {image: Scene(there[image], name=f"{image:04d}") for image in truth if image in there}
@@ -106,7 +106,7 @@ def write_predictions(path: Path, ids: Sequence[int], recorders: Sequence[Record
     Raises:
         InputError: the file cannot be written.
     """
-    from headcount.data.nwpu_localization import write_nwpu_predictions
+    from headcount.data.formats.nwpu import write_nwpu_predictions
 
     points = [image.predicted_xy for recorder in recorders for image in recorder.images]
     sizes_wh = [size for recorder in recorders for size in recorder.sizes_wh]
@@ -117,7 +117,7 @@ def write_predictions(path: Path, ids: Sequence[int], recorders: Sequence[Record
 
 def localization_lines(result: LocalizationResult) -> list[str]:
     """The figures as they are printed, at most 80 columns."""
-    from headcount.cli.terminal import plural
+    from headcount.cli.console import plural
 
     lines = [
         f"localization: {plural(len(result.images), 'image')} ({result.negatives:,} without heads), "

@@ -17,7 +17,7 @@ import_app = typer.Typer(help="Turn foreign weights into safetensors.", no_args_
 
 def models() -> None:
     """List the shipped models: size, results, data and its terms."""
-    from headcount.cli.terminal import output_console
+    from headcount.cli.console import output_console
     from headcount.infer.models import find_model, shipped_models
 
     console = output_console()

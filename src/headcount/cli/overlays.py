@@ -13,7 +13,7 @@ from headcount.core.files import replacing, writing
 from headcount.core.image import RgbImage
 
 if TYPE_CHECKING:
-    from headcount.data.sources import SourceFile
+    from headcount.data.media.sources import SourceFile
 
 _ENDING = "-counted.png"
 _STEM_BYTES_MAX = 255 - len(_ENDING) - 24  # file systems take names of 255 bytes; 24 are for numbers and seconds

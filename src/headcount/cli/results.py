@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headcount.cli.terminal import people, plural, printable, shorten
+from headcount.cli.console import people, plural, printable, shorten
 
 if TYPE_CHECKING:
     from rich.console import Console

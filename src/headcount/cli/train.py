@@ -22,7 +22,7 @@ def train(
     import warnings
 
     from headcount.train.loop import train as run
-    from headcount.train.settings import load_recipe
+    from headcount.train.recipe import load_recipe
 
     settings = load_recipe(recipe, changes or [])
     # Lightning's and torch's advice to their own developers would bury our lines.

@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import is_file, replacing, writing
+from headcount.core.geometry import as_boxes, as_points
 from headcount.core.image import RgbImage, as_rgb_array, read_image
-from headcount.core.scene import as_boxes, as_points
+from headcount.core.table import load_object
 
 PointsKind = Literal["heads", "peaks", "none"]
 """``heads``: the method locates each head and the count is their number. ``peaks``: local maxima of a density
 map, where people probably are; their number need not equal the count. ``none``: no points."""
+
+_PICTURE = "headcount.draw.prediction:draw_prediction"
+"""What draws; on a higher floor, and OpenCV is loaded only when something is drawn."""
 
 Writer = Callable[["Prediction", Path], None]
 _WRITERS: dict[str, Writer] = {}
@@ -142,14 +146,13 @@ class Prediction:
         Raises:
             InputError: the source is no file to read, the sizes differ, or there is no such kind or result to draw.
         """
-        from headcount.core.drawing import draw_prediction  # OpenCV is loaded only when something is drawn
-
         if image is None:
             if not is_file(Path(self.source)):
                 what = f'The image "{self.source}"' if self.source else "The image of this prediction, an array,"
                 raise InputError(f"{what} is not at hand: pass image=….")
             image = read_image(self.source)
-        return draw_prediction(self, as_rgb_array(image), kind)
+        drawn: RgbImage = load_object(_PICTURE)(self, as_rgb_array(image), kind)
+        return drawn
 
     def save(self, path: str | Path, *, image: RgbImage | None = None, overwrite: bool = False) -> Path:
         """Write the prediction: ``.png`` or ``.jpg`` the picture, other suffixes by their codec (``.json``, ``.csv``…).

@@ -9,43 +9,15 @@ from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
+from headcount.core.geometry import as_boxes, as_points
 from headcount.core.image import RgbImage, VideoFrame, as_rgb_array, read_header, read_image
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 
 Provenance = Literal["annotated", "interpolated", "pseudo"]
 _NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
-
-
-def as_points(values: ArrayLike) -> NDArray[np.float64]:
-    """(n, 2) float64 (x, y) points; an empty sequence becomes (0, 2).
-
-    Raises:
-        InputError: another shape, or a value that is not finite.
-    """
-    return _rows(values, 2, "points", "(x, y)")
-
-
-def as_boxes(values: ArrayLike) -> NDArray[np.float64]:
-    """(n, 4) float64 (x1, y1, x2, y2) boxes; an empty sequence becomes (0, 4).
-
-    Raises:
-        InputError: another shape, or a value that is not finite.
-    """
-    return _rows(values, 4, "boxes", "(x1, y1, x2, y2)")
-
-
-def _rows(values: ArrayLike, width: int, what: str, order: str) -> NDArray[np.float64]:
-    array = np.asarray(values, dtype=np.float64)
-    if array.size == 0:
-        return np.zeros((0, width))
-    if array.ndim != 2 or array.shape[1] != width:
-        raise InputError(f"{what} must be an (n, {width}) array of {order}, but its shape is {array.shape}.")
-    if not np.isfinite(array).all():
-        raise InputError(f"{what} must be finite numbers, but row {int(np.where(~np.isfinite(array))[0][0])} is not.")
-    return array
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from headcount.core.errors import InputError
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
-from headcount.evaluate.localization import ImagePoints
+from headcount.evaluate.metrics.localization import ImagePoints
 from headcount.evaluate.region import inside_region
 from headcount.evaluate.run import CountsScenes
 

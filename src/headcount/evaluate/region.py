@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
+from headcount.core.geometry import centres, in_mask
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 
@@ -37,11 +38,11 @@ def inside_region(scene: Scene, prediction: Prediction) -> tuple[Scene, Predicti
             f'The region of interest of "{scene.name}" is {region.shape[1]}×{region.shape[0]}, but its image is '
             f"{width}×{height}: the two do not belong together."
         )
-    truth = _holds(region, scene.points_xy)
+    truth = in_mask(scene.points_xy, region)
     paired = scene.boxes_xyxy is not None and len(scene.boxes_xyxy) == len(truth)
     boxes, provenance = scene.boxes_xyxy, scene.box_provenance
     if boxes is not None:
-        kept = truth if paired else _holds(region, (boxes[:, :2] + boxes[:, 2:]) / 2)
+        kept = truth if paired else in_mask(centres(boxes), region)
         boxes = boxes[kept]
         provenance = tuple(p for p, k in zip(provenance, kept, strict=True) if k) if provenance else ()
     judged = replace(scene, points_xy=scene.points_xy[truth], boxes_xyxy=boxes, box_provenance=provenance)
@@ -49,7 +50,7 @@ def inside_region(scene: Scene, prediction: Prediction) -> tuple[Scene, Predicti
 
 
 def _masked(prediction: Prediction, region: NDArray[np.bool_], name: str) -> Prediction:
-    kept = _holds(region, prediction.points_xy)
+    kept = in_mask(prediction.points_xy, region)
     boxes = prediction.boxes_xyxy
     density = prediction.density
     if density is not None:
@@ -68,13 +69,6 @@ def _masked(prediction: Prediction, region: NDArray[np.bool_], name: str) -> Pre
         density=density,
         interval=None,
     )
-
-
-def _holds(region: NDArray[np.bool_], points_xy: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(n,) whether the pixel that holds a point is in the region; the far border is the last pixel's."""
-    limit = np.array([region.shape[1], region.shape[0]]) - 1
-    cells = np.clip(np.floor(points_xy).astype(np.int64), 0, limit)
-    return region[cells[:, 1], cells[:, 0]]
 
 
 def _share(region: NDArray[np.bool_], stride: int, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 from headcount.core.errors import InputError, ModelError
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
-from headcount.data.catalogue import find_entry
-from headcount.evaluate.counting import GENERAL_LEVELS, CountingResult, counting_result
-from headcount.evaluate.game import region_errors
+from headcount.data.sets.catalogue import find_entry
+from headcount.evaluate.metrics.counting import GENERAL_LEVELS, CountingResult, counting_result
+from headcount.evaluate.metrics.game import region_errors
 from headcount.evaluate.region import inside_region
 
 PROTOCOL = "whole images; truth is the number of annotated heads"

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-import headcount.data.predictions  # noqa: F401  (registers the codecs that Prediction.save writes with)
+import headcount.data.formats.predictions  # noqa: F401  (registers the codecs that Prediction.save writes with)
 from headcount.core.card import ModelCard
 from headcount.core.errors import InputError, ModelError
 from headcount.core.image import RgbImage, VideoFrame
@@ -21,7 +21,7 @@ from headcount.core.scene import Scene
 from headcount.decode import get_decoder
 from headcount.infer import DEFAULT_MODEL
 from headcount.infer.models import ModelFiles, check_weights, find_model
-from headcount.infer.runtimes import Runtime, choose_runtime, open_runtime
+from headcount.infer.runtimes.table import Runtime, choose_runtime, open_runtime
 from headcount.infer.tiling import Maps, is_tiled, network_maps
 
 Source = str | Path | NDArray[np.uint8] | Scene

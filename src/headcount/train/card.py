@@ -6,8 +6,8 @@ import json
 
 from headcount.core.card import ModelCard
 from headcount.models.method import Method
-from headcount.models.receptive import tile_of
-from headcount.train.settings import Recipe
+from headcount.models.reach import tile_of
+from headcount.train.recipe import Recipe
 
 
 def card_of(recipe: Recipe, method: Method) -> ModelCard:

@@ -23,14 +23,17 @@ from torch.export import Dim
 from headcount.core.card import DataUse, DecoderSpec, ModelCard, Result, sha256_of
 from headcount.core.errors import InputError, ModelError
 from headcount.core.files import replacing
-from headcount.data.catalogue import find_entry
+from headcount.data.sets.catalogue import find_entry
 from headcount.decode import get_decoder
-from headcount.models.method import Method, build_method, load_tensors
+from headcount.models.method import Method
+from headcount.models.normalise import normalise
+from headcount.models.table import build_method
+from headcount.models.weights import load_tensors
 from headcount.synth import paint_scene
+from headcount.train.batches import PAINTED
 from headcount.train.card import card_of
 from headcount.train.checkpoint import TENSORS, Checkpoint, find_checkpoint, read_checkpoint
-from headcount.train.loaders import PAINTED, normalise
-from headcount.train.settings import Recipe
+from headcount.train.recipe import Recipe
 
 
 def _is_halved(shape: Sequence[int]) -> bool:

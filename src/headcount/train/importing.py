@@ -14,10 +14,11 @@ from torch import Tensor
 from headcount.core.card import DataUse, ModelCard, sha256_of
 from headcount.core.errors import InputError, ModelError, nearest
 from headcount.core.files import replacing
-from headcount.data.catalogue import CATALOGUE
-from headcount.models.instance_names import AUTHORS_DATA, UNUSED, authors_name, predictor_of
-from headcount.models.method import Method, build_method
-from headcount.models.receptive import tile_of
+from headcount.data.sets.catalogue import CATALOGUE
+from headcount.models.instance.iim.foreign import AUTHORS_DATA, UNUSED, authors_name, predictor_of
+from headcount.models.method import Method
+from headcount.models.reach import tile_of
+from headcount.models.table import build_method
 from headcount.train.export import write_model
 
 # A backbone → the timm network whose tensors come in the same order as the public package's.

@@ -18,14 +18,17 @@ from lightning.fabric import Fabric
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from headcount.core.drawing import draw_density
 from headcount.core.errors import HeadcountError, InputError, nearest
 from headcount.core.scene import Scene
-from headcount.data.registry import DATA_SETS, read_dataset
+from headcount.data.sets.registry import DATA_SETS, read_dataset
+from headcount.draw.prediction import draw_density
 from headcount.evaluate.run import CountingReport, evaluate_counting
 from headcount.infer.counter import Counter
 from headcount.infer.models import find_model, shipped_models
-from headcount.models.method import Method, build_method
+from headcount.models.method import Method
+from headcount.models.runtime import TorchRuntime
+from headcount.models.table import build_method
+from headcount.train.batches import Batches, Pool, read_pools
 from headcount.train.card import card_of
 from headcount.train.checkpoint import (
     Checkpoint,
@@ -35,10 +38,8 @@ from headcount.train.checkpoint import (
     unflatten_optimiser,
     write_checkpoint,
 )
-from headcount.train.loaders import Batches, Pool, read_pools
+from headcount.train.recipe import DataSettings, OptimiserSettings, Recipe
 from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
-from headcount.train.settings import DataSettings, OptimiserSettings, Recipe
-from headcount.train.torch_runtime import TorchRuntime
 from headcount.train.validation import validation_loss
 
 Say = Callable[[str], None]

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from headcount.train.settings import OptimiserSettings, Recipe
+from headcount.train.recipe import OptimiserSettings, Recipe
 
 
 def lr_factor(step: int, recipe: Recipe) -> float:

@@ -9,10 +9,10 @@ import torch
 
 from headcount.core.random import generator
 from headcount.core.scene import Scene
-from headcount.data.augment import random_crop
+from headcount.data.augment.spatial import random_crop
 from headcount.models.method import Method
-from headcount.train.loaders import to_tensor
-from headcount.train.settings import DataSettings
+from headcount.models.normalise import to_tensor
+from headcount.train.recipe import DataSettings
 
 _STREAM = 7
 

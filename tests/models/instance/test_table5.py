@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from headcount.models.confidence import PredictorSettings
-from headcount.models.method import build_method
-from headcount.train.settings import Recipe, load_recipe
+from headcount.models.instance.predictor import PredictorSettings
+from headcount.models.table import build_method
+from headcount.train.recipe import Recipe, load_recipe
 
 TRIPLES = [
     ("table5-density", "table5-cross", "iim-nwpu-vgg16-box"),

@@ -22,9 +22,9 @@ from headcount.core.scene import Scene
 from headcount.core.settings import Settings
 from headcount.losses.density import Comparison, block_count_loss, density_mse
 from headcount.losses.mask import mask_focal_bce
-from headcount.models.backbones import TimmOptions, build_backbone, initialise_he, load_backbone
 from headcount.models.method import Method, TargetMaps
-from headcount.models.necks import TopDownNeck
+from headcount.models.parts.backbones import TimmOptions, build_backbone, initialise_he, load_backbone
+from headcount.models.parts.necks import TopDownNeck
 from headcount.targets.density import adaptive_sigma, density_map, max_pool, sum_pool
 from headcount.targets.mask import box_mask, density_mask, disc_mask
 

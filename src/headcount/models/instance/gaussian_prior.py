@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from headcount.core.card import DecoderSpec, OutputSpec
 from headcount.core.scene import Scene
-from headcount.models.confidence import Positive, PredictorMethod, PredictorSettings
+from headcount.models.instance.predictor import Positive, PredictorMethod, PredictorSettings
 from headcount.models.method import TargetMaps
 from headcount.targets.density import density_map, sum_pool
 

@@ -22,10 +22,10 @@ from headcount.core.scene import Scene
 from headcount.core.settings import Settings
 from headcount.decode.scale import SIZES
 from headcount.losses.scale import Deviation, log_area_loss
-from headcount.models.attention import ScarHead
-from headcount.models.backbones import TimmBackbone, initialise_he, load_backbone
 from headcount.models.method import Method, TargetMaps
-from headcount.models.necks import TopDownNeck
+from headcount.models.parts.attention import ScarHead
+from headcount.models.parts.backbones import TimmBackbone, initialise_he, load_backbone
+from headcount.models.parts.necks import TopDownNeck
 from headcount.targets.scale import scale_target
 
 Positive = Annotated[float, Field(gt=0)]

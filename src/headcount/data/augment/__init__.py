@@ -1,0 +1,1 @@
+"""A Scene in, a changed Scene out."""

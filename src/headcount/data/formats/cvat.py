@@ -1,0 +1,247 @@
+"""CVAT's XML ("CVAT for images 1.1"), read and written: one file for many images.
+
+Documented at docs.cvat.ai (manual, formats, CVAT). Coordinates are pixels, the upper left corner of the first pixel at
+(0, 0), as headcount has them. Of an ``image`` are read its boxes, points, and polygons and ellipses by their bounding
+boxes; a box turned by ``rotation`` counts by the bounding box of what was turned. Where several labels are declared,
+the one called "head" is counted. One box and one point of the same ``group_id`` are one head: written so where a point
+is not the middle of its box. Videos (``track``) are another format.
+
+``source`` tells how a box came to be: ``manual`` and ``file`` are annotated, ``semi-auto`` interpolated, ``auto``
+pseudo. An image's ``subset`` is its split. Attributes of the image are those of its ``tag`` "image". Image files are
+named relative to the file, to ``images`` beside it, or to ``images/SUBSET``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from headcount.core.errors import InputError
+from headcount.core.files import atomic_text, is_file, is_folder
+from headcount.core.scene import Provenance, Scene
+from headcount.data.formats.heads import Head, annotation_of, drawn_as_points, heads_of, join_groups
+from headcount.data.formats.places import image_of, refuse_taken
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, UnreadableAnnotationError
+from headcount.data.parse.values import HEAD, head_class, known_shape, number, relative, size_wh, split_of
+from headcount.data.parse.xml import element_line, parse_xml
+
+_SHAPES = ("box", "points", "polygon", "ellipse")
+_SOURCES: dict[str, Provenance] = {
+    "manual": "annotated", "file": "annotated", "semi-auto": "interpolated", "auto": "pseudo",
+}  # fmt: skip
+_SOURCE_OF: dict[Provenance, str] = {"annotated": "manual", "interpolated": "semi-auto", "pseudo": "auto"}
+_TAG = "image"
+_MAX_BYTES = 1 << 30  # one file of a whole data set
+_NOT_XML = re.compile("[^\t\n -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def list_cvat(path: Path) -> Listing:
+    """The images of a CVAT file, in the order of the file; the images themselves unopened.
+
+    ``path`` is the file, or a folder that holds ``annotations.xml``.
+
+    Raises:
+        InputError: there is no such file; an UnreadableAnnotationError where it is there but malformed.
+    """
+    file = path / "annotations.xml" if is_folder(path) else path
+    if not is_file(file):
+        raise InputError(f'There is no CVAT file "{file}": name the .xml file, or the folder of annotations.xml.')
+    try:
+        scenes = _parse(file)
+    except InputError as error:
+        raise UnreadableAnnotationError(str(error)) from error
+    return Listing(tuple(scenes), () if scenes else (Remark("empty", file, "no image is named in this file"),))
+
+
+def write_cvat(
+    scenes: Sequence[Scene], path: str | Path, *, splits: Sequence[str] = (), overwrite: bool = False
+) -> None:
+    """Write Scenes to an ``.xml`` file, or to ``annotations.xml`` in a folder.
+
+    A box that belongs to no point is left out, and the region; all else is kept exactly.
+
+    Raises:
+        InputError: the file is there and ``overwrite`` is False, a scene holds pixels and no file, two scenes share an
+            image, a name holds a character that XML cannot, or the file cannot be written.
+    """
+    file = Path(path)
+    refuse_taken([file], overwrite=overwrite)
+    root = Element("annotations")
+    SubElement(root, "version").text = "1.1"
+    labels = SubElement(SubElement(SubElement(root, "meta"), "task"), "labels")
+    attributes = sorted({key for scene in scenes for key in scene.attributes})
+    for name, keys in ((HEAD, []), (_TAG, attributes)):
+        if name == HEAD or keys:
+            _declare(labels, name, keys)
+    names: set[str] = set()
+    for index, (scene, split) in enumerate(zip(scenes, splits or [""] * len(scenes), strict=True)):
+        name = relative(image_of(scene), file.parent)
+        if name in names:
+            raise InputError(f'Two scenes are of the image "{name}": give each image once.')
+        names.add(name)
+        width, height = scene.size_wh
+        image = SubElement(root, "image", id=str(index), name=_text(name), width=str(width), height=str(height))
+        if split:
+            image.set("subset", split)
+        if scene.attributes:
+            tag = SubElement(image, "tag", label=_TAG, source="manual")
+            for key, value in scene.attributes.items():
+                SubElement(tag, "attribute", name=_text(key)).text = _text(value)
+        for group, head in enumerate(heads_of(scene), start=1):
+            _draw(image, head, group)
+    indent(root, " ")
+    with atomic_text(file) as out:
+        out.write('<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode") + "\n")
+
+
+def _declare(labels: Element, name: str, keys: Sequence[str]) -> None:
+    label = SubElement(labels, "label")
+    SubElement(label, "name").text = name
+    attributes = SubElement(label, "attributes")
+    for key in keys:
+        attribute = SubElement(attributes, "attribute")
+        SubElement(attribute, "name").text = _text(key)
+        SubElement(attribute, "mutable").text = "False"
+        SubElement(attribute, "input_type").text = "text"
+
+
+def _draw(image: Element, head: Head, group: int) -> None:
+    """The box or point of a head, or both in a group."""
+    both = {"group_id": str(group)} if head.point_xy is not None and head.box_xyxy is not None else {}
+    shared = {"label": HEAD, "occluded": "0", "z_order": "0", **both}
+    if head.box_xyxy is not None:
+        corners = dict(zip(("xtl", "ytl", "xbr", "ybr"), map(repr, head.box_xyxy), strict=True))
+        SubElement(image, "box", {**shared, "source": _SOURCE_OF[head.provenance], **corners})
+    if head.point_xy is not None:
+        x, y = head.point_xy
+        SubElement(image, "points", {**shared, "source": "manual", "points": f"{x!r},{y!r}"})
+
+
+def _text(text: str) -> str:
+    found = _NOT_XML.search(text)
+    if found is not None:
+        raise InputError(f"{text!a} holds {found[0]!a}, which XML cannot: rename it, or choose another format.")
+    return text
+
+
+def _parse(file: Path) -> list[RawScene]:
+    root = parse_xml(file, "annotations", max_bytes=_MAX_BYTES)
+    track = root.find("track")
+    if track is not None:
+        raise InputError(
+            f'"{file}", line {element_line(track)}: this is "CVAT for video": export "CVAT for images 1.1" instead.'
+        )
+    declared = [(name.text or "").strip() for name in root.iterfind("meta//labels/label/name")]
+    used = {shape.get("label", "") for image in root.iterfind("image") for shape in image if shape.tag in _SHAPES}
+    names = [name for name in dict.fromkeys([*declared, *sorted(used)]) if name in used or name.lower() == HEAD]
+    head = names[head_class(names, f'"{file}"')] if names else HEAD
+    scenes: list[RawScene] = []
+    seen: dict[Path, str] = {}
+    ids: dict[str, str] = {}
+    for image in root.iterfind("image"):
+        where = f"line {element_line(image)}"
+        name = image.get("name", "")
+        if not name or "\0" in name:
+            raise InputError(f'"{file}", {where}: <image> has no name: that of an image file was expected.')
+        key = image.get("id", "")
+        if key and key in ids:
+            raise InputError(f'"{file}", {where}: the id "{key[:40]}" is that of the image at {ids[key]} already.')
+        ids[key] = where
+        split = split_of(image.get("subset", ""))
+        place = _place(file.parent, name, image.get("subset", ""))
+        if place in seen:
+            raise InputError(f'"{file}", {where}: "{name[:80]}" stands at {seen[place]} already: give it once.')
+        seen[place] = where
+        annotation, points_only = _annotation(image, head, file)
+        # Names are unique by their places: one name may stand in two subsets.
+        unique = name if f"images/{image.get('subset', '')}/" not in place.as_posix() else f"{split}/{name}"
+        scenes.append(
+            RawScene(
+                unique, split, place, file, partial(_given, annotation), group=Path(name).parent.as_posix(),
+                refuse_outside=points_only, origin=where,
+            )
+        )  # fmt: skip
+    return scenes
+
+
+def _given(annotation: RawAnnotation) -> RawAnnotation:
+    return annotation
+
+
+def _place(folder: Path, name: str, subset: str) -> Path:
+    candidates = [folder / name, folder / "images" / name, folder / "images" / subset / name]
+    found = next((place for place in reversed(candidates) if subset and is_file(place)), None)
+    found = found or next((place for place in candidates if is_file(place)), candidates[0])
+    return Path(os.path.normpath(found))
+
+
+def _annotation(image: Element, head: str, file: Path) -> tuple[RawAnnotation, bool]:
+    """What is said of an image, and whether every head has a point of its own."""
+    drawn: list[tuple[Head, str | None]] = []
+    attributes: dict[str, str] = {}
+    ignored = 0
+    for shape in image:
+        where = f"line {element_line(shape)}"
+        if shape.tag == "tag":
+            if shape.get("label") == _TAG:
+                found = {each.get("name", ""): each.text or "" for each in shape.iterfind("attribute")}
+                attributes |= found
+            continue
+        label = shape.get("label")
+        if label is None:
+            raise InputError(f'"{file}", {where}: <{shape.tag[:40]}> has no label.')
+        if label != head:
+            ignored += 1
+            continue
+        known_shape(shape.tag, _SHAPES, file, where)
+        group = shape.get("group_id")
+        drawn += [(one, group if group not in ("", "0") else None) for one in _heads(shape, file, where)]
+    try:
+        stated = size_wh(int(image.get("width", "")), int(image.get("height", "")))
+    except ValueError:
+        stated = None
+    heads = join_groups(drawn)
+    read = annotation_of(heads, size_wh=stated, attributes=attributes, ignored=ignored)
+    return read, drawn_as_points(heads)
+
+
+def _heads(shape: Element, file: Path, where: str) -> list[Head]:
+    """The heads of a shape: one, or one for each of several points."""
+    provenance = _SOURCES.get(shape.get("source", ""), "annotated")
+    if shape.tag in ("points", "polygon"):
+        points = [_pair(pair, file, where) for pair in shape.get("points", "").split(";")]
+        if shape.tag == "points":
+            return [Head(point, None, where=where) for point in points]
+        xs, ys = zip(*points, strict=True)
+        return [Head(None, (min(xs), min(ys), max(xs), max(ys)), provenance, where)]
+    keys = ("xtl", "ytl", "xbr", "ybr") if shape.tag == "box" else ("cx", "cy", "rx", "ry")
+    values = [number(shape.get(key), key, file, where) for key in keys]
+    angle = math.radians(number(shape.get("rotation", "0"), "rotation", file, where))
+    if shape.tag == "box":
+        x1, y1, x2, y2 = values
+        if x2 < x1 or y2 < y1:
+            raise InputError(f'"{file}", {where}: xbr and ybr must not be smaller than xtl and ytl.')
+        if not angle:
+            return [Head(None, (x1, y1, x2, y2), provenance, where)]
+        cx, cy, rx, ry = (x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2
+        cos, sin = abs(math.cos(angle)), abs(math.sin(angle))
+        half_x, half_y = rx * cos + ry * sin, rx * sin + ry * cos
+    else:
+        cx, cy, rx, ry = values
+        if rx < 0 or ry < 0:
+            raise InputError(f'"{file}", {where}: rx and ry must not be negative.')
+        half_x = math.hypot(rx * math.cos(angle), ry * math.sin(angle))
+        half_y = math.hypot(rx * math.sin(angle), ry * math.cos(angle))
+    return [Head(None, (cx - half_x, cy - half_y, cx + half_x, cy + half_y), provenance, where)]
+
+
+def _pair(text: str, file: Path, where: str) -> tuple[float, float]:
+    x, separator, y = text.partition(",")
+    if not separator:
+        raise InputError(f'"{file}", {where}: points "x,y;x,y;…" were expected, got {text[:40]!r}.')
+    return number(x, "x", file, where), number(y, "y", file, where)

@@ -1,0 +1,262 @@
+"""What lies on the disk, before it is made a Scene: the one contract of every data-set reader.
+
+How to write a reader (`shanghaitech.py` is the example, `points.py` where one file annotates many images):
+
+1. One file in `data/`, its docstring giving the published layout and where it is documented.
+2. `list_NAME(path) -> Listing` looks at names and folders only, of all official splits that are there. For each image
+   it gives a `RawScene`: ``read`` is a `functools.partial` of the parser over one annotation, called later.
+   An image without its annotation has ``annotation=None``, an annotation without its image ``image=None``.
+3. The parser gives a `RawAnnotation`: as written, moved to headcount's pixels (a 1-based point less 0.5), never
+   clamped, sorted out or compared with the image. What is malformed is an InputError with file and line or key.
+4. A wrong layout is told by `wrong_folder`, files of other names by a `Remark`.
+5. One line in `registry.DATA_SETS`, one entry in `catalogue.py`.
+
+Reading (`finish`), checking, splitting and converting are then there, written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headcount.core.errors import InputError, nearest
+from headcount.core.files import is_file, is_folder
+from headcount.core.geometry import centres, clip_boxes, clip_points, has_area, polygon_mask
+from headcount.core.image import VideoFrame, read_header
+from headcount.core.scene import Provenance, Scene
+from headcount.data.parse.values import cut
+
+_ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
+_NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
+
+
+class UnreadableAnnotationError(InputError):
+    """The one annotation file of a whole data set cannot be read: a finding, since nothing else can be checked."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawAnnotation:
+    """What an annotation says of one image, before it is compared with the image.
+
+    Attributes:
+        points_xy: (n, 2) float64 in headcount's pixels, not clamped, perhaps not finite; None where the format has
+            boxes only, whose centres are then the points.
+        boxes_xyxy: (m, 4) float64 the same way, perhaps without area; None where the format has none.
+        box_provenance: of all the boxes, or one for each: measured boxes are ``annotated``.
+        where: the line or key of each point (of each box where there are no points); empty where it is not known.
+        stated_size_wh: the image's size as the annotation states it: never used for reading, only for checking.
+        region_mask: (h, w) bool, True inside the region of interest.
+        region_polygon_xy: (k, 2) float64 corners of the region of interest, where it is given so.
+        attributes: what else is said of the image (weather, level, camera).
+        ignored: how many rows the format itself marks as not to be counted; they are in none of the above.
+    """
+
+    points_xy: NDArray[np.float64] | None = None
+    boxes_xyxy: NDArray[np.float64] | None = None
+    box_provenance: Provenance | tuple[Provenance, ...] = "annotated"
+    where: tuple[str, ...] = ()
+    stated_size_wh: tuple[int, int] | None = None
+    region_mask: NDArray[np.bool_] | None = None
+    region_polygon_xy: NDArray[np.float64] | None = None
+    attributes: Mapping[str, str] = field(default_factory=lambda: _NO_ATTRIBUTES)
+    ignored: int = 0
+
+    @property
+    def heads_xy(self) -> NDArray[np.float64]:
+        """(n, 2) float64 as written: the points, or the centres of the boxes where there are no points."""
+        if self.points_xy is not None:
+            return self.points_xy.reshape(-1, 2)
+        if self.boxes_xyxy is None:
+            return np.zeros((0, 2))
+        return centres(self.boxes_xyxy.reshape(-1, 4))
+
+    def place(self, row: int) -> str:
+        """The line or key of a head, or its number where that is not known."""
+        return self.where[row] if row < len(self.where) and self.where[row] else f"head {row + 1}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawScene:
+    """An image and its annotation as they lie on the disk; either may be missing, neither is opened yet.
+
+    Attributes:
+        name: unique in the set, with forward slashes: ``train/IMG_7``.
+        split: the official one: ``train``, ``val``, ``test``, or empty where the set has none.
+        image: the image's file, or a frame of a video; None where only its annotation is there.
+        annotation: the file that annotates it; None where that is missing.
+        read: parses the annotation; called in threads, and only where ``annotation`` is given.
+        group: the scene or video it belongs to, whose images never fall into different splits; empty: on its own.
+        refuse_outside: a point outside the image is an error (one's own files) and not clamped (published ones).
+        origin: the line or key where ``annotation`` first names the image, for messages; may be empty.
+    """
+
+    name: str
+    split: str
+    image: Path | VideoFrame | None
+    annotation: Path | None
+    read: Callable[[], RawAnnotation]
+    group: str = ""
+    refuse_outside: bool = False
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a listing met beside the scenes; ``message`` says it in words.
+
+    ``code``: ``empty`` (a split's folder without images) or ``stray-file`` (not named as the set's images are).
+    """
+
+    code: Literal["empty", "stray-file"]
+    path: Path
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The scenes of a data set, all official splits together, in a fixed order; and what was met beside them."""
+
+    scenes: tuple[RawScene, ...]
+    remarks: tuple[Remark, ...] = ()
+
+
+def finish(raw: RawScene, *, data: str = "") -> Scene:
+    """A raw scene as the Scene everything else works on: the one place where annotations meet their image.
+
+    - The size is the upright image's own, from its header, never the annotation's.
+    - Points are clamped into the image: those who annotated heads just outside meant somebody.
+    - Where there are boxes only, the points are the centres of the boxes as annotated, clamped.
+    - Boxes are clipped to the image. One that then has no width or height is left out, and where the points come
+      from the boxes, its point too.
+    - A region of interest given by its corners is drawn: pixels whose centre lies within.
+
+    ``data`` is the data set's name, which the scene's name then begins with.
+
+    Raises:
+        InputError: image or annotation is missing or unreadable, a number is not finite, the region is of another
+            size than the image, or a point lies outside where ``refuse_outside`` says so.
+    """
+    if raw.image is None:
+        raise InputError(f'The image of the annotation "{raw.annotation}" is missing: {_FOR_ALL}.')
+    if raw.annotation is None:
+        raise InputError(f'The annotation of "{raw.image}" is missing: {_FOR_ALL}.')
+    if not is_file(image_file(raw.image)):
+        place = f'"{raw.annotation}"' + (f", {raw.origin}" if raw.origin else "")
+        raise InputError(f'{place}: there is no image "{cut(str(raw.image), 1000)}".')
+    annotation = raw.read()
+    size_wh = raw.image.size_wh if isinstance(raw.image, VideoFrame) else read_header(raw.image).size_wh
+    points = annotation.heads_xy
+    boxes = None if annotation.boxes_xyxy is None else annotation.boxes_xyxy.reshape(-1, 4)
+    if annotation.points_xy is not None:
+        _refuse_not_finite(points, raw, annotation, "point")
+        if raw.refuse_outside:
+            _refuse_outside(points, size_wh, raw, annotation)
+    provenance: tuple[Provenance, ...] = ()
+    if boxes is not None:
+        _refuse_not_finite(boxes, raw, annotation, "box")
+        # A box whose corners are swapped has no area either: clipping keeps the order of its corners.
+        boxes = clip_boxes(boxes, size_wh)
+        solid = has_area(boxes)
+        stated = annotation.box_provenance
+        provenance = stated if isinstance(stated, tuple) else (stated,) * len(boxes)
+        provenance = tuple(each for each, kept in zip(provenance, solid, strict=True) if kept)
+        boxes = boxes[solid]
+        if annotation.points_xy is None:
+            points = points[solid]
+    return Scene(
+        image=raw.image,
+        points_xy=clip_points(points, size_wh),
+        boxes_xyxy=boxes,
+        box_provenance=provenance,
+        region=_region(annotation, size_wh, raw),
+        source=data or str(raw.image),
+        name=f"{data}/{raw.name}" if data else raw.name,
+        attributes=annotation.attributes,
+    )
+
+
+def image_file(image: Path | VideoFrame) -> Path:
+    """The file in which an image lies: its own, or its video's."""
+    return image.path if isinstance(image, VideoFrame) else image
+
+
+_FOR_ALL = 'run "headcount datasets check" for the whole list'
+
+
+def _refuse_not_finite(rows: NDArray[np.float64], raw: RawScene, annotation: RawAnnotation, what: str) -> None:
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if len(bad):
+        place = (
+            annotation.place(int(bad[0])) if what == "point" or annotation.points_xy is None else f"box {bad[0] + 1}"
+        )
+        values = ", ".join(f"{value:g}" for value in rows[bad[0]])
+        raise InputError(f'"{raw.annotation}", {place}: a {what} must be finite numbers, but this is ({values}).')
+
+
+def _refuse_outside(
+    points: NDArray[np.float64], size_wh: tuple[int, int], raw: RawScene, annotation: RawAnnotation
+) -> None:
+    outside = np.flatnonzero(((points < 0) | (points > size_wh)).any(axis=1))
+    if len(outside):
+        x, y = points[outside[0]]
+        raise InputError(
+            f'"{raw.annotation}", {annotation.place(int(outside[0]))}: the point ({x:g}, {y:g}) lies outside '
+            f'"{raw.name}" ({size_wh[0]}×{size_wh[1]} pixels): x, y are pixels of the upright image.'
+        )
+
+
+def _region(annotation: RawAnnotation, size_wh: tuple[int, int], raw: RawScene) -> NDArray[np.bool_] | None:
+    width, height = size_wh
+    mask = annotation.region_mask
+    if mask is not None:
+        if mask.shape != (height, width):
+            raise InputError(
+                f'"{raw.annotation}" gives a region of interest of {mask.shape[1]}×{mask.shape[0]} pixels, but '
+                f'"{raw.image}" has {width}×{height}: the two do not belong together.'
+            )
+        return mask.astype(np.bool_)
+    if annotation.region_polygon_xy is None:
+        return None
+    corners = annotation.region_polygon_xy.reshape(-1, 2)
+    if len(corners) < 3 or not np.isfinite(corners).all():
+        raise InputError(f'"{raw.annotation}": a region of interest needs at least three corners of finite numbers.')
+    return polygon_mask(corners, size_wh)
+
+
+def no_annotation() -> RawAnnotation:
+    """The ``read`` of a raw scene without an annotation: nobody, and never called for reading."""
+    return RawAnnotation()
+
+
+def need_folder(path: Path, holds: str) -> None:
+    """
+    Raises:
+        InputError: there is no folder; ``holds`` says what should be in it.
+    """
+    if is_file(path):
+        unpack = " an archive: unpack it and" if path.suffix.lower() in _ARCHIVES else " a file:"
+        raise InputError(f'"{path}" is{unpack} give the folder that holds {holds}.')
+    if not is_folder(path):
+        raise InputError(f'There is no folder "{path}": give the one that holds {holds}.')
+
+
+def wrong_folder(path: Path, expected: Sequence[str], advice: str = "") -> InputError:
+    """The error of a layout that is almost right: what was found, what was expected, the nearest name that is there.
+
+    ``expected`` are paths below ``path``, the usual one first.
+    """
+    names = sorted(child.name for child in path.iterdir() if not child.name.startswith("."))
+    found = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") or "nothing"
+    first = expected[0].split("/")[0]
+    hint = nearest(first, names) if names and first not in names else ""
+    hint = hint.replace("Did you mean", "Is it") if hint.startswith(" Did") else ""
+    others = f" (or {', '.join(expected[1:])})" if len(expected) > 1 else ""
+    return InputError(
+        f'"{path}" holds {found}, but {expected[0]}{others} was expected{advice and f": {advice}"}.{hint}'
+    )

@@ -1,0 +1,1 @@
+"""What a user names: images, folders, lists, videos."""

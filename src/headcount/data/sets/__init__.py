@@ -1,0 +1,1 @@
+"""Data sets by name: the registry, splits, the catalogue, conversion."""

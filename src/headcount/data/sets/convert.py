@@ -1,0 +1,416 @@
+"""From any data set to any format: what the format can hold is kept, what it cannot is counted and said.
+
+``FORMATS`` is the table of what can be written. Before anything is, each scene is brought to the form in which readers
+return it (points and boxes within the image), and what the target does not hold is taken out, one `Loss` for each kind.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from headcount.core.errors import InputError, nearest
+from headcount.core.files import writing
+from headcount.core.geometry import centres, clip_boxes, clip_points, has_area, paired_owners
+from headcount.core.scene import Provenance, Scene
+from headcount.data.formats.places import image_of, image_suffix, place_names, put_image, refuse_filled, refuse_taken
+from headcount.data.formats.raw import RawAnnotation, RawScene, finish
+from headcount.data.sets.registry import DATA_SETS, list_dataset, parse_spec
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """What a format keeps of a Scene; all formats keep images without heads.
+
+    Attributes:
+        points: a head's point that is not the centre of its box.
+        points_alone: heads that have no box.
+        boxes: head boxes.
+        provenance: how each box came to be.
+        region: the region of interest.
+        attributes: what else is said of the image.
+        splits: which images are for training, validation and test.
+        precision_px: how far a coordinate may come back from where it was; 0: exactly there.
+    """
+
+    points: bool = True
+    points_alone: bool = True
+    boxes: bool = True
+    provenance: bool = True
+    region: bool = False
+    attributes: bool = False
+    splits: bool = True
+    precision_px: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One line of the table.
+
+    Attributes:
+        title: as it is said to people.
+        holds: what it keeps where the target is a folder.
+        file_suffixes: those of its files; empty where it is always a folder.
+        folder: whether it can be a folder.
+        places_images: its folder has a place for the images, links or copies; else files name where they lie.
+    """
+
+    title: str
+    holds: Holds
+    file_suffixes: tuple[str, ...] = ()
+    folder: bool = True
+    places_images: bool = False
+
+
+_POINTS = Holds(boxes=False, provenance=False, splits=False)
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        "points": Format("a points file", _POINTS, (".csv", ".json"), folder=False),
+        "boxes": Format("a boxes file", Holds(points_alone=False, splits=False), (".csv", ".json"), folder=False),
+        "coco": Format("COCO", Holds(region=True, attributes=True), (".json",)),
+        "yolo": Format(
+            "YOLO",
+            Holds(points=False, points_alone=False, provenance=False, precision_px=0.01),
+            places_images=True,
+        ),
+        "voc": Format("VOC", Holds(points_alone=False), places_images=True),
+        "labelme": Format("LabelMe", Holds(attributes=True)),
+        "cvat": Format("CVAT", Holds(attributes=True), (".xml",), folder=False),
+    }
+)
+"""The formats that can be written, by the names that their readers have in the registry."""
+
+LOSSES = {
+    "heads-without-box": "heads without a box; their images are left out, lest they seem complete",
+    "boxes": "boxes; their points are kept",
+    "points-in-boxes": "points that are not the centre of their box; the centre takes their place",
+    "boxes-without-head": "boxes that no point belongs to",
+    "boxes-without-area": "boxes without width or height within their image",
+    "points-outside": "points outside their image; moved to its edge",
+    "provenance": "boxes that are not annotated (interpolated, pseudo); this is no longer known",
+    "region": "regions of interest",
+    "attributes": "images' attributes (weather, level, camera, …)",
+    "splits": "images' splits; --split writes one",
+    "ignored": "objects that the source marks as not to be counted",
+    "missing-image": "annotations whose image is not there",
+}
+"""Every kind of loss, in words: what of the source is not in the target. They are stable: scripts may rely on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What of the source is not in the target.
+
+    Attributes:
+        code: a key of ``LOSSES``.
+        occurrences: how many of them.
+        images: in how many images.
+    """
+
+    code: str
+    occurrences: int
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionReport:
+    """What was written, and what was not.
+
+    Attributes:
+        target: the format's name.
+        path: the file or folder.
+        images: how many were written, and ``heads`` on them.
+        left_out: how many images were not.
+        splits: the images of each split, where the target keeps them.
+        losses: in the order of ``LOSSES``.
+        precision_px: how far a coordinate may come back from where it was; 0: exactly there.
+    """
+
+    target: str
+    path: Path
+    images: int
+    heads: int
+    left_out: int
+    splits: Mapping[str, int]
+    losses: tuple[Loss, ...]
+    precision_px: float = 0.0
+
+
+def convert_dataset(
+    spec: str, target: str, path: str | Path, *, split: str | None = None, copy_images: bool = False,
+    overwrite: bool = False, progress: Progress | None = None,
+) -> ConversionReport:  # fmt: skip
+    """Write a data set given as ``NAME=PATH`` in another format: all of it, or one split.
+
+    Splits are those that training and evaluation use (a published set's validation too, where it is a list of ours).
+    ``progress`` is told (done, all) as annotations are read.
+
+    Raises:
+        InputError: as ``read_dataset`` and ``convert``.
+    """
+    path = Path(path)
+    format_of(target, path)
+    _refuse(target, path, overwrite)
+    raw, splits, missing = _listed(spec, split)
+    data_set = DATA_SETS[parse_spec(spec)[0]]
+    scenes: list[Scene] = []
+    ignored: list[int] = []
+    flat: list[int] = []
+    outside: list[int] = []
+    for done, one in enumerate(raw, start=1):
+        annotation = one.read() if one.annotation is not None else None
+        if annotation is not None:
+            ignored.append(annotation.ignored)
+            one = replace(one, read=partial(_given, annotation))
+        scene = finish(one, data="" if data_set.general else data_set.name)
+        scenes.append(scene)
+        if annotation is not None:  # what reading itself left out or moved, before the format has a say
+            boxes = 0 if annotation.boxes_xyxy is None else annotation.boxes_xyxy.reshape(-1, 4).shape[0]
+            flat.append(boxes - (0 if scene.boxes_xyxy is None else len(scene.boxes_xyxy)))
+            if annotation.points_xy is not None:
+                moved = clip_points(annotation.heads_xy, scene.size_wh) != annotation.heads_xy
+                outside.append(int(moved.any(axis=1).sum()))
+        if progress is not None:
+            progress(done, len(raw))
+    if not scenes:
+        raise InputError(f'"{spec}" has no images{f" of the split {split}" if split else ""}: nothing to convert.')
+    report = convert(scenes, target, path, splits=splits, copy_images=copy_images, overwrite=overwrite)
+    more = [
+        Loss("boxes-without-area", sum(flat), sum(number > 0 for number in flat)),
+        Loss("points-outside", sum(outside), sum(number > 0 for number in outside)),
+        Loss("ignored", sum(ignored), sum(number > 0 for number in ignored)),
+        Loss("missing-image", missing, missing),
+    ]
+    return replace(report, losses=(*report.losses, *(loss for loss in more if loss.occurrences)))
+
+
+def _given(annotation: RawAnnotation) -> RawAnnotation:
+    return annotation
+
+
+def convert(
+    scenes: Sequence[Scene], target: str, path: str | Path, *, splits: Sequence[str] = (), copy_images: bool = False,
+    overwrite: bool = False,
+) -> ConversionReport:  # fmt: skip
+    """Write Scenes in a format of ``FORMATS``, and say what it could not hold.
+
+    Images stay where they are: the target's files name them, or its folder has links to them. With ``copy_images``
+    they are copied into ``path``, or to ``images`` beside it where it is a file.
+
+    Args:
+        splits: the scenes' (``train``, ``val``, ``test`` or empty); none: all empty.
+
+    Raises:
+        InputError: an unknown format, a path that is no file or folder of it, something is there already and
+            ``overwrite`` is False, a scene holds pixels and no file, two scenes are of one image, no image is left, or
+            a file cannot be written. Nothing is removed: with ``overwrite``, files that the target has no use for stay.
+    """
+    path = Path(path)
+    holds = format_of(target, path)
+    splits = list(splits) or [""] * len(scenes)
+    _refuse(target, path, overwrite)
+    _refuse_twice(scenes)
+    lost: Counter[str] = Counter()
+    images: Counter[str] = Counter()
+    kept: list[tuple[Scene, str]] = []
+    for scene, split in zip(scenes, splits, strict=True):
+        fitted, losses = fit(scene, holds)
+        if split and not holds.splits and len(set(splits)) > 1:
+            losses["splits"] = 1
+        lost.update(losses)
+        images.update([code for code, number in losses.items() if number])
+        if fitted is not None:
+            kept.append((fitted, split))
+    if scenes and not kept:
+        raise InputError(
+            f"{FORMATS[target].title} holds heads as boxes, but no image has one for each of its heads: make boxes of "
+            'the points first ("headcount label interpolate"), or choose points, coco, labelme or cvat.'
+        )
+    _write(target, path, [scene for scene, _ in kept], [split for _, split in kept], copy_images, overwrite)
+    return ConversionReport(
+        target,
+        path,
+        len(kept),
+        sum(scene.count for scene, _ in kept),
+        len(scenes) - len(kept),
+        Counter(split for _, split in kept if split) if holds.splits else {},
+        tuple(Loss(code, lost[code], images[code]) for code in LOSSES if lost[code]),
+        holds.precision_px,
+    )
+
+
+def format_of(target: str, path: Path) -> Holds:
+    """What a format holds at a path: one COCO file has no splits.
+
+    Raises:
+        InputError: an unknown format, or a path that is no file or folder of it.
+    """
+    if target not in FORMATS:
+        raise InputError(f'"{target}" is no format that headcount writes.{nearest(target, FORMATS)}')
+    known = FORMATS[target]
+    if path.suffix.lower() in known.file_suffixes:
+        return replace(known.holds, splits=known.holds.splits and not known.folder)
+    if not known.folder:
+        wanted = " or ".join(known.file_suffixes)
+        raise InputError(f'"{path}" is no {target} file: a name that ends in {wanted} was expected.')
+    return known.holds
+
+
+def fit(scene: Scene, holds: Holds) -> tuple[Scene | None, Counter[str]]:
+    """A scene as a format can hold it, and how much of what that took away; None where it must be left out whole.
+
+    >>> scene = Scene(np.zeros((8, 8, 3), np.uint8), np.array([[1.0, 9.0]]), attributes={"weather": "rain"})
+    >>> fitted, lost = fit(scene, Holds(attributes=False))
+    >>> fitted.points_xy.tolist(), dict(lost)
+    ([[1.0, 8.0]], {'points-outside': 1, 'attributes': 1})
+    >>> fit(scene, Holds(points_alone=False))[0] is None
+    True
+    """
+    lost: Counter[str] = Counter()
+    size_wh = scene.size_wh
+    points = clip_points(scene.points_xy, size_wh)
+    lost["points-outside"] = int((points != scene.points_xy).any(axis=1).sum())
+    boxes = scene.boxes_xyxy
+    provenance: tuple[Provenance, ...] = ()
+    if boxes is not None:
+        # Who owns a box is decided before one of them goes, which would change what row belongs to what.
+        owner = paired_owners(scene.points_xy, boxes)
+        boxes = clip_boxes(boxes, size_wh)
+        solid = has_area(boxes)
+        lost["boxes-without-area"] = int((~solid).sum())
+        kept = np.flatnonzero(solid & (owner >= 0))
+        kept = kept[np.argsort(owner[kept], kind="stable")]
+        if len(kept) < len(points):  # a point outside its box is no longer known to be its own
+            kept = kept[paired_owners(points, boxes[kept]) >= 0]
+        lost["boxes-without-head"] = int(solid.sum()) - len(kept)
+        boxes = boxes[kept]
+        stated = scene.box_provenance
+        provenance = tuple(stated[row] if stated else "annotated" for row in kept)
+        if not holds.boxes:
+            lost["boxes"], boxes, provenance = len(boxes), None, ()
+        elif not len(boxes) and len(points):
+            boxes = None
+    fitted = replace(scene, points_xy=points, boxes_xyxy=boxes, box_provenance=provenance)
+    has = len(boxes) if boxes is not None else 0
+    if not holds.points_alone and has < len(points):
+        return None, Counter({"heads-without-box": len(points) - has})
+    if boxes is not None and not holds.points:
+        lost["points-in-boxes"] = int((np.abs(centres(boxes) - points) > 1e-6).any(axis=1).sum())
+    if boxes is not None and not holds.provenance:
+        lost["provenance"] = sum(each != "annotated" for each in provenance)
+    if scene.region is not None and not holds.region:
+        lost["region"], fitted = 1, replace(fitted, region=None)
+    if scene.attributes and not holds.attributes:
+        lost["attributes"], fitted = 1, replace(fitted, attributes={})
+    return fitted, Counter({code: number for code, number in lost.items() if number})
+
+
+def _listed(spec: str, split: str | None) -> tuple[list[RawScene], list[str], int]:
+    """The raw scenes with an image, the split of each, and how many there are whose image is missing."""
+    name, path = parse_spec(spec)
+    data_set = DATA_SETS[name]
+    if split is not None:
+        chosen = list_dataset(spec, split)
+        return chosen, [split if split != "trainval" else one.split for one in chosen], 0
+    everything = data_set.list_raw(path).scenes
+    raw = [scene for scene in everything if scene.image is not None]
+    missing = len(everything) - len(raw)
+    if data_set.general and all(scene.split in ("", "train") for scene in raw):
+        return raw, [scene.split for scene in raw], missing
+    official = {scene.split for scene in raw}
+    of: dict[int, str] = {}
+    for each in ("train", "val", "test"):
+        if each == "test" or official != {"test"}:
+            of |= {id(scene): each for scene in data_set.splits.apply(raw, each)}
+    return raw, [of.get(id(scene), scene.split) for scene in raw], missing
+
+
+def _refuse(target: str, path: Path, overwrite: bool) -> None:
+    if path.suffix.lower() in FORMATS[target].file_suffixes:
+        refuse_taken([path], overwrite=overwrite)
+    else:
+        refuse_filled(path, overwrite=overwrite)
+
+
+def _refuse_twice(scenes: Sequence[Scene]) -> None:
+    seen: set[Path] = set()
+    for scene in scenes:
+        image = image_of(scene).absolute()
+        if image in seen:
+            raise InputError(f'Two scenes are of the image "{image}": give each image once.')
+        seen.add(image)
+
+
+def _write(target: str, path: Path, scenes: list[Scene], splits: list[str], copy_images: bool, overwrite: bool) -> None:
+    if target == "voc":
+        _write_voc(path, scenes, splits, copy_images)
+        return
+    if target == "yolo":
+        from headcount.data.formats.yolo import write_yolo
+
+        write_yolo(scenes, path, splits=splits, copy_images=copy_images, overwrite=True)
+        return
+    is_file = path.suffix.lower() in FORMATS[target].file_suffixes
+    if is_file:  # a folder's writer makes its own
+        with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+    if copy_images:
+        if target == "labelme":  # beside its files, where LabelMe looks for them
+            scenes = _copied(scenes, path, place_names(scenes, splits), overwrite)
+        else:
+            scenes = _copied(scenes, (path.parent if is_file else path) / "images", place_names(scenes), overwrite)
+    options: dict[str, Any] = {"overwrite": overwrite or not is_file}
+    if target == "points":
+        from headcount.data.formats.points import write_points
+
+        write_points(scenes, path, **options)
+    elif target == "boxes":
+        from headcount.data.formats.boxes import write_boxes
+
+        write_boxes(scenes, path, **options)
+    elif target == "coco":
+        from headcount.data.formats.coco import write_coco
+
+        write_coco(scenes, path, splits=splits, **options)
+    elif target == "cvat":
+        from headcount.data.formats.cvat import write_cvat
+
+        write_cvat(scenes, path, splits=splits, **options)
+    else:
+        from headcount.data.formats.labelme import write_labelme
+
+        assert target == "labelme", target
+        write_labelme(scenes, path, splits=splits, **options)
+
+
+def _copied(scenes: list[Scene], folder: Path, names: list[str], overwrite: bool) -> list[Scene]:
+    """The scenes, their images copied into a folder; nothing is where one of them would overwrite a file."""
+    images = [image_of(scene) for scene in scenes]
+    places = [folder / f"{name}{image_suffix(image)}" for name, image in zip(names, images, strict=True)]
+    refuse_taken(places, overwrite=overwrite)
+    for image, place in zip(images, places, strict=True):
+        put_image(image, place, copy=True)
+    return [replace(scene, image=place) for scene, place in zip(scenes, places, strict=True)]
+
+
+def _write_voc(folder: Path, scenes: list[Scene], splits: list[str], copy_images: bool) -> None:
+    from headcount.data.formats.voc import IMAGES, write_voc
+
+    placed = []
+    for scene, stem in zip(scenes, place_names(scenes, flat=True), strict=True):
+        image = image_of(scene)
+        name = f"{stem}{image_suffix(image)}"
+        # Put where the writer would copy it: it leaves what is there already.
+        put_image(image, folder / IMAGES / name, copy=copy_images)
+        placed.append(replace(scene, image=folder / IMAGES / name, name=name))
+    of = {scene.name: split for scene, split in zip(placed, splits, strict=True) if split}
+    write_voc(placed, folder, splits=of, overwrite=True)

@@ -1,0 +1,94 @@
+"""FDST (Fudan-ShanghaiTech): 100 videos of 13 scenes, 150 frames each, 1920×1080 or 1280×720.
+
+    train_data/VIDEO/001.jpg, 001.json … 150.jpg, 150.json       test_data/VIDEO/…
+
+Fang et al., "Locality-constrained Spatial Transformer Network for Video Crowd Counting", ICME 2019. A frame's JSON is
+an export of the VGG Image Annotator (VIA): one object, under the name of the image and its size in bytes, with a list
+`regions` of `shape_attributes`: a rectangle `x`, `y`, `width`, `height` around a head, in pixels from the image's
+corner. 60 videos are for training and 40 for testing; frames of one video are never split. The layout is known from
+the code of those who train on the set, which agree on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from headcount.core.errors import InputError
+from headcount.core.files import is_folder
+from headcount.core.geometry import as_boxes
+from headcount.data.formats.pairs import files_by_name, images_by_name, natural, pair, strays
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, need_folder, wrong_folder
+from headcount.data.parse.values import known_shape, number, read_json, shorten
+
+_KIND = "VIA file (one object with regions)"
+_SPLITS = ("train", "test")
+
+
+def read_annotation(path: Path) -> RawAnnotation:
+    """The head boxes of one frame.
+
+    Raises:
+        InputError: the file cannot be read or is malformed; file and key are named.
+    """
+    data = read_json(path, _KIND)
+    if len(data) != 1:
+        raise InputError(f'"{path}": the annotation of one image was expected, but there are {len(data)}.')
+    ((key, image),) = data.items()
+    key = shorten(key)
+    regions = image.get("regions") if isinstance(image, dict) else None
+    if isinstance(regions, dict):  # as older versions of VIA wrote them, by number
+        regions = list(regions.values())
+    if not isinstance(regions, list):
+        raise InputError(f'"{path}", {key}.regions: a list was expected, got {shorten(regions)}.')
+    where = tuple(f"{key}.regions[{index}]" for index in range(len(regions)))
+    boxes = [_box(region, path, place) for region, place in zip(regions, where, strict=True)]
+    return RawAnnotation(boxes_xyxy=as_boxes(boxes), where=where)
+
+
+def _box(region: Any, path: Path, where: str) -> tuple[float, float, float, float]:
+    shape = region.get("shape_attributes") if isinstance(region, dict) else None
+    if not isinstance(shape, dict):
+        raise InputError(f'"{path}", {where}: an object with shape_attributes was expected, got {shorten(region)}.')
+    known_shape(shape.get("name", "rect"), ("rect",), path, f"{where}.shape_attributes.name")
+    x, y, width, height = (number(shape.get(side), side, path, where) for side in ("x", "y", "width", "height"))
+    if width < 0 or height < 0:
+        raise InputError(f'"{path}", {where}: width and height must not be negative, got {width:g}×{height:g}.')
+    return x, y, x + width, y + height
+
+
+def list_fdst(root: Path) -> Listing:
+    """The frames of whichever of train and test is there, video by video.
+
+    Raises:
+        InputError: the layout is not the published one.
+    """
+    need_folder(root, "train_data and test_data")
+    present = [split for split in _SPLITS if is_folder(root / f"{split}_data")]
+    if not present:
+        raise wrong_folder(root, [f"{split}_data" for split in _SPLITS], "give the folder that holds them")
+    scenes: list[RawScene] = []
+    remarks: list[Remark] = []
+    for split in present:
+        folder = root / f"{split}_data"
+        videos = sorted((each for each in folder.iterdir() if is_folder(each)), key=lambda each: natural(each.name))
+        if not videos:
+            remarks.append(Remark("empty", folder, "no folder of a video is in this folder"))
+        remarks += strays(folder, (), "as a folder of a video, and lies beside them")
+        for video in videos:
+            frames = images_by_name(video)
+            images = {name: path for name, path in frames.items() if name.isdecimal()}
+            scenes += _list_video(video, images, split)
+            # People keep resized copies (001_resize.jpg) beside the frames.
+            remarks += strays(video, images.values(), "001.jpg to 150.jpg")
+    return Listing(tuple(scenes), tuple(remarks))
+
+
+def _list_video(video: Path, images: dict[str, Path], split: str) -> list[RawScene]:
+    truths = {name: path for name, path in files_by_name(video, [".json"]).items() if name.isdecimal()}
+    group = f"{split}/{video.name}"
+    return [
+        replace(scene, name=f"{group}/{scene.name}", split=split, group=group)
+        for scene in pair(images, truths, read_annotation)
+    ]

@@ -1,0 +1,1 @@
+"""Pictures: predictions, matches, findings."""

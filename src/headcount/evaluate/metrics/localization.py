@@ -1,0 +1,492 @@
+"""How well heads are located: true and false positives and misses, precision, recall, F1, by head size.
+
+A prediction and a head may be paired where their distance is at most a radius; a maximum matching decides. TP, FP and
+FN are summed over the images, then P = TP / (TP + FP), R = TP / (TP + FN), F1 = 2TP / (2TP + FP + FN); each is 0 where
+there is nothing to divide by, as in the official NWPU evaluation. Figures of different radii are never comparable, so
+every result says its protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from headcount.core.errors import InputError
+from headcount.core.geometry import as_points, sigmas_of_boxes
+from headcount.core.scene import Scene
+from headcount.data.formats.nwpu import LEVELS, NwpuHeads
+from headcount.evaluate.metrics.counting import GENERAL_LEVELS, CountingResult, counting_result
+from headcount.evaluate.metrics.matching import (
+    Indices,
+    Matcher,
+    as_thresholds,
+    grouped_by_threshold,
+    match_grouped,
+)
+
+MEAN_THRESHOLDS_PX = tuple(range(1, 101))
+"""The distances of UCF-QNRF's protocol."""
+_BATCH = 400_000  # points matched at once
+_BATCH_OF_THRESHOLDS = 40_000  # as long as pairs reach out to 100 px
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImagePoints:
+    """The points of one image, predicted and true, in the same coordinates.
+
+    Attributes:
+        name: the image's identifier.
+        predicted_xy, true_xy: (m, 2) and (n, 2) float64.
+        sigma_s_px, sigma_l_px: (n,) matching radii from the heads' boxes, None where there are no boxes.
+        levels: (n,) box-area level of each head, 0 to 5, or None.
+        scores: (m,) score of each prediction, or None.
+        predicted_count: the count by the model; the number of points where None.
+    """
+
+    name: str
+    predicted_xy: NDArray[np.float64]
+    true_xy: NDArray[np.float64]
+    sigma_s_px: NDArray[np.float64] | None = None
+    sigma_l_px: NDArray[np.float64] | None = None
+    levels: NDArray[np.int64] | None = None
+    scores: NDArray[np.float64] | None = None
+    predicted_count: float | None = None
+
+    @property
+    def count(self) -> float:
+        """What the model counts here."""
+        return len(self.predicted_xy) if self.predicted_count is None else self.predicted_count
+
+    @property
+    def negative(self) -> bool:
+        """Whether nobody is in the image."""
+        return len(self.true_xy) == 0
+
+    @classmethod
+    def of_scene(
+        cls, scene: Scene, predicted_xy: ArrayLike, *, name: str = "", scores: NDArray[np.float64] | None = None,
+        predicted_count: float | None = None,
+    ) -> ImagePoints:  # fmt: skip
+        """With radii from the boxes of a Scene, where it has one for each point."""
+        boxes = scene.boxes_xyxy
+        small, large = (None, None) if boxes is None or len(boxes) != scene.count else sigmas_of_boxes(boxes)
+        return cls(
+            name or scene.name, as_points(predicted_xy), scene.points_xy, small, large, scores=scores,
+            predicted_count=predicted_count,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Radius:
+    """How near is near enough: a ``key`` for JSON, a ``title`` for people, ``px`` where it is the same for all."""
+
+    key: str
+    title: str
+    px: float | None = None
+
+    @classmethod
+    def fixed(cls, px: float) -> Radius:
+        """The same number of pixels for every head."""
+        return cls(f"{px:g}px", f"{px:g} px", float(px))
+
+    def of(self, image: ImagePoints) -> NDArray[np.float64] | None:
+        """(n,) pixels, or None where the image has no boxes to take it from."""
+        if self.px is not None:
+            return np.full(len(image.true_xy), self.px)
+        sigma = image.sigma_s_px if self.key == "sigma_s" else image.sigma_l_px
+        return np.zeros(0) if sigma is None and image.negative else sigma
+
+
+SIGMA_S, SIGMA_L = Radius("sigma_s", "σ_s"), Radius("sigma_l", "σ_l")
+FIXED_4, FIXED_8 = Radius.fixed(4), Radius.fixed(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """True positives, false positives and misses of one image or of many.
+
+    >>> tally = Tally(6, 2, 4)
+    >>> tally.precision, tally.recall, round(tally.f1, 4)
+    (0.75, 0.6, 0.6667)
+    """
+
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+
+    @property
+    def precision(self) -> float:
+        return _ratio(self.true_positives, self.true_positives + self.false_positives)
+
+    @property
+    def recall(self) -> float:
+        return _ratio(self.true_positives, self.true_positives + self.false_negatives)
+
+    @property
+    def f1(self) -> float:
+        twice = 2 * self.true_positives
+        return _ratio(twice, twice + self.false_positives + self.false_negatives)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "true_positives": self.true_positives,
+            "false_positives": self.false_positives,
+            "false_negatives": self.false_negatives,
+            "precision": self.precision,
+            "recall": self.recall,
+            "f1": self.f1,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LevelRecall:
+    """Recall of the heads of one box-area level; 0 where there are none, as ``heads`` says."""
+
+    level: int
+    heads: int
+    found: int
+
+    @property
+    def recall(self) -> float:
+        return _ratio(self.found, self.heads)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"level": self.level, "heads": self.heads, "found": self.found, "recall": self.recall}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RadiusResult:
+    """The figures at one radius.
+
+    Attributes:
+        radius: how near was near enough.
+        total: summed over the images.
+        negative_false_positives: those on images without heads, part of ``total``.
+        levels: recall by level A0…A5, empty where the truth has no levels.
+        per_image: one tally for each image, in their order.
+    """
+
+    radius: Radius
+    total: Tally
+    negative_false_positives: int
+    levels: tuple[LevelRecall, ...]
+    per_image: tuple[Tally, ...]
+
+    @property
+    def mean_level_recall(self) -> float | None:
+        """The mean of the levels' recalls, empty levels as 0; None where the truth has no levels."""
+        return sum(level.recall for level in self.levels) / len(self.levels) if self.levels else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        data: dict[str, Any] = {"radius": self.radius.key, **self.total.to_dict()}
+        data["false_positives_on_negatives"] = self.negative_false_positives
+        if self.levels:
+            data["recall_by_level"] = [level.to_dict() for level in self.levels]
+            data["mean_recall_by_level"] = self.mean_level_recall
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class MeanResult:
+    """UCF-QNRF's protocol: P, R and F1 of the data set at each distance threshold, then the mean of each over them.
+
+    ``f1`` is the mean of the F1 values, not the F1 of the mean precision and recall.
+    """
+
+    thresholds_px: tuple[float, ...]
+    tallies: tuple[Tally, ...]
+
+    @property
+    def precision(self) -> float:
+        return sum(tally.precision for tally in self.tallies) / len(self.tallies)
+
+    @property
+    def recall(self) -> float:
+        return sum(tally.recall for tally in self.tallies) / len(self.tallies)
+
+    @property
+    def f1(self) -> float:
+        return sum(tally.f1 for tally in self.tallies) / len(self.tallies)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "thresholds_px": list(self.thresholds_px),
+            "precision": self.precision,
+            "recall": self.recall,
+            "f1": self.f1,
+            "true_positives": [tally.true_positives for tally in self.tallies],
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalizationResult:
+    """How heads are located, and how they are counted beside it.
+
+    ``negatives`` is the number of images without heads; ``mean`` is None where it was not asked for.
+    """
+
+    images: tuple[ImagePoints, ...] = field(repr=False)
+    matcher: Matcher
+    radii: tuple[RadiusResult, ...]
+    counting: CountingResult
+    mean: MeanResult | None = None
+
+    @property
+    def negatives(self) -> int:
+        return sum(image.negative for image in self.images)
+
+    @property
+    def heads(self) -> int:
+        return sum(len(image.true_xy) for image in self.images)
+
+    @property
+    def predicted(self) -> int:
+        return sum(len(image.predicted_xy) for image in self.images)
+
+    @property
+    def protocol(self) -> str:
+        """What was done, in words: figures of different protocols are not comparable."""
+        radii = ", ".join(result.radius.title for result in self.radii)
+        return (
+            f"maximum matching within {radii} (distance ≤ radius), matcher {self.matcher}; "
+            "TP, FP, FN summed over images, then P, R, F1"
+        )
+
+    @property
+    def main(self) -> RadiusResult:
+        """The figures that pictures show: at σ_l where there are boxes, else at the last radius (8 px)."""
+        return next((result for result in self.radii if result.radius == SIGMA_L), self.radii[-1])
+
+    def at(self, key: str) -> RadiusResult:
+        """The figures of one radius by its key: ``sigma_l``, ``sigma_s``, ``8px``…
+
+        Raises:
+            InputError: it was not evaluated.
+        """
+        for result in self.radii:
+            if result.radius.key == key:
+                return result
+        known = ", ".join(result.radius.key for result in self.radii)
+        raise InputError(f'There are no figures at "{key}": {known} were evaluated.')
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, with one row per image."""
+        return {
+            "protocol": self.protocol,
+            "matcher": self.matcher,
+            "images": len(self.images),
+            "images_without_heads": self.negatives,
+            "heads": self.heads,
+            "predicted_points": self.predicted,
+            "localization": [result.to_dict() for result in self.radii],
+            "mean_over_thresholds": None if self.mean is None else self.mean.to_dict(),
+            "counting": self.counting.to_dict(),
+            "per_image": [
+                {
+                    "name": image.name,
+                    "heads": len(image.true_xy),
+                    "predicted": image.count,
+                    **{
+                        result.radius.key: [
+                            result.per_image[index].true_positives,
+                            result.per_image[index].false_positives,
+                            result.per_image[index].false_negatives,
+                        ]
+                        for result in self.radii
+                    },
+                }
+                for index, image in enumerate(self.images)
+            ],
+            "per_image_fields": "true positives, false positives, false negatives",
+        }
+
+
+def images_of_files(
+    predictions: Mapping[int, NDArray[np.float64]], truth: Mapping[int, NwpuHeads]
+) -> list[ImagePoints]:
+    """What ``read_nwpu_predictions`` and ``read_nwpu_truth`` gave, in the order of the truth.
+
+    The files hold the index of a pixel, the points here its centre.
+
+    Raises:
+        InputError: an image has no prediction, or one that the truth lacks.
+    """
+    if predictions.keys() != truth.keys():
+        odd = min(predictions.keys() ^ truth.keys())
+        raise InputError(f"Image {odd} is in one of predictions and truth only: give each the same ids.")
+    return [
+        ImagePoints(f"{image:04d}", predictions[image] + 0.5, h.points_xy + 0.5, h.sigma_s_px, h.sigma_l_px, h.levels)
+        for image, h in truth.items()
+    ]
+
+
+def available_radii(images: Iterable[ImagePoints], *, fixed_px: Sequence[float] = (4, 8)) -> tuple[Radius, ...]:
+    """σ_l and σ_s where every head has them, then the fixed radii."""
+    images = list(images)
+    heads = any(not image.negative for image in images)
+    sigmas = [r for r in (SIGMA_L, SIGMA_S) if heads and all(r.of(image) is not None for image in images)]
+    return (*sigmas, *map(Radius.fixed, fixed_px))
+
+
+def evaluate_localization(
+    images: Sequence[ImagePoints],
+    *,
+    radii: Sequence[Radius] | None = None,
+    mean: bool = False,
+    matcher: Matcher = "fast",
+    bounds: Sequence[int] = GENERAL_LEVELS,
+    seed: int = 0,
+) -> LocalizationResult:
+    """Match the points of each image and sum up; counting errors are measured beside it.
+
+    ``radii`` are those of ``available_radii`` where None; ``mean`` adds the mean over 1 to 100 px.
+
+    Raises:
+        InputError: there is no image, or a radius needs boxes that an image lacks.
+
+    >>> image = ImagePoints("a", np.array([[0.0, 0.0], [50.0, 0.0]]), np.array([[3.0, 4.0]]))
+    >>> evaluate_localization([image]).at("8px").total
+    Tally(true_positives=1, false_positives=1, false_negatives=0)
+    """
+    if not images:
+        raise InputError("There is no image to evaluate.")
+    images = tuple(images)
+    chosen = available_radii(images) if radii is None else tuple(radii)
+    return LocalizationResult(
+        images=images,
+        matcher=matcher,
+        radii=tuple(_at_radius(images, radius, matcher) for radius in chosen),
+        counting=counting_result(
+            [image.count for image in images], [len(image.true_xy) for image in images], bounds=bounds, seed=seed
+        ),
+        mean=mean_over_thresholds(images) if mean else None,
+    )
+
+
+def matched_pairs(images: Sequence[ImagePoints], radius: Radius, *, matcher: Matcher = "fast") -> list[Indices]:
+    """The matching of each image: (k, 2) rows of (prediction, head).
+
+    Raises:
+        InputError: the radius needs boxes that an image lacks, or an unknown matcher.
+    """
+    found: list[Indices] = []
+    for batch in _batches(images):
+        reach = [radius.of(image) for image in batch]
+        for image, radii in zip(batch, reach, strict=True):
+            if radii is None:
+                raise InputError(f'"{image.name}" has no boxes, which {radius.title} comes from: use fixed pixels.')
+        predicted, true = [image.predicted_xy for image in batch], [image.true_xy for image in batch]
+        sizes, true_sizes = list(map(len, predicted)), list(map(len, true))
+        group, true_group = np.repeat(np.arange(len(batch)), sizes), np.repeat(np.arange(len(batch)), true_sizes)
+        points, heads = np.concatenate(predicted), np.concatenate(true)
+        radius_px = np.concatenate([r for r in reach if r is not None])
+        matched = match_grouped(points, heads, radius_px, group, true_group, matcher=matcher)
+        starts = np.stack([np.cumsum([0, *sizes[:-1]]), np.cumsum([0, *true_sizes[:-1]])], axis=1)
+        ends = np.searchsorted(group[matched[:, 0]], np.arange(1, len(batch)))
+        found += [part - start for part, start in zip(np.split(matched, ends), starts, strict=True)]
+    return found
+
+
+def mean_over_thresholds(
+    images: Sequence[ImagePoints], thresholds_px: Sequence[float] = MEAN_THRESHOLDS_PX
+) -> MeanResult:
+    """P, R and F1 of the set at each distance, whose means UCF-QNRF reports (Idrees et al., ECCV 2018).
+
+    Raises:
+        InputError: thresholds that are negative or do not ascend.
+
+    >>> image = ImagePoints("a", np.array([[0.0, 0.0]]), np.array([[0.0, 50.5]]))
+    >>> mean_over_thresholds([image]).f1
+    0.5
+    """
+    thresholds = as_thresholds(thresholds_px)
+    matched = np.zeros(len(thresholds), dtype=np.intp)
+    for batch in _batches(images, _BATCH_OF_THRESHOLDS):
+        predicted_xy, true_xy = [image.predicted_xy for image in batch], [image.true_xy for image in batch]
+        number = np.arange(len(batch))
+        matched += grouped_by_threshold(
+            np.concatenate(predicted_xy), np.concatenate(true_xy), thresholds,
+            np.repeat(number, list(map(len, predicted_xy))), np.repeat(number, list(map(len, true_xy))),
+        )  # fmt: skip
+    predicted, heads = sum(len(i.predicted_xy) for i in images), sum(len(i.true_xy) for i in images)
+    tallies = tuple(Tally(int(tp), predicted - int(tp), heads - int(tp)) for tp in matched)
+    return MeanResult(tuple(map(float, thresholds_px)), tallies)
+
+
+def by_score_threshold(images: Sequence[ImagePoints], radius: Radius, thresholds: Sequence[float]) -> list[Tally]:
+    """The tally of the predictions whose score is at least each threshold, matched anew for each.
+
+    Raises:
+        InputError: an image has no scores, or no boxes that the radius needs.
+    """
+    for image in images:
+        if image.scores is None:
+            raise InputError(f'The predictions of "{image.name}" have no scores to set a threshold on.')
+    heads = sum(len(image.true_xy) for image in images)
+    tallies = []
+    for threshold in thresholds:
+        kept = [_above(image, threshold) for image in images]
+        found = sum(map(len, matched_pairs(kept, radius)))
+        tallies.append(Tally(found, sum(len(image.predicted_xy) for image in kept) - found, heads - found))
+    return tallies
+
+
+def _above(image: ImagePoints, threshold: float) -> ImagePoints:
+    assert image.scores is not None
+    return ImagePoints(
+        image.name, image.predicted_xy[image.scores >= threshold], image.true_xy, image.sigma_s_px, image.sigma_l_px
+    )
+
+
+def _at_radius(images: tuple[ImagePoints, ...], radius: Radius, matcher: Matcher) -> RadiusResult:
+    pairs = matched_pairs(images, radius, matcher=matcher)
+    tallies = tuple(
+        Tally(len(matched), len(image.predicted_xy) - len(matched), len(image.true_xy) - len(matched))
+        for image, matched in zip(images, pairs, strict=True)
+    )
+    levels: tuple[LevelRecall, ...] = ()
+    if any(image.levels is not None for image in images) and all(i.negative or i.levels is not None for i in images):
+        heads, found = np.zeros(LEVELS, np.intp), np.zeros(LEVELS, np.intp)
+        for image, matched in zip(images, pairs, strict=True):
+            if image.levels is not None:
+                heads += np.bincount(image.levels, minlength=LEVELS)
+                found += np.bincount(image.levels[matched[:, 1]], minlength=LEVELS)
+        levels = tuple(LevelRecall(level, int(heads[level]), int(found[level])) for level in range(LEVELS))
+    return RadiusResult(
+        radius=radius,
+        total=Tally(
+            sum(t.true_positives for t in tallies),
+            sum(t.false_positives for t in tallies),
+            sum(t.false_negatives for t in tallies),
+        ),
+        negative_false_positives=sum(
+            t.false_positives for t, image in zip(tallies, images, strict=True) if image.negative
+        ),
+        levels=levels,
+        per_image=tallies,
+    )
+
+
+def _batches(images: Sequence[ImagePoints], most: int = _BATCH) -> Iterable[Sequence[ImagePoints]]:
+    """The images in runs of so many points: one search for many small images, bounded memory for many large ones."""
+    start = points = 0
+    for index, image in enumerate(images):
+        size = len(image.predicted_xy) + len(image.true_xy)
+        if index > start and points + size > most:
+            yield images[start:index]
+            start, points = index, 0
+        points += size
+    if start < len(images):
+        yield images[start:]
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

@@ -1,0 +1,1 @@
+"""What runs a network: the table, and one file a runtime."""

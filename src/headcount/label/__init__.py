@@ -1,0 +1,1 @@
+"""Boxes for heads that have points only."""

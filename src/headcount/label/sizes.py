@@ -1,0 +1,116 @@
+"""SizeEstimator: a loaded head-scale model that gives heads whose places are known their boxes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headcount.core.card import ModelCard
+from headcount.core.errors import InputError, ModelError
+from headcount.core.geometry import as_boxes, boxes_around
+from headcount.core.limits import DEFAULT_MAX_PIXELS
+from headcount.core.scene import Provenance, Scene
+from headcount.decode.scale import SIZES, limit_sides, sample_sizes
+from headcount.infer.counter import open_model
+from headcount.infer.models import find_model
+from headcount.infer.runtimes.table import Runtime
+from headcount.infer.tiling import network_maps
+
+_MAP = "log_area"
+_PSEUDO: Provenance = "pseudo"
+
+
+def load_sizes(
+    model: str | Path,
+    *,
+    device: str = "auto",
+    runtime: str = "auto",
+    precision: str = "auto",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> SizeEstimator:
+    """Load a head-scale model; the arguments are those of ``load``.
+
+    Raises:
+        ModelError: as ``load`` does, or the model is another kind of network.
+        InputError, MissingExtraError: as ``load`` does.
+    """
+    found = find_model(model)
+    _check_kind(found.card)  # before anything is loaded
+    opened = open_model(found, device=device, runtime=runtime, precision=precision)
+    return SizeEstimator(found.card, opened, max_pixels=max_pixels)
+
+
+class SizeEstimator:
+    """Estimates the size of heads at given points with one loaded model.
+
+    Attributes:
+        card: what is known about the model.
+        runtime: what computes it.
+        max_pixels: limit for image files.
+
+    Raises:
+        ModelError: the card is another kind of network's.
+    """
+
+    def __init__(self, card: ModelCard, runtime: Runtime, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
+        _check_kind(card)
+        self.card, self.runtime, self.max_pixels = card, runtime, max_pixels
+        self._stride = card.stride(_MAP)
+
+    def sides(self, scene: Scene) -> NDArray[np.float64]:
+        """(n,) float64: the side in pixels of a square as large as the head, for each of the scene's points.
+
+        From 2 px to the image's shorter side. A scene without points is not opened.
+
+        Raises:
+            InputError: the image cannot be read or has too many pixels, or a point lies outside it.
+            ModelError: the model's map is not what its card says, or holds NaN or infinity.
+        """
+        points = scene.points_xy
+        if not len(points):
+            return np.zeros(0)
+        pixels = scene.pixels(max_pixels=self.max_pixels)
+        size_wh = (pixels.shape[1], pixels.shape[0])
+        outside = np.flatnonzero(((points < 0) | (points > size_wh)).any(axis=1))
+        if len(outside):
+            x, y = points[outside[0]]
+            raise InputError(
+                f'"{scene.name or scene.source}": the point ({x:g}, {y:g}) of head {outside[0] + 1} lies outside its '
+                f"image ({size_wh[0]}×{size_wh[1]} pixels): x, y are pixels of the upright image."
+            )
+        log_area = network_maps(pixels, self.runtime.run, self.card)[_MAP][0]
+        if not np.isfinite([log_area.min(), log_area.max()]).all():
+            raise ModelError(f'The map "{_MAP}" holds values that are not finite: the weights are broken, export anew.')
+        # Cells wholly in the padding say nothing about the image.
+        log_area = log_area[: -(-size_wh[1] // self._stride), : -(-size_wh[0] // self._stride)]
+        return limit_sides(sample_sizes(log_area, self._stride, points), size_wh)
+
+    def box(self, scene: Scene) -> Scene:
+        """The scene with a box for each point: a square centred on it, cut to the image, of provenance ``pseudo``.
+
+        Raises:
+            InputError: the scene has boxes already, or as ``sides`` does.
+            ModelError: as ``sides`` does.
+        """
+        if scene.boxes_xyxy is not None:
+            raise InputError(
+                f'"{scene.name or scene.source}" has head boxes already: boxes are estimated for points without any.'
+            )
+        side = self.sides(scene)
+        if not len(side):
+            return replace(scene, boxes_xyxy=as_boxes([]), box_provenance=())
+        boxes = boxes_around(scene.points_xy, np.stack([side, side], axis=1), scene.size_wh)
+        return replace(scene, boxes_xyxy=boxes, box_provenance=(_PSEUDO,) * len(boxes))
+
+
+def _check_kind(card: ModelCard) -> None:
+    if card.decoder.name != SIZES:
+        raise ModelError(
+            f'"{card.name}" counts people and does not tell how large heads are: give a head-scale network, which '
+            "headcount train head-scale-s and headcount export make."
+        )
+    if _MAP not in {output.name for output in card.outputs}:
+        raise ModelError(f'The card of "{card.name}" names no map "{_MAP}": export the model again.')

@@ -1,0 +1,1 @@
+"""Backbones, necks and attention that methods are wired from."""

@@ -1,0 +1,54 @@
+"""The torch runtime of `infer/`: a method and its weights, on the CPU or a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from headcount.core.card import InputSpec, ModelCard
+from headcount.core.errors import InputError, ModelError
+from headcount.models.method import Method
+from headcount.models.normalise import normalise
+from headcount.models.table import build_method
+from headcount.models.weights import load_weights
+
+
+class TorchRuntime:
+    """A method in evaluation mode: (n, h, w, 3) uint8 → named maps. See ``infer.runtimes.Runtime``."""
+
+    name = "torch"
+
+    def __init__(self, method: Method, spec: InputSpec, *, device: str = "cpu", precision: str = "f32") -> None:
+        self.device, self.precision, self._spec = device, precision, spec
+        self._method = method.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """(n, h, w, 3) uint8 RGB → maps (n, c, h / stride, w / stride) float32."""
+        with torch.inference_mode(), torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16"):
+            batch = torch.tensor(pixels).to(self.device).permute(0, 3, 1, 2)
+            maps = self._method(normalise(batch, self._spec))
+        return {name: value.float().cpu().numpy() for name, value in maps.items()}
+
+
+def open_torch(weights: Path, card: ModelCard, *, device: str, precision: str) -> TorchRuntime:
+    """The provider that `infer/` asks for by name.
+
+    Raises:
+        InputError: CUDA is asked for and there is none.
+        ModelError: the weights are not those of the card's method.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError('Device "cuda" was asked for, but torch finds no GPU here: use --device cpu.')
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        method = build_method(card.method, card.architecture, where=f"the card of {card.name}")
+    except InputError as error:
+        raise ModelError(f'The card of "{card.name}" describes no network: {error}') from error
+    if method.input_spec != card.input:
+        raise ModelError(f'The card of "{card.name}" has another input than its network: export the model again.')
+    load_weights(method, weights)
+    return TorchRuntime(method, card.input, device=device, precision="bf16" if precision == "bf16" else "f32")

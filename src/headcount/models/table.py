@@ -1,0 +1,52 @@
+"""The table of methods: name → the class that keeps the contract of ``method.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from headcount.core.settings import checked
+from headcount.core.table import Row, Table
+
+if TYPE_CHECKING:
+    from headcount.models.method import Method
+
+
+def _row(name: str, target: str, title: str) -> Row:
+    return Row(name=name, target=f"headcount.models.{target}", title=title, package="torch", extra="train")
+
+
+METHODS = Table(
+    "methods",
+    "method",
+    [
+        _row("mask_aware", "density.mask_aware:MaskAware", "The mask-aware network"),
+        _row("iim", "instance.iim.method:Iim", "Independent instance maps"),
+        _row("gaussian_prior", "instance.gaussian_prior:GaussianPrior", "A Gaussian prior on IIM's network"),
+        _row("raz_loc", "instance.raz_loc:RazLoc", "Cross-shaped labels on IIM's network"),
+        _row("head_scale", "scale.head_scale:HeadScale", "The head-scale network"),
+    ],
+    Row,
+)
+
+
+def method_class(name: str) -> type[Method]:
+    """The class behind a method's name.
+
+    Raises:
+        InputError: there is no such method; the nearest name is suggested.
+    """
+    kind: type[Method] = METHODS.load(name)
+    return kind
+
+
+def build_method(name: str, options: Mapping[str, Any], *, where: str = "model") -> Method:
+    """A method from its options, as a card's ``architecture`` or a recipe's ``model`` holds them.
+
+    ``where`` names the options' origin in the message.
+
+    Raises:
+        InputError: an unknown method, or an unknown or unfit option, by its key.
+    """
+    kind = method_class(name)
+    return kind(checked(kind.settings_type, options, where, prefix="model."))

@@ -1,0 +1,268 @@
+"""A recipe: one experiment as typed settings, whose fields are the YAML's keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationInfo, field_validator
+
+from headcount.core.errors import InputError, nearest
+from headcount.core.settings import Settings, checked
+
+Chance = Annotated[float, Field(ge=0, le=1)]
+Percentage = Annotated[float, Field(ge=0, le=100)]
+Measure = Annotated[float, Field(ge=0)]
+
+
+class DataSettings(Settings):
+    """What is learned from, and how it is varied."""
+
+    sources: dict[str, str] = Field(default_factory=dict)
+    """Data set → where it lies: ``shanghaitech-a: /data/ShanghaiTech``."""
+    shares: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Data set → its share of the crops; equal where nothing is said. ``painted`` is the share of painted scenes."""
+    painted_scenes: int = Field(default=0, ge=0)
+    """Painted scenes to learn from beside the photographs, with seeds from ``painted_seed`` up."""
+    painted_seed: int = Field(default=100_000, ge=0, lt=2**63)
+    crop: int | tuple[int, int] = 320
+    """Side of a square crop, or [height, width], in pixels."""
+    scale: tuple[float, float] = (0.6, 1.5)
+    """Bounds of the factor by which an image is scaled; a JPEG is decoded smaller where the factor is at most 0.5."""
+    min_context: int = Field(default=1, ge=1)
+    """Pixels of the photograph that a crop shows at least, each way: bounds the factor above."""
+    min_visible: Chance = 0.0
+    """A head of whose box the crop's border leaves a smaller share than this is dropped; without boxes, none is."""
+    mirror: bool = True
+    colour: float = Field(default=0.2, ge=0, le=1)
+    gray: float = Field(default=0.1, ge=0, le=1)
+    blur: Chance = 0.0
+    """Chance that a crop is blurred, by a Gaussian of a standard deviation within ``blur_sigma_px``."""
+    blur_sigma_px: tuple[float, float] = (0.3, 1.5)
+    noise: Chance = 0.0
+    """Chance of a sensor's noise, its standard deviation within ``noise_std`` (of values from 0 to 255)."""
+    noise_std: tuple[float, float] = (1.0, 10.0)
+    jpeg: Chance = 0.0
+    """Chance that a crop is saved as JPEG of a quality within ``jpeg_quality``, and read again."""
+    jpeg_quality: tuple[Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]] = (30, 95)
+    cache_mb: int = Field(default=4000, ge=0)
+    """Decoded images kept in memory, at most."""
+    workers: int = Field(default=2, ge=1)
+    """Threads that prepare batches, each one of its own; their number changes no batch."""
+
+    @property
+    def crop_hw(self) -> tuple[int, int]:
+        """(height, width) of a crop."""
+        return (self.crop, self.crop) if isinstance(self.crop, int) else self.crop
+
+    @field_validator("crop")
+    @classmethod
+    def _large_enough(cls, crop: int | tuple[int, int]) -> int | tuple[int, int]:
+        if (crop if isinstance(crop, int) else min(crop)) < 32:
+            raise ValueError("expected a side or [height, width], at least 32 pixels each")
+        return crop
+
+    @field_validator("scale")
+    @classmethod
+    def _in_order(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < scale[0] <= scale[1]:
+            raise ValueError("expected [smallest, largest], both above 0")
+        return scale
+
+    @field_validator("blur_sigma_px", "noise_std", "jpeg_quality")
+    @classmethod
+    def _bounds(cls, bounds: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= bounds[0] <= bounds[1]:
+            raise ValueError("expected [smallest, largest], neither below 0")
+        return bounds
+
+    @field_validator("min_context")
+    @classmethod
+    def _attainable(cls, min_context: int, info: ValidationInfo) -> int:
+        crop, scale = info.data.get("crop"), info.data.get("scale")
+        if crop is not None and scale is not None:
+            side = crop if isinstance(crop, int) else min(crop)
+            if min_context * scale[0] > side:
+                raise ValueError(f"a crop of {side} pixels never shows so many at a scale of {scale[0]:g} or more")
+        return min_context
+
+
+class OptimiserSettings(Settings):
+    """How the weights move."""
+
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: float = Field(default=2e-3, gt=0)
+    backbone_lr_factor: float = Field(default=0.5, ge=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    clip_norm: float = Field(default=5.0, gt=0)
+    schedule: Literal["cosine", "steps", "polynomial", "exponential", "constant"] = "cosine"
+    cosine_epochs: int | None = Field(default=None, ge=1)
+    """Length of the cosine where the run ends before it, for another recipe to go on from; else the run's own."""
+    warmup_steps: int = Field(default=100, ge=0)
+    step_epochs: int = Field(default=20, ge=1)
+    """``steps``: the rate falls by ``step_factor`` every so many epochs."""
+    step_factor: float = Field(default=0.1, gt=0, le=1)
+    polynomial_power: float = Field(default=0.9, gt=0)
+    """``polynomial``: the rate is that power of the share of the steps still to come; IIM's authors take 0.9."""
+    epoch_factor: float = Field(default=0.99, gt=0, le=1)
+    """``exponential``: the rate falls by this factor every epoch; the paper on IIM says 0.99."""
+    then_sgd_after_epoch: int | None = Field(default=None, ge=0)
+    """Adam up to this epoch, then SGD with ``momentum`` (the mask-aware paper: 10)."""
+
+
+class Published(Settings):
+    """What a paper reports of an experiment: a row of a table. Shares are percentages."""
+
+    row: str = Field(min_length=1)
+    """Where it stands: ``Table 4 of …``."""
+    data: str = Field(min_length=1)
+    split: Literal["val", "test"]
+    f1: Percentage | None = None
+    precision: Percentage | None = None
+    recall: Percentage | None = None
+    mae: Measure | None = None
+    rmse: Measure | None = None
+    """The papers of this field call it MSE."""
+    nae: Measure | None = None
+
+
+class Recipe(Settings):
+    """One experiment."""
+
+    name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
+    summary: str = ""
+    published: tuple[Published, ...] = ()
+    """What is to be reached, one entry for each row of a paper that the experiment stands in."""
+    method: str = "mask_aware"
+    model: dict[str, Any] = Field(default_factory=dict)
+    initialisation: str | None = None
+    """A safetensors file of a backbone or of a whole method, or a shipped model's name; ``none``: random weights."""
+    initialisation_note: str = ""
+    """Where it comes from and on what licence, for the model card."""
+    data: DataSettings = DataSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
+    batch: int = Field(default=8, ge=1)
+    epochs: int = Field(default=10, ge=1)
+    steps_per_epoch: int = Field(default=200, ge=1)
+    ema: float | None = Field(default=0.998, gt=0, lt=1)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 is autocast: twice as fast on dense convolutions, nothing gained on depthwise ones."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=1, ge=0, lt=2**40)
+    validate_every: int = Field(default=1, ge=1)
+    """Epochs between validations; the last epoch is always validated."""
+    checkpoint_seconds: float = Field(default=180.0, ge=0)
+    """A checkpoint is written when so many seconds have passed, and at each epoch's end."""
+    log_steps: int = Field(default=20, ge=1)
+    output: str = Field(default="runs/{name}", min_length=1)
+
+    @property
+    def total_steps(self) -> int:
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.output.replace("{name}", self.name))
+
+
+def recipe_path(name: str) -> Path:
+    """A recipe's file: a path, or the name of a shipped one.
+
+    Raises:
+        InputError: neither; the nearest shipped name is suggested.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = Path(str(resources.files("headcount") / "recipes"))
+    known = sorted(file.stem for file in shipped.glob("*.yaml"))
+    if name.removesuffix(".yaml") in known:
+        return shipped / f"{name.removesuffix('.yaml')}.yaml"
+    raise InputError(f'There is no recipe "{name}".{nearest(name, known)}')
+
+
+def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe with ``key=value`` overrides, dotted keys reaching inside (``optimiser.lr=1e-3``).
+
+    A recipe may say ``base: OTHER``, a shipped recipe or a file beside it, and then holds only what differs: its keys
+    take the place of the other's, those under ``data``, ``model`` and ``optimiser`` one by one. ``name``, ``summary``
+    and ``published`` are each recipe's own.
+
+    Raises:
+        InputError: no such recipe, no YAML, a key that is unknown or of the wrong type, by its name, or recipes that
+            start from each other.
+    """
+    path = recipe_path(name)
+    values = _read_values(path)
+    for override in overrides:
+        _override(values, override)
+    recipe = checked(Recipe, values, str(path))
+    from headcount.models.table import method_class  # torch: only once the recipe itself is sound
+
+    checked(method_class(recipe.method).settings_type, recipe.model, str(path), prefix="model.")
+    return recipe
+
+
+_OWN, _MERGED = ("name", "summary", "published"), ("data", "model", "optimiser")
+
+
+def _read_values(path: Path, *above: Path) -> dict[str, Any]:
+    """What a recipe's file says, put over what its base says; ``above`` are the recipes that start from it."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, OSError, ValueError, RecursionError, TypeError, AttributeError, LookupError) as error:
+        # Beside what is no YAML: a date that is none, a number of thousands of digits, lists in lists in lists.
+        said = [*str(error).splitlines(), type(error).__name__]
+        raise InputError(f'"{path}" is no YAML: {said[0]}.') from error
+    if not isinstance(values, dict):
+        raise InputError(f'"{path}" must hold "key: value" lines, but holds {type(values).__name__}.')
+    if "base" not in values:
+        return values
+    base = values.pop("base")
+    if not isinstance(base, str):
+        raise InputError(f'"{path}": "base" must name one recipe, but it is {base!r}.')
+    chain = (*above, path)
+    below = _base_path(base, path)
+    if below.resolve() in {one.resolve() for one in chain}:
+        names = " → ".join(one.stem for one in (*chain, below))
+        raise InputError(f'"{path}" starts from itself ({names}): take out one "base".')
+    merged = {key: value for key, value in _read_values(below, *chain).items() if key not in _OWN}
+    for key, value in values.items():
+        inside = merged.get(key)
+        if key in _MERGED and isinstance(inside, dict) and isinstance(value, dict):
+            merged[key] = {**inside, **value}
+        else:
+            merged[key] = value
+    return merged
+
+
+def _base_path(base: str, of: Path) -> Path:
+    for beside in (of.parent / base, of.parent / f"{base}.yaml"):
+        if beside.is_file():
+            return beside
+    try:
+        return recipe_path(base)
+    except InputError as error:
+        raise InputError(f'"{of}" starts from "{base}", but: {error}') from error
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise InputError(f'"{override}" changes nothing: write key=value, as in optimiser.lr=1e-3.')
+    *path, last = key.split(".")
+    place: Any = values
+    for part in path:
+        place = place.setdefault(part, {})
+        if not isinstance(place, dict):
+            raise InputError(f'"{key}" is no key: "{part}" has no keys below it.')
+    # Paths may hold what YAML would read otherwise, and 1e-3 is text to YAML 1.1: pydantic reads numbers from text.
+    try:
+        place[last] = yaml.safe_load(text) if (text and text[0] in "[{") or text in ("true", "false", "null") else text
+    except yaml.YAMLError as error:
+        raise InputError(f'"{override}": the value opens like a list or a table, but is none.') from error

@@ -1,0 +1,92 @@
+"""The page of findings: it holds every finding, draws what was found, and asks for nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from headcount.data.audit.accepted import judge
+from headcount.data.audit.findings import CODES, NOTES, Finding
+from headcount.data.audit.page import PICTURES_PER_CODE, draw_finding, write_page
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "a <b>.png"
+    Image.new("RGB", (800, 400), (10, 20, 30)).save(path)
+    return path
+
+
+def page_of(findings: list[Finding], folder: Path) -> str:
+    write_page(folder / "page.html", "set=x", judge(findings, {}, folder), folder)
+    return (folder / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_page_without_findings(tmp_path: Path) -> None:
+    assert "0 to look at" in page_of([], tmp_path)
+
+
+def test_every_code_and_finding_is_on_the_page(tmp_path: Path, image: Path) -> None:
+    findings = [Finding(code, str(image), f"message & <{code}>", points_xy=((5, 5),)) for code in CODES]
+    page = page_of(findings, tmp_path)
+    for finding in findings:
+        assert f"<br>message & <{finding.code}>" in unescape(page)
+    assert page.count("<img ") == len(CODES)
+    assert page.count(">note<") == len(NOTES)
+    assert "a &lt;b&gt;.png" in page
+    assert str(tmp_path) not in page
+
+
+def test_the_page_needs_nothing_else(tmp_path: Path, image: Path) -> None:
+    page = page_of([Finding("duplicate", str(image), "x", other=str(image))], tmp_path)
+    assert set(re.findall(r'(?:src|href)="(data:image/jpeg;base64,|#s\d+|.*?)[^"]*"', page)) <= {
+        "data:image/jpeg;base64,", "#s0",
+    }  # fmt: skip
+    assert "<script" not in page
+    assert "http" not in page
+    assert page.count("<img ") == 2
+
+
+def test_more_findings_than_pictures_are_lines(tmp_path: Path, image: Path) -> None:
+    findings = [Finding("point-outside", str(image), f"number {k};", points_xy=((5, 5),)) for k in range(600)]
+    page = page_of(findings, tmp_path)
+    assert page.count("<img ") == PICTURES_PER_CODE
+    assert f"{600 - PICTURES_PER_CODE} more, without pictures" in page
+    assert "number 523;" in page
+    assert "and 76 more" in page
+
+
+def test_what_has_no_picture_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    findings = [Finding("unreadable-image", str(tmp_path / "broken.jpg"), "damaged"), Finding("empty", "none", "empty")]
+    page = page_of(findings, tmp_path)
+    assert "<img " not in page
+    assert "damaged" in page
+
+
+def test_points_and_boxes_are_drawn_where_they_are(image: Path) -> None:
+    finding = Finding("point-outside", "", "", points_xy=((200, 100),), boxes_xyxy=((600, 200, 700, 300),))
+    picture = draw_finding(finding, str(image), 400)
+    assert picture is not None
+    assert picture.shape == (200, 400, 3)
+    changed = np.abs(picture.astype(int) - (10, 20, 30)).max(axis=2) > 60
+    rows, columns = np.nonzero(changed[:, :200])
+    assert (rows.mean(), columns.mean()) == pytest.approx((50, 100), abs=1)
+    rows, columns = np.nonzero(changed[:, 200:])
+    assert (rows.min(), rows.max(), columns.min() + 200, columns.max() + 200) == pytest.approx(
+        (100, 150, 300, 350), abs=2
+    )
+
+
+def test_a_margin_shows_what_lies_outside(image: Path) -> None:
+    picture = draw_finding(Finding("point-outside", "", "", points_xy=((-40, 100),)), str(image), 400)
+    assert picture is not None
+    assert picture.shape == (200, 400 + 2 * 32, 3)
+    far = draw_finding(Finding("point-outside", "", "", points_xy=((1e9, 100),)), str(image), 400)
+    assert far is not None
+    assert far.shape == (200, 600, 3)

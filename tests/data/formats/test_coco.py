@@ -1,0 +1,186 @@
+"""COCO's JSON: read as COCO means it, written so that pycocotools reads it, and refused by file and key."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from headcount.core.errors import InputError
+from headcount.core.scene import Scene
+from headcount.data.formats.coco import list_coco, write_coco
+from headcount.data.formats.raw import finish
+
+SIZE_WH = (64, 48)
+WRONG_REGION = {"size": [2, 2], "counts": [5]}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a.png", "b.png"):
+        Image.new("L", SIZE_WH).save(tmp_path / name)
+    return tmp_path
+
+
+def coco(**changed: Any) -> dict[str, Any]:
+    """Two images, three boxes of a head and one of a hat; keys may be replaced."""
+    box = {"image_id": 7, "category_id": 3, "bbox": [1, 2, 10, 20], "iscrowd": 0}
+    data = {
+        "images": [
+            {"id": 7, "file_name": "a.png", "width": 64, "height": 48},
+            {"id": 8, "file_name": "b.png", "width": 64, "height": 48},
+        ],
+        "categories": [{"id": 3, "name": "head"}, {"id": 4, "name": "hat"}],
+        "annotations": [{**box, "id": 1}, {**box, "id": 2, "iscrowd": 1}, {**box, "id": 3, "category_id": 4}],
+    }
+    return {**data, **changed}
+
+
+def one(**changed: Any) -> dict[str, Any]:
+    return coco(annotations=[{"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 2, 10, 20], **changed}])
+
+
+def test_heads_are_counted_and_crowds_and_other_categories_are_not(folder: Path) -> None:
+    (folder / "c.json").write_text(json.dumps(coco()))
+    first, second = list_coco(folder / "c.json").scenes
+    annotation = first.read()
+    assert annotation.boxes_xyxy is not None
+    assert (annotation.boxes_xyxy.tolist(), annotation.points_xy) == ([[1, 2, 11, 22]], None)
+    assert (annotation.ignored, annotation.stated_size_wh, annotation.where) == (2, (64, 48), ("annotations[0]",))
+    assert (first.name, finish(second).count) == ("a.png", 0)
+
+
+def test_a_box_may_reach_over_the_edge_and_a_drawn_point_may_not(folder: Path) -> None:
+    data = one(bbox=[60, 2, 10, 10])
+    data["categories"][0]["keypoints"] = ["head"]
+    data["annotations"].append({"image_id": 7, "category_id": 3, "keypoints": [1, 2, 2]})
+    data["annotations"].append({"image_id": 8, "category_id": 3, "keypoints": [65, 2, 2]})
+    (folder / "c.json").write_text(json.dumps(data))
+    first, second = list_coco(folder / "c.json").scenes
+    assert finish(first).points_xy.tolist() == [[64, 7], [1, 2]]
+    with pytest.raises(InputError, match=r"annotations\[2\]: the point \(65, 2\) lies outside"):
+        finish(second)
+
+
+def test_images_are_found_in_the_usual_folders(folder: Path) -> None:
+    for place in ("annotations", "images/val2017"):
+        (folder / place).mkdir(parents=True)
+    (folder / "a.png").rename(folder / "images/val2017/a.png")
+    (folder / "b.png").rename(folder / "images/val2017/b.png")
+    (folder / "annotations/instances_val2017.json").write_text(json.dumps(coco()))
+    listing = list_coco(folder)
+    assert [(raw.split, finish(raw).count) for raw in listing.scenes] == [("val", 1), ("val", 0)]
+
+
+def test_pycocotools_reads_what_is_written(folder: Path) -> None:
+    pycoco = pytest.importorskip("pycocotools.coco", reason="pycocotools is not installed")
+    from pycocotools import mask
+
+    region = np.zeros((48, 64), np.bool_)
+    region[3:20, 5:9] = True
+    scenes = [
+        Scene(folder / "a.png", np.array([[6.0, 12.0], [1.5, 2.5]]), np.array([[1.1, 2.2, 11.3, 22.4]]), region=region),
+        Scene(folder / "b.png"),
+    ]
+    write_coco(scenes, folder / "c.json")
+    read = pycoco.COCO(str(folder / "c.json"))
+    assert read.getImgIds() == [1, 2]
+    assert [category["name"] for category in read.loadCats(read.getCatIds())] == ["head"]
+    boxed, pointed = read.loadAnns(read.getAnnIds(imgIds=[1]))
+    assert np.allclose(boxed["bbox"], [1.1, 2.2, 10.2, 20.2])
+    assert (pointed["bbox"], pointed["keypoints"], pointed["num_keypoints"]) == ([1.5, 2.5, 0, 0], [1.5, 2.5, 2], 1)
+    assert read.getAnnIds(imgIds=[1], areaRng=[1, 1e5]) == [1]
+    run_lengths = read.loadImgs([1])[0]["region"]
+    assert (mask.decode(mask.frPyObjects(run_lengths, 48, 64)) == region).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ([], ["COCO file"]),
+        ({}, ['"images"']),
+        (coco(images=[3]), ["images[0]"]),
+        (coco(images=[{"id": True, "file_name": "a.png"}]), ["images[0].id"]),
+        (coco(images=[{"id": 7}]), ["images[0].file_name"]),
+        (coco(images=[{"id": 7, "file_name": "a.png"}, {"id": 7, "file_name": "b.png"}]), ["images[1].id", "7"]),
+        (coco(images=[{"id": 7, "file_name": "a.png"}, {"id": 8, "file_name": "./a.png"}]), ["images[1]", "a.png"]),
+        (coco(categories=[{"id": 3, "name": "hut"}, {"id": 4, "name": "hat"}]), ["categories", "hut, hat"]),
+        (coco(categories=[{"id": 3, "name": "head"}, {"id": 3, "name": "hat"}]), ["categories[1].id"]),
+        (coco(annotations=[one()["annotations"][0]] * 2), ["annotations[1].id", "annotations[0]"]),
+        (one(image_id=9), ["annotations[0].image_id", "9"]),
+        (one(category_id=5), ["annotations[0].category_id", "5"]),
+        (one(bbox=[1, 2, 10]), ["annotations[0].bbox", "[x, y, width, height]"]),
+        (one(bbox=[1, 2, -10, 20]), ["annotations[0].bbox", "negative"]),
+        (one(bbox=[1, 2, float("nan"), 20]), ["annotations[0].bbox", "width must be a number"]),
+        (one(bbox=[1e308, 2, 1e308, 20]), ["annotations[0].bbox", "no image"]),
+        (one(bbox=[True, 2, 10, 20]), ["annotations[0].bbox", "True"]),
+        (one(bbox=["1", 2, 10, 20]), ["annotations[0].bbox", "'1'"]),
+        (one(corners=[1, 2, 11, 23]), ["annotations[0]", "two boxes"]),
+        (one(provenance="pseud"), ["annotations[0]", 'Did you mean "pseudo"']),
+        (coco(images=[{"id": 7, "file_name": "a.png", "region": WRONG_REGION}]), ["images[0].region", "2×2"]),
+        (coco(images=[{"id": 7, "file_name": "a.png", "region": "x"}]), ["images[0].region", "counts"]),
+    ],
+)  # fmt: skip
+def test_an_error_names_the_file_and_the_key(folder: Path, data: Any, words: list[str]) -> None:
+    (folder / "c.json").write_text(json.dumps(data))
+    with pytest.raises(InputError) as caught:
+        list_coco(folder / "c.json")
+    for word in ["c.json", *words]:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"images": ' + "9" * 5000 + "}"])
+def test_what_is_no_json_is_refused(folder: Path, text: str) -> None:
+    (folder / "c.json").write_text(text)
+    with pytest.raises(InputError, match=r"c\.json"):
+        list_coco(folder / "c.json")
+
+
+def test_a_path_that_is_none_is_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="no COCO file"):
+        list_coco(folder / "none.json")
+    with pytest.raises(InputError, match=r"annotations/train\.json"):
+        list_coco(folder)
+    for name in ("a.json", "b.json"):
+        (folder / name).write_text(json.dumps(coco()))
+    with pytest.raises(InputError, match=r'"a\.json" and "b\.json".*name one'):
+        list_coco(folder)
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["id", "bbox", "size", "counts", "name"]), inner, max_size=3),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(value=junk, data=st.data())
+def test_whatever_stands_there_it_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, value: Any, data: Any
+) -> None:
+    mutated = copy.deepcopy(one(keypoints=[1, 2, 2], corners=[1, 2, 11, 22]))
+    mutated["categories"][0]["keypoints"] = ["head"]
+    target: Any = mutated
+    while True:
+        key = data.draw(st.sampled_from(list(target) if isinstance(target, dict) else range(len(target))))
+        if not isinstance(target[key], dict | list) or not target[key] or data.draw(st.booleans()):
+            break
+        target = target[key]
+    target[key] = value
+    file = tmp_path_factory.getbasetemp() / "fuzz.json"
+    file.write_text(json.dumps(mutated), encoding="utf-8")
+    said = "fuzz.json"
+    try:
+        for raw in list_coco(file).scenes:
+            raw.read()
+    except InputError as error:
+        said = str(error)
+    assert "fuzz.json" in said

@@ -1,0 +1,130 @@
+"""CVAT's XML for images: which shapes are heads, and what is refused by file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from headcount.core.errors import InputError
+from headcount.data.formats.cvat import list_cvat
+from headcount.data.formats.raw import UnreadableAnnotationError, finish
+
+BOX = '<box label="head" source="manual" occluded="0" xtl="1" ytl="2" xbr="11" ybr="22"/>'
+
+
+def xml(shapes: str = BOX, *, image: str = 'id="0" name="a.png" width="64" height="48"', meta: str = "") -> str:
+    head = '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n'
+    return f"{head}{meta}<image {image}>\n{shapes}\n</image>\n</annotations>\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    Image.new("L", (64, 48)).save(tmp_path / "a.png")
+    return tmp_path
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "annotations.xml").write_text(text, encoding="utf-8")
+    return folder / "annotations.xml"
+
+
+def test_shapes_become_boxes_and_points(folder: Path) -> None:
+    shapes = (
+        BOX
+        + '<box label="head" source="auto" xtl="20" ytl="10" xbr="40" ybr="20" rotation="90"/>'
+        + '<polygon label="head" points="1,1;5,2;3,9"/><ellipse label="head" cx="30" cy="30" rx="4" ry="3"/>'
+        + '<points label="head" points="50,40;51.5,41"/><box label="hat" xtl="0" ytl="0" xbr="1" ybr="1"/>'
+        + '<tag label="image"><attribute name="weather">rain</attribute></tag>'
+    )
+    meta = (
+        "<meta><task><labels><label><name>head</name></label><label><name>hat</name></label></labels></task></meta>\n"
+    )
+    (raw,) = list_cvat(write(folder, xml(shapes, meta=meta))).scenes
+    annotation, scene = raw.read(), finish(raw)
+    assert scene.boxes_xyxy is not None
+    expected = [[1, 2, 11, 22], [25, 5, 35, 25], [1, 1, 5, 9], [26, 27, 34, 33]]
+    assert np.allclose(scene.boxes_xyxy, expected)
+    assert scene.points_xy[-2:].tolist() == [[50, 40], [51.5, 41]]
+    assert scene.box_provenance == ("annotated", "pseudo", "annotated", "annotated")
+    assert (annotation.ignored, annotation.stated_size_wh, annotation.where[0]) == (1, (64, 48), "line 5")
+    assert dict(scene.attributes) == {"weather": "rain"}
+
+
+def test_a_point_and_a_box_of_one_group_are_one_head(folder: Path) -> None:
+    shapes = BOX.replace("<box", '<box group_id="3"') + '<points label="head" group_id="3" points="2,3"/>'
+    (raw,) = list_cvat(write(folder, xml(shapes)).parent).scenes
+    assert finish(raw).points_xy.tolist() == [[2, 3]]
+
+
+def test_images_are_found_where_cvat_exports_them(folder: Path) -> None:
+    for subset in ("train", "Validation"):
+        (folder / "images" / subset).mkdir(parents=True)
+        Image.new("L", (64, 48)).save(folder / "images" / subset / "b.png")
+    image = '<image id="{}" name="b.png" subset="{}" width="64" height="48"/>'
+    write(folder, f"<annotations>{image.format(1, 'train')}{image.format(2, 'Validation')}</annotations>")
+    listing = list_cvat(folder)
+    assert [(raw.name, raw.split, finish(raw).count) for raw in listing.scenes] == [
+        ("train/b.png", "train", 0), ("val/b.png", "val", 0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["empty"]),
+        ("<annotations>\n<image", ["line 2", "no valid XML"]),
+        ("<annotation/>", ["line 1", "<annotations> was expected"]),
+        ('<!DOCTYPE a [<!ENTITY b "c">]>\n<annotations/>', ["line 1", "refuses"]),
+        ("<a>" * 2000, ["nested too deeply"]),
+        ('<annotations>\n<track id="0"/></annotations>', ["line 2", "CVAT for images 1.1"]),
+        (xml(image='id="0"'), ["line 3", "no name"]),
+        (xml().replace("</image>", '</image><image id="0" name="b.png"/>'), ["line 5", 'the id "0"', "line 3"]),
+        (xml().replace("</image>", '</image><image id="1" name="./a.png"/>'), ["line 5", "line 3 already"]),
+        (xml(BOX.replace("xbr", "xbl")), ["line 4", "xbr must be a number, got None"]),
+        (xml(BOX.replace('"11"', '"nan"')), ["line 4", "'nan'"]),
+        (xml(BOX.replace('"11"', '"1e308"')), ["line 4", "no image"]),
+        (xml(BOX.replace('"11"', '"0"')), ["line 4", "smaller"]),
+        (xml('<points label="head" points="1;2"/>'), ["line 4", "'1'"]),
+        (xml('<polyline label="head" points="1,2;2,3"/>' + BOX), ["line 4", "'polyline'"]),
+        (xml("<box/>"), ["line 4", "no label"]),
+        (xml(BOX.replace("head", "hut") + BOX.replace("head", "hat")), ["hat, hut"]),
+    ],
+)
+def test_an_error_names_the_file_and_the_line(folder: Path, text: str, words: list[str]) -> None:
+    write(folder, text)
+    with pytest.raises(UnreadableAnnotationError) as caught:
+        list_cvat(folder)
+    for word in ["annotations.xml", *words]:
+        assert word in str(caught.value)
+
+
+def test_a_missing_file_is_named(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"no CVAT file.*annotations\.xml"):
+        list_cvat(folder)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_whatever_stands_there_it_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    shapes = BOX + '<points label="head" group_id="3" points="2,3"/><ellipse label="head" cx="3" cy="3" rx="4" ry="3"/>'
+    text = xml(shapes)
+    start = data.draw(st.integers(0, len(text)))
+    stop = data.draw(st.integers(start, min(len(text), start + 12)))
+    piece = st.text(st.sampled_from('<>/="&;,.-e019 \n'), max_size=6) | st.text(max_size=4)
+    mutated = text[:start] + data.draw(piece) + text[stop:]
+    file = tmp_path_factory.getbasetemp() / "fuzz.xml"
+    file.write_bytes(mutated.encode("utf-8", "surrogatepass"))
+    said = "fuzz.xml"
+    try:
+        for raw in list_cvat(file).scenes:
+            raw.read()
+    except InputError as error:
+        said = str(error)
+    assert "fuzz.xml" in said

@@ -1,0 +1,136 @@
+"""LabelMe's files: which shapes are heads, which are refused, and by file and key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from headcount.core.errors import InputError
+from headcount.data.formats.labelme import list_labelme, read_annotation
+from headcount.data.formats.raw import finish
+
+
+def shape(**changed: Any) -> dict[str, Any]:
+    plain = {"label": "head", "points": [[9, 20], [1, 2.5]], "group_id": None, "shape_type": "rectangle", "flags": {}}
+    return {**plain, **changed}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    Image.new("L", (64, 48)).save(tmp_path / "a.png")
+    return tmp_path
+
+
+def write(folder: Path, shapes: Any, **more: Any) -> Path:
+    file = folder / "a.json"
+    data = {"version": "5.5.0", "shapes": shapes, "imagePath": "a.png", "imageWidth": 64, "imageHeight": 48}
+    file.write_text(json.dumps({**data, **more}))
+    return file
+
+
+def test_shapes_become_boxes_and_points(folder: Path) -> None:
+    shapes = [
+        shape(),
+        shape(shape_type="polygon", points=[[10, 10], [20, 12], [15, 30]], flags={"pseudo": True}),
+        shape(shape_type="circle", points=[[30, 30], [33, 34]]),
+        shape(shape_type="point", points=[[40, 41]]),
+        shape(label="ignore", shape_type="linestrip"),
+    ]
+    scene = finish(list_labelme(write(folder, shapes).parent).scenes[0])
+    assert scene.boxes_xyxy is not None
+    assert scene.boxes_xyxy.tolist() == [[1, 2.5, 9, 20], [10, 10, 20, 30], [25, 25, 35, 35]]
+    assert scene.box_provenance == ("annotated", "pseudo", "annotated")
+    assert scene.points_xy.tolist() == [[5, 11.25], [15, 20], [30, 30], [40, 41]]
+    assert read_annotation(folder / "a.json").ignored == 1
+
+
+def test_a_point_and_a_box_of_one_group_are_one_head(folder: Path) -> None:
+    write(folder, [shape(group_id=1), shape(group_id=1, shape_type="point", points=[[2, 3]])])
+    annotation = read_annotation(folder / "a.json")
+    assert annotation.heads_xy.tolist() == [[2, 3]]
+    assert annotation.boxes_xyxy is not None
+    assert annotation.boxes_xyxy.tolist() == [[1, 2.5, 9, 20]]
+
+
+def test_images_without_a_file_and_files_of_others_are_told(folder: Path) -> None:
+    write(folder, [])
+    Image.new("L", (4, 4)).save(folder / "b.png")
+    (folder / "settings.json").write_text("{}")
+    listing = list_labelme(folder)
+    assert [(raw.name, raw.annotation is None) for raw in listing.scenes] == [("a", False), ("b.png", True)]
+    assert [(remark.code, remark.path.name) for remark in listing.remarks] == [("stray-file", "settings.json")]
+
+
+def test_a_folder_of_nothing_or_of_two_files_for_one_image_is_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no \.json file"):
+        list_labelme(folder)
+    write(folder, []).rename(folder / "b.json")
+    write(folder, [])
+    with pytest.raises(InputError, match="are of one image"):
+        list_labelme(folder)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "words"),
+    [
+        (3, ['list "shapes"']),
+        ([3], ["shapes[0]", "label"]),
+        ([shape(label="person")], ["shapes[0]", "'person'", '"head"']),
+        ([shape(shape_type="rectangel")], ["shapes[0].shape_type", 'Did you mean "rectangle"']),
+        ([shape(shape_type=[])], ["shapes[0].shape_type", "Known: rectangle"]),
+        ([shape(shape_type="line")], ["shapes[0].shape_type", "'line'"]),
+        ([shape(points=[[1, 2]])], ["shapes[0].points", "2 points"]),
+        ([shape(), shape(points=[[1, 2], [3]])], ["shapes[1].points[1]", "[x, y]"]),
+        ([shape(points=[[1, 2], [3, float("inf")]])], ["shapes[0].points[1]", "y must be a number"]),
+        ([shape(points=[[1, 2], [3, 1e308]])], ["shapes[0].points[1]", "no image"]),
+        ([shape(points=[[1, 2], [3, True]])], ["shapes[0].points[1]", "True"]),
+        ([shape(points=[[1, 2], [3, "4"]])], ["shapes[0].points[1]", "'4'"]),
+        ([shape(shape_type="point", points=[[-1, 2]])], ["shapes[0]", "outside"]),
+    ],
+)
+def test_an_error_names_the_file_and_the_key(folder: Path, shapes: Any, words: list[str]) -> None:
+    write(folder, shapes)
+    with pytest.raises(InputError) as caught:
+        finish(list_labelme(folder).scenes[0])
+    for word in ["a.json", *words]:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, '{"shapes": []}'])
+def test_a_broken_file_is_listed_and_refused_when_it_is_read(folder: Path, text: str) -> None:
+    (folder / "a.json").write_text(text)
+    (raw,) = list_labelme(folder).scenes
+    with pytest.raises(InputError, match=r"a\.json"):
+        finish(raw)
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    changed=st.dictionaries(st.sampled_from([*shape(), "points", "shape_type"]), junk, max_size=3),
+    more=st.none() | junk,
+)
+def test_whatever_stands_there_it_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, changed: dict[str, Any], more: Any
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "fuzz-labelme"
+    folder.mkdir(exist_ok=True)
+    write(folder, [shape(**changed)], **({} if more is None else {"imagePath": more, "attributes": more}))
+    said = "a.json"
+    try:
+        for raw in list_labelme(folder).scenes:
+            raw.read()
+    except InputError as error:
+        said = str(error)
+    assert "a.json" in said

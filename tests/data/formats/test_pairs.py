@@ -1,0 +1,51 @@
+"""Pairing by names: order, suffixes in any case, and what has no partner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headcount.data.formats.pairs import files_by_name, images_by_name, pair, strays
+from headcount.data.formats.raw import RawAnnotation
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a10.jpg", "a9.JPG", ".a8.jpg", "a9_ann.mat", "b_ann.mat", "c.mat", "note.txt"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
+    assert files_by_name(tmp_path, [".jpg"]) == files_by_name(tmp_path / "none", [".jpg"]) == {}
+    assert pair({}, {}, read) == []
+    assert strays(tmp_path, [], "*.jpg") == []
+
+
+def test_numbers_are_in_order_and_endings_cut_off(folder: Path) -> None:
+    assert list(images_by_name(folder)) == ["a9", "a10"]
+    assert list(files_by_name(folder, [".mat"], ending="_ann")) == ["a9", "b"]
+    assert [remark.path.name for remark in strays(folder, images_by_name(folder).values(), "")] == [
+        "a9_ann.mat", "b_ann.mat", "c.mat",
+    ]  # fmt: skip
+
+
+def read(path: Path, attributes: dict[str, str] | None = None) -> RawAnnotation:
+    return RawAnnotation(points_xy=np.zeros((len(path.stem), 2)), attributes=attributes or {})
+
+
+def test_every_file_is_in_one_scene(folder: Path) -> None:
+    truths = files_by_name(folder, [".mat"], ending="_ann")
+    said = {"b": {"weather": "rain"}}
+    scenes = pair(images_by_name(folder), truths, read, split="val", group=lambda name: name[0], attributes=said)
+    assert [(scene.name, scene.split, scene.group) for scene in scenes] == [
+        ("val/a9", "val", "a"), ("val/a10", "val", "a"), ("val/b", "val", "b"),
+    ]  # fmt: skip
+    assert [(scene.image is None, scene.annotation is None) for scene in scenes] == [
+        (False, False), (False, True), (True, False),
+    ]  # fmt: skip
+    assert [len(scene.read().heads_xy) for scene in scenes] == [6, 0, 5]
+    assert scenes[2].read().attributes == {"weather": "rain"}
+    assert pair({"x": folder}, {}, read)[0].name == "x"

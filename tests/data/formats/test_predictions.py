@@ -1,0 +1,191 @@
+"""Predictions are written as they come, whole or not at all, and read back."""
+
+from __future__ import annotations
+
+import csv
+import json
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headcount.core.errors import InputError
+from headcount.core.prediction import PointsKind, Prediction
+from headcount.data.formats.nwpu import read_nwpu_predictions
+from headcount.data.formats.predictions import CSV_COLUMNS, PredictionFile, read_predictions
+
+SUFFIXES = (".json", ".jsonl", ".csv")
+
+
+def some(number: int) -> Prediction:
+    return Prediction(
+        count=number + 0.25, size_wh=(64, 48), points_xy=np.full((number, 2), 3.5), points_kind="peaks",
+        source=f'a "{number}", ü.jpg', model="m", runtime="openvino cpu f32",
+        warnings=("small", "odd") if number == 2 else (), interval=(1.0, 9.0) if number == 1 else None,
+    )  # fmt: skip
+
+
+def write(path: Path, number: int, **options: bool) -> None:
+    with PredictionFile(path, **options) as file:
+        for k in range(number):
+            file.add(some(k))
+
+
+@pytest.mark.parametrize("number", [0, 1, 3])
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_round_trip(tmp_path: Path, suffix: str, number: int) -> None:
+    path = tmp_path / f"out{suffix}"
+    write(path, number)
+    assert [p.to_dict() for p in read_predictions(path)] == [some(k).to_dict() for k in range(number)]
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_json_is_a_list_and_jsonl_one_a_line(tmp_path: Path) -> None:
+    write(tmp_path / "out.json", 2)
+    write(tmp_path / "out.jsonl", 2)
+    assert [one["count"] for one in json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))] == [0.25, 1.25]
+    assert len((tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_csv(tmp_path: Path) -> None:
+    write(tmp_path / "out.csv", 3)
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == list(CSV_COLUMNS)
+    assert rows[2] == ['a "1", ü.jpg', "1.25", "1.0", "9.0", "1", "peaks", "64", "48", "m", "openvino cpu f32", ""]
+    assert rows[3][-1] == "small; odd"
+    assert len(rows) == 4
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_one_prediction_saved_by_itself(tmp_path: Path, suffix: str) -> None:
+    some(2).save(tmp_path / f"one{suffix}")
+    text = (tmp_path / f"one{suffix}").read_text(encoding="utf-8")
+    if suffix == ".csv":
+        assert len(text.splitlines()) == 2
+    else:
+        assert [p.to_dict() for p in read_predictions(tmp_path / f"one{suffix}")] == [some(2).to_dict()]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_nothing_is_overwritten_unasked(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"out{suffix}"
+    path.write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="--force"):
+        PredictionFile(path)
+    assert path.read_text(encoding="utf-8") == "mine"
+    write(path, 1, overwrite=True)
+    assert "ü" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("written", [0, 2])
+def test_an_interruption_leaves_a_valid_file_or_none(tmp_path: Path, suffix: str, written: int) -> None:
+    path = tmp_path / f"out{suffix}"
+
+    def interrupted() -> None:
+        with PredictionFile(path) as file:
+            for k in range(written):
+                file.add(some(k))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [entry.name for entry in tmp_path.iterdir()] == ([path.name] if written else [])
+    if written and suffix != ".csv":
+        assert len(list(read_predictions(path))) == 2
+
+
+@contextmanager
+def full_disk(size: int) -> Iterator[None]:
+    """No file can grow beyond so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_a_full_disk_leaves_what_was_added_before(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"out{suffix}"
+    row = len(json.dumps(some(1).to_dict(), ensure_ascii=False).encode())
+    with full_disk(2 * row + 40), pytest.raises(InputError, match=rf"out{suffix}\" cannot be written"):
+        write(path, 9)
+    assert [one.count for one in read_predictions(path)] == [0.25, 1.25]
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_what_a_link_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
+    write(tmp_path / "link.json", 1)
+    assert (tmp_path / "link.json").is_symlink()
+    assert len(list(read_predictions(tmp_path / "real.json"))) == 1
+
+
+def test_rows_are_on_disk_before_the_end(tmp_path: Path) -> None:
+    with PredictionFile(tmp_path / "out.jsonl") as file:
+        file.add(some(1))
+        (partial,) = tmp_path.iterdir()
+        assert json.loads(partial.read_text(encoding="utf-8"))["count"] == 1.25
+
+
+@pytest.mark.parametrize("name", ["out.xml", "out", "nowhere/out.csv", "folder.json", f"{'x' * 300}.json"])
+def test_places_that_cannot_be_written_are_named_at_once(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(InputError, match=Path(name).name):
+        PredictionFile(tmp_path / name)
+
+
+def test_names_that_are_no_unicode(tmp_path: Path) -> None:
+    name = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
+    for suffix in SUFFIXES:
+        with PredictionFile(tmp_path / f"out{suffix}") as file:
+            file.add(Prediction(1.0, (8, 8), source=name))
+        if suffix != ".csv":
+            assert next(read_predictions(tmp_path / f"out{suffix}")).source == name
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.csv", "", "neither"),
+        ("a.json", "{", "no JSON"),
+        ("a.json", "[" * 100_000, "no JSON"),
+        ("a.jsonl", "9" * 5000, "line 1.*no JSON"),
+        ("a.json", "[3]", "prediction 1"),
+        ("a.json", '[{"count": 1}]', "size_wh"),
+        ("a.jsonl", '{"count": 1, "size_wh": [1, 1]}\n\n{', "line 3"),
+    ],
+)
+def test_files_that_are_no_predictions(tmp_path: Path, name: str, text: str, words: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=words):
+        list(read_predictions(tmp_path / name))
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no file"):
+        next(read_predictions(tmp_path / "a.json"))
+
+
+def test_nwpu_lines(tmp_path: Path) -> None:
+    def found(source: str, kind: PointsKind = "heads") -> Prediction:
+        return Prediction(2, (64, 48), np.array([[3.9, 0.0], [64.0, 8.5]]), kind, source=source)
+
+    path = tmp_path / "out.txt"
+    with PredictionFile(path) as file:
+        file.add(found("test/0012.jpg"))
+        file.add(Prediction(0, (64, 48), points_kind="heads", source="3.png"))
+        for wrong in (found("hall.jpg"), found("5.jpg", "none")):
+            with pytest.raises(InputError):
+                file.add(wrong)
+    assert path.read_text(encoding="utf-8") == "12 2 3 0 63 8\n3 0\n"
+    assert {image: len(points) for image, points in read_nwpu_predictions(path).items()} == {12: 2, 3: 0}

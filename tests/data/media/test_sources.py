@@ -1,0 +1,216 @@
+"""What a user names becomes images, in order, or one sentence."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from headcount.core.errors import InputError
+from headcount.data.media.sources import SourceFile, expand_source, expected_items, read_items
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("10.jpg", "2.jpg", "B.PNG", "a1.png", ".hidden.jpg", "inner/3.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(path)
+    (tmp_path / "notes.md").write_text("no image", encoding="utf-8")
+    (tmp_path / "broken.jpg").touch()
+    return tmp_path
+
+
+def write_video(path: Path, *, frames: int = 30, rate: float = 10, size_wh: tuple[int, int] = (96, 64)) -> Path:
+    """A video whose frame number n is as bright as 8 n."""
+    code = cv2.VideoWriter_fourcc(*("MJPG" if path.suffix == ".avi" else "mp4v"))
+    writer = cv2.VideoWriter(str(path), code, rate, size_wh)
+    assert writer.isOpened()
+    for number in range(frames):
+        writer.write(np.full((size_wh[1], size_wh[0], 3), 8 * number, np.uint8))
+    writer.release()
+    return path
+
+
+def names(argument: object, root: Path) -> list[str]:
+    found = expand_source(str(argument))
+    return [str(f.path.relative_to(root)) if isinstance(f, SourceFile) else "?" for f in found]
+
+
+def test_a_folder_gives_its_images_in_natural_order(folder: Path) -> None:
+    assert names(folder, folder) == ["2.jpg", "10.jpg", "a1.png", "B.PNG", "broken.jpg"]
+
+
+def test_patterns(folder: Path) -> None:
+    assert names(folder / "*.jpg", folder) == ["2.jpg", "10.jpg", "broken.jpg"]
+    assert names(folder / "**" / "[0-9]*.jpg", folder) == ["2.jpg", "10.jpg", "inner/3.jpg"]
+    assert names(folder / "*", folder) == ["2.jpg", "10.jpg", "a1.png", "B.PNG", "broken.jpg"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_a_file(folder: Path) -> None:
+    (folder / "10.jpg").rename(folder / "a[1].jpg")
+    assert names(folder / "a[1].jpg", folder) == ["a[1].jpg"]
+
+
+def test_lists(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    Image.new("RGB", (8, 8)).save(elsewhere / "here.png")
+    monkeypatch.chdir(elsewhere)
+    text = "\ufeff# a comment\n\n10.jpg\n  inner/3.jpg  \r\nno.jpg\nhere.png\n" + str(folder / "2.jpg")
+    (folder / "list.txt").write_text(text, encoding="utf-8")
+    found = expand_source(str(folder / "list.txt"))
+    paths = [file.path for file in found if isinstance(file, SourceFile)]
+    assert paths == [folder / "10.jpg", folder / "inner/3.jpg", Path("here.png"), folder / "2.jpg"]
+    (problem,) = [file for file in found if isinstance(file, InputError)]
+    assert "line 5" in str(problem)
+    assert "no.jpg" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("empty", "holds no image"),
+        ("other.txt", "lists in lists are not read"),
+        ("gone.jpg", "leads nowhere"),
+        ("x" * 5000, "File name too long"),
+        ("a\0b.jpg", "no path"),
+        ("missing.jpg", 'There is no image "missing.jpg", beside the list or here'),
+    ],
+)
+def test_a_line_that_fails_says_why(folder: Path, line: str, words: str) -> None:
+    (folder / "empty").mkdir()
+    (folder / "other.txt").touch()
+    (folder / "gone.jpg").symlink_to("nowhere.jpg")
+    (folder / "list.txt").write_text(f"10.jpg\n{line}\n", encoding="utf-8")
+    good, problem = expand_source(str(folder / "list.txt"))
+    assert isinstance(good, SourceFile)
+    assert words in str(problem)
+    assert "line 2" in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"), [("", "no path"), ("x" * 5000, "File name too long"), ("*" + "x" * 5000, "too long")]
+)
+def test_what_is_no_path(argument: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        expand_source(argument)
+
+
+@pytest.mark.parametrize("target", ["nowhere.jpg", "link.jpg"])
+def test_links_that_lead_nowhere(tmp_path: Path, target: str) -> None:
+    (tmp_path / "link.jpg").symlink_to(tmp_path / target)
+    with pytest.raises(InputError, match="is a link that leads nowhere"):
+        expand_source(str(tmp_path / "link.jpg"))
+
+
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    with pytest.raises(InputError, match="no regular file"):
+        expand_source(str(tmp_path / "pipe.mp4"))
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("missing.jpg", "no file or folder"),
+        ("empty", "holds no image"),
+        ("*.webp", "meets no image"),
+        ("empty.txt", "names nothing"),
+        ("binary.txt", "cannot be read as UTF-8"),
+    ],
+)
+def test_what_leads_nowhere_is_named(tmp_path: Path, argument: str, words: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.txt").write_text("# nothing\n\n", encoding="utf-8")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x80\x81")
+    with pytest.raises(InputError, match=words) as caught:
+        expand_source(str(tmp_path / argument))
+    assert argument in str(caught.value)
+
+
+def test_an_image_is_not_opened_yet(folder: Path) -> None:
+    (item,) = read_items(SourceFile(folder / "broken.jpg"))
+    assert item.scene is not None
+    assert item.name == item.scene.source == str(folder / "broken.jpg")
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
+@pytest.mark.parametrize(
+    ("every_s", "seconds"), [(1.0, ["0.0", "1.0", "2.0"]), (0.8, ["0.0", "0.8", "1.6", "2.4"]), (100.0, ["0.0"])]
+)
+def test_frames_of_a_video(tmp_path: Path, suffix: str, every_s: float, seconds: list[str]) -> None:
+    (file,) = expand_source(str(write_video(tmp_path / f"v{suffix}")))
+    assert isinstance(file, SourceFile)
+    assert file.kind == "video"
+    assert expected_items(file, every_s=every_s) == len(seconds)
+    items = list(read_items(file, every_s=every_s))
+    assert [item.name for item in items] == [f"{file.path}@{second}s" for second in seconds]
+    for item, second in zip(items, seconds, strict=True):
+        assert item.scene is not None
+        pixels = item.scene.pixels()
+        assert pixels.shape == (64, 96, 3)
+        assert abs(float(pixels.mean()) - 80 * float(second)) < 8
+
+
+def test_every_frame_of_a_video_has_its_own_name(tmp_path: Path) -> None:
+    items = list(read_items(SourceFile(write_video(tmp_path / "v.mp4", rate=30), "video"), every_s=0.001))
+    assert len({item.name for item in items}) == len(items) == 30
+
+
+def test_a_turned_video_comes_upright(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.mp4")
+    content = path.read_bytes()
+    at = content.rindex(b"tkhd") + 4 + 40  # the display matrix of a version 0 track header
+    quarter_turn = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
+    path.write_bytes(content[:at] + quarter_turn + content[at + 36 :])
+    item = next(read_items(SourceFile(path, "video")))
+    assert item.scene is not None
+    assert item.scene.pixels().shape == (96, 64, 3)
+
+
+@pytest.mark.parametrize(("name", "content"), [("zero.mp4", b""), ("text.mp4", b"hello" * 99), ("text.avi", b"RIFF")])
+def test_no_video(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    (item,) = read_items(SourceFile(tmp_path / name, "video"))
+    assert item.scene is None
+    assert name in str(item.problem)
+    assert expected_items(SourceFile(tmp_path / name, "video")) == 1
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mkv"])
+def test_a_video_cut_short_counts_as_far_as_it_goes(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"v{suffix}"
+    code = cv2.VideoWriter_fourcc(*("MJPG" if suffix == ".avi" else "mp4v"))
+    writer = cv2.VideoWriter(str(path), code, 10, (96, 64))
+    for number in range(60):
+        writer.write(np.random.default_rng(number).integers(0, 256, (64, 96, 3), dtype=np.uint8))
+    writer.release()
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    items = list(read_items(SourceFile(path, "video")))
+    assert 2 <= sum(item.scene is not None for item in items) < 6
+    assert items[-1].scene is None
+    assert items[-1].problem is None
+    assert "cut short" in items[-1].remark
+
+
+def test_a_video_cut_before_its_index_is_a_problem(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.mp4")
+    path.write_bytes(path.read_bytes()[:300])
+    (item,) = read_items(SourceFile(path, "video"))
+    assert "no video that can be read" in str(item.problem)
+
+
+def test_large_frames_are_refused(tmp_path: Path) -> None:
+    (item,) = read_items(SourceFile(write_video(tmp_path / "v.mp4"), "video"), max_pixels=100)
+    assert "over the limit of 100" in str(item.problem)
+
+
+def test_a_pattern_through_thousands_of_folders_is_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"too many folders|no image|too long"):
+        expand_source(str(folder / ("*" + "/a" * 3000)))

@@ -1,0 +1,198 @@
+"""Frames out of videos: the same pixels in whichever order they are asked for, and little held meanwhile."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from headcount.core.errors import InputError, MissingFileError
+from headcount.core.image import RgbImage
+from headcount.core.scene import Scene
+from headcount.data.augment.spatial import Window, crop
+from headcount.data.media import video as module
+from headcount.data.media.video import Video, is_video_name
+
+BITS, BLOCK_PX = 6, 16
+SIZE_WH = (BITS * BLOCK_PX, 48)
+FRAMES = 40
+
+
+def picture(number: int) -> RgbImage:
+    """A frame that says its number: a block for each bit, under a strip of its own colour."""
+    image = np.zeros((SIZE_WH[1], SIZE_WH[0], 3), np.uint8)
+    for bit in range(BITS):
+        image[16:, bit * BLOCK_PX : (bit + 1) * BLOCK_PX] = 230 if number >> bit & 1 else 20
+    image[:16] = (200, 30, 30)
+    return image
+
+
+def said(image: RgbImage) -> int:
+    """The number that a frame says."""
+    centres = image[32, BLOCK_PX // 2 :: BLOCK_PX, 0]
+    return sum(1 << bit for bit, value in enumerate(centres) if value > 128)
+
+
+def write_video(path: Path, frames: int = FRAMES) -> Path:
+    codec = {".avi": "MJPG", ".webm": "VP80"}.get(path.suffix, "mp4v")
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 10, SIZE_WH)
+    assert writer.isOpened()
+    for number in range(frames):
+        writer.write(np.ascontiguousarray(picture(number)[:, :, ::-1]))
+    writer.release()
+    return path
+
+
+def write_h264(path: Path, frames: int = FRAMES) -> Path:
+    """Frames that refer to later ones, keyed rarely: where seeking goes wrong most."""
+    av = pytest.importorskip("av", reason="H.264 is written with PyAV (video extra)")
+    with av.open(str(path), "w") as file:
+        try:
+            stream = file.add_stream("libx264", rate=10, options={"bf": "3", "g": "17", "crf": "12"})
+        except ValueError:
+            pytest.skip("this PyAV writes no H.264")
+        stream.width, stream.height, stream.pix_fmt = *SIZE_WH, "yuv420p"
+        for number in range(frames):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture(number), format="rgb24")))
+        file.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(params=["a.mp4", "a.avi", "a.webm", "h264.mp4"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return (write_h264 if request.param.startswith("h264") else write_video)(tmp_path / request.param)
+
+
+def test_a_frame_is_the_same_read_forward_backward_and_anywhere(path: Path) -> None:
+    video = Video(path)
+    forward = [video.read(number) for number in range(FRAMES)]
+    assert [said(image) for image in forward] == list(range(FRAMES))
+    assert forward[0].shape == (*SIZE_WH[::-1], 3)
+    assert forward[0][8, 8, 0] > 150 > 100 > forward[0][8, 8, 2]  # red is first
+    anywhere = np.random.default_rng(5).integers(0, FRAMES, 25).tolist()
+    for number in [*range(FRAMES - 1, -1, -4), *anywhere, 7, 7, 8, 7]:
+        np.testing.assert_array_equal(video.read(number), forward[number])
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_video(tmp_path_factory.mktemp("video") / "a.mp4")
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.lists(st.integers(0, FRAMES - 1), max_size=8))
+def test_any_order_gives_the_frames_asked_for(shared: Path, order: list[int]) -> None:
+    assert [said(Video(shared).read(number)) for number in order] == order
+
+
+def test_threads_get_their_own_frames(path: Path) -> None:
+    order = np.random.default_rng(1).integers(0, FRAMES, 40).tolist()
+    with ThreadPoolExecutor(4) as pool:
+        assert [said(image) for image in pool.map(Video(path).read, order)] == order
+
+
+def test_few_videos_stay_open(tmp_path: Path) -> None:
+    paths = [write_video(tmp_path / f"{n}.avi", 3) for n in range(7)]
+    for number in (0, 2, 1):
+        for one in paths:
+            assert said(Video(one).read(number)) == number
+    assert len(module._streams.idle) <= 4
+
+
+def test_rising_numbers_go_on_where_the_last_stopped(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Path] = []
+    open_video = module.open_video
+    Video(shared).size_wh()
+    monkeypatch.setattr(module, "_streams", module._Streams())
+    monkeypatch.setattr(module, "open_video", lambda path: opened.append(path) or open_video(path))
+    for number in (0, 0, 3, 3, 20, 39):
+        Video(shared).read(number)
+    assert len(opened) == 1
+    Video(shared).read(5)
+    assert len(opened) == 2
+
+
+def test_nothing_is_opened_before_a_frame_is_asked_for(tmp_path: Path) -> None:
+    frame = Video(tmp_path / "none.mp4").frame(3)
+    assert str(frame) == f"{tmp_path / 'none.mp4'}#3"
+    with pytest.raises(MissingFileError):
+        frame.pixels()
+
+
+def test_a_video_that_has_changed_is_read_anew(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", 3)
+    assert said(Video(path).read(2)) == 2
+    write_video(path, 9)
+    assert said(Video(path).read(8)) == 8
+
+
+def test_a_frame_is_a_scenes_image(path: Path) -> None:
+    scene = Scene(Video(path).frame(5), np.array([[3.0, 4.0]]))
+    assert scene.size_wh == SIZE_WH
+    assert said(scene.pixels()) == 5
+    shown = crop(scene, Window(SIZE_WH, (0, 0, 48, 48), (48, 48)))
+    np.testing.assert_array_equal(shown.pixels(), scene.pixels()[:, :48])
+    assert pickle.loads(pickle.dumps(scene.image)) == scene.image
+    with pytest.raises(InputError, match="over the limit of 10"):
+        scene.pixels(max_pixels=10)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:300])
+
+
+@pytest.mark.parametrize(
+    ("number", "damage", "words"),
+    [
+        (FRAMES, None, f"has {FRAMES} frames, numbered from 0, so there is no frame {FRAMES}"),
+        (-1, None, "frames are counted from 0"),
+        (0, _cut, "is no video that can be read"),
+        (0, lambda path: path.write_bytes(b""), "is empty"),
+        (0, lambda path: path.write_text("a video"), "is no video that can be read"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path: Path, number: int, damage: object, words: str) -> None:
+    path = write_video(tmp_path / "a.mp4")
+    if damage is not None:
+        damage(path)  # type: ignore[operator]
+    for _ in range(2):
+        with pytest.raises(InputError, match=words) as caught:
+            Video(path).read(number)
+        assert "a.mp4" in str(caught.value)
+    if damage is None:
+        assert said(Video(path).read(FRAMES - 1)) == FRAMES - 1
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.binary(max_size=300), st.integers(0, 3000))
+def test_a_damaged_video_is_an_input_error_or_frames(
+    tmp_path_factory: pytest.TempPathFactory, noise: bytes, at: int
+) -> None:
+    path = write_video(tmp_path_factory.mktemp("damaged") / "a.avi", 4)
+    content = bytearray(path.read_bytes())
+    content[at : at + len(noise)] = noise
+    path.write_bytes(bytes(content))
+    for number in (0, 3):
+        with suppress(InputError):
+            image = Video(path).read(number)
+            assert image.dtype == np.uint8
+            assert image.shape[2] == 3
+
+
+def test_names_of_videos() -> None:
+    assert is_video_name(Path("a.MP4"))
+    assert not is_video_name(Path("a.jpg"))
+
+
+def test_no_thread_is_left(path: Path) -> None:
+    before = threading.active_count()
+    Video(path).read(1)
+    assert threading.active_count() == before

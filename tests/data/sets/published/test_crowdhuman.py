@@ -1,0 +1,172 @@
+"""CrowdHuman in its published layout, documented at crowdhuman.org/download.html."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from headcount.core.errors import InputError
+from headcount.data.sets.published.crowdhuman import list_crowdhuman, parse_line
+from headcount.data.sets.registry import read_dataset
+
+HERE = Path("annotation_train.odgt")
+SIZE_WH = (40, 30)
+
+
+def person(hbox: object, *, tag: str = "person", **more: object) -> dict[str, Any]:
+    body = {"fbox": [0, 0, 9, 29], "tag": tag, "hbox": hbox, "vbox": [0, 0, 9, 20], "extra": {"box_id": 0, "occ": 0}}
+    return {**body, "head_attr": {"ignore": 0, "occ": 0, "unsure": 0}, **more}
+
+
+def line(name: str, *persons: dict[str, Any]) -> str:
+    return json.dumps({"ID": name, "gtboxes": list(persons)}) + "\n"
+
+
+PERSONS = (
+    person([4, 2, 10, 12]),
+    person([-3, -2, 6, 6]),
+    person([8, 8, 4, 4], head_attr={"ignore": 1}),
+    person([8, 8, 4, 4], extra={"ignore": 1, "box_id": 3}),
+    {"fbox": [1, 1, 30, 20], "tag": "mask", "hbox": [0, 0, 0, 0], "vbox": [1, 1, 30, 20], "extra": {"ignore": 1}},
+)
+
+
+def write_set(root: Path, *, folder: str = "Images", test: str = "") -> Path:
+    (root / "annotation_train.odgt").write_text(line("273271,a", *PERSONS) + line("273271,b"), encoding="utf-8")
+    (root / "annotation_val.odgt").write_text("\n" + line("284193,c", PERSONS[0]), encoding="utf-8")
+    (root / folder).mkdir(parents=True)
+    for name in ("273271,a", "273271,b", "284193,c"):
+        Image.new("RGB", SIZE_WH).save(root / folder / f"{name}.jpg")
+    if test:
+        (root / test).mkdir(parents=True)
+        Image.new("RGB", SIZE_WH).save(root / test / "99,d.jpg")
+    return root
+
+
+@pytest.mark.parametrize("folder", ["Images", "CrowdHuman_train01/Images"])
+def test_heads_are_read_and_ignored_ones_counted_apart(tmp_path: Path, folder: str) -> None:
+    write_set(tmp_path, folder=folder)
+    raw = list_crowdhuman(tmp_path).scenes[0].read()
+    assert raw.boxes_xyxy is not None
+    assert raw.boxes_xyxy.tolist() == [[4, 2, 14, 14], [-3, -2, 3, 4]]
+    assert raw.ignored == 3
+    assert raw.where == ("line 1, gtboxes[0]", "line 1, gtboxes[1]")
+    train = read_dataset(f"crowdhuman={tmp_path}", "train")
+    assert [(scene.name, scene.count) for scene in train] == [
+        ("crowdhuman/train/273271,a", 2), ("crowdhuman/train/273271,b", 0),
+    ]  # fmt: skip
+    assert train[0].points_xy.tolist() == [[9, 8], [0, 1]]
+    assert [scene.name for scene in read_dataset(f"crowdhuman={tmp_path}", "val")] == ["crowdhuman/val/284193,c"]
+
+
+def test_test_images_are_listed_without_annotations(tmp_path: Path) -> None:
+    write_set(tmp_path, test="CrowdHuman_test/Images")
+    found = list_crowdhuman(tmp_path).scenes[-1]
+    assert (found.name, found.split, found.annotation) == ("test/99,d", "test", None)
+
+
+def test_an_image_that_is_missing_is_listed(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    (tmp_path / "Images" / "273271,b.jpg").unlink()
+    assert [scene.image is None for scene in list_crowdhuman(tmp_path).scenes] == [False, True, False]
+
+
+def test_a_layout_that_is_almost_right_is_told(tmp_path: Path) -> None:
+    write_set(tmp_path)
+    for split in ("train", "val"):
+        (tmp_path / f"annotation_{split}.odgt").rename(tmp_path / f"annotations_{split}.odgt")
+    with pytest.raises(InputError, match=r'annotation_train\.odgt .*was expected.*Is it "annotations_train\.odgt"'):
+        list_crowdhuman(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (line("a") + line("a"), ['line 2: the ID "a"', "line 1 already"]),
+        (line("a") + "{}\n", ['line 2: an "ID"']),
+        ("{\n", ["line 1", "no valid JSON"]),
+        ("[1]\n", ["line 1", '{"ID"']),
+        (line("../../x"), ["line 1", '"ID"']),
+        ('{"ID": 7}\n', ["line 1", '"ID"']),
+    ],
+)
+def test_a_line_without_its_id_is_named(tmp_path: Path, text: str, words: list[str]) -> None:
+    write_set(tmp_path)
+    (tmp_path / "annotation_train.odgt").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        list_crowdhuman(tmp_path)
+    for word in ["annotation_train.odgt", *words]:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"ID": "a"', ["no valid JSON"]),
+        ('{"ID": "a"}', ["gtboxes: a list was expected, got None"]),
+        ('{"gtboxes": [7]}', ["gtboxes[0]: an object"]),
+        (line("a", PERSONS[0], person([1, 2, 3])), ["gtboxes[1].hbox: [x, y, width, height]"]),
+        (line("a", person(None)), ["gtboxes[0].hbox", "got None"]),
+        (line("a", person([1, 2, float("nan"), 4])), ["four numbers of pixels"]),
+        (line("a", person([1, 2, 1e300, 4])), ["four numbers of pixels"]),
+        (line("a", person([1, 2, 10**400, 4])), ["four numbers of pixels"]),
+        (line("a", person([1, 2, True, 4])), ["four numbers of pixels"]),
+        (line("a", person([1, 2, "3", 4])), ["four numbers of pixels"]),
+        (line("a", person([1, 2, -3, 4])), ["must not be negative"]),
+        (line("a", person([1, 2, 3, 4], head_attr=[])), ["gtboxes[0].head_attr: an object"]),
+        ("[" * 100_000, ["line 5"]),
+        ("1" * 10_000, ["line 5"]),
+    ],
+)
+def test_a_malformed_head_is_named_with_line_and_key(text: str, words: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_line(HERE, 5, text.encode())
+    for word in ["annotation_train.odgt", "line 5", *words]:
+        assert word in str(caught.value)
+
+
+def test_degenerate_heads_are_given_as_written(tmp_path: Path) -> None:
+    found = parse_line(HERE, 1, line("a", person([5, 5, 0, 4])).encode())
+    assert found.boxes_xyxy is not None
+    assert found.boxes_xyxy.tolist() == [[5, 5, 5, 9]]
+
+
+GOOD = line("273271,a", *PERSONS).encode()
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["gtboxes", "hbox", "tag", "extra", "ignore"]), inner, max_size=4)
+    ),
+    max_leaves=10,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.one_of(
+        st.binary(max_size=80),
+        json_values.map(lambda value: json.dumps({"ID": "a", "gtboxes": value}).encode()),
+        json_values.map(
+            lambda value: line("a", person(value, extra=value), person([1, 2, 3, 4], head_attr=value)).encode()
+        ),
+        st.builds(lambda at, new: GOOD[:at] + new + GOOD[at + 1 :], st.integers(0, len(GOOD)), st.binary(max_size=4)),
+    )
+)
+def test_any_line_is_heads_or_an_input_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    with suppress(InputError):
+        found = parse_line(HERE, 1, content)
+        assert np.isfinite(found.heads_xy).all()
+    folder = tmp_path_factory.getbasetemp() / "fuzz-crowdhuman"
+    (folder / "Images").mkdir(parents=True, exist_ok=True)
+    (folder / "annotation_val.odgt").write_bytes(content)
+    with suppress(InputError):
+        list_crowdhuman(folder)

@@ -1,0 +1,67 @@
+"""What is drawn lies where it was found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from headcount.core.errors import InputError
+from headcount.core.prediction import Prediction
+from headcount.draw.prediction import caption_of, draw_density, draw_points
+
+
+def centroid_xy(weight: np.ndarray) -> np.ndarray:
+    rows, columns = np.indices(weight.shape)
+    return np.array([(weight * (columns + 0.5)).sum(), (weight * (rows + 0.5)).sum()]) / weight.sum()
+
+
+@pytest.mark.parametrize("point", [(50.0, 40.0), (50.5, 40.5), (31.25, 22.75), (70.9, 60.1)])
+def test_dots_are_centred_to_a_fraction_of_a_pixel(point: tuple[float, float]) -> None:
+    image = np.zeros((96, 128, 3), np.uint8)
+    drawn = draw_points(image, np.array([point]), radius_px=6.0)
+    assert np.abs(centroid_xy(drawn.astype(float).sum(axis=2)) - point).max() < 0.15
+    assert not image.any(), "the image given was changed"
+
+
+@pytest.mark.parametrize("size_wh", [(128, 96), (125, 91), (121, 89)])
+@pytest.mark.parametrize("cell", [(0, 0), (3, 5), (11, 15), (7, 2)])
+def test_heat_lies_on_its_cell(size_wh: tuple[int, int], cell: tuple[int, int]) -> None:
+    stride = 8
+    width, height = size_wh
+    density = np.zeros((-(-height // stride), -(-width // stride)), np.float32)
+    density[cell] = 1
+    image = np.full((height, width, 3), 90, np.uint8)
+    cold = draw_density(image, np.zeros_like(density), stride)
+    heat = np.abs(draw_density(image, density, stride).astype(float) - cold).sum(axis=2)
+    x, y = centroid_xy(np.where(heat >= 0.9 * heat.max(), heat, 0))  # of a cut cell only the inner side is seen
+    assert cell[1] * stride <= x < (cell[1] + 1) * stride
+    assert cell[0] * stride <= y < (cell[0] + 1) * stride
+
+
+@pytest.mark.parametrize("size_wh", [(1, 1), (3, 700), (700, 3), (33, 33)])
+@pytest.mark.parametrize("kind", ["auto", "points", "density"])
+def test_any_size_is_drawn(size_wh: tuple[int, int], kind: str) -> None:
+    width, height = size_wh
+    density = np.full((-(-height // 8), -(-width // 8)), 0.1, np.float32)
+    prediction = Prediction(
+        float(density.sum()), size_wh, points_xy=np.array([[0.5, 0.5]]), density=density, density_stride=8
+    )
+    picture = prediction.draw(np.zeros((height, width, 3), np.uint8), kind=kind)  # type: ignore[arg-type]
+    assert picture.shape == (height, width, 3)
+
+
+def test_wrong_image_and_wrong_kind_are_refused() -> None:
+    prediction = Prediction(0.0, (10, 10))
+    with pytest.raises(InputError, match="10×10"):
+        prediction.draw(np.zeros((9, 10, 3), np.uint8))
+    with pytest.raises(InputError, match="no density map"):
+        prediction.draw(np.zeros((10, 10, 3), np.uint8), kind="density")
+    with pytest.raises(InputError, match='Did you mean "density"'):
+        prediction.draw(np.zeros((10, 10, 3), np.uint8), kind="densty")  # type: ignore[arg-type]
+
+
+def test_the_caption_counts_peaks_apart() -> None:
+    peaks = Prediction(86.3, (64, 48), points_xy=np.ones((57, 2)), points_kind="peaks", interval=(70, 99))
+    assert caption_of(peaks) == "86 people (70 to 99)"
+    assert caption_of(peaks, dots=True) == "86 people (70 to 99; 57 peaks marked)"
+    assert caption_of(Prediction(1, (64, 48), points_xy=np.ones((1, 2)), points_kind="heads"), dots=True) == "1 person"

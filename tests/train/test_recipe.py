@@ -1,0 +1,260 @@
+"""Recipes: typed, overridden by key, and every mistake named."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import torch
+
+from headcount.core.card import OutputSpec
+from headcount.core.errors import InputError
+from headcount.data.sets.catalogue import CATALOGUE
+from headcount.models.instance.iim.foreign import AUTHORS_DATA
+from headcount.models.instance.iim.method import IimSettings
+from headcount.models.table import build_method
+from headcount.train.recipe import Recipe, load_recipe, recipe_path
+
+_SHALLOW = {"mean", "std", "enlarge", "instances", "largest_half_px", "grad_to_confidence", "threshold_lr_factor",
+            "threshold_decays", "fixed_threshold"}  # fmt: skip
+SHIPPED = sorted(p.name for p in (resources.files("headcount") / "recipes").iterdir() if p.name.endswith(".yaml"))
+
+
+def _recipe(tmp_path: Path, text: str = "name: mine\n") -> str:
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    return str(tmp_path / "mine.yaml")
+
+
+def test_the_shortest_recipe_has_only_a_name(tmp_path: Path) -> None:
+    recipe = load_recipe(_recipe(tmp_path))
+    assert recipe == Recipe(name="mine")
+    assert recipe.folder == Path("runs/mine")
+    assert recipe.total_steps == recipe.epochs * recipe.steps_per_epoch
+
+
+@pytest.mark.parametrize("file", SHIPPED)
+def test_every_shipped_recipe_loads_and_builds(file: str) -> None:
+    recipe = load_recipe(file.removesuffix(".yaml"))
+    assert recipe.name == file.removesuffix(".yaml")
+    assert recipe == load_recipe(file)
+    # What builds no other network is left out, so that each is built once.
+    model = {key: value for key, value in recipe.model.items() if key not in _SHALLOW}
+    assert _built(recipe.method, json.dumps(model, sort_keys=True))
+
+
+@cache
+def _built(method: str, model: str) -> tuple[OutputSpec, ...]:
+    with torch.device("meta"):  # drawing the weights of a large network takes seconds
+        return build_method(method, json.loads(model)).outputs
+
+
+_IIM = [name.removesuffix(".yaml") for name in SHIPPED if name.startswith("iim-")]
+_ROWS = {
+    ("Table 2", "nwpu-crowd", "test"): 3,
+    ("Table 3", "nwpu-crowd", "val"): 6,
+    ("Table 4", "shanghaitech-a", "test"): 4,
+    ("Table 4", "shanghaitech-b", "test"): 4,
+    ("Table 4", "ucf-qnrf", "test"): 4,
+    ("Table 4", "fdst", "test"): 4,
+    ("Table 5", "nwpu-crowd", "val"): 1,
+}
+
+
+def test_there_is_a_recipe_for_each_row_of_the_tables_on_iim() -> None:
+    recipes = [load_recipe(name) for name in _IIM]
+    rows = Counter((p.row[:7], p.data, p.split) for recipe in recipes for p in recipe.published)
+    assert {key: rows[key] for key in _ROWS} == _ROWS
+    for recipe in recipes:
+        assert {p.data for p in recipe.published} <= set(recipe.data.sources)
+        assert recipe.data.sources.keys() <= CATALOGUE.keys()
+        for p in recipe.published:  # F1 is what precision and recall make it, up to rounding
+            assert p.f1 == pytest.approx(2 * p.precision * p.recall / (p.precision + p.recall), abs=0.11), p
+
+
+def test_iim_recipes_differ_in_nothing_but_what_their_rows_do() -> None:
+    recipes = {name: load_recipe(name) for name in _IIM}
+    trained = {
+        json.dumps(r.model_dump(exclude={"name", "summary", "published"}, mode="json")) for r in recipes.values()
+    }
+    assert len(trained) == len(recipes)
+    for name, recipe in recipes.items():
+        settings = IimSettings(**recipe.model)
+        about = AUTHORS_DATA[next(iter(recipe.data.sources))]
+        assert settings.mean == pytest.approx(about.mean, abs=1e-6)
+        assert settings.std == pytest.approx(about.std, abs=1e-6)
+        assert settings.enlarge == about.enlarge
+        assert recipe.data.scale == pytest.approx((0.8 * about.enlarge, 1.2 * about.enlarge))
+        assert recipe.data.crop_hw == (512, 1024)
+        assert settings.largest_half_px == (15 if "qnrf" in name or "jhu" in name else 25)
+        assert recipe.batch == (12 if "nwpu" in name else 6)
+        assert settings.predictor == ("vgg16_bn_fpn" if "vgg16" in name else "hrnet_w48")
+        assert settings.instances == ("points" if "point" in name else "boxes")
+        assert ("vgg16" in name) == (recipe.initialisation == "vgg16_bn_imagenet.safetensors")
+        encoder = 1e-6 if "hrnet" in name or "paper" in name else 2e-7
+        assert recipe.optimiser.lr * settings.threshold_lr_factor == pytest.approx(encoder)
+
+
+def test_a_recipe_holds_what_differs_from_its_base(tmp_path: Path) -> None:
+    (tmp_path / "root.yaml").write_text(
+        "name: root\nsummary: of root\npublished: [{row: Table 1, data: x, split: test, f1: 50}]\n"
+        "batch: 3\nmodel: {width: 16, blocks: [1, 2]}\ndata: {sources: {a: b}, crop: 64}\n"
+        "optimiser: {lr: 1, momentum: 0.5}\n"
+    )
+    (tmp_path / "middle.yaml").write_text("name: middle\nbase: root\ndata: {sources: {c: d}}\noptimiser: {lr: 2}\n")
+    recipe = load_recipe(_recipe(tmp_path, "name: mine\nbase: middle.yaml\nmodel: {blocks: [4]}\n"), ["batch=5"])
+    assert recipe.model == {"width": 16, "blocks": [4]}
+    assert (recipe.data.sources, recipe.data.crop) == ({"c": "d"}, 64)
+    assert (recipe.optimiser.lr, recipe.optimiser.momentum, recipe.batch) == (2, 0.5, 5)
+    assert (recipe.summary, recipe.published) == ("", ())
+    assert load_recipe(str(tmp_path / "root.yaml")).published[0].f1 == 50
+
+
+def test_a_users_recipe_may_start_from_a_shipped_one(tmp_path: Path) -> None:
+    recipe = load_recipe(_recipe(tmp_path, "name: mine\nbase: headcount-s\nbatch: 2\n"))
+    assert recipe == load_recipe("headcount-s").model_copy(update={"name": "mine", "batch": 2, "summary": ""})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: mine\nbase: mine\n", ['mine.yaml" starts from itself (mine → mine)']),
+        ("name: mine\nbase: other\n", ['starts from itself (mine → other → mine): take out one "base"']),
+        ("name: mine\nbase: headcont-s\n", ['mine.yaml" starts from "headcont-s"', 'Did you mean "headcount-s"']),
+        ("name: mine\nbase: [a, b]\n", ['"base" must name one recipe']),
+        ("name: mine\nbase:\n", ['"base" must name one recipe']),
+        ("base: headcount-s\n", ['"name" is missing']),
+        ("name: mine\nbase: headcount-s\nmodel: {widht: 3}\n", ['no key "model.widht"']),
+    ],
+)
+def test_a_wrong_base_is_named(tmp_path: Path, text: str, words: list[str]) -> None:
+    (tmp_path / "other.yaml").write_text("name: other\nbase: mine.yaml\n")
+    with pytest.raises(InputError) as caught:
+        load_recipe(_recipe(tmp_path, text))
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "read"),
+    [
+        ("batch=3", lambda r: r.batch == 3),
+        ("optimiser.lr=1e-3", lambda r: r.optimiser.lr == 1e-3),
+        ("optimiser.then_sgd_after_epoch=null", lambda r: r.optimiser.then_sgd_after_epoch is None),
+        ("data.mirror=false", lambda r: r.data.mirror is False),
+        ("data.crop=96", lambda r: r.data.crop_hw == (96, 96)),
+        ("data.crop=[512, 1024]", lambda r: r.data.crop_hw == (512, 1024)),
+        ("data.jpeg_quality=[20, 30]", lambda r: r.data.jpeg_quality == (20, 30)),
+        ("data.min_context=200", lambda r: r.data.min_context == 200),
+        ("data.scale=[0.5, 2]", lambda r: r.data.scale == (0.5, 2.0)),
+        ("data.sources.points=/a b/c=d.csv", lambda r: r.data.sources == {"points": "/a b/c=d.csv"}),
+        ("data.shares={painted: 0.5}", lambda r: r.data.shares == {"painted": 0.5}),
+        ("model.blocks=[1,2]", lambda r: r.model["blocks"] == [1, 2]),
+        ("model.backbone_options.strides=[8]", lambda r: r.model["backbone_options"] == {"strides": [8]}),
+        ("output=out/{name}/{x}", lambda r: r.folder == Path("out/mine/{x}")),
+        ("summary=", lambda r: r.summary == ""),
+    ],
+)
+def test_overrides_reach_every_depth(tmp_path: Path, override: str, read: object) -> None:
+    assert read(load_recipe(_recipe(tmp_path), [override]))  # type: ignore[operator]
+
+
+def test_an_override_replaces_what_the_file_says_and_the_last_one_holds(tmp_path: Path) -> None:
+    path = _recipe(tmp_path, "name: mine\nbatch: 2\noptimiser: {lr: 1.0, momentum: 0.5}\n")
+    recipe = load_recipe(path, ["batch=3", "batch=4", "optimiser.lr=2"])
+    assert (recipe.batch, recipe.optimiser.lr, recipe.optimiser.momentum) == (4, 2.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("bach=3", ['no key "bach"', 'Did you mean "batch"']),
+        ("optimiser.lrr=3", ['no key "optimiser.lrr"', 'Did you mean "lr"']),
+        ("optimizer.lr=3", ['no key "optimizer"', 'Did you mean "optimiser"']),
+        ("data.crops=3", ['no key "data.crops"', 'Did you mean "crop"']),
+        ("model.widht=3", ['no key "model.widht"', 'Did you mean "width"']),
+        ("model.variant=solution6", ["\"model.variant\" is 'solution6'"]),
+        ("batch=many", ["\"batch\" is 'many'", "integer"]),
+        ("batch=0", ["\"batch\" is '0'", "greater than or equal to 1"]),
+        ("optimiser.lr=-1", ['"optimiser.lr"', "greater than 0"]),
+        ("optimiser.schedule=cosin", ["\"optimiser.schedule\" is 'cosin'", "cosine"]),
+        ("data.scale=[0.5]", ['"data.scale']),
+        ("data.scale=[0, 1]", ['"data.scale"', "above 0"]),
+        ("data.scale=[2, 1]", ['"data.scale"', "smallest, largest"]),
+        ("data.mirror=perhaps", ['"data.mirror"', "boolean"]),
+        ("data.crop=16", ["\"data.crop\" is '16'", "at least 32 pixels"]),
+        ("data.crop=[512]", ['"data.crop']),
+        ("data.crop=wide", ["\"data.crop\" is 'wide'", "integer"]),
+        ("data.crop=[512, 8]", ['"data.crop" is [512, 8]', "[height, width]", "at least 32 pixels"]),
+        ("data.min_context=1000", ['"data.min_context"', "a crop of 320 pixels never shows so many"]),
+        ("data.blur=2", ['"data.blur"', "less than or equal to 1"]),
+        ("data.noise_std=[3, 1]", ['"data.noise_std"', "smallest, largest"]),
+        ("data.jpeg_quality=[0, 50]", ['"data.jpeg_quality']),
+        ("data.workers=0", ['"data.workers"', "greater than or equal to 1"]),
+        ("method=mask_awar", ['no method "mask_awar"', '"mask_aware"']),
+        ("batch", ["key=value"]),
+        ("=3", ["key=value"]),
+        ("name.first=3", ['"name" has no keys below it']),
+        ("data.scale=[1,", ["data.scale=[1,", "is none"]),
+        ("seed=-1", ['"seed"']),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(tmp_path: Path, override: str, words: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        load_recipe(_recipe(tmp_path), [override])
+    for word in words:
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ["NoneType"]),
+        ("- a\n- b\n", ["list"]),
+        ("name: [\n", ["no YAML"]),
+        ("name: " + "[" * 1000, ["no YAML"]),
+        ("name: 2001-13-45\n", ["no YAML"]),
+        ("name: x\nmethod: [" + "a, " * 1000 + "]\n", ['"method" is [', "...]"]),
+        ("batch: 3\n", ['"name" is missing']),
+        ("name: x\ndata:\n  croop: 3\n", ['"data.croop"', '"crop"']),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, text: str, words: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        load_recipe(_recipe(tmp_path, text))
+    for word in ["mine.yaml", *words]:
+        assert word in str(caught.value)
+
+
+def test_an_unknown_recipe_names_the_nearest() -> None:
+    with pytest.raises(InputError, match=r'no recipe "headcont-s".*"headcount-s"'):
+        recipe_path("headcont-s")
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "words"),
+    [
+        ("model.backbone_options.frozen_stages=two", "model.backbone_options.frozen_stages", "valid integer"),
+        ("model.backbone_options.strids=[8]", "model.backbone_options.strids", '"strides"'),
+        ("model.backbone_options.strides=[]", "model.backbone_options.strides", "at least 1"),
+        ("model.density_sigma=adaptve", "model.density_sigma", "'adaptive'"),
+        ("model.density_sigma=0", "model.density_sigma", "greater than 0"),
+        ("model.kernel_size=4", "model.kernel_size", "odd"),
+        ("model.mean=[0.5]", "model.mean", "each channel"),
+        ("model.blocks=[0]", "model.blocks.0", "greater than or equal to 1"),
+        ("optimiser.lr=inf", "optimiser.lr", "finite"),
+        ("optimiser.then_sgd_after_epoch=-3", "optimiser.then_sgd_after_epoch", "greater than"),
+        ("data.shares.painted=-1", "data.shares.painted", "greater than"),
+        ("seed=99999999999999999999999", "seed", "less than"),
+        ("output=", "output", "at least 1"),
+    ],
+)
+def test_a_wrong_value_names_its_key(override: str, key: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load_recipe("headcount-s", [override])
+    assert f'"{key}"' in str(caught.value)
+    assert words in str(caught.value)
