@@ -103,10 +103,9 @@ def test_the_matching_is_as_large_however_few_pairs_are_held(
         for reach in (radius, *(np.full(len(true), threshold) for threshold in thresholds))
     ]
     for limits in (
-        {"_DENSE": 0, "_MOST_PAIRS_OF_STRIDE": 0, "_NEAREST": 1, "_PART": 1, "_SAMPLE": 1},
-        {"_DENSE": 0, "_MOST_PAIRS_OF_STRIDE": 0, "_NEAREST": 3},
-        {"_MOST_LAYERS": 1},
-        {"_MOST_LAYERS": 4, "_GREEDY_ROUNDS": 0, "_FIRST_REACH_PX": 1.0},
+        {"_MOST_PAIRS": 1, "_NEAREST": 1, "_SAMPLE": 1},
+        {"_MOST_PAIRS": 5, "_NEAREST": 3},
+        {"_DENSE": 1, "_FIRST_REACH_PX": 1.0},
     ):
         with pytest.MonkeyPatch.context() as patch:
             for name, value in limits.items():

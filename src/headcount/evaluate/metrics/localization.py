@@ -31,7 +31,7 @@ from headcount.evaluate.metrics.matching import (
 MEAN_THRESHOLDS_PX = tuple(range(1, 101))
 """The distances of UCF-QNRF's protocol."""
 _BATCH = 400_000  # points matched at once
-_BATCH_OF_THRESHOLDS = 40_000  # as long as pairs reach out to 100 px
+_BATCH_OF_THRESHOLDS = 15_000  # as long as pairs reach out to 100 px
 
 
 @dataclass(frozen=True, slots=True, eq=False)
