@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headcount.cli.options import Device, Force, MaxPixels, Model, Precision, Runtime, choice
+from headcount.cli.options import (
+    DeviceOption,
+    ForceOption,
+    MaxPixelsOption,
+    ModelOption,
+    PrecisionOption,
+    RuntimeOption,
+    choice,
+)
 from headcount.core.limits import DEFAULT_MAX_PIXELS
-from headcount.draw import KINDS, Kind
+from headcount.draw import PICTURE_KINDS, PictureKind
 from headcount.infer import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from headcount.cli.results import Row
+    from headcount.cli.results import CountLine
     from headcount.core.notes import Note
     from headcount.infer.job import Job, Skipped
 
@@ -28,20 +36,22 @@ def count(
             help="Images, folders (the images in them), quoted patterns, .txt lists (a path a line) and video files.",
         ),
     ],
-    model: Model = DEFAULT_MODEL,
-    device: Device = "auto",
-    runtime: Runtime = "auto",
-    precision: Precision = "auto",
+    model: ModelOption = DEFAULT_MODEL,
+    device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
     every: Annotated[float, typer.Option(metavar="SECONDS", min=0.001, help="Time between frames of a video.")] = 1.0,
     save_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a picture (overlay) of each image to this folder.")
     ] = None,
-    draw: Annotated[Kind, choice("What pictures show", KINDS, more="auto is points where they suffice")] = "auto",
+    draw: Annotated[
+        PictureKind, choice("What pictures show", PICTURE_KINDS, more="auto is points where they suffice")
+    ] = "auto",
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the results: .json, .jsonl, .csv or NWPU .txt.")
     ] = None,
-    force: Force = False,
-    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
+    force: ForceOption = False,
+    max_pixels: MaxPixelsOption = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Count the people in images and video.
 
@@ -57,7 +67,7 @@ def count(
         _show(event, ctx)
     if not found.files:
         raise InputError("None of the sources can be counted.")
-    rows: list[Row] = []
+    rows: list[CountLine] = []
     skipped = sum(isinstance(event, Skipped) for event in found.events)
     stopped: KeyboardInterrupt | HeadcountError | None = None
     # All that can be refused is refused before the model is loaded and the first image counted.
@@ -99,10 +109,10 @@ def count(
         raise typer.Exit(1)
 
 
-def _run(job: Job, rows: list[Row], ctx: Any, *, raises: bool) -> None:
+def _run(job: Job, rows: list[CountLine], ctx: Any, *, raises: bool) -> None:
     """Run a job: its counts go to ``rows``, the rest is shown as it comes; or raised, where a single file was named."""
     from headcount.cli.console import error_console, progress_bar
-    from headcount.cli.results import Row
+    from headcount.cli.results import CountLine
     from headcount.infer.job import Counted, Skipped
 
     with progress_bar("Counting") as show:
@@ -111,7 +121,7 @@ def _run(job: Job, rows: list[Row], ctx: Any, *, raises: bool) -> None:
             if isinstance(event, Counted):
                 found = event.prediction
                 is_frame = event.file.kind == "video"
-                rows.append(Row(event.item.name, found.count, found.interval, found.size_wh, is_frame))
+                rows.append(CountLine(event.item.name, found.count, found.interval, found.size_wh, is_frame))
             elif isinstance(event, Skipped) and raises:
                 raise event.error
             else:

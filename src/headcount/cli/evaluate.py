@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from headcount.cli.options import Device, Precision, Runtime, choice
+from headcount.cli.options import DeviceOption, PrecisionOption, RuntimeOption, choice
 
 if TYPE_CHECKING:
     from headcount.core.scene import Scene
@@ -59,9 +59,9 @@ def evaluate(
     plots: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write pictures: a scatter plot, the worst images, heads found.")
     ] = None,
-    device: Device = "auto",
-    runtime: Runtime = "auto",
-    precision: Precision = "auto",
+    device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
     levels: Annotated[
         str | None, typer.Option(metavar="300,700", help="Upper bounds of the density levels; else the data set's own.")
     ] = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli.options import Force
+from headcount.cli.options import ForceOption
 
 
 def export(
@@ -25,7 +25,7 @@ def export(
         list[str] | None,
         typer.Option(metavar="KEY=NUMBER", help="Set what the decoder was calibrated to; repeatable."),
     ] = None,
-    force: Force = False,
+    force: ForceOption = False,
 ) -> None:
     """Export a checkpoint to ONNX and safetensors, with a model card.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli.options import Force
+from headcount.cli.options import ForceOption
 from headcount.cli.verbs import Verb, verb_group
 from headcount.core.table import Table
 
@@ -36,7 +36,7 @@ def import_backbone(
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write to this file. Default: NAME.safetensors.")
     ] = None,
-    force: Force = False,
+    force: ForceOption = False,
 ) -> None:
     """Import a backbone's weights for training."""
     from headcount.core.errors import InputError
@@ -67,7 +67,7 @@ def import_iim(
     data: Annotated[
         str, typer.Option(metavar="NAME", help="Name the data set it was trained on, which the file does not tell.")
     ] = "nwpu-crowd",
-    force: Force = False,
+    force: ForceOption = False,
 ) -> None:
     """Import a checkpoint of the IIM authors as a model."""
     from headcount.core.errors import InputError

@@ -24,13 +24,17 @@ def choice(text: str, names: Iterable[str], *, more: str = "", metavar: str = "N
     return typer.Option(metavar=metavar, help=words, callback=check)
 
 
-Model = Annotated[str, typer.Option(metavar="NAME|FILE", help="A shipped model, or an .onnx or .safetensors file.")]
-Device = Annotated[str, choice("Where to compute", device_names(), more="cuda needs the train extra")]
-Runtime = Annotated[str, choice("What computes", runtime_names())]
-Precision = Annotated[str, choice("The numbers to compute in", PRECISIONS, more="auto is the quickest one here")]
-MaxPixels = Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Refuse images with more pixels.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite files that are there already.")]
-Split = Annotated[
+ModelOption = Annotated[
+    str, typer.Option(metavar="NAME|FILE", help="A shipped model, or an .onnx or .safetensors file.")
+]
+DeviceOption = Annotated[str, choice("Where to compute", device_names(), more="cuda needs the train extra")]
+RuntimeOption = Annotated[str, choice("What computes", runtime_names())]
+PrecisionOption = Annotated[str, choice("The numbers to compute in", PRECISIONS, more="auto is the quickest one here")]
+MaxPixelsOption = Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Refuse images with more pixels.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite files that are there already.")]
+SplitOption = Annotated[
     str | None, typer.Option(metavar="NAME", help="Take only this split: train, val, trainval, test or all.")
 ]
-Spec = Annotated[str, typer.Argument(metavar="NAME=PATH", help="The data, as in shanghaitech-b=/data/ShanghaiTech.")]
+SpecArgument = Annotated[
+    str, typer.Argument(metavar="NAME=PATH", help="The data, as in shanghaitech-b=/data/ShanghaiTech.")
+]

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Kind = Literal["auto", "points", "density"]
+PictureKind = Literal["auto", "points", "density"]
 """What a picture of a prediction can show."""
-KINDS: tuple[Kind, ...] = get_args(Kind)
+PICTURE_KINDS: tuple[PictureKind, ...] = get_args(PictureKind)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.image import RgbImage
-from headcount.draw import KINDS
+from headcount.draw import PICTURE_KINDS
 
 if TYPE_CHECKING:
     from headcount.core.prediction import Prediction
@@ -23,8 +23,8 @@ _STRIP_ROWS = 512  # blended at a time: in floats, a picture of 40 megapixels wo
 
 def draw_prediction(prediction: Prediction, image: RgbImage, kind: Literal["auto", "points", "density"]) -> RgbImage:
     """Draw a prediction on a copy of its image. See ``Prediction.draw``."""
-    if str(kind) not in KINDS:
-        raise InputError(f'There is no kind of picture "{kind}".{nearest(str(kind), KINDS)}')
+    if str(kind) not in PICTURE_KINDS:
+        raise InputError(f'There is no kind of picture "{kind}".{nearest(str(kind), PICTURE_KINDS)}')
     height, width = image.shape[:2]
     if (width, height) != prediction.size_wh:
         raise InputError(

@@ -21,7 +21,7 @@ from headcount.infer.overlays import OverlayFolder
 
 if TYPE_CHECKING:
     from headcount.core.prediction import Prediction
-    from headcount.draw import Kind
+    from headcount.draw import PictureKind
     from headcount.infer.counter import Counter
 
 
@@ -153,7 +153,7 @@ class Job:
         every_s: float = 1.0,
         results: PredictionFile | None = None,
         overlays: OverlayFolder | None = None,
-        draw: Kind = "auto",
+        draw: PictureKind = "auto",
     ) -> None:
         self.counter, self.files, self.every_s = counter, files, every_s
         self.results, self.overlays, self.draw = results, overlays, draw

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import refuse_taken
-from headcount.core.notes import Note
+from headcount.core.notes import Note, Progress
 from headcount.core.scene import Scene
 from headcount.data.formats.boxes import read_boxes, write_boxes
 from headcount.data.formats.points import read_points
 from headcount.data.formats.table import FORMATS
 from headcount.data.sets.registry import parse_spec, read_dataset
-from headcount.label.interpolate import Interpolated, Method, Share, interpolate_scenes
+from headcount.label.interpolate import Interpolated, Interpolation, Share, interpolate_scenes
 from headcount.label.sizes import load_sizes
-
-Progress = Callable[[int, int], None]
 
 
 def interpolate_file(
@@ -24,7 +21,7 @@ def interpolate_file(
     presets: Path,
     out: Path,
     *,
-    method: Method = "nearest",
+    method: Interpolation = "nearest",
     k: int = 2,
     share: Share = "image",
     overwrite: bool = False,

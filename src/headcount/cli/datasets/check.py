@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headcount.cli.options import Force, Spec
+from headcount.cli.options import ForceOption, SpecArgument
 
 if TYPE_CHECKING:
     from headcount.data.audit.findings import Finding
@@ -18,7 +18,7 @@ _EXAMPLES = 3
 
 
 def check(
-    spec: Spec,
+    spec: SpecArgument,
     split: Annotated[
         str | None, typer.Option(metavar="NAME", help="Check one official split alone: train, val or test.")
     ] = None,
@@ -37,7 +37,7 @@ def check(
     accept: Annotated[
         bool, typer.Option("--accept", help="Add what is found to that file; what stands there stays.")
     ] = False,
-    force: Force = False,
+    force: ForceOption = False,
 ) -> None:
     """Find what is wrong with a data set: pairs, images, points, boxes, splits, counts.
 

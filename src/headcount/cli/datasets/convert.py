@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headcount.cli.options import Force, Spec, Split, choice
+from headcount.cli.options import ForceOption, SpecArgument, SplitOption, choice
 from headcount.data.formats.table import FORMATS
 
 if TYPE_CHECKING:
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def convert(
-    source: Spec,
+    source: SpecArgument,
     target: Annotated[Path, typer.Argument(metavar="DST", help="The file or folder to write.")],
     to: Annotated[str, choice("The format to write", (name for name, row in FORMATS.items() if row.writer))],
-    split: Split = None,
+    split: SplitOption = None,
     copy_images: Annotated[
         bool, typer.Option("--copy-images", help="Copy the images too: into DST, or to images beside a file.")
     ] = False,
-    force: Force = False,
+    force: ForceOption = False,
 ) -> None:
     """Convert a data set to another format, and say what that format cannot hold.
 

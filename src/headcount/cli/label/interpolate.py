@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli.options import Force, choice
-from headcount.label.interpolate import METHODS, SHARES, Method, Share
+from headcount.cli.options import ForceOption, choice
+from headcount.label.interpolate import INTERPOLATIONS, SHARES, Interpolation, Share
 
 
 def interpolate(
@@ -17,15 +17,15 @@ def interpolate(
     presets: Annotated[Path, typer.Argument(metavar="PRESETS", help="A few boxes: CSV (image,x1,y1,x2,y2) or JSON.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Boxes for all heads: .csv or .json.")],
     method: Annotated[
-        Method,
-        choice("Where sizes come from", METHODS, more="linear, a line of size over y, is the best on one floor"),
+        Interpolation,
+        choice("Where sizes come from", INTERPOLATIONS, more="linear, a line of size over y, is the best on one floor"),
     ] = "nearest",
     k: Annotated[int, typer.Option("--k", metavar="K", min=1, help="How many of the nearest presets count.")] = 2,
     share: Annotated[
         Share,
         choice("Which images a preset serves", SHARES, more="a folder is one camera's, all are those of its size"),
     ] = "image",
-    force: Force = False,
+    force: ForceOption = False,
 ) -> None:
     """Give every head a box, its size taken from a few boxes you drew in the scene.
 

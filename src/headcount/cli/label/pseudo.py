@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli.options import Device, Force, Precision, Runtime
+from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption
 
 
 def pseudo(
@@ -19,10 +19,10 @@ def pseudo(
     split: Annotated[
         str, typer.Option(metavar="NAME", help="Take this split: train, val, trainval, test or all.")
     ] = "trainval",
-    device: Device = "auto",
-    runtime: Runtime = "auto",
-    precision: Precision = "auto",
-    force: Force = False,
+    device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
+    force: ForceOption = False,
 ) -> None:
     """Give every head a box as large as a head-scale network estimates it to be.
 
