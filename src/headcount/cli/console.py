@@ -58,7 +58,7 @@ def progress_bar(doing: str) -> Iterator[Callable[[int, int | None], None]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=error_console(), transient=True) as bar:
-        task = bar.add_task(doing, total=None)
+        task = bar.add_task(doing, total=None, visible=False)
 
         def show(done: int, total: int | None) -> None:
             bar.update(task, completed=done, total=total, visible=total != 1)
