@@ -242,7 +242,7 @@ def test_an_interruption_keeps_what_was_counted(photos: Path, count: RunCli, mon
     assert len(json.loads(Path("out.json").read_text(encoding="utf-8"))) == 2
 
 
-@pytest.mark.parametrize("writer", ["headcount.cli.overlays.save_png", "headcount.data.formats.predictions.os.fsync"])
+@pytest.mark.parametrize("writer", ["headcount.infer.overlays.save_png", "headcount.data.formats.predictions.os.fsync"])
 def test_what_was_counted_is_shown_before_a_failure_to_write(
     photos: Path, count: RunCli, monkeypatch: pytest.MonkeyPatch, writer: str
 ) -> None:
