@@ -57,12 +57,12 @@ def test_the_table(points: Path) -> None:
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0] == "two-more on points-hall, split all: 3 images, 404 heads"
-    assert "protocol" in lines[1]
+    assert "protocol" in lines[2]
     text = " ".join(result.stdout.split())
     for words in (
         "MAE 2.00 95 % interval 2.0 to 2.0", "RMSE 2.00", "NAE 0.2525 1 image without heads left out", "bias +2.00",
         "MAE where nobody is 2.00", "GAME(1)", "1–10 1 4.0 2.00 2.00 +2.00", "301–700 1 400.0", "ms per image",
-        "by fake on cpu in f32",
+        "counted by fake on cpu in f32",
     ):  # fmt: skip
         assert words in text
     assert max(map(len, lines)) <= 80
@@ -76,8 +76,10 @@ def test_json_and_plots(points: Path, tmp_path: Path) -> None:
     report = json.loads(output.read_text())
     assert report["runtime"] == {"name": "fake", "device": "cpu", "precision": "f32"}
     (measured,) = report["reports"]
-    assert (measured["mae"], measured["split"], measured["nae_left_out"]) == (2, "all", 1)
-    assert [level["name"] for level in measured["levels"]] == ["0–3", "4–300", "> 300"]
+    counting = measured["metrics"]["counting"]
+    assert (counting["mae"], measured["split"], counting["nae_left_out"]) == (2, "all", 1)
+    assert measured["metrics"]["timing"]["time_ms_per_image"] >= 0
+    assert [level["name"] for level in counting["levels"]] == ["0–3", "4–300", "> 300"]
     assert [row["name"] for row in measured["per_image"]] == ["none.png", "few.png", "many.png"]
     assert {path.name for path in plots.iterdir()} == {"scatter-points-hall-all.png", "worst-points-hall-all.png"}
     # Asked again, it is refused before anything is counted.
@@ -136,7 +138,8 @@ def test_a_real_network_from_file_to_report(points: Path, tiny_model: str, tmp_p
     counter = load_model(tiny_model)
     expected = [counter.count(points.with_name(f"{name}.png")).count for name in ("none", "few", "many")]
     assert [row["predicted"] for row in measured["per_image"]] == pytest.approx(expected, abs=1e-3)
-    assert measured["game"]["1"] >= measured["mae"] * (1 - 1e-6)
+    metrics = measured["metrics"]
+    assert metrics["game"]["1"] >= metrics["counting"]["mae"] * (1 - 1e-6)
 
 
 @pytest.mark.parametrize(
