@@ -16,6 +16,8 @@ from headcount.cli.evaluate import evaluate
 from headcount.core.errors import InputError, ModelError
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
+from headcount.data.formats.table import FORMATS
+from headcount.data.sets.convert import convert
 from headcount.infer.counter import load as load_model
 
 
@@ -159,3 +161,37 @@ def test_what_is_refused(points: Path, arguments: list[str]) -> None:
     result = run(*(argument.format(points) for argument in arguments))
     assert isinstance(result.exception, InputError)
     assert TwoMore.counted == 0
+
+
+@pytest.mark.parametrize("splits", [[""] * 12, ["train", "train", "val"] * 4])
+def test_the_same_images_have_the_same_figures_in_every_format(
+    tmp_path: Path, tiny_model: str, splits: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    draw = np.random.default_rng(4)
+    (tmp_path / "images").mkdir()
+    scenes = []
+    for number in range(12):
+        path = tmp_path / "images" / f"{number:02d}.png"
+        Image.fromarray(draw.integers(0, 256, (96, 128, 3), dtype=np.uint8)).save(path)
+        corner = np.floor(draw.random((number * 2, 2)) * (110, 80))
+        scenes.append(Scene(path, corner + 4, np.concatenate([corner, corner + 8], axis=1), name=path.name))
+    app = typer.Typer()
+    app.command()(evaluate)
+    printed: dict[str, list[str]] = {}
+    for form in FORMATS.values():
+        if not form.writer:
+            continue
+        path = tmp_path / form.name / f"twelve{form.file_suffixes[0] if form.file_suffixes else ''}"
+        path.parent.mkdir()
+        convert(scenes, form.name, path, splits=splits if form.holds.splits else ())
+        result = CliRunner().invoke(app, [tiny_model, "--data", f"{form.name}={path}", "--localization"])
+        assert result.exit_code == 0, (form.name, result.exception)
+        first, *lines = result.stdout.splitlines()
+        assert first == f"tiny on {form.name}-twelve, split all: 12 images, 132 heads"
+        printed[form.name] = [line for line in lines if " ms per image" not in line and "σ" not in line]
+    assert {"points", "coco", "voc", "yolo", "labelme", "cvat"} <= printed.keys()
+    assert "MAE" in "".join(printed["points"])
+    assert "8 px" in "".join(printed["points"])
+    for lines in printed.values():  # points alone have no sizes, and so none of the radii σ
+        assert lines == printed["points"]

@@ -43,7 +43,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="train, val, trainval or test (choose nothing by it). Default: val, and all of your own images.",
+            help="train, val, trainval, test (choose nothing by it) or all. Default: val, and all of your own images.",
             show_default=False,
         ),
     ] = None,
