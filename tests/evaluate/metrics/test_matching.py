@@ -165,6 +165,11 @@ def test_a_chain_of_thousands_does_not_recurse(matcher: Matcher, reverse: bool) 
     assert len(match_pairs(pairs, number, number, matcher=matcher)) == number
 
 
+def test_the_fast_matcher_pairs_the_nearest_where_nothing_is_lost_by_it() -> None:
+    predicted, true = [[0, 0], [3, 0], [20, 0], [26, 0]], [[3.5, 0], [21, 0]]
+    assert match(predicted, true, 10).tolist() == [[1, 0], [2, 1]]
+
+
 def test_ten_thousand_points() -> None:
     draw = np.random.Generator(np.random.Philox(7))
     predicted, true = draw.integers(0, 1000, (2, 10_000, 2)).astype(np.float64)
