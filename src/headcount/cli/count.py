@@ -82,7 +82,7 @@ def count(
             job = Job(counter, found.files, every_s=every, results=results, overlays=overlays, draw=draw)
             _run(job, rows, ctx, raises=found.is_one_file)
             if not rows:
-                raise InputError(f"Nothing was counted: {plural(skipped + job.skipped, 'file')} could not be read.")
+                raise InputError(f"Nothing was counted: {plural(skipped + job.skipped, 'file')} could not be counted.")
     except (KeyboardInterrupt, HeadcountError) as error:
         # What was counted until then is shown before it is said why no more is.
         if isinstance(error, HeadcountError) and not rows:
