@@ -137,7 +137,7 @@ def test_a_folder_of_which_nothing_is_counted_is_an_error(photos: Path, count: R
         shutil.copy(bad_images[name][0], photos / "bad")
     code, out, err = count("bad", "--output", "out.json")
     assert (code, out) == (2, "")
-    assert err.splitlines()[-1] == "Error: Nothing was counted: 2 files could not be counted."
+    assert err.splitlines()[-1] == "Error: Nothing was counted: 2 files skipped."
     assert not Path("out.json").exists()
 
 

@@ -133,8 +133,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: crowdtools\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[headcount.commands]\ngreet = crowdtools:VERB\nlost = crowdtools:LOST\n")
+    fresh = Table("commands", "command", list(VERBS.values()), Verb)
     monkeypatch.syspath_prepend(str(tmp_path))
-    fresh = Table("commands", "command", list(VERBS.values())[:9], Verb)
     group = type(main_module.app.info.cls.__name__, (main_module.app.info.cls,), {"table": fresh})
     monkeypatch.setattr(main_module.app.info, "cls", group)
     return tmp_path

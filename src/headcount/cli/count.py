@@ -76,13 +76,14 @@ def count(
     try:
         with ExitStack() as stack:
             results = None if output is None else stack.enter_context(open_results(output, found, overwrite=force))
+
             from headcount.infer.counter import load  # brings the network's libraries: a third of a second
 
             counter = load(model, device=device, runtime=runtime, precision=precision, max_pixels=max_pixels)
             job = Job(counter, found.files, every_s=every, results=results, overlays=overlays, draw=draw)
             _run(job, rows, ctx, raises=found.is_one_file)
             if not rows:
-                raise InputError(f"Nothing was counted: {plural(skipped + job.skipped, 'file')} could not be counted.")
+                raise InputError(f"Nothing was counted: {plural(skipped + job.skipped, 'file')} skipped.")
     except (KeyboardInterrupt, HeadcountError) as error:
         # What was counted until then is shown before it is said why no more is.
         if isinstance(error, HeadcountError) and not rows:

@@ -50,7 +50,7 @@ def _flags(option: Any) -> Text:
 def _text_of(parameter: Any) -> Text:
     text = Text(getattr(parameter, "help", None) or "")
     default = parameter.default
-    if getattr(parameter, "show_default", False) and not callable(default) and default not in (None, False, "", ()):
+    if getattr(parameter, "show_default", False) and default not in (None, "", ()) and default is not False:
         shown = f"{default:g}" if isinstance(default, float) else str(default)
         text.append(f" [default: {shown}]", style="dim")
     if parameter.required and parameter.param_type_name == "option":
