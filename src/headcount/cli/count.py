@@ -17,8 +17,8 @@ from headcount.cli.options import (
     RuntimeOption,
     choice,
 )
+from headcount.core.kinds import PICTURE_KINDS, PictureKind
 from headcount.core.limits import DEFAULT_MAX_PIXELS
-from headcount.draw import PICTURE_KINDS, PictureKind
 from headcount.infer import DEFAULT_MODEL
 
 if TYPE_CHECKING:
