@@ -341,6 +341,12 @@ def test_wrong_options(photos: Path, run_cli: RunCli, tiny_model: str, options: 
     assert "Traceback" not in err
 
 
+def test_an_error_moves_no_cursor(count: RunCli) -> None:
+    code, _, err = count("\x1b[31mno.png")
+    assert code == 2
+    assert r'"\x1b[31mno.png"' in err
+
+
 def test_a_name_that_is_no_unicode_is_printed(photos: Path, count: RunCli) -> None:
     name = b"caf\xe9\x1b[31m.png".decode("utf-8", "surrogateescape")
     try:

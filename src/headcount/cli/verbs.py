@@ -71,6 +71,16 @@ class VerbGroup(TyperGroup):
         """The names of the verbs, in the order of the table."""
         return list(self.table)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The verb that the first argument names.
+
+        Raises:
+            InputError: there is none; the nearest is given.
+        """
+        if not args[0].startswith("-"):
+            self.table.find(args[0])
+        return super().resolve_command(ctx, args)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the page of ``--help``; no verb is imported for it."""
         from headcount.cli.help import show_help
