@@ -17,8 +17,8 @@ from headcount.cli.options import (
     RuntimeOption,
     choice,
 )
+from headcount.core.kinds import PICTURE_KINDS, PictureKind
 from headcount.core.limits import DEFAULT_MAX_PIXELS
-from headcount.draw import PICTURE_KINDS, PictureKind
 from headcount.infer import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -76,13 +76,14 @@ def count(
     try:
         with ExitStack() as stack:
             results = None if output is None else stack.enter_context(open_results(output, found, overwrite=force))
+
             from headcount.infer.counter import load  # brings the network's libraries: a third of a second
 
             counter = load(model, device=device, runtime=runtime, precision=precision, max_pixels=max_pixels)
             job = Job(counter, found.files, every_s=every, results=results, overlays=overlays, draw=draw)
             _run(job, rows, ctx, raises=found.is_one_file)
             if not rows:
-                raise InputError(f"Nothing was counted: {plural(skipped + job.skipped, 'file')} could not be read.")
+                raise InputError(f"Nothing was counted: {plural(skipped + job.skipped, 'file')} skipped.")
     except (KeyboardInterrupt, HeadcountError) as error:
         # What was counted until then is shown before it is said why no more is.
         if isinstance(error, HeadcountError) and not rows:

@@ -15,11 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from headcount.cli.console import output_console
+from headcount.cli.verbs import Verb, argument_name
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from headcount.cli.verbs import Verb
 
 _WIDEST_NAME = 30
 
@@ -30,21 +29,15 @@ def show_help(command: Any, context: Any, verbs: Sequence[Verb] = ()) -> None:
     parameters = [parameter for parameter in command.get_params(context) if not getattr(parameter, "hidden", False)]
     arguments = [parameter for parameter in parameters if parameter.param_type_name == "argument"]
     options = [parameter for parameter in parameters if parameter.param_type_name == "option"]
-    words = [context.command_path, "[OPTIONS]", *map(_usage, arguments), *(["COMMAND [ARGS]..."] if verbs else [])]
-    console.print(Padding(Text(f"Usage: {' '.join(words)}", style="bold"), 1))
+    console.print(Padding(Text(command.get_usage(context), style="bold"), 1))
     for paragraph in (command.help or "").split("\n\n"):
         console.print(Padding(Text(" ".join(paragraph.split())), (0, 1, 1, 1)))
-    _panel(console, "Arguments", [(Text(_usage(one), style="bold cyan"), _text_of(one)) for one in arguments])
+    _panel(console, "Arguments", [(Text(argument_name(one), style="bold cyan"), _text_of(one)) for one in arguments])
     _panel(console, "Options", [(_flags(one), _text_of(one)) for one in options])
     width = max((len(verb.name) for verb in verbs), default=0)
     for panel in dict.fromkeys(verb.panel for verb in verbs):
         rows = [(Text(verb.name, style="bold cyan"), Text(verb.help)) for verb in verbs if verb.panel == panel]
         _panel(console, panel, rows, width)
-
-
-def _usage(argument: Any) -> str:
-    name = (argument.metavar or argument.name.upper()) + ("..." if argument.nargs == -1 else "")
-    return name if argument.required or name.startswith("[") else f"[{name}]"
 
 
 def _flags(option: Any) -> Text:
@@ -57,7 +50,7 @@ def _flags(option: Any) -> Text:
 def _text_of(parameter: Any) -> Text:
     text = Text(getattr(parameter, "help", None) or "")
     default = parameter.default
-    if getattr(parameter, "show_default", False) and not callable(default) and default not in (None, False, "", ()):
+    if getattr(parameter, "show_default", False) and default not in (None, "", ()) and default is not False:
         shown = f"{default:g}" if isinstance(default, float) else str(default)
         text.append(f" [default: {shown}]", style="dim")
     if parameter.required and parameter.param_type_name == "option":

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from headcount import __version__
+from headcount.cli.console import printable
 from headcount.cli.verbs import Verb, verb_group
 from headcount.core.errors import HeadcountError
 from headcount.core.table import Table
@@ -128,4 +129,4 @@ def _close_output() -> None:
 
 
 def _say(text: str) -> None:
-    print(f"Error: {text}", file=sys.stderr)
+    print(f"Error: {printable(text)}", file=sys.stderr)

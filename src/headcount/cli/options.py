@@ -11,7 +11,7 @@ from headcount.core.errors import InputError, nearest
 from headcount.infer.runtimes.table import PRECISIONS, device_names, runtime_names
 
 
-def choice(text: str, names: Iterable[str], *, more: str = "", metavar: str = "NAME") -> Any:
+def choice(text: str, names: Iterable[str], *, more: str = "") -> Any:
     """An option that takes one of the names; its help is ``text``, the names, and ``more`` if there is more to say."""
     known = list(names)
 
@@ -21,7 +21,7 @@ def choice(text: str, names: Iterable[str], *, more: str = "", metavar: str = "N
         return value
 
     words = f"{text}: {', '.join(known[:-1])} or {known[-1]}{more and '; '}{more}."
-    return typer.Option(metavar=metavar, help=words, callback=check)
+    return typer.Option(metavar="NAME", help=words, callback=check)
 
 
 ModelOption = Annotated[

@@ -75,7 +75,7 @@ def print_summary(console: Console, rows: Sequence[CountLine], skipped: int) -> 
             text += f" ({shorten(_tail(most.name), room)})"
         console.print(text, style="bold", soft_wrap=True)
     if skipped:
-        console.print(f"{plural(skipped, 'file')} could not be read and {'was' if skipped == 1 else 'were'} skipped")
+        console.print(f"{plural(skipped, 'file')} could not be counted and {'was' if skipped == 1 else 'were'} skipped")
 
 
 def _common_folder(names: Sequence[str]) -> str:

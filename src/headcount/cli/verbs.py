@@ -46,6 +46,11 @@ class Command(TyperCommand):
             error.args = (in_flags(str(error), error.remedy, self),)  # whoever shows it need not know the command
             raise
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What follows the name in the line of usage."""
+        arguments = [one for one in self.get_params(ctx) if one.param_type_name == "argument"]
+        return ["[OPTIONS]", *map(argument_name, arguments)]
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the page of ``--help``."""
         from headcount.cli.help import show_help
@@ -66,6 +71,16 @@ class VerbGroup(TyperGroup):
         """The names of the verbs, in the order of the table."""
         return list(self.table)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The verb that the first argument names.
+
+        Raises:
+            InputError: there is none; the nearest is given.
+        """
+        if not args[0].startswith("-"):
+            self.table.find(args[0])
+        return super().resolve_command(ctx, args)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Print the page of ``--help``; no verb is imported for it."""
         from headcount.cli.help import show_help
@@ -79,6 +94,12 @@ def verb_group(table: Table[Verb], text: str, **settings: Any) -> typer.Typer:
     app = typer.Typer(cls=group, help=text, no_args_is_help=True, add_completion=False, **settings)
     app.callback()(_nothing)
     return app
+
+
+def argument_name(argument: Any) -> str:
+    """An argument as the usage and the help show it: ``SOURCE...`` where there may be many, ``[PHOTO]`` where none."""
+    name = (argument.metavar or argument.name.upper()) + ("..." if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"
 
 
 def verbs(table: Table[Verb]) -> list[Verb]:

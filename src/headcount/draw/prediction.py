@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.image import RgbImage
-from headcount.draw import PICTURE_KINDS
+from headcount.core.kinds import PICTURE_KINDS
 
 if TYPE_CHECKING:
     from headcount.core.prediction import Prediction

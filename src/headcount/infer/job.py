@@ -20,8 +20,8 @@ from headcount.data.media.sources import Item, SourceFile, expand_source, expect
 from headcount.infer.overlays import OverlayFolder
 
 if TYPE_CHECKING:
+    from headcount.core.kinds import PictureKind
     from headcount.core.prediction import Prediction
-    from headcount.draw import PictureKind
     from headcount.infer.counter import Counter
 
 
