@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from headcount.cli.options import DeviceOption, PrecisionOption, RuntimeOption, choice
+from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, choice
 
 Matcher = Literal["fast", "reference"]
 
@@ -73,16 +73,17 @@ def evaluate(
         Matcher,
         choice("Which pairs are found", ("fast", "reference"), more="only the recall by level depends on it"),
     ] = "fast",
-    force: Annotated[bool, typer.Option("--force", help="Overwrite what is already there.")] = False,
+    force: ForceOption = False,
 ) -> None:
     """Measure how well a model counts and locates: MAE, RMSE, NAE, bias; precision, recall, F1.
 
     headcount evaluate predictions.txt --ground-truth val_gt_loc.txt
     """
     from headcount import __version__
-    from headcount.cli.console import output_console, plural, progress_bar
+    from headcount.cli.console import output_console, progress_bar
     from headcount.core.errors import InputError
     from headcount.core.files import refuse_taken, write_json
+    from headcount.core.words import plural
     from headcount.evaluate.files import PredictionFile, read_sets
     from headcount.evaluate.metrics.table import EvaluationSettings
     from headcount.evaluate.run import evaluate_scenes
@@ -151,9 +152,10 @@ def _evaluate_file(
     force: bool,
 ) -> None:
     from headcount import __version__
-    from headcount.cli.console import error_console, output_console, plural, printable
+    from headcount.cli.console import error_console, output_console, printable
     from headcount.core.errors import InputError
     from headcount.core.files import is_file, refuse_taken, write_json
+    from headcount.core.words import plural
     from headcount.evaluate.files import evaluate_prediction_file
 
     if ground_truth is None:

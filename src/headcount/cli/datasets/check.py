@@ -43,8 +43,9 @@ def check(
 
     Exit code: 0 clean, or all findings are accepted; 1 findings; 2 unusable.
     """
-    from headcount.cli.console import output_console, plural, print_wrapped, printable, progress_bar
+    from headcount.cli.console import output_console, print_wrapped, printable, progress_bar
     from headcount.core.files import is_file, refuse_taken, write_json
+    from headcount.core.words import plural
     from headcount.data.audit.accepted import accept as add_accepted
     from headcount.data.audit.accepted import beside, judge, read_accepted
     from headcount.data.audit.check import check_dataset
@@ -95,7 +96,8 @@ def check(
 def _show_findings(
     findings: Sequence[Finding], output: Path | None, *, aside: str = "", exceeded: Collection[str] = ()
 ) -> None:
-    from headcount.cli.console import output_console, plural, print_wrapped, printable
+    from headcount.cli.console import output_console, print_wrapped, printable
+    from headcount.core.words import plural
     from headcount.data.audit.findings import CODES
 
     out = output_console()
