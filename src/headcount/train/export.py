@@ -30,9 +30,9 @@ from headcount.models.normalise import normalise
 from headcount.models.table import build_method
 from headcount.models.weights import load_tensors
 from headcount.synth import paint_scene
-from headcount.train.batches import PAINTED
 from headcount.train.card import card_of
 from headcount.train.checkpoint import TENSORS, Checkpoint, find_checkpoint, read_checkpoint
+from headcount.train.pools import PAINTED
 from headcount.train.recipe import Recipe
 
 

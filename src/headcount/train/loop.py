@@ -28,7 +28,7 @@ from headcount.infer.models import find_model, shipped_models
 from headcount.models.method import Method
 from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
-from headcount.train.batches import Batches, Pool, read_pools
+from headcount.train.batches import Batches
 from headcount.train.card import card_of
 from headcount.train.checkpoint import (
     Checkpoint,
@@ -38,6 +38,7 @@ from headcount.train.checkpoint import (
     unflatten_optimiser,
     write_checkpoint,
 )
+from headcount.train.pools import Pool, read_pools
 from headcount.train.recipe import DataSettings, OptimiserSettings, Recipe
 from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
 from headcount.train.validation import validation_loss
