@@ -1,31 +1,13 @@
-"""What decoders ask of the maps and settings they are given."""
+"""What decoders ask of the maps they are given."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headcount.core.errors import ModelError, nearest
-
-Typed = TypeVar("Typed")
-
-
-def read_settings(kind: type[Typed], settings: Mapping[str, float], decoder: str) -> Typed:
-    """A card's settings as the dataclass ``kind``, whose defaults give each its type.
-
-    Raises:
-        ModelError: a key is unknown; the nearest is suggested.
-    """
-    known: dict[str, Any] = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
-    for key in settings:
-        if key not in known:
-            raise ModelError(f'The {decoder} decoder has no setting "{key}".{nearest(key, known)}')
-    # NaN and infinity make no whole number: they are left for the decoder's own limits to refuse.
-    return kind(**{k: type(known[k])(v) if np.isfinite(v) else v for k, v in settings.items()})
+from headcount.core.errors import ModelError
 
 
 def read_map(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, TileSpec
+from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, Task, TileSpec
 from headcount.core.errors import ModelError
 from headcount.core.scene import Scene
 from headcount.models.weights import (
@@ -34,13 +34,14 @@ class Method(nn.Module, ABC):
     """
 
     settings_type: ClassVar[type[BaseModel]]
+    task: ClassVar[Task]
+    """What a model of it does; one that tells sizes counts nobody, and is validated by its loss."""
     input_spec: InputSpec
     outputs: tuple[OutputSpec, ...]
-    decoder: DecoderSpec
+    decoder: DecoderSpec | None
+    """None where the task is ``size``."""
     tile: TileSpec | None = None
     """How large images are cut, where the method has its own way; else by how far its network sees."""
-    counts: ClassVar[bool] = True
-    """Whether its decoder counts people; a method that does not is validated by its loss."""
 
     @abstractmethod
     def forward(self, images: Tensor) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ def card_of(recipe: Recipe, method: Method) -> ModelCard:
     return ModelCard(
         name=recipe.name,
         summary=recipe.summary,
+        task=method.task,
         method=recipe.method,
         architecture=json.loads(json.dumps(recipe.model)),
         input=method.input_spec,

@@ -105,6 +105,7 @@ def _iim_card(method: Method, options: Mapping[str, Any], data: str, file: Path,
     return ModelCard(
         name=name,
         summary=f"IIM ({options['predictor']}) by its authors, trained on {data}.",
+        task=method.task,
         method="iim",
         architecture=json.loads(json.dumps(options)),
         input=method.input_spec,

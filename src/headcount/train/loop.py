@@ -234,7 +234,7 @@ class _Run:
         epoch = self.step // self.recipe.steps_per_epoch
         due = epoch % self.recipe.validate_every == 0 or epoch == self.recipe.epochs
         if due and any(validation.values()):
-            if self.method.counts:
+            if self.method.task != "size":
                 reports = {name: self._validate(name, scenes) for name, scenes in validation.items() if scenes}
                 # Sets of different density weigh alike: the mean error relative to each set's mean count.
                 score = sum(report.result.mae / _mean_count(report) for report in reports.values()) / len(reports)

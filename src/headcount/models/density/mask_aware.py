@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from headcount.core.card import DecoderSpec, InputSpec, OutputSpec
+from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, Task
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.core.settings import Settings
+from headcount.decode.density import DensityDecoderSettings
 from headcount.losses.density import Comparison, block_count_loss, density_mse
 from headcount.losses.mask import mask_focal_bce
 from headcount.models.method import Method, TargetMaps
@@ -70,6 +71,8 @@ class MaskAwareSettings(Settings):
     mask_gamma: float = Field(default=0.0, ge=0)
     """γ of the mask's focal loss; 0 is cross-entropy."""
 
+    decoder: DensityDecoderSettings = DensityDecoderSettings()
+
     @field_validator("mean", "std")
     @classmethod
     def _one_a_channel(cls, values: tuple[float, ...], others: ValidationInfo) -> tuple[float, ...]:
@@ -109,6 +112,7 @@ class MaskAware(Method):
     """(b, c, h, w) → ``density`` and ``mask``, (b, 1, h/s, w/s) each, s the stride of the backbone's finest map."""
 
     settings_type = MaskAwareSettings
+    task: ClassVar[Task] = "count"
 
     def __init__(self, settings: MaskAwareSettings) -> None:
         super().__init__()
@@ -155,7 +159,7 @@ class MaskAware(Method):
         self.outputs = (OutputSpec(name="density", stride=self.stride),)
         if variant.startswith("solution"):
             self.outputs += (OutputSpec(name="mask", stride=self.stride),)
-        self.decoder = DecoderSpec(name="density", settings={"density_scale": 1.0})
+        self.decoder = DecoderSpec(name="density", settings=settings.decoder.model_dump())
 
     def initialise_backbone(self, file: Path) -> None:
         load_backbone(self.backbone, file)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from headcount.core.card import InputSpec
+from headcount.core.card import InputSpec, Task
 from headcount.core.errors import InputError
 from headcount.core.settings import Settings
 from headcount.models.method import Method
@@ -164,6 +164,8 @@ class PredictorMethod(Method):
     Raises:
         InputError: an option that the named predictor does not have.
     """
+
+    task: ClassVar[Task] = "locate"
 
     def __init__(self, settings: PredictorSettings) -> None:
         super().__init__()

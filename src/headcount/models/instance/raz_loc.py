@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from headcount.core.card import DecoderSpec, OutputSpec
 from headcount.core.scene import Scene
+from headcount.decode.raz_loc import RazLocDecoderSettings
 from headcount.models.instance.predictor import Positive, PredictorMethod, PredictorSettings
 from headcount.models.method import TargetMaps
 from headcount.targets.cross import cross_map
@@ -26,8 +26,7 @@ class RazLocSettings(PredictorSettings):
     positive_weight: Positive = 100.0
     """Weight of a cross's cells in the cross-entropy: they are one in hundreds, and no two people click the same
     pixel, so unweighted no cell reaches the threshold."""
-    threshold: float = Field(default=0.5, gt=0, lt=1)
-    """Of the 3×3 average."""
+    decoder: RazLocDecoderSettings = RazLocDecoderSettings()
 
 
 class RazLoc(PredictorMethod):
@@ -39,7 +38,7 @@ class RazLoc(PredictorMethod):
         super().__init__(settings)
         self.settings = settings
         self.outputs = (OutputSpec(name="cross", stride=settings.map_stride),)
-        self.decoder = DecoderSpec(name="raz_loc", settings={"threshold": settings.threshold})
+        self.decoder = DecoderSpec(name="raz_loc", settings=settings.decoder.model_dump())
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         return {"cross": torch.sigmoid(self.feature_and_logits(images)[1])}

@@ -16,11 +16,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, TileSpec
+from headcount.core.card import InputSpec, OutputSpec, Task, TileSpec
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.core.settings import Settings
-from headcount.decode.scale import SIZES
 from headcount.losses.scale import Deviation, log_area_loss
 from headcount.models.method import Method, TargetMaps
 from headcount.models.parts.attention import ScarHead
@@ -58,7 +57,7 @@ class HeadScale(Method):
     """(b, 3, h, w) → ``log_area`` (b, 1, h/8, w/8): the natural log of a head's area in square pixels."""
 
     settings_type = HeadScaleSettings
-    counts: ClassVar[bool] = False
+    task: ClassVar[Task] = "size"
     tile = TileSpec(size=768, halo=96, overlap="average", exact=False)
     """Attention over places takes memory with the fourth power of a tile's side: 340 MB here."""
 
@@ -89,7 +88,7 @@ class HeadScale(Method):
         nn.init.constant_(self.head.last.bias, 2 * math.log(settings.typical_side_px))
         self.input_spec = InputSpec(mean=settings.mean, std=settings.std, size_divisor=max(self.backbone.strides))
         self.outputs = (OutputSpec(name="log_area", stride=_STRIDE),)
-        self.decoder = DecoderSpec(name=SIZES)
+        self.decoder = None
 
     def initialise_backbone(self, file: Path) -> None:
         # Published weights of a ResNet have the layers that are not used here, too.

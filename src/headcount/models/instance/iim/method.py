@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from headcount.core.card import DecoderSpec, OutputSpec, TileSpec
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
+from headcount.decode.instance import InstanceDecoderSettings
 from headcount.losses.binarization import GRAD_TO_CONFIDENCE, binarize, instance_loss
 from headcount.models.instance.iim.thresholds import STRIDE, ImageThreshold, PixelThreshold
 from headcount.models.instance.predictor import Positive, PredictorMethod, PredictorSettings
@@ -30,8 +31,7 @@ class IimSettings(PredictorSettings):
     """Options of IIM; the defaults are the paper's VGG-16 with pixel-level binarization."""
 
     threshold: Literal["pbm", "ibm", "fixed"] = "pbm"
-    fixed_threshold: float = Field(default=0.5, gt=0, lt=1)
-    """With ``threshold: fixed``: the baseline rows of Table 3."""
+    """``fixed``: at ``decoder.threshold``, the baseline rows of Table 3."""
     threshold_widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(256, 128, 64), min_length=1)
     grad_to_confidence: float = Field(default=GRAD_TO_CONFIDENCE, ge=0)
     """Share of the binary map's gradient that reaches the confidence; 0 for the rows "PBM" and "IBM" alone."""
@@ -51,7 +51,7 @@ class IimSettings(PredictorSettings):
     separate_points: bool = False
     """Shrink squares about points as boxes are, where a coarse map would join them."""
 
-    min_area_px: float = Field(default=3.0, ge=0)
+    decoder: InstanceDecoderSettings = InstanceDecoderSettings()
     tile_overlap: Literal["average", "crop"] = "average"
     """``crop`` gives a tiled image the maps of the whole one; the authors average."""
 
@@ -70,12 +70,9 @@ class Iim(PredictorMethod):
         elif settings.threshold == "ibm":
             self.threshold_encoder = ImageThreshold(self.channels)
         self.outputs = (OutputSpec(name="confidence", stride=settings.map_stride),)
-        decoding = {"min_area_px": settings.min_area_px}
-        if self.threshold_encoder is None:
-            decoding["threshold"] = settings.fixed_threshold
-        else:
+        if self.threshold_encoder is not None:
             self.outputs += (OutputSpec(name="threshold", stride=STRIDE),)
-        self.decoder = DecoderSpec(name="instances", settings=decoding)
+        self.decoder = DecoderSpec(name="instances", settings=settings.decoder.model_dump())
         if settings.tile_overlap == "average":
             self.tile = TileSpec(size=1024, halo=64, overlap="average", exact=False)
 
