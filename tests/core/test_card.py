@@ -55,7 +55,6 @@ def test_a_card_is_read_back_as_written(tmp_path: Path, changes: dict[str, objec
         (lambda d: d["input"].update(mean=[0.5]), ["input", "each of 3 channels"]),
         (lambda d: d["input"].update(channels=2), ["input.channels"]),
         (lambda d: d["tile"].update(size=512, halo=256), ["tile", "leaves no core"]),
-        (lambda d: d["decoder"]["settings"].update(density_scale="much"), ["decoder.settings.density_scale"]),
     ],
 )
 def test_a_wrong_field_is_named(tmp_path: Path, change: Callable[[dict], object], words: list[str]) -> None:

@@ -34,9 +34,14 @@ def test_the_settings_of_shipped_cards_are_read(name: str) -> None:
     assert callable(decoder_of(find_model(name).card))
 
 
-def test_a_wrong_setting_of_a_card_is_named_by_its_key(tiny_card: MakeCard) -> None:
-    card = tiny_card(decoder=DecoderSpec(name="density", settings={"peak_distance": 1.5}))
-    with pytest.raises(ModelError, match=r'card of tiny.*"decoder\.settings\.peak_distance" is 1\.5: .*integer'):
+@pytest.mark.parametrize(
+    ("key", "value", "words"), [("peak_distance", 1.5, "integer"), ("density_scale", "much", "number")]
+)
+def test_a_wrong_setting_of_a_card_is_named_by_its_key(
+    tiny_card: MakeCard, key: str, value: object, words: str
+) -> None:
+    card = tiny_card(decoder=DecoderSpec(name="density", settings={key: value}))
+    with pytest.raises(ModelError, match=rf'card of tiny.*"decoder\.settings\.{key}" is .*{words}'):
         decoder_of(card)
 
 
