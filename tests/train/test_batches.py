@@ -50,7 +50,7 @@ def _batches(method: Method, seed: int = 1, **settings: Any) -> Batches:
 
 
 def _equal(one: Any, two: Any) -> bool:
-    return torch.equal(one[0], two[0]) and all(torch.equal(one[1][key], two[1][key]) for key in one[1])
+    return torch.equal(one[0], two[0]) and all(torch.equal(one[1].maps[key], two[1].maps[key]) for key in one[1].maps)
 
 
 def test_a_batch_is_the_same_in_whatever_order_it_is_asked_for(method: Method) -> None:
@@ -73,7 +73,7 @@ def test_batches_prepared_ahead_are_those_asked_for(method: Method, first: int, 
 def test_a_batch_has_the_shapes_of_crop_and_stride(method: Method) -> None:
     images, targets = _batches(method).at(0)
     assert (images.shape, images.dtype) == ((3, 3, 32, 32), torch.float32)
-    shapes = {key: tuple(value.shape) for key, value in targets.items()}
+    shapes = {key: tuple(value.shape) for key, value in targets.maps.items()}
     assert shapes == {"density": (3, 1, 4, 4), "mask": (3, 1, 4, 4)}
 
 
@@ -134,7 +134,7 @@ def test_an_augmentation_switched_on_moves_no_other_draw(method: Method) -> None
     plain = _batches(method).at(3)
     for name in ("blur", "noise", "jpeg"):
         batch = _batches(method, **{name: 1.0}).at(3)
-        assert all(torch.equal(batch[1][key], plain[1][key]) for key in plain[1])
+        assert all(torch.equal(batch[1].maps[key], plain[1].maps[key]) for key in plain[1].maps)
         assert not torch.equal(batch[0], plain[0])
         assert _equal(_batches(method, **{name: 1e-12}).at(3), plain)
 

@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from headcount.core.errors import HeadcountError, InputError
@@ -19,7 +18,7 @@ from headcount.core.random import generator
 from headcount.core.scene import Scene
 from headcount.data.augment.photometric import blur, compress, noise, recolour
 from headcount.data.augment.spatial import crop, draw_window, mirror
-from headcount.models.method import Method, TargetMaps
+from headcount.models.method import Method, TargetBatch, Targets
 from headcount.models.normalise import to_tensor
 from headcount.train.pools import PixelCache, Pool, SampleOrder
 from headcount.train.recipe import DataSettings
@@ -53,7 +52,7 @@ def augmented(
     return scene
 
 
-Batch = tuple[Tensor, dict[str, Tensor]]
+Batch = tuple[Tensor, TargetBatch]
 
 
 class Batches:
@@ -80,10 +79,10 @@ class Batches:
         """
         epoch, within = divmod(step, self.steps)
         samples = [self._sample(epoch, index) for index in range(within * self.batch, (within + 1) * self.batch)]
-        targets = {name: torch.from_numpy(np.stack([maps[name] for _, maps in samples])) for name in samples[0][1]}
-        return to_tensor([pixels for pixels, _ in samples], self.method.input_spec), targets
+        images = to_tensor([pixels for pixels, _ in samples], self.method.input_spec)
+        return images, TargetBatch.join([targets for _, targets in samples])
 
-    def _sample(self, epoch: int, index: int) -> tuple[RgbImage, TargetMaps]:
+    def _sample(self, epoch: int, index: int) -> tuple[RgbImage, Targets]:
         scene = self._scenes(epoch)[index]
 
         def draws(stream: int) -> np.random.Generator:

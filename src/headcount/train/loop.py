@@ -25,7 +25,7 @@ from headcount.draw.prediction import draw_density
 from headcount.evaluate.run import CountingReport, evaluate_counting
 from headcount.infer.counter import Counter
 from headcount.infer.models import find_model, shipped_models
-from headcount.models.method import Method
+from headcount.models.method import Method, TargetBatch
 from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
 from headcount.train.batches import Batches
@@ -182,7 +182,7 @@ class _Run:
         self.wrapped, self.optimiser = self.fabric.setup(self.method, optimiser)
         self.wrapped.mark_forward_method("training_forward")
 
-    def learn(self, step: int, images: Tensor, targets: dict[str, Tensor]) -> None:
+    def learn(self, step: int, images: Tensor, targets: TargetBatch) -> None:
         """One step."""
         recipe = self.recipe
         kind = optimiser_name(step, recipe)
@@ -191,7 +191,7 @@ class _Run:
         self.method.train()
         torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout, if any, is a function of the step as well
         images = self.fabric.to_device(images.contiguous(memory_format=torch.channels_last))
-        targets = self.fabric.to_device(targets)
+        targets = targets.to(self.fabric.device)
         set_lr(self.optimiser, lr_factor(step, recipe))
         maps = self.wrapped.training_forward(images, targets)
         losses = self.method.loss(maps, targets)

@@ -23,7 +23,7 @@ from headcount.core.settings import Settings
 from headcount.decode.density import DensityDecoderSettings
 from headcount.losses.density import Comparison, block_count_loss, density_mse
 from headcount.losses.mask import mask_focal_bce
-from headcount.models.method import Method, TargetMaps
+from headcount.models.method import Method, TargetBatch, Targets
 from headcount.models.parts.backbones import TimmOptions, build_backbone, initialise_he, load_backbone
 from headcount.models.parts.necks import TopDownNeck
 from headcount.targets.density import adaptive_sigma, density_map, max_pool, sum_pool
@@ -204,10 +204,10 @@ class MaskAware(Method):
         maps = self._maps(images, None)
         return {spec.name: maps[spec.name] for spec in self.outputs}
 
-    def training_forward(self, images: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return self._maps(images, targets["mask"])
+    def training_forward(self, images: Tensor, targets: TargetBatch) -> dict[str, Tensor]:
+        return self._maps(images, targets.maps["mask"])
 
-    def targets(self, scene: Scene) -> TargetMaps:
+    def targets(self, scene: Scene) -> Targets:
         settings = self.settings
         sigma = settings.density_sigma
         density = density_map(
@@ -227,17 +227,19 @@ class MaskAware(Method):
             raise InputError(f'mask: box needs head boxes, which "{scene.name}" has not: choose density or disc.')
         if scene.region is not None:
             mask = mask * scene.region
-        return {"density": sum_pool(density, self.stride)[None], "mask": max_pool(mask, self.stride)[None]}
+        return Targets({"density": sum_pool(density, self.stride)[None], "mask": max_pool(mask, self.stride)[None]})
 
-    def loss(self, maps: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
         settings = self.settings
-        losses = {"density": self._density_loss(maps["density"].float(), targets["density"])}
+        losses = {"density": self._density_loss(maps["density"].float(), targets.maps["density"])}
         total = settings.alpha * losses["density"]
         if "mask_logits" in maps:
-            losses["mask"] = mask_focal_bce(maps["mask_logits"].float(), targets["mask"], gamma=settings.mask_gamma)
+            losses["mask"] = mask_focal_bce(
+                maps["mask_logits"].float(), targets.maps["mask"], gamma=settings.mask_gamma
+            )
             total = total + settings.mask_weight * losses["mask"]
         elif "first_density" in maps:
-            losses["first_density"] = self._density_loss(maps["first_density"].float(), targets["density"])
+            losses["first_density"] = self._density_loss(maps["first_density"].float(), targets.maps["density"])
             total = total + settings.mask_weight * losses["first_density"]
         return {"total": total, **losses}
 

@@ -13,7 +13,7 @@ from headcount.core.card import DecoderSpec, OutputSpec
 from headcount.core.scene import Scene
 from headcount.decode.gaussian_prior import GaussianPriorDecoderSettings
 from headcount.models.instance.predictor import PredictorMethod, PredictorSettings
-from headcount.models.method import TargetMaps
+from headcount.models.method import TargetBatch, Targets
 from headcount.targets.density import density_map, sum_pool
 
 _AREA_PX = 100.0  # the loss is of people in 100 pixels: there a lone head of σ = 4 peaks at 1
@@ -42,10 +42,10 @@ class GaussianPrior(PredictorMethod):
         # Softplus, not the usual ReLU: nearly all of the target is 0, where a ReLU soon learns nothing any more.
         return {"density": F.softplus(self.feature_and_logits(images)[1]) / self.unit}
 
-    def training_forward(self, images: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def training_forward(self, images: Tensor, targets: TargetBatch) -> dict[str, Tensor]:
         return self.forward(images)
 
-    def targets(self, scene: Scene) -> TargetMaps:
+    def targets(self, scene: Scene) -> Targets:
         density = density_map(
             scene.points_xy,
             scene.size_wh,
@@ -53,8 +53,8 @@ class GaussianPrior(PredictorMethod):
             kernel_size=self.settings.decoder.kernel_size,
             region=scene.region,
         )
-        return {"density": sum_pool(density, self.settings.map_stride)[None]}
+        return Targets({"density": sum_pool(density, self.settings.map_stride)[None]})
 
-    def loss(self, maps: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        loss = F.mse_loss(maps["density"].float() * self.unit, targets["density"] * self.unit)
+    def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
+        loss = F.mse_loss(maps["density"].float() * self.unit, targets.maps["density"] * self.unit)
         return {"total": loss, "density": loss}

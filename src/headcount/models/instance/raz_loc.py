@@ -16,7 +16,7 @@ from headcount.core.card import DecoderSpec, OutputSpec
 from headcount.core.scene import Scene
 from headcount.decode.raz_loc import RazLocDecoderSettings
 from headcount.models.instance.predictor import Positive, PredictorMethod, PredictorSettings
-from headcount.models.method import TargetMaps
+from headcount.models.method import TargetBatch, Targets
 from headcount.targets.cross import cross_map
 
 
@@ -43,15 +43,15 @@ class RazLoc(PredictorMethod):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         return {"cross": torch.sigmoid(self.feature_and_logits(images)[1])}
 
-    def training_forward(self, images: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def training_forward(self, images: Tensor, targets: TargetBatch) -> dict[str, Tensor]:
         return {"cross_logits": self.feature_and_logits(images)[1]}
 
-    def targets(self, scene: Scene) -> TargetMaps:
+    def targets(self, scene: Scene) -> Targets:
         stride = self.settings.map_stride
-        return {"cross": cross_map(scene.points_xy, scene.size_wh, stride=stride, region=scene.region)[None]}
+        return Targets({"cross": cross_map(scene.points_xy, scene.size_wh, stride=stride, region=scene.region)[None]})
 
-    def loss(self, maps: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
         logits = maps["cross_logits"].float()
         weight = logits.new_tensor(self.settings.positive_weight)
-        loss = F.binary_cross_entropy_with_logits(logits, targets["cross"], pos_weight=weight)
+        loss = F.binary_cross_entropy_with_logits(logits, targets.maps["cross"], pos_weight=weight)
         return {"total": loss, "cross": loss}

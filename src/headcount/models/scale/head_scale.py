@@ -21,7 +21,7 @@ from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.core.settings import Settings
 from headcount.losses.scale import Deviation, log_area_loss
-from headcount.models.method import Method, TargetMaps
+from headcount.models.method import Method, TargetBatch, Targets
 from headcount.models.parts.attention import ScarHead
 from headcount.models.parts.backbones import TimmBackbone, initialise_he, load_backbone
 from headcount.models.parts.necks import TopDownNeck
@@ -99,20 +99,22 @@ class HeadScale(Method):
         feature = features[0] if self.neck is None else self.neck(features)
         return {"log_area": self.head(self.back_end(feature))}
 
-    def training_forward(self, images: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def training_forward(self, images: Tensor, targets: TargetBatch) -> dict[str, Tensor]:
         return self.forward(images)
 
-    def targets(self, scene: Scene) -> TargetMaps:
+    def targets(self, scene: Scene) -> Targets:
         if scene.boxes_xyxy is None:
             raise InputError(
                 f'A head-scale network learns from head boxes, which "{scene.name}" has not: train on a set with boxes.'
             )
         target = scale_target(scene.boxes_xyxy, scene.size_wh, stride=_STRIDE, region=scene.region)
-        return {"log_area": target.log_area[None], "weight": target.weight[None]}
+        return Targets({"log_area": target.log_area[None], "weight": target.weight[None]})
 
-    def loss(self, maps: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
         deviation = self.settings.deviation
-        total = log_area_loss(maps["log_area"].float(), targets["log_area"], targets["weight"], deviation=deviation)
+        total = log_area_loss(
+            maps["log_area"].float(), targets.maps["log_area"], targets.maps["weight"], deviation=deviation
+        )
         return {"total": total}
 
 

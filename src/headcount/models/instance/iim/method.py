@@ -22,7 +22,7 @@ from headcount.decode.instance import InstanceDecoderSettings
 from headcount.losses.binarization import GRAD_TO_CONFIDENCE, binarize, instance_loss
 from headcount.models.instance.iim.thresholds import STRIDE, ImageThreshold, PixelThreshold
 from headcount.models.instance.predictor import Positive, PredictorMethod, PredictorSettings
-from headcount.models.method import TargetMaps
+from headcount.models.method import TargetBatch, Targets
 from headcount.targets.density import max_pool
 from headcount.targets.instance import boxes_from_points, instance_map, separate_boxes
 
@@ -87,7 +87,7 @@ class Iim(PredictorMethod):
         maps = self._predict(images)
         return {spec.name: maps[spec.name] for spec in self.outputs}
 
-    def training_forward(self, images: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def training_forward(self, images: Tensor, targets: TargetBatch) -> dict[str, Tensor]:
         maps = self._predict(images)
         if "threshold" in maps:
             factor = float(STRIDE // self.settings.map_stride)
@@ -95,7 +95,7 @@ class Iim(PredictorMethod):
             maps["binary"] = binarize(maps["confidence"].float(), threshold, self.settings.grad_to_confidence)
         return maps
 
-    def targets(self, scene: Scene) -> TargetMaps:
+    def targets(self, scene: Scene) -> Targets:
         settings = self.settings
         if scene.boxes_xyxy is not None and settings.instances != "points":
             boxes, separated = scene.boxes_xyxy, True
@@ -118,13 +118,13 @@ class Iim(PredictorMethod):
         mask = instance_map(boxes, scene.size_wh, stride=settings.map_stride)
         if scene.region is not None:
             mask *= max_pool(scene.region.astype(np.float32), settings.map_stride)
-        return {"mask": mask[None]}
+        return Targets({"mask": mask[None]})
 
-    def loss(self, maps: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
         return instance_loss(
             maps["confidence_logits"].float(),
             maps.get("binary"),
-            targets["mask"],
+            targets.maps["mask"],
             confidence=self.settings.confidence_loss,
         )
 
