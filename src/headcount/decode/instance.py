@@ -160,4 +160,5 @@ def _prediction(
         points_kind="heads",
         scores=scores,
         boxes_xyxy=np.minimum(corners, np.tile(limit, 2)),
+        boxes_kind="parts",
     )
