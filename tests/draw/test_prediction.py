@@ -81,11 +81,15 @@ def test_the_lines_of_boxes_lie_on_their_sides() -> None:
     assert not draw_boxes(np.zeros((9, 9, 3), np.uint8), np.zeros((0, 4)), np.zeros(0)).any()
 
 
-def test_a_score_is_written_where_its_box_has_room() -> None:
-    image = np.zeros((96, 128, 3), np.uint8)
-    changed = (draw_boxes(image, BOXES, np.array([0.91, 0.42])) != draw_boxes(image, BOXES)).any(axis=2)
-    assert changed[31:69, 21:59].any()
-    assert not changed[:, 70:].any()
+def test_a_score_is_written_where_there_is_room() -> None:
+    image, scores = np.zeros((96, 128, 3), np.uint8), np.array([0.91, 0.42])
+    changed = (draw_boxes(image, BOXES, scores) != draw_boxes(image, BOXES)).any(axis=2)
+    assert changed[:30, 20:].any()
+    assert not changed[30:].any()
+    assert not changed[:, 80:].any(), "over the second box the image ends"
+    stacked = np.array([[20.0, 30.0, 60.0, 70.0], [20.0, 72.0, 60.0, 90.0]])
+    changed = (draw_boxes(image, stacked, scores) != draw_boxes(image, stacked)).any(axis=2)
+    assert not changed[30:].any(), "over the second box lies the first"
 
 
 def test_boxes_of_heads_are_what_is_drawn_of_them_and_those_of_parts_are_not() -> None:

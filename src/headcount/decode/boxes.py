@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from headcount.core.geometry import Boxes, centres, clip_boxes, has_area
 from headcount.core.prediction import Prediction
 
-_PAIRS_AT_ONCE = 2_000_000  # 100 MB of them
+_PAIRS_MAX = 1_000_000  # held at once, 60 MB of them
 
 
 def nms(boxes_xyxy: Boxes, scores: NDArray[np.float64], iou: float) -> NDArray[np.intp]:
@@ -22,45 +22,54 @@ def nms(boxes_xyxy: Boxes, scores: NDArray[np.float64], iou: float) -> NDArray[n
     [1, 2]
     """
     order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
-    better, worse = _overlapping(np.asarray(boxes_xyxy, dtype=np.float64)[order], iou)
-    bounds = np.searchsorted(better, np.arange(len(order) + 1))
-    kept = np.ones(len(order), np.bool_)
+    ranked = np.ascontiguousarray(np.asarray(boxes_xyxy, dtype=np.float64)[order].T)  # (4, n)
+    if len(order) and np.ptp(ranked[1]) > np.ptp(ranked[0]):
+        ranked = ranked[[1, 0, 3, 2]]  # swept along the longer side of the crowd
+    by_start = np.argsort(ranked[0], kind="stable")
+    # Sorted by where they start, only those boxes meet a box that start before it ends: in a crowd few of all pairs.
+    later = np.searchsorted(ranked[0, by_start], ranked[2, by_start]) - np.arange(len(order)) - 1
+    if later.clip(0).sum() > _PAIRS_MAX:
+        return order[_kept_one_by_one(ranked, iou)]
+    return order[_kept_of_pairs(ranked, by_start, later.clip(0), iou)]
+
+
+def _kept_one_by_one(ranked: Boxes, iou: float) -> NDArray[np.intp]:
+    """Each kept box against all that are left: fast where few are kept."""
+    kept, left = [], np.arange(ranked.shape[1])
+    while len(left):
+        first, left = left[0], left[1:]
+        kept.append(first)
+        left = left[_iou(ranked[:, first : first + 1], ranked[:, left]) <= iou]
+    return np.array(kept, np.intp)
+
+
+def _kept_of_pairs(ranked: Boxes, by_start: NDArray[np.intp], later: NDArray[np.intp], iou: float) -> NDArray[np.intp]:
+    """Every pair that may meet at once; the i-th by its start is paired with the ``later[i]`` that follow it."""
+    one = np.repeat(np.arange(len(later)), later)
+    other = one + 1 + np.arange(len(one)) - np.repeat(np.cumsum(later) - later, later)
+    one, other = by_start[one], by_start[other]
+    meeting = (ranked[1, one] < ranked[3, other]) & (ranked[1, other] < ranked[3, one])
+    one, other = one[meeting], other[meeting]
+    much = _iou(ranked[:, one], ranked[:, other]) > iou
+    better, worse = np.sort(np.stack([one[much], other[much]]), axis=0)
+    in_order = np.argsort(better, kind="stable")
+    better, worse = better[in_order], worse[in_order]
+    bounds = np.searchsorted(better, np.arange(len(later) + 1))
+    kept = np.ones(len(later), np.bool_)
     for rank in np.unique(better):
         if kept[rank]:
             kept[worse[bounds[rank] : bounds[rank + 1]]] = False
-    return order[kept]
+    return np.flatnonzero(kept)
 
 
-def _overlapping(boxes: Boxes, iou: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Pairs of rows whose intersection over union exceeds ``iou``: the lower and the higher row, lower ones in order.
-
-    Sorted by their left sides, only those boxes meet a box that begin before it ends: in a crowd few of all pairs.
-    """
-    by_left = np.argsort(boxes[:, 0], kind="stable")
-    x1, y1, x2, y2 = boxes[by_left].T
-    area = (x2 - x1) * (y2 - y1)
-    place = np.arange(len(boxes))
-    partners = np.maximum(np.searchsorted(x1, x2, side="left") - place - 1, 0)
-    ends = np.cumsum(partners)
-    pairs = [np.zeros((2, 0), np.intp)]
-    start = 0
-    while start < len(boxes):
-        before = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, before + _PAIRS_AT_ONCE, side="right")))
-        one = np.repeat(place[start:stop], partners[start:stop])
-        step = np.arange(len(one)) - np.repeat(ends[start:stop] - partners[start:stop] - before, partners[start:stop])
-        other = one + 1 + step
-        high = np.minimum(y2[one], y2[other]) - np.maximum(y1[one], y1[other])
-        meeting = high > 0
-        one, other, high = one[meeting], other[meeting], high[meeting]
-        shared = (np.minimum(x2[one], x2[other]) - np.maximum(x1[one], x1[other])) * high
-        union = area[one] + area[other] - shared
-        much = (union > 0) & (shared / np.where(union > 0, union, 1) > iou)
-        pairs.append(np.sort(by_left[np.stack([one[much], other[much]])], axis=0))
-        start = stop
-    better, worse = np.concatenate(pairs, axis=1)
-    in_order = np.argsort(better, kind="stable")
-    return better[in_order], worse[in_order]
+def _iou(one: Boxes, other: Boxes) -> NDArray[np.float64]:
+    """(n,) intersection over union of boxes (4, n), one with the other; 0 where neither has an area."""
+    wide = np.minimum(one[2], other[2]) - np.maximum(one[0], other[0])
+    high = np.minimum(one[3], other[3]) - np.maximum(one[1], other[1])
+    shared = np.maximum(wide, 0) * np.maximum(high, 0)
+    union = (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1]) - shared
+    ratio: NDArray[np.float64] = np.divide(shared, union, out=np.zeros(len(union)), where=union > 0)
+    return ratio
 
 
 def boxes_prediction(boxes_xyxy: Boxes, scores: NDArray[np.float64], size_wh: tuple[int, int]) -> Prediction:

@@ -105,7 +105,7 @@ def draw_boxes(
 ) -> RgbImage:
     """A rimmed rectangle for each box (n, 4), sub-pixel; its line follows the image unless given.
 
-    ``scores`` (n,) stand as small text in the upper left corners of the boxes that have room for it.
+    ``scores`` (n,) stand as small labels on top of the boxes that have room for it.
     """
     picture = image.copy()
     if line_px is None:
@@ -117,23 +117,27 @@ def draw_boxes(
         for x1, y1, x2, y2 in corners.tolist():
             cv2.rectangle(picture, (x1, y1), (x2, y2), shade, thickness, cv2.LINE_AA, _SHIFT)
     if scores is not None:
-        scale = 0.25 + 0.1 * line_px
-        for box, score in zip(boxes_xyxy, scores, strict=True):
-            _write_score(picture, box, f"{score:.2f}", scale, pad=rim, colour=colour)
+        _write_scores(picture, boxes_xyxy, [f"{score:.2f}" for score in scores], 0.3 + 0.1 * line_px, colour)
     return picture
 
 
-def _write_score(
-    picture: RgbImage, box_xyxy: NDArray[np.float64], text: str, scale: float, *, pad: int, colour: tuple[int, int, int]
+def _write_scores(
+    picture: RgbImage, boxes_xyxy: NDArray[np.float64], texts: list[str], scale: float, colour: tuple[int, int, int]
 ) -> None:
-    """The text within the box, at its upper left, if it leaves most of the box to be seen."""
-    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-    x1, y1, x2, y2 = box_xyxy
-    if x2 - x1 < width + 2 * pad or y2 - y1 < 3 * height + 2 * pad:
-        return
-    left, top = int(x1) + pad, int(y1) + pad
-    for thickness, shade in ((3, _RIM), (1, colour)):
-        cv2.putText(picture, text, (left, top + height), cv2.FONT_HERSHEY_SIMPLEX, scale, shade, thickness, cv2.LINE_AA)
+    """A label on top of each box, where it lies within the image and hides no other box and no other label."""
+    taken = boxes_xyxy
+    for box, text in zip(boxes_xyxy, texts, strict=True):
+        (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+        pad = max(2, height // 4)
+        left, bottom = round(box[0]), round(box[1]) - 1
+        right, top = left + width + 2 * pad, bottom - height - 2 * pad
+        hides = (taken[:, 0] < right) & (taken[:, 2] > left) & (taken[:, 1] < bottom) & (taken[:, 3] > top)
+        if hides.any() or top < 0 or left < 0 or right > picture.shape[1]:
+            continue
+        taken = np.concatenate([taken, [[left, top, right, bottom]]])
+        cv2.rectangle(picture, (left, top), (right, bottom), colour, -1)
+        place = (left + pad, bottom - pad)
+        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, _RIM, 1, cv2.LINE_AA)
 
 
 def draw_density(image: RgbImage, density: NDArray[np.float32], stride: int) -> RgbImage:
