@@ -1,5 +1,8 @@
 """Any image size in bounded memory: equal tiles with enough context, put together before decoding.
 
+Maps are joined, so that nothing is cut where a decoder looks for heads. A runtime that gives boxes itself has its tiles
+joined by ``join_boxes``.
+
 Padding: the image is filled to a multiple of the card's ``size_divisor`` at its right and bottom with the card's
 mean colour, which the network's normalisation turns into zeros, the same as its own convolutions see beyond every
 other border. An image thus ends for the network on all four sides alike, nothing is repeated that could look like a
@@ -8,7 +11,7 @@ person, and whole and tiled runs pad the same pixels. Cells wholly in the paddin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +19,9 @@ from numpy.typing import NDArray
 
 from headcount.core.card import ModelCard, TileSpec
 from headcount.core.errors import ModelError, nearest
+from headcount.core.geometry import Boxes, centres, sides
 from headcount.core.image import RgbImage
+from headcount.decode.boxes import nms
 
 Maps = dict[str, NDArray[np.float32]]
 Run = Callable[[NDArray[np.uint8]], Maps]
@@ -124,6 +129,59 @@ def network_maps(pixels: RgbImage, run: Run, card: ModelCard) -> Maps:
     return maps
 
 
+@dataclass(frozen=True, slots=True)
+class TileBoxes:
+    """What was found in one tile by a runtime that gives boxes itself.
+
+    Attributes:
+        x: the tile along x.
+        y: the tile along y.
+        boxes_xyxy: (n, 4) in pixels of the tile.
+        scores: (n,).
+    """
+
+    x: Window
+    y: Window
+    boxes_xyxy: Boxes
+    scores: NDArray[np.float64]
+
+
+def join_boxes(tiles: Iterable[TileBoxes], *, iou: float) -> tuple[Boxes, NDArray[np.float64]]:
+    """The boxes of an image out of those of its tiles: (n, 4) in its pixels, and (n,) scores, the highest first.
+
+    A tile has its say on boxes whose middle lies in its core, or so near that another view of the same head may have
+    it there; ``nms`` with ``iou`` then leaves one of several views. A box that its tile's border has cut gives way to
+    one that is whole. The order of the tiles changes nothing.
+
+    >>> left, right = cut(192, 128, 32, 32)
+    >>> seen = [TileBoxes(x, Window(0, 64, 0, 64), np.array([[90.0 - x.start, 8, 104 - x.start, 22]]), np.array([0.9]))
+    ...         for x in (left, right)]
+    >>> join_boxes(seen, iou=0.5)[0].tolist()
+    [[90.0, 8.0, 104.0, 22.0]]
+    """
+    boxes, scores, whole = [np.zeros((0, 4))], [np.zeros(0)], [np.zeros(0, np.bool_)]
+    for tile in tiles:
+        start = np.array([tile.x.start, tile.y.start], np.float64)
+        stop = np.array([tile.x.stop, tile.y.stop], np.float64)
+        core = np.array([[w.core_start, w.core_stop] for w in (tile.x, tile.y)], np.float64)  # (xy, ends)
+        placed = tile.boxes_xyxy + np.tile(start, 2)
+        middle, slack = centres(placed), sides(placed) / 4
+        # Where the core ends with its tile, so does the image.
+        own = ((middle >= core[:, 0] - slack) & (middle <= core[:, 1] + slack)).all(axis=1)
+        inner_start, inner_stop = core[:, 0] > start, core[:, 1] < stop
+        is_cut = (inner_start & (placed[:, :2] < start + 1)) | (inner_stop & (placed[:, 2:] > stop - 1))
+        boxes.append(placed[own])
+        scores.append(np.asarray(tile.scores, np.float64)[own])
+        whole.append(~np.any(is_cut[own], axis=1))
+    every, score, is_whole = np.concatenate(boxes), np.concatenate(scores), np.concatenate(whole)
+    order = np.lexsort([*every.T, score])
+    every, score, is_whole = every[order], score[order], is_whole[order]
+    span = 1 + (np.ptp(score) if len(score) else 0)
+    kept = nms(every, np.where(is_whole, score, score - span), iou)
+    kept = kept[np.argsort(-score[kept], kind="stable")]
+    return every[kept], score[kept]
+
+
 def _padded(size_wh: tuple[int, int], divisor: int) -> tuple[int, int]:
     return -(-size_wh[0] // divisor) * divisor, -(-size_wh[1] // divisor) * divisor
 
@@ -150,11 +208,11 @@ def _checked(maps: Maps, x: Window, y: Window, card: ModelCard) -> Maps:
         if output.name not in maps:
             raise ModelError(f'The network of "{card.name}" makes no map "{output.name}".{nearest(output.name, maps)}')
         shape = maps[output.name].shape
-        expected = ((y.stop - y.start) // output.stride, (x.stop - x.start) // output.stride)
-        if len(shape) != 4 or shape[0] != 1 or shape[2:] != expected:
+        expected = (1, output.channels, (y.stop - y.start) // output.stride, (x.stop - x.start) // output.stride)
+        if shape != expected:
             raise ModelError(
-                f'The map "{output.name}" of "{card.name}" must be (1, c, {expected[0]}, {expected[1]}) at stride '
-                f"{output.stride}, but it is {shape}: the card is not of these weights."
+                f'The map "{output.name}" of "{card.name}" must be {expected} at stride {output.stride}, but it is '
+                f"{shape}: the card is not of these weights."
             )
         checked[output.name] = maps[output.name][0]
     return checked
