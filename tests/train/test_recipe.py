@@ -15,7 +15,7 @@ from headcount.core.card import OutputSpec
 from headcount.core.errors import InputError
 from headcount.data.sets.catalogue import CATALOGUE
 from headcount.decode.instance import InstanceDecoderSettings
-from headcount.models.instance.iim.foreign import AUTHORS_DATA
+from headcount.models.instance.iim.foreign import FOREIGN
 from headcount.models.instance.iim.method import IimSettings
 from headcount.models.table import build_method
 from headcount.train.recipe import Recipe, load_recipe, recipe_path
@@ -84,11 +84,11 @@ def test_iim_recipes_differ_in_nothing_but_what_their_rows_do() -> None:
     assert len(trained) == len(recipes)
     for name, recipe in recipes.items():
         settings = IimSettings(**recipe.model)
-        about = AUTHORS_DATA[next(iter(recipe.data.sources))]
-        assert settings.mean == pytest.approx(about.mean, abs=1e-6)
-        assert settings.std == pytest.approx(about.std, abs=1e-6)
-        assert settings.enlarge == about.enlarge
-        assert recipe.data.scale == pytest.approx((0.8 * about.enlarge, 1.2 * about.enlarge))
+        about = FOREIGN.data[next(iter(recipe.data.sources))]
+        assert settings.mean == pytest.approx(about["mean"], abs=1e-6)
+        assert settings.std == pytest.approx(about["std"], abs=1e-6)
+        assert settings.enlarge == about["enlarge"]
+        assert recipe.data.scale == pytest.approx((0.8 * about["enlarge"], 1.2 * about["enlarge"]))
         assert recipe.data.crop_hw == (512, 1024)
         assert settings.largest_half_px == (15 if "qnrf" in name or "jhu" in name else 25)
         assert recipe.batch == (12 if "nwpu" in name else 6)
