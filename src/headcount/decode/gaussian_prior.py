@@ -13,10 +13,10 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from headcount.core.prediction import Prediction
-from headcount.core.settings import Settings
+from headcount.core.settings import Odd, Settings
 from headcount.decode.inputs import read_map
 from headcount.decode.maxima import local_maxima
 from headcount.targets.density import density_map, sum_pool
@@ -29,17 +29,10 @@ class GaussianPriorDecoderSettings(Settings):
 
     density_sigma: float = Field(default=4.0, gt=0, le=_KERNEL_MAX)
     """Of a head's Gaussian, in pixels of the image."""
-    kernel_size: int = Field(default=15, ge=1, le=_KERNEL_MAX)
-    """Odd side of a head's kernel, in pixels of the image."""
+    kernel_size: Odd = Field(default=15, le=_KERNEL_MAX)
+    """Side of a head's kernel, in pixels of the image."""
     least_weight: float = Field(default=0.5, gt=0, le=1)
     """Share of a head's mass that a place must support to be one."""
-
-    @field_validator("kernel_size")
-    @classmethod
-    def _odd(cls, kernel_size: int) -> int:
-        if kernel_size % 2 == 0:
-            raise ValueError("an odd number was expected")
-        return kernel_size
 
 
 def decode_gaussian_prior(

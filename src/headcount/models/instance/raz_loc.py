@@ -14,8 +14,9 @@ from torch.nn import functional as F
 
 from headcount.core.card import DecoderSpec, OutputSpec
 from headcount.core.scene import Scene
+from headcount.core.settings import Positive
 from headcount.decode.raz_loc import RazLocDecoderSettings
-from headcount.models.instance.predictor import Positive, PredictorMethod, PredictorSettings
+from headcount.models.instance.predictor import PredictorMethod, PredictorSettings
 from headcount.models.method import TargetBatch, Targets
 from headcount.targets.cross import cross_map
 

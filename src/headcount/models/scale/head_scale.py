@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from headcount.core.card import InputSpec, OutputSpec, Task, TileSpec
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
-from headcount.core.settings import Settings
+from headcount.core.settings import Positive, Settings
 from headcount.losses.scale import Deviation, log_area_loss
 from headcount.models.method import Method, TargetBatch, Targets
 from headcount.models.parts.attention import ScarHead
@@ -27,7 +27,6 @@ from headcount.models.parts.backbones import TimmBackbone, initialise_he, load_b
 from headcount.models.parts.necks import TopDownNeck
 from headcount.targets.scale import scale_target
 
-Positive = Annotated[float, Field(gt=0)]
 _STRIDE = 8
 
 

@@ -18,10 +18,11 @@ from torch.nn import functional as F
 from headcount.core.card import DecoderSpec, OutputSpec, TileSpec
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
+from headcount.core.settings import Positive
 from headcount.decode.instance import InstanceDecoderSettings
 from headcount.losses.binarization import GRAD_TO_CONFIDENCE, binarize, instance_loss
 from headcount.models.instance.iim.thresholds import STRIDE, ImageThreshold, PixelThreshold
-from headcount.models.instance.predictor import Positive, PredictorMethod, PredictorSettings
+from headcount.models.instance.predictor import PredictorMethod, PredictorSettings
 from headcount.models.method import TargetBatch, Targets
 from headcount.targets.density import max_pool
 from headcount.targets.instance import boxes_from_points, instance_map, separate_boxes
