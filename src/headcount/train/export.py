@@ -260,7 +260,8 @@ def _compare(method: Method, card: ModelCard, path: Path, *, at_most: float) -> 
     """Run the file and the network on an image: an export that differs is no export."""
     import onnxruntime
 
-    side = 4 * card.input.size_divisor  # another size than the example's
+    divisor = card.input.size_divisor
+    side = divisor * max(4, -(-64 // divisor))  # another size than the example's, and one that can be painted
     pixels = paint_scene(0, size_wh=(2 * side, side)).pixels()[None]
     with torch.inference_mode():
         expected = [value.numpy() for value in _FromPixels(method)(torch.tensor(pixels))]
