@@ -64,9 +64,11 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
     folder = recipe.folder
     found = find_checkpoint(folder)
     if not resume and found is not None:
-        raise InputError(f'"{folder}" holds a run already: go on with --resume, or choose another output=FOLDER.')
+        raise InputError(
+            f'"{folder}" holds a run already: resume it, or choose another output=FOLDER.', remedy="output"
+        )
     if resume and not (folder / "recipe.json").is_file():
-        raise InputError(f'There is no run in "{folder}" to resume: leave out --resume to start one.')
+        raise InputError(f'There is no run in "{folder}" to resume: start one.')
     if recipe.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device=cuda was asked for, but torch finds no GPU here: use device=cpu.")
     unknown = recipe.data.sources.keys() - DATA_SETS.keys()
@@ -119,7 +121,7 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
                 elif interrupted() or time.monotonic() - run.saved_at >= recipe.checkpoint_seconds:
                     run.checkpoint()
                 if interrupted():
-                    say(f'Stopped at step {run.step}; "--resume" goes on from there.')
+                    say(f"Stopped at step {run.step}: resume the run to go on from there.")
                     raise KeyboardInterrupt
     finally:
         run.writer.close()
