@@ -32,6 +32,7 @@ from headcount.train.pools import Pool
 from headcount.train.recipe import DataSettings, Recipe, load_recipe
 from headcount.train.validation import validation_loss
 
+pytestmark = pytest.mark.slow
 ENTRY_POINTS = """
 [headcount.methods]
 toy = headcount_toy:METHOD

@@ -22,6 +22,8 @@ from headcount.train.batches import Batches
 from headcount.train.pools import PixelCache, Pool
 from headcount.train.recipe import DataSettings
 
+pytestmark = pytest.mark.slow
+
 
 def _pool(name: str, scenes: int, share: float = 1.0, side: int = 48) -> Pool:
     rng = np.random.default_rng(len(name))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headcount.cli.choices import Device, Precision
-from headcount.core.geometry import sides
 
 if TYPE_CHECKING:
     from headcount.core.scene import Scene
@@ -123,6 +122,7 @@ def pseudo(
     from headcount.cli.console import output_console, plural, printable
     from headcount.cli.files import refuse_report
     from headcount.core.errors import InputError, nearest
+    from headcount.core.geometry import sides
     from headcount.data.formats.boxes import SUFFIXES, write_boxes
     from headcount.data.sets.registry import parse_spec, read_dataset
     from headcount.label.sizes import load_sizes

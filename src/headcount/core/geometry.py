@@ -64,8 +64,7 @@ def sides(boxes_xyxy: Boxes) -> NDArray[np.float64]:
 
 def has_area(boxes_xyxy: Boxes) -> NDArray[np.bool_]:
     """(n,) whether a box has both width and height; one whose corners are swapped has none."""
-    solid: NDArray[np.bool_] = (boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(axis=1)
-    return solid
+    return np.asarray((boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(axis=1))
 
 
 def clip_points(points_xy: Points, size_wh: tuple[int, int]) -> Points:

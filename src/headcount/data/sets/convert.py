@@ -1,6 +1,6 @@
 """From any data set to any format: what the format can hold is kept, what it cannot is counted and said.
 
-``FORMATS`` is the table of what can be written. Before anything is, each scene is brought to the form in which readers
+Before anything is, each scene is brought to the form in which readers
 return it (points and boxes within the image), and what the target does not hold is taken out, one `Loss` for each kind.
 """
 
@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,72 +21,11 @@ from headcount.core.geometry import centres, clip_boxes, clip_points, has_area, 
 from headcount.core.scene import Provenance, Scene
 from headcount.data.formats.places import image_of, image_suffix, place_names, put_image, refuse_filled, refuse_taken
 from headcount.data.formats.raw import RawAnnotation, RawScene, finish
+from headcount.data.formats.table import FORMATS, Holds
 from headcount.data.sets.registry import DATA_SETS, list_dataset, parse_spec
 
 Progress = Callable[[int, int], None]
 
-
-@dataclass(frozen=True, slots=True)
-class Holds:
-    """What a format keeps of a Scene; all formats keep images without heads.
-
-    Attributes:
-        points: a head's point that is not the centre of its box.
-        points_alone: heads that have no box.
-        boxes: head boxes.
-        provenance: how each box came to be.
-        region: the region of interest.
-        attributes: what else is said of the image.
-        splits: which images are for training, validation and test.
-        precision_px: how far a coordinate may come back from where it was; 0: exactly there.
-    """
-
-    points: bool = True
-    points_alone: bool = True
-    boxes: bool = True
-    provenance: bool = True
-    region: bool = False
-    attributes: bool = False
-    splits: bool = True
-    precision_px: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """One line of the table.
-
-    Attributes:
-        title: as it is said to people.
-        holds: what it keeps where the target is a folder.
-        file_suffixes: those of its files; empty where it is always a folder.
-        folder: whether it can be a folder.
-        places_images: its folder has a place for the images, links or copies; else files name where they lie.
-    """
-
-    title: str
-    holds: Holds
-    file_suffixes: tuple[str, ...] = ()
-    folder: bool = True
-    places_images: bool = False
-
-
-_POINTS = Holds(boxes=False, provenance=False, splits=False)
-FORMATS: Mapping[str, Format] = MappingProxyType(
-    {
-        "points": Format("a points file", _POINTS, (".csv", ".json"), folder=False),
-        "boxes": Format("a boxes file", Holds(points_alone=False, splits=False), (".csv", ".json"), folder=False),
-        "coco": Format("COCO", Holds(region=True, attributes=True), (".json",)),
-        "yolo": Format(
-            "YOLO",
-            Holds(points=False, points_alone=False, provenance=False, precision_px=0.01),
-            places_images=True,
-        ),
-        "voc": Format("VOC", Holds(points_alone=False), places_images=True),
-        "labelme": Format("LabelMe", Holds(attributes=True)),
-        "cvat": Format("CVAT", Holds(attributes=True), (".xml",), folder=False),
-    }
-)
-"""The formats that can be written, by the names that their readers have in the registry."""
 
 LOSSES = {
     "heads-without-box": "heads without a box; their images are left out, lest they seem complete",
@@ -254,9 +192,10 @@ def format_of(target: str, path: Path) -> Holds:
     Raises:
         InputError: an unknown format, or a path that is no file or folder of it.
     """
-    if target not in FORMATS:
-        raise InputError(f'"{target}" is no format that headcount writes.{nearest(target, FORMATS)}')
-    known = FORMATS[target]
+    known = FORMATS.find(target)
+    if not known.writer:
+        written = [row.name for row in FORMATS.values() if row.writer]
+        raise InputError(f'The format "{target}" is read but not written.{nearest(target, written)}')
     if path.suffix.lower() in known.file_suffixes:
         return replace(known.holds, splits=known.holds.splits and not known.folder)
     if not known.folder:

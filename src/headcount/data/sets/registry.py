@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import is_folder
 from headcount.core.scene import Scene
-from headcount.core.table import load_object
+from headcount.core.table import Row, Table
 from headcount.data.formats.raw import Listing, RawScene, UnreadableAnnotationError, finish
+from headcount.data.formats.table import FORMATS, FormatRow
 from headcount.data.sets.splits import (
     SPLITS,
     SplitRule,
@@ -29,21 +29,93 @@ _NEAR_FOLDERS = 50
 _LEVELS_ABOVE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class DataSet:
-    """One line of the table.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetRow(Row):
+    """A published set: ``target`` is its reader, from a path to a Listing.
+
+    The catalogue's entry has the same name (a fold's: without its ``-foldN``).
 
     Attributes:
-        name: as in ``NAME=PATH``; the catalogue's entry has the same (a fold's: without its ``-foldN``).
-        reader: ``module:function`` in ``headcount.data``, from a path to a Listing; imported when it is used.
         splits: how train, validation and test are made.
-        general: a format for one's own images: scenes keep their names as written and are in no catalogue.
+        default_split: what is evaluated where nothing is asked for.
     """
 
-    name: str
-    reader: str
     splits: SplitRule
-    general: bool = False
+    default_split: str = "val"
+
+
+def _row(name: str, target: str, splits: SplitRule) -> SetRow:
+    return SetRow(name=name, target=f"headcount.data.{target}", splits=splits)
+
+
+SETS = Table(
+    "sets",
+    "published data set",
+    [
+        # In the order of the names.
+        _row("beijing-brt", "sets.published.beijing_brt:list_beijing_brt", by_group()),
+        _row("crohd", "formats.mot:list_crohd", by_group(0.25)),
+        _row("crowdhuman", "sets.published.crowdhuman:list_crowdhuman", official()),
+        _row("fdst", "sets.published.fdst:list_fdst", by_group()),
+        _row("gcc", "sets.published.gcc:list_by_location", by_group(0.1, test="as published: other places")),
+        _row(
+            "gcc-camera",
+            "sets.published.gcc:list_by_camera",
+            by_group(0.1, test="as published: other cameras of the same places"),
+        ),
+        _row(
+            "gcc-random",
+            "sets.published.gcc:list_at_random",
+            by_group(0.1, test="as published: at random, of the same scenes"),
+        ),
+        _row("gta-head", "sets.published.gta_head:list_gta_head", by_group()),
+        _row("jhu-crowd", "sets.published.jhu:list_jhu", official()),
+        _row("jhu-crowd++", "sets.published.jhu:list_jhu", official()),
+        _row("mall", "sets.published.mall:list_mall", last_block()),
+        _row("nwpu-crowd", "sets.published.nwpu_crowd:list_nwpu_crowd", without_test("its server, crowdbenchmark.com")),
+        _row("scut-head-a", "sets.published.scut_head:list_part_a", official()),
+        _row("scut-head-b", "sets.published.scut_head:list_part_b", official()),
+        _row("shanghaitech-a", "sets.published.shanghaitech:list_part_a", shipped("shanghaitech-a.json")),
+        _row("shanghaitech-b", "sets.published.shanghaitech:list_part_b", shipped("shanghaitech-b.json")),
+        _row("ucf-cc-50-fold1", "sets.published.ucf_cc_50:list_ucf_cc_50", fold(1, size=10)),
+        _row("ucf-cc-50-fold2", "sets.published.ucf_cc_50:list_ucf_cc_50", fold(2, size=10)),
+        _row("ucf-cc-50-fold3", "sets.published.ucf_cc_50:list_ucf_cc_50", fold(3, size=10)),
+        _row("ucf-cc-50-fold4", "sets.published.ucf_cc_50:list_ucf_cc_50", fold(4, size=10)),
+        _row("ucf-cc-50-fold5", "sets.published.ucf_cc_50:list_ucf_cc_50", fold(5, size=10)),
+        _row("ucf-qnrf", "sets.published.ucf_qnrf:list_ucf_qnrf", by_group(0.1)),
+        _row("ucsd", "sets.published.ucsd:list_ucsd", last_block()),
+        _row("worldexpo10", "sets.published.worldexpo10:list_worldexpo10", by_group()),
+    ],
+    SetRow,
+)
+"""The published sets that can be read, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """What ``NAME=PATH`` can name: a published set, or a general format for one's own images.
+
+    Attributes:
+        row: its row in ``SETS`` or ``FORMATS``.
+        splits: how train, validation and test are made.
+    """
+
+    row: SetRow | FormatRow
+    splits: SplitRule
+
+    @property
+    def name(self) -> str:
+        return self.row.name
+
+    @property
+    def general(self) -> bool:
+        """Whether it is a format for one's own images: scenes keep their names as written, in no catalogue."""
+        return isinstance(self.row, FormatRow)
+
+    @property
+    def default_split(self) -> str:
+        """What is evaluated where nothing is asked for."""
+        return self.row.default_split
 
     def list_raw(self, path: Path) -> Listing:
         """All scenes below a path, of every official split that is there; no annotation is opened where each
@@ -62,9 +134,7 @@ class DataSet:
             raise InputError(f"{error}{hint}") from error
 
     def _list(self, path: Path) -> Listing:
-        home = "headcount.data.formats" if self.general or self.name == "crohd" else "headcount.data.sets.published"
-        listing = load_object(f"{home}.{self.reader}")(path)
-        assert isinstance(listing, Listing), self.reader
+        listing: Listing = self.row.load()(path)
         return listing
 
     def _nearest_layout(self, path: Path) -> str:
@@ -75,10 +145,11 @@ class DataSet:
         above = list(path.absolute().parents)[:_LEVELS_ABOVE]
         for other in (*below, *above):
             if self._is_laid_out(other):
-                return f' Its layout is that of "{other}" write {self.name}={other}.'
+                return f' Its layout is that of "{other}": write {self.name}={other}.'
         for name, data_set in DATA_SETS.items():
-            # The formats that are told by their folders; any folder of images would do for others.
-            if (not data_set.general or name in ("coco", "voc", "yolo")) and data_set._is_laid_out(path):
+            row = data_set.row
+            # Any folder of images would do for other formats.
+            if (isinstance(row, SetRow) or row.is_found_by_folders) and data_set._is_laid_out(path):
                 return f" It is laid out like {name}: write {name}={path}."
         return ""
 
@@ -89,59 +160,28 @@ class DataSet:
             return False
 
 
-DATA_SETS: Mapping[str, DataSet] = MappingProxyType(
-    {
-        data_set.name: data_set
-        for data_set in (
-            # Published sets. A new reader adds its own line here, in the order of the names.
-            DataSet("beijing-brt", "beijing_brt:list_beijing_brt", by_group()),
-            DataSet("crohd", "mot:list_crohd", by_group(0.25)),
-            DataSet("crowdhuman", "crowdhuman:list_crowdhuman", official()),
-            DataSet("fdst", "fdst:list_fdst", by_group()),
-            DataSet("gcc", "gcc:list_by_location", by_group(0.1, test="as published: other places")),
-            DataSet(
-                "gcc-camera",
-                "gcc:list_by_camera",
-                by_group(0.1, test="as published: other cameras of the same places"),
-            ),
-            DataSet(
-                "gcc-random",
-                "gcc:list_at_random",
-                by_group(0.1, test="as published: at random, of the same scenes"),
-            ),
-            DataSet("gta-head", "gta_head:list_gta_head", by_group()),
-            DataSet("jhu-crowd", "jhu:list_jhu", official()),
-            DataSet("jhu-crowd++", "jhu:list_jhu", official()),
-            DataSet("mall", "mall:list_mall", last_block()),
-            DataSet(
-                "nwpu-crowd",
-                "nwpu_crowd:list_nwpu_crowd",
-                without_test("its server, crowdbenchmark.com"),
-            ),
-            DataSet("scut-head-a", "scut_head:list_part_a", official()),
-            DataSet("scut-head-b", "scut_head:list_part_b", official()),
-            DataSet("shanghaitech-a", "shanghaitech:list_part_a", shipped("shanghaitech-a.json")),
-            DataSet("shanghaitech-b", "shanghaitech:list_part_b", shipped("shanghaitech-b.json")),
-            DataSet("ucf-cc-50-fold1", "ucf_cc_50:list_ucf_cc_50", fold(1, size=10)),
-            DataSet("ucf-cc-50-fold2", "ucf_cc_50:list_ucf_cc_50", fold(2, size=10)),
-            DataSet("ucf-cc-50-fold3", "ucf_cc_50:list_ucf_cc_50", fold(3, size=10)),
-            DataSet("ucf-cc-50-fold4", "ucf_cc_50:list_ucf_cc_50", fold(4, size=10)),
-            DataSet("ucf-cc-50-fold5", "ucf_cc_50:list_ucf_cc_50", fold(5, size=10)),
-            DataSet("ucf-qnrf", "ucf_qnrf:list_ucf_qnrf", by_group(0.1)),
-            DataSet("ucsd", "ucsd:list_ucsd", last_block()),
-            DataSet("worldexpo10", "worldexpo10:list_worldexpo10", by_group()),
-            # Formats for anybody's own images.
-            DataSet("boxes", "boxes:list_boxes", own(), general=True),
-            DataSet("coco", "coco:list_coco", own(), general=True),
-            DataSet("cvat", "cvat:list_cvat", own(), general=True),
-            DataSet("labelme", "labelme:list_labelme", own(), general=True),
-            DataSet("points", "points:list_points", own(), general=True),
-            DataSet("video", "video_points:list_video_points", own_videos(), general=True),
-            DataSet("voc", "voc:list_voc", own(), general=True),
-            DataSet("yolo", "yolo:list_yolo", own(), general=True),
-        )
-    }
-)
+class _DataSets(Mapping[str, DataSet]):
+    """Every name that ``NAME=PATH`` takes: the published sets, then the general formats."""
+
+    def __getitem__(self, name: str) -> DataSet:
+        if name in SETS:
+            row = SETS[name]
+            return DataSet(row, row.splits)
+        form = FORMATS[name]
+        return DataSet(form, own_videos() if form.of_video else own())
+
+    def __iter__(self) -> Iterator[str]:
+        yield from SETS
+        yield from FORMATS
+
+    def __len__(self) -> int:
+        return len(SETS) + len(FORMATS)
+
+    def __contains__(self, name: object) -> bool:
+        return name in SETS or name in FORMATS
+
+
+DATA_SETS: Mapping[str, DataSet] = _DataSets()
 
 
 def parse_spec(spec: str) -> tuple[str, Path]:
@@ -182,7 +222,7 @@ def list_dataset(spec: str, split: str) -> list[RawScene]:
     scenes = [scene for scene in listing.scenes if scene.image is not None]
     if not scenes and not DATA_SETS[name].general:
         raise InputError(f'In "{path}" there are no images: run "headcount datasets check" for what is there.')
-    chosen = DATA_SETS[name].splits.apply(scenes, known)
+    chosen = scenes if known == "all" else DATA_SETS[name].splits.apply(scenes, known)
     if scenes and not chosen and known != "val" and not (DATA_SETS[name].general and known != "test"):
         there = ", ".join(sorted({scene.split for scene in scenes if scene.split})) or "other images"
         raise InputError(f'"{path}" has no images of the split "{split}", only {there}: complete the copy.')

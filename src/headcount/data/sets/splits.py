@@ -19,8 +19,8 @@ from headcount.core.errors import InputError
 from headcount.core.random import generator
 from headcount.data.formats.raw import RawScene
 
-Split = Literal["train", "val", "test", "trainval"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test", "trainval")
+Split = Literal["train", "val", "test", "trainval", "all"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test", "trainval", "all")
 _ENOUGH_IMAGES = 10  # fewer of one's own are all for training
 _ENOUGH_GROUPS = 5
 
@@ -29,7 +29,8 @@ _ENOUGH_GROUPS = 5
 class SplitRule:
     """How the scenes of a set become ``train``, ``val``, ``trainval`` (both) and ``test``.
 
-    ``says`` is for people; ``apply`` maps (all scenes, a split) to the scenes of that split, in order.
+    ``says`` is for people; ``apply`` maps (all scenes, a split) to the scenes of that split, in order. It is never
+    asked for ``all``, which needs no rule.
     """
 
     says: str
