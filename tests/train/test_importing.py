@@ -25,7 +25,7 @@ from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
 from headcount.models.weights import load_weights
 from headcount.synth import paint_scene
-from headcount.train.importing import import_iim, import_weights
+from headcount.train.importing import import_weights
 
 pytestmark = pytest.mark.slow
 
@@ -284,7 +284,7 @@ def test_an_imported_network_computes_what_the_authors_does(
 ) -> None:
     state = states[predictor]
     torch.save({"net": {key.replace(".", ".module.", 1): value for key, value in state.items()}}, tmp_path / "a.pth")
-    card = import_iim(tmp_path / "a.pth", tmp_path / "mine.safetensors", data=data)
+    card = import_weights("iim", tmp_path / "a.pth", tmp_path / "mine.safetensors", data=data)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pth", "mine.json", "mine.safetensors"]
     assert ModelCard.read(tmp_path / "mine.json") == card
     about = FOREIGN.data[data]
@@ -338,7 +338,7 @@ def test_what_is_missing_and_what_is_left_over_is_named(tmp_path: Path, states: 
     state |= {f"Extractor.neck.extra.{n}": torch.zeros(1) for n in range(6)}
     torch.save(state, tmp_path / "a.pth")
     with pytest.raises(ModelError) as caught:
-        import_iim(tmp_path / "a.pth", tmp_path / "mine.onnx")
+        import_weights("iim", tmp_path / "a.pth", tmp_path / "mine.onnx")
     for words in (
         'a.pth"',
         'lacks "Binar.Threshold_Module.5.weight", "Extractor.layer2.1.weight" and has also "Extractor.neck.extra.0"',
@@ -351,19 +351,19 @@ def test_what_is_missing_and_what_is_left_over_is_named(tmp_path: Path, states: 
 def test_another_shape_is_named(tmp_path: Path, states: dict[str, State]) -> None:
     torch.save({**states["vgg16_bn_fpn"], "Extractor.de_pred.5.bias": torch.zeros(2)}, tmp_path / "a.pth")
     with pytest.raises(ModelError, match=r'"Extractor\.de_pred\.5\.bias" is \(2,\), but .* \(1,\)'):
-        import_iim(tmp_path / "a.pth", tmp_path / "mine.onnx")
+        import_weights("iim", tmp_path / "a.pth", tmp_path / "mine.onnx")
 
 
 @pytest.mark.parametrize("content", [{"conv.weight": torch.zeros(1)}, {"Extractor.conv1.weight": torch.zeros(1)}])
 def test_another_network_is_refused(tmp_path: Path, content: State) -> None:
     torch.save(content, tmp_path / "a.pth")
     with pytest.raises(ModelError, match=r'no checkpoint of the IIM authors.*but ".*conv.*weight"'):
-        import_iim(tmp_path / "a.pth", tmp_path / "mine.onnx")
+        import_weights("iim", tmp_path / "a.pth", tmp_path / "mine.onnx")
 
 
 def test_an_unknown_data_set_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r'"nwpu-crwd".*"nwpu-crowd"'):
-        import_iim(tmp_path / "a.pth", tmp_path / "mine.onnx", data="nwpu-crwd")
+        import_weights("iim", tmp_path / "a.pth", tmp_path / "mine.onnx", data="nwpu-crwd")
 
 
 def test_a_method_without_a_rule_names_those_that_have_one() -> None:

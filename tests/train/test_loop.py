@@ -280,8 +280,9 @@ def test_scalars_and_pictures_are_logged_from_the_first_step(unbroken: dict[str,
 def test_a_folder_that_holds_a_run_is_not_written_over(points: Path, unbroken: dict[str, Path], tmp_path: Path) -> None:
     recipe = _recipe(tmp_path, points).model_copy(update={"output": str(unbroken["adamw"])})
     before = (unbroken["adamw"] / "recipe.json").read_bytes()
-    with pytest.raises(InputError, match=r"holds a run already: resume it.*output=FOLDER"):
+    with pytest.raises(InputError, match=r"holds a run already: choose another output=FOLDER") as caught:
         _train(recipe)
+    assert caught.value.remedy == "resume"
     assert (unbroken["adamw"] / "recipe.json").read_bytes() == before
 
 

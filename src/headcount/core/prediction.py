@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
-from headcount.core.files import is_file, replacing, writing
+from headcount.core.files import is_file, refuse_taken, replacing, writing
 from headcount.core.geometry import as_boxes, as_points
 from headcount.core.image import RgbImage, as_rgb_array, read_image
+from headcount.core.kinds import PictureKind
 from headcount.core.table import load_object
 from headcount.core.writers import Writer, writer_row
 
@@ -24,8 +25,6 @@ map, where people probably are; their number need not equal the count. ``none``:
 
 BoxesKind = Literal["heads", "parts"]
 """``heads``: each box is as large as a head. ``parts``: it holds what marked the head, and tells no size."""
-
-PictureKind = Literal["auto", "points", "density", "boxes"]
 
 _PICTURE = "headcount.draw.prediction:draw_prediction"
 """What draws; on a higher floor, and OpenCV is loaded only when something is drawn."""
@@ -172,9 +171,7 @@ class Prediction:
         """
         path = Path(path)
         writer: Writer = writer_row(path).load()
-        with writing(path):
-            if path.exists() and not overwrite:
-                raise InputError(f'"{path}" exists already: choose another name.', remedy="overwrite")
+        refuse_taken(path, overwrite=overwrite)
         content = writer.one(self, image)
         with writing(path), replacing(path) as partial:
             partial.write_bytes(content)

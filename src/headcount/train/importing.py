@@ -1,6 +1,6 @@
-"""Import: other people's checkpoints become models and backbones that are read as ours are.
+"""Import: the checkpoints of a method's authors become models that are read as ours are.
 
-The one place, with export's, that reads what is no safetensors file: through torch's restricted unpickler.
+Which methods, and how, say the rows of ``METHODS``; only tensors are read (``models.weights.read_foreign``).
 """
 
 from __future__ import annotations
@@ -17,18 +17,6 @@ from headcount.models.table import METHODS, build_method
 from headcount.models.weights import ForeignWeights, read_foreign, some_of, without_wrappers
 from headcount.train.card import method_card
 from headcount.train.export import write_model
-
-_BACKBONES = "headcount.models.parts.foreign:import_backbone"
-
-
-def import_backbone(name: str, file: Path, output: Path) -> None:
-    """Turn a public package's ImageNet weights into a backbone's safetensors; raises as ``models.parts.foreign``."""
-    load_object(_BACKBONES)(name, file, output)
-
-
-def import_iim(file: Path, output: Path, *, data: str = "") -> ModelCard:
-    """``import_weights`` of the method ``iim``."""
-    return import_weights("iim", file, output, data=data)
 
 
 def import_weights(method_name: str, file: Path, output: Path, *, data: str = "") -> ModelCard:

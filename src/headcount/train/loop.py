@@ -64,9 +64,7 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
     folder = recipe.folder
     found = find_checkpoint(folder)
     if not resume and found is not None:
-        raise InputError(
-            f'"{folder}" holds a run already: resume it, or choose another output=FOLDER.', remedy="output"
-        )
+        raise InputError(f'"{folder}" holds a run already: choose another output=FOLDER.', remedy="resume")
     if resume and not (folder / "recipe.json").is_file():
         raise InputError(f'There is no run in "{folder}" to resume: start one.')
     if recipe.device == "cuda" and not torch.cuda.is_available():

@@ -144,7 +144,7 @@ def test_rows_are_on_disk_before_the_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["out.xml", "out", "nowhere/out.csv", "folder.json", f"{'x' * 300}.json"])
 def test_places_that_cannot_be_written_are_named_at_once(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.json").mkdir()
-    with pytest.raises(InputError, match=Path(name).name):
+    with pytest.raises(InputError, match="no folder .*nowhere" if "nowhere" in name else Path(name).name):
         PredictionFile(tmp_path / name)
 
 

@@ -67,8 +67,8 @@ def check_dataset(
     raw = [scene for scene in listing.scenes if split in (None, scene.split)]
     if split is not None and not raw:
         there = sorted({scene.split for scene in listing.scenes} - {""})
-        instead = f"only of {', '.join(there)}" if there else "for it has no splits: leave --split out"
-        raise InputError(f'"{path}" has no images of the official split "{split}", {instead}.')
+        instead = f"only of {', '.join(there)}: check one of these" if there else "for it has no splits: check it whole"
+        raise InputError(f'"{path}" has no images of the official split "{split}", {instead}.', remedy="split")
     findings += check_names(raw)
     seen: list[_Seen] = []
     heads: dict[str, tuple[int, int, int]] = {}  # split → images, points, points kept without outside ones

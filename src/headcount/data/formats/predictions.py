@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 
 from headcount.core.errors import InputError
-from headcount.core.files import discard, partial_beside, writing
+from headcount.core.files import discard, partial_beside, refuse_taken, writing
 from headcount.core.geometry import sides
 from headcount.core.prediction import Prediction
 from headcount.core.writers import TextWriter, writer_row
@@ -47,11 +47,8 @@ class PredictionFile:
         self.path = Path(path)
         self._writer: TextWriter = writer_row(self.path, many=True).load()
         self._added = self._begun = False
+        refuse_taken(self.path, overwrite=overwrite)
         with writing(self.path):
-            if self.path.is_dir():
-                raise InputError(f'"{self.path}" is a folder: name a file in it.')
-            if self.path.exists() and not overwrite:
-                raise InputError(f'"{self.path}" exists already: choose another name.', remedy="overwrite")
             self._partial, self._target = partial_beside(self.path)
             self._file = self._partial.open("wb", buffering=0)
 
