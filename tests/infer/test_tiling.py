@@ -18,7 +18,7 @@ from headcount.decode.boxes import boxes_prediction
 from headcount.decode.inputs import read_channels, read_map
 from headcount.infer.counter import load
 from headcount.infer.runtimes.table import Runtime
-from headcount.infer.tiling import TileBoxes, Window, cut, is_tiled, join_boxes, network_maps, plan
+from headcount.infer.tiling import Span, TileBoxes, cut_spans, is_tiled, join_boxes, network_maps, plan
 
 MakeCard = Callable[..., ModelCard]
 WHOLE = TileSpec(size=100_000, halo=32)
@@ -37,7 +37,7 @@ def random_pixels(size_wh: tuple[int, int], seed: int = 0) -> np.ndarray:
 @given(st.integers(1, 200), st.integers(1, 40), st.integers(0, 12), st.sampled_from([1, 8, 32]))
 def test_cut_covers_once_with_context(length: int, tile: int, halo: int, divisor: int) -> None:
     length, tile, halo = length * divisor, (tile + 2 * halo) * divisor, halo * divisor
-    windows = cut(length, tile, halo, divisor)
+    windows = cut_spans(length, tile, halo, divisor)
     assert len({window.stop - window.start for window in windows}) == 1
     assert windows[0].core_start == 0
     assert windows[-1].core_stop == length
@@ -53,7 +53,7 @@ def test_cut_covers_once_with_context(length: int, tile: int, halo: int, divisor
 
 def test_a_tile_without_a_core_is_refused() -> None:
     with pytest.raises(ModelError, match="leave no core"):
-        cut(640, 64, 31, 32)
+        cut_spans(640, 64, 31, 32)
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ def test_a_head_on_a_seam_is_found_once_and_whole(tiny_card: MakeCard) -> None:
     outputs = (OutputSpec(name="heat", stride=4), OutputSpec(name="size", stride=4, channels=2))
     card = tiny_card(outputs=outputs, tile=tile)
     size_wh = (320, 256)
-    seam_x = cut(320, 128, 32, 32)[0].core_stop
-    seam_y = cut(256, 128, 32, 32)[0].core_stop
+    seam_x = cut_spans(320, 128, 32, 32)[0].core_stop
+    seam_y = cut_spans(256, 128, 32, 32)[0].core_stop
     middles = [(seam_x, 40), (seam_x - 2, 160), (40, seam_y), (seam_x, seam_y), (seam_x + 12, 130), (300, 20)]
     pixels = _squares(size_wh, middles, side=20)
     maps = network_maps(pixels, _heat_and_sizes, card)
@@ -202,7 +202,7 @@ def test_maps_of_another_number_of_values_are_refused(tiny_card: MakeCard) -> No
         network_maps(np.zeros((64, 64, 3), np.uint8), _heat_and_sizes, card)
 
 
-def _seen_by(x: Window, y: Window, boxes: np.ndarray, scores: np.ndarray, shift: np.ndarray | float = 0.0) -> TileBoxes:
+def _seen_by(x: Span, y: Span, boxes: np.ndarray, scores: np.ndarray, shift: np.ndarray | float = 0.0) -> TileBoxes:
     """What a detector would find in a tile: all that shows in it, cut at its border."""
     start, stop = np.array([x.start, y.start] * 2), np.array([x.stop, y.stop] * 2)
     cut_boxes = np.clip(boxes + shift, np.tile(start[:2], 2), stop)
@@ -210,7 +210,7 @@ def _seen_by(x: Window, y: Window, boxes: np.ndarray, scores: np.ndarray, shift:
     return TileBoxes(x, y, (cut_boxes - start)[shown], scores[shown])
 
 
-def _tiles(size_wh: tuple[int, int], spec: TileSpec) -> list[tuple[Window, Window]]:
+def _tiles(size_wh: tuple[int, int], spec: TileSpec) -> list[tuple[Span, Span]]:
     columns, rows = plan(size_wh, spec, 32)
     return [(x, y) for y in rows for x in columns]
 
@@ -236,8 +236,8 @@ def test_boxes_of_tiles_are_those_of_the_whole_image(jitter: float) -> None:
 
 
 def test_a_box_whose_middle_each_tile_sees_beyond_its_own_core_is_kept() -> None:
-    left, right = cut(192, 128, 32, 32)
-    row, seam = Window(0, 64, 0, 64), left.core_stop
+    left, right = cut_spans(192, 128, 32, 32)
+    row, seam = Span(0, 64, 0, 64), left.core_stop
     views = [
         TileBoxes(x, row, np.array([[seam - 10 - x.start + by, 8, seam + 10 - x.start + by, 28]]), np.array([0.9]))
         for x, by in ((left, 1.0), (right, -1.0))
@@ -246,8 +246,8 @@ def test_a_box_whose_middle_each_tile_sees_beyond_its_own_core_is_kept() -> None
 
 
 def test_a_whole_box_goes_before_one_that_was_cut_whatever_their_scores() -> None:
-    left, right = cut(192, 128, 32, 32)
-    row = Window(0, 64, 0, 64)
+    left, right = cut_spans(192, 128, 32, 32)
+    row = Span(0, 64, 0, 64)
     views = [
         TileBoxes(left, row, np.array([[60.0, 8, 128, 28]]), np.array([0.95])),
         TileBoxes(right, row, np.array([[0.5 + 4, 8, 80.0, 28]]), np.array([0.6])),
@@ -258,7 +258,7 @@ def test_a_whole_box_goes_before_one_that_was_cut_whatever_their_scores() -> Non
 
 
 def test_no_boxes_are_none() -> None:
-    empty = TileBoxes(Window(0, 64, 0, 64), Window(0, 64, 0, 64), np.zeros((0, 4)), np.zeros(0))
+    empty = TileBoxes(Span(0, 64, 0, 64), Span(0, 64, 0, 64), np.zeros((0, 4)), np.zeros(0))
     for tiles in ([], [empty]):
         boxes, scores = join_boxes(tiles, iou=0.5)
         assert boxes.shape == (0, 4)

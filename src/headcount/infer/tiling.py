@@ -28,7 +28,7 @@ Run = Callable[[NDArray[np.uint8]], Maps]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Span:
     """One tile along one axis, in pixels: what the network sees, and the core that is kept of it."""
 
     start: int
@@ -37,8 +37,8 @@ class Window:
     core_stop: int
 
 
-def cut(length: int, tile: int, halo: int, divisor: int) -> list[Window]:
-    """Windows over ``length`` pixels, all equally long, at most ``tile``, their cores side by side without a gap.
+def cut_spans(length: int, tile: int, halo: int, divisor: int) -> list[Span]:
+    """Spans over ``length`` pixels, all equally long, at most ``tile``, their cores side by side without a gap.
 
     Every core has ``halo`` pixels of context on both sides, or ends where the image ends. Starts, stops and cores
     are multiples of ``divisor``, as ``length`` must be, so that each stride of the network falls on the same pixels
@@ -47,28 +47,28 @@ def cut(length: int, tile: int, halo: int, divisor: int) -> list[Window]:
     Raises:
         ModelError: the tile leaves no core once halo and size are multiples of the divisor.
 
-    >>> cut(192, 128, 32, 32)
-    [Window(start=0, stop=128, core_start=0, core_stop=96), Window(start=64, stop=192, core_start=96, core_stop=192)]
+    >>> cut_spans(192, 128, 32, 32)
+    [Span(start=0, stop=128, core_start=0, core_stop=96), Span(start=64, stop=192, core_start=96, core_stop=192)]
     """
     whole, largest, context = length // divisor, tile // divisor, -(-halo // divisor)
     if whole <= largest:
-        return [Window(0, length, 0, length)]
+        return [Span(0, length, 0, length)]
     if largest <= 2 * context:
         raise ModelError(
             f"Tiles of {tile} px with a halo of {halo} px leave no core in steps of {divisor} px: mend the card."
         )
     number = -(-(whole - 2 * context) // (largest - 2 * context))
-    side = 2 * context + -(-(whole - 2 * context) // number)  # no longer than this many windows need
+    side = 2 * context + -(-(whole - 2 * context) // number)  # no longer than this many spans need
     starts = [k * (whole - side) // (number - 1) for k in range(number)]
     seams = [0, *(start + context for start in starts[1:]), whole]
     return [
-        Window(start * divisor, (start + side) * divisor, seams[k] * divisor, seams[k + 1] * divisor)
+        Span(start * divisor, (start + side) * divisor, seams[k] * divisor, seams[k + 1] * divisor)
         for k, start in enumerate(starts)
     ]
 
 
-def plan(size_wh: tuple[int, int], spec: TileSpec, divisor: int) -> tuple[list[Window], list[Window]]:
-    """Windows along x and along y of an image whose padded size is ``size_wh``.
+def plan(size_wh: tuple[int, int], spec: TileSpec, divisor: int) -> tuple[list[Span], list[Span]]:
+    """Spans along x and along y of an image whose padded size is ``size_wh``.
 
     Memory follows area, so an image that is long and thin is cut along its length only, into tiles as long as
     their thinness allows.
@@ -76,10 +76,10 @@ def plan(size_wh: tuple[int, int], spec: TileSpec, divisor: int) -> tuple[list[W
     width, height = size_wh
     area = spec.size**2
     if width * height <= area:
-        return [Window(0, width, 0, width)], [Window(0, height, 0, height)]
+        return [Span(0, width, 0, width)], [Span(0, height, 0, height)]
     tile_width = area // height if height < spec.size else spec.size
     tile_height = area // width if width < spec.size else spec.size
-    return cut(width, tile_width, spec.halo, divisor), cut(height, tile_height, spec.halo, divisor)
+    return cut_spans(width, tile_width, spec.halo, divisor), cut_spans(height, tile_height, spec.halo, divisor)
 
 
 def is_tiled(size_wh: tuple[int, int], card: ModelCard) -> bool:
@@ -109,7 +109,7 @@ def network_maps(pixels: RgbImage, run: Run, card: ModelCard) -> Maps:
     averaged = card.tile.overlap == "average" and len(columns) * len(rows) > 1
     for y in rows:
         for x in columns:
-            tile = _checked(run(_window_pixels(pixels, x, y, fill)), x, y, card)
+            tile = _checked(run(_tile_pixels(pixels, x, y, fill)), x, y, card)
             for name, stride in strides.items():
                 values = tile[name]
                 if name not in maps:
@@ -140,8 +140,8 @@ class TileBoxes:
         scores: (n,).
     """
 
-    x: Window
-    y: Window
+    x: Span
+    y: Span
     boxes_xyxy: Boxes
     scores: NDArray[np.float64]
 
@@ -153,8 +153,8 @@ def join_boxes(tiles: Iterable[TileBoxes], *, iou: float) -> tuple[Boxes, NDArra
     it there; ``nms`` with ``iou`` then leaves one of several views. A box that its tile's border has cut gives way to
     one that is whole. The order of the tiles changes nothing.
 
-    >>> left, right = cut(192, 128, 32, 32)
-    >>> seen = [TileBoxes(x, Window(0, 64, 0, 64), np.array([[90.0 - x.start, 8, 104 - x.start, 22]]), np.array([0.9]))
+    >>> left, right = cut_spans(192, 128, 32, 32)
+    >>> seen = [TileBoxes(x, Span(0, 64, 0, 64), np.array([[90.0 - x.start, 8, 104 - x.start, 22]]), np.array([0.9]))
     ...         for x in (left, right)]
     >>> join_boxes(seen, iou=0.5)[0].tolist()
     [[90.0, 8.0, 104.0, 22.0]]
@@ -163,7 +163,7 @@ def join_boxes(tiles: Iterable[TileBoxes], *, iou: float) -> tuple[Boxes, NDArra
     for tile in tiles:
         start = np.array([tile.x.start, tile.y.start], np.float64)
         stop = np.array([tile.x.stop, tile.y.stop], np.float64)
-        core = np.array([[w.core_start, w.core_stop] for w in (tile.x, tile.y)], np.float64)  # (xy, ends)
+        core = np.array([[span.core_start, span.core_stop] for span in (tile.x, tile.y)], np.float64)  # (xy, ends)
         placed = tile.boxes_xyxy + np.tile(start, 2)
         middle, slack = centres(placed), sides(placed) / 4
         # Where the core ends with its tile, so does the image.
@@ -186,12 +186,12 @@ def _padded(size_wh: tuple[int, int], divisor: int) -> tuple[int, int]:
     return -(-size_wh[0] // divisor) * divisor, -(-size_wh[1] // divisor) * divisor
 
 
-def _core(window: Window, stride: int) -> slice:
-    return slice((window.core_start - window.start) // stride, (window.core_stop - window.start) // stride)
+def _core(span: Span, stride: int) -> slice:
+    return slice((span.core_start - span.start) // stride, (span.core_stop - span.start) // stride)
 
 
-def _window_pixels(pixels: RgbImage, x: Window, y: Window, fill: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(1, h, w, 3): a window's pixels, filled where it reaches beyond the image."""
+def _tile_pixels(pixels: RgbImage, x: Span, y: Span, fill: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(1, h, w, 3): the pixels of a tile, filled where it reaches beyond the image."""
     inside = pixels[y.start : y.stop, x.start : x.stop]
     if inside.shape[:2] == (y.stop - y.start, x.stop - x.start):
         return np.ascontiguousarray(inside)[None]
@@ -201,7 +201,7 @@ def _window_pixels(pixels: RgbImage, x: Window, y: Window, fill: NDArray[np.uint
     return filled
 
 
-def _checked(maps: Maps, x: Window, y: Window, card: ModelCard) -> Maps:
+def _checked(maps: Maps, x: Span, y: Span, card: ModelCard) -> Maps:
     """One image's maps without the batch axis, once they are what the card says."""
     checked: Maps = {}
     for output in card.outputs:
