@@ -212,7 +212,7 @@ def test_measured_figures_go_into_the_card(tmp_path: Path) -> None:
 def test_calibrated_settings_of_the_decoder_go_into_the_card(tmp_path: Path) -> None:
     run = _run(tmp_path / "run", VARIANTS["solution5"])
     card = export_checkpoint(run, tmp_path / "m.onnx", decoder={"peak_threshold": 0.4})
-    assert card.decoder.settings == {"density_scale": 1.0, "peak_threshold": 0.4}
+    assert card.decoder.settings == {"density_scale": 1.0, "peak_threshold": 0.4, "peak_distance": 1}
     with pytest.raises(ModelError, match="peak_treshold"):
         export_checkpoint(run, tmp_path / "n.onnx", decoder={"peak_treshold": 0.4})
     assert not list(tmp_path.glob("n.*"))

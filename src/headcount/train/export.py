@@ -24,15 +24,15 @@ from headcount.core.card import DataUse, DecoderSpec, ModelCard, Result, sha256_
 from headcount.core.errors import InputError, ModelError
 from headcount.core.files import replacing
 from headcount.data.sets.catalogue import find_entry
-from headcount.decode import get_decoder
+from headcount.decode.table import decoder_of
 from headcount.models.method import Method
 from headcount.models.normalise import normalise
 from headcount.models.table import build_method
 from headcount.models.weights import load_tensors
 from headcount.synth import paint_scene
-from headcount.train.batches import PAINTED
 from headcount.train.card import card_of
 from headcount.train.checkpoint import TENSORS, Checkpoint, find_checkpoint, read_checkpoint
+from headcount.train.pools import PAINTED
 from headcount.train.recipe import Recipe
 
 
@@ -69,20 +69,16 @@ def export_checkpoint(
             "data": _data_uses(saved.state.get("scenes", {})),
             "terms": _terms(saved.state.get("scenes", {})),
             "results": tuple(result for report in reports for result in read_report(report)),
-            "decoder": DecoderSpec(name=method.decoder.name, settings={**method.decoder.settings, **(decoder or {})}),
+            "decoder": _calibrated(method.decoder, decoder or {}),
         }
     )
     if decoder:
-        _try_decoder(card)
+        decoder_of(card)  # a wrong setting is told before anything is written
     return write_model(method, card, output)
 
 
-def _try_decoder(card: ModelCard) -> None:
-    """Decode empty maps: a wrong setting is told before anything is written."""
-    side = 4 * card.input.size_divisor
-    strides = {output.name: output.stride for output in card.outputs}
-    maps = {name: np.zeros((1, side // stride, side // stride), np.float32) for name, stride in strides.items()}
-    get_decoder(card.decoder.name)(maps, strides, card.decoder.settings, (side, side))
+def _calibrated(decoder: DecoderSpec | None, settings: Mapping[str, float]) -> DecoderSpec | None:
+    return decoder and decoder.model_copy(update={"settings": {**decoder.settings, **settings}})
 
 
 def write_model(method: Method, card: ModelCard, output: Path, *, halved: bool = True) -> ModelCard:
@@ -245,7 +241,8 @@ def _compare(method: Method, card: ModelCard, path: Path, *, at_most: float) -> 
     """Run the file and the network on an image: an export that differs is no export."""
     import onnxruntime
 
-    side = 4 * card.input.size_divisor  # another size than the example's
+    divisor = card.input.size_divisor
+    side = divisor * max(4, -(-64 // divisor))  # another size than the example's, and one that can be painted
     pixels = paint_scene(0, size_wh=(2 * side, side)).pixels()[None]
     with torch.inference_mode():
         expected = [value.numpy() for value in _FromPixels(method)(torch.tensor(pixels))]

@@ -26,10 +26,10 @@ from headcount.evaluate.metrics.table import EvaluationSettings
 from headcount.evaluate.run import EvaluationReport, evaluate_scenes
 from headcount.infer.counter import Counter
 from headcount.infer.models import find_model, shipped_models
-from headcount.models.method import Method
+from headcount.models.method import Method, TargetBatch
 from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
-from headcount.train.batches import Batches, Pool, read_pools
+from headcount.train.batches import Batches
 from headcount.train.card import card_of
 from headcount.train.checkpoint import (
     Checkpoint,
@@ -39,6 +39,7 @@ from headcount.train.checkpoint import (
     unflatten_optimiser,
     write_checkpoint,
 )
+from headcount.train.pools import Pool, read_pools
 from headcount.train.recipe import DataSettings, OptimiserSettings, Recipe
 from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
 from headcount.train.validation import validation_loss
@@ -64,9 +65,9 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
     folder = recipe.folder
     found = find_checkpoint(folder)
     if not resume and found is not None:
-        raise InputError(f'"{folder}" holds a run already: go on with --resume, or choose another output=FOLDER.')
+        raise InputError(f'"{folder}" holds a run already: choose another output=FOLDER.', remedy="resume")
     if resume and not (folder / "recipe.json").is_file():
-        raise InputError(f'There is no run in "{folder}" to resume: leave out --resume to start one.')
+        raise InputError(f'There is no run in "{folder}" to resume: start one.')
     if recipe.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device=cuda was asked for, but torch finds no GPU here: use device=cpu.")
     unknown = recipe.data.sources.keys() - DATA_SETS.keys()
@@ -119,7 +120,7 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
                 elif interrupted() or time.monotonic() - run.saved_at >= recipe.checkpoint_seconds:
                     run.checkpoint()
                 if interrupted():
-                    say(f'Stopped at step {run.step}; "--resume" goes on from there.')
+                    say(f"Stopped at step {run.step}: resume the run to go on from there.")
                     raise KeyboardInterrupt
     finally:
         run.writer.close()
@@ -182,7 +183,7 @@ class _Run:
         self.wrapped, self.optimiser = self.fabric.setup(self.method, optimiser)
         self.wrapped.mark_forward_method("training_forward")
 
-    def learn(self, step: int, images: Tensor, targets: dict[str, Tensor]) -> None:
+    def learn(self, step: int, images: Tensor, targets: TargetBatch) -> None:
         """One step."""
         recipe = self.recipe
         kind = optimiser_name(step, recipe)
@@ -191,7 +192,7 @@ class _Run:
         self.method.train()
         torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout, if any, is a function of the step as well
         images = self.fabric.to_device(images.contiguous(memory_format=torch.channels_last))
-        targets = self.fabric.to_device(targets)
+        targets = targets.to(self.fabric.device)
         set_lr(self.optimiser, lr_factor(step, recipe))
         maps = self.wrapped.training_forward(images, targets)
         losses = self.method.loss(maps, targets)
@@ -234,7 +235,7 @@ class _Run:
         epoch = self.step // self.recipe.steps_per_epoch
         due = epoch % self.recipe.validate_every == 0 or epoch == self.recipe.epochs
         if due and any(validation.values()):
-            if self.method.counts:
+            if self.method.task != "size":
                 reports = {name: self._validate(name, scenes) for name, scenes in validation.items() if scenes}
                 # Sets of different density weigh alike: the mean error relative to each set's mean count.
                 score = sum(report.counting.mae / _mean_count(report) for report in reports.values()) / len(reports)
