@@ -275,7 +275,7 @@ def _match_within(
     groups = predicted_group * parts + part, true_group * parts + true_part
     share = grouped_candidate_pairs(predicted_xy, true_xy, radius_px, *groups)[:, ::-1]
     moved, moved_true = _side_by_side(predicted_xy, true_xy, radius_px, predicted_group, true_group)
-    added = share[:0]
+    added, most_near = share[:0], _NEAREST
     while True:
         pairs = np.concatenate([share, added])
         head, prediction = pairs[np.argsort(pairs[:, 0], kind="stable")].T
@@ -284,7 +284,7 @@ def _match_within(
         if not len(heads) or not len(away):
             return
         reach = float(radius_px.max()) + _SLACK_PX
-        several = range(1, 1 + min(_NEAREST, len(away)))
+        several = range(1, 1 + min(most_near, len(away), max(1, _MOST_PAIRS // len(heads))))
         near = np.asarray(_tree(moved[away]).query(moved_true[heads], k=several, distance_upper_bound=reach)[1])
         row, place = np.nonzero(near < len(away))
         head, prediction = heads[row], away[near[row, place]]
@@ -292,8 +292,10 @@ def _match_within(
         head, prediction = head[within], prediction[within]
         if not len(head):
             return
-        _, first = np.unique(prediction, return_index=True)  # one way to each is enough
-        added = np.concatenate([added, np.column_stack([head[first], prediction[first]])])
+        if len(added) + len(head) > _MOST_PAIRS:
+            _, first = np.unique(prediction, return_index=True)  # one way to each is enough
+            head, prediction = head[first], prediction[first]
+        added, most_near = np.concatenate([added, np.column_stack([head, prediction])]), 2 * most_near
 
 
 def _pair_nearest(pairs: Indices, column_of: Indices, row_of: Indices) -> None:
