@@ -150,39 +150,20 @@ def read_report(path: Path) -> list[Result]:
         InputError: the file is no such report.
     """
     try:
-        sets = json.loads(path.read_text(encoding="utf-8"))["reports"]
-        return [result for one in sets for result in (*_counting(one), *_localization(one))]
+        reports = json.loads(path.read_text(encoding="utf-8"))["reports"]
+        return [_result(report, figure) for report in reports for figure in report["figures"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f'"{path}" is no report of headcount evaluate ({type(error).__name__}: {error}).') from error
 
 
-def _counting(report: Mapping[str, Any]) -> list[Result]:
-    metrics = (("MAE", "mae"), ("RMSE", "rmse"), ("NAE", "nae"), ("bias", "bias"))
-    return [
-        _result(report, metric, report[key], report["protocol"]) for metric, key in metrics if report[key] is not None
-    ]
-
-
-def _localization(report: Mapping[str, Any]) -> list[Result]:
-    """F1 at each radius, of a model that locates heads; peaks of a density map are none."""
-    located = report.get("located")
-    if located is None or located["points"] != ["heads"]:
-        return []
-    titles = {"sigma_l": "σ_l", "sigma_s": "σ_s"}
-    return [
-        _result(report, f"F1 at {titles.get(one['radius'], one['radius'])}", one["f1"], located["protocol"])
-        for one in located["localization"]
-    ]
-
-
-def _result(report: Mapping[str, Any], metric: str, value: float, protocol: str) -> Result:
+def _result(report: Mapping[str, Any], figure: Mapping[str, Any]) -> Result:
     return Result(
         data=report["data"],
         split=report["split"],
         images=report["images"],
-        metric=metric,
-        value=round(float(value), 3),
-        protocol=protocol,
+        metric=figure["metric"],
+        value=round(float(figure["value"]), 3),
+        protocol=figure["protocol"],
     )
 
 

@@ -22,7 +22,8 @@ from headcount.core.errors import HeadcountError, InputError, nearest
 from headcount.core.scene import Scene
 from headcount.data.sets.registry import DATA_SETS, read_dataset
 from headcount.draw.prediction import draw_density
-from headcount.evaluate.run import CountingReport, evaluate_counting
+from headcount.evaluate.metrics.table import EvaluationSettings
+from headcount.evaluate.run import EvaluationReport, evaluate_scenes
 from headcount.infer.counter import Counter
 from headcount.infer.models import find_model, shipped_models
 from headcount.models.method import Method, TargetBatch
@@ -237,8 +238,8 @@ class _Run:
             if self.method.task != "size":
                 reports = {name: self._validate(name, scenes) for name, scenes in validation.items() if scenes}
                 # Sets of different density weigh alike: the mean error relative to each set's mean count.
-                score = sum(report.result.mae / _mean_count(report) for report in reports.values()) / len(reports)
-                found = {"mae": {name: round(report.result.mae, 3) for name, report in reports.items()}}
+                score = sum(report.counting.mae / _mean_count(report) for report in reports.values()) / len(reports)
+                found = {"mae": {name: round(report.counting.mae, 3) for name, report in reports.items()}}
             else:
                 losses = {name: self._validate_loss(name, scenes) for name, scenes in validation.items() if scenes}
                 score = sum(losses.values()) / len(losses)
@@ -249,18 +250,19 @@ class _Run:
                 write_checkpoint(self.folder, "best", self._state())
         self.checkpoint()
 
-    def _validate(self, name: str, scenes: list[Scene]) -> CountingReport:
+    def _validate(self, name: str, scenes: list[Scene]) -> EvaluationReport:
         method = copy.deepcopy(self.averaged)
         runtime = TorchRuntime(method, method.input_spec, device=self.fabric.device.type)
         card = card_of(self.recipe, method)
-        report = evaluate_counting(Counter(card, runtime), scenes, data=name, split="val", keep_worst=3)
-        for metric, value in (("MAE", report.result.mae), ("RMSE", report.result.rmse), ("bias", report.result.bias)):
+        settings = EvaluationSettings(data=name, split="val")
+        report = evaluate_scenes(Counter(card, runtime), scenes, settings, metrics=("counting",), keep_worst=3)
+        result = report.counting
+        for metric, value in (("MAE", result.mae), ("RMSE", result.rmse), ("bias", result.bias)):
             self.writer.add_scalar(f"val-{name}/{metric}", value, self.step)
         for rank, worst in enumerate(report.worst):
             if worst.prediction.density is not None:
                 picture = draw_density(worst.scene.pixels(), worst.prediction.density, worst.prediction.density_stride)
                 self.writer.add_image(f"val-{name}/worst-{rank}", picture, self.step, dataformats="HWC")
-        result = report.result
         self.say(f"validation {name}: MAE {result.mae:.2f} RMSE {result.rmse:.2f} bias {result.bias:+.2f}")
         return report
 
@@ -316,7 +318,7 @@ def _broken(maps: Mapping[str, Tensor]) -> str:
     return f' (the map "{names[0]}" is not)' if names else ""
 
 
-def _mean_count(report: CountingReport) -> float:
+def _mean_count(report: EvaluationReport) -> float:
     return max(1.0, sum(image.true for image in report.images) / len(report.images))
 
 
