@@ -100,9 +100,11 @@ def writer_row(path: Path, *, many: bool = False) -> WriterRow:
     >>> writer_row(Path("run/heads.coco.json")).name
     '.coco.json'
     """
-    known = [suffix for suffix in WRITERS if WRITERS[suffix].many or not many]
-    fitting = [suffix for suffix in known if path.name.lower().endswith(suffix) and len(path.name) > len(suffix)]
-    if not fitting:
-        what = "Predictions cannot" if many else "A prediction cannot"
-        raise InputError(f'{what} be written as "{path.name}".{nearest(path.suffix.lower(), known)}')
-    return WRITERS[max(fitting, key=len)]
+    name = path.name.lower()
+    fitting = [suffix for suffix in WRITERS if name.endswith(suffix) and len(name) > len(suffix)]
+    for suffix in sorted(fitting, key=len, reverse=True):
+        if WRITERS[suffix].many or not many:
+            return WRITERS[suffix]
+    known = [suffix for suffix, row in WRITERS.items() if row.many or not many]
+    what = "Predictions cannot" if many else "A prediction cannot"
+    raise InputError(f'{what} be written as "{path.name}".{nearest(path.suffix.lower(), known)}')

@@ -78,7 +78,7 @@ class ForeignWeights:
 
     Attributes:
         title: the method as the authors' is called: ``IIM``.
-        telling: by which tensors theirs are known, for the message where they are not.
+        telling: what a file lacks that is none of theirs, for its message: ``neither "a…" nor "b…"``.
         options_of: the names in a checkpoint → the method's options that build their network; None if it is another.
         data: what they trained on → the options that belong to it, which a checkpoint does not say.
         usual: the data set of most of their checkpoints, a key of ``data``.

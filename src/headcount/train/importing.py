@@ -40,7 +40,7 @@ def import_weights(method_name: str, file: Path, output: Path, *, data: str = ""
     found = foreign.options_of(theirs.keys())
     if found is None:
         raise ModelError(
-            f'"{file}" is no checkpoint of the {foreign.title} authors: it has neither {foreign.telling}, but '
+            f'"{file}" is no checkpoint of the {foreign.title} authors: it has {foreign.telling}, but '
             f"{some_of(theirs)}."
         )
     options = {**found, **foreign.data[data]}
@@ -62,12 +62,13 @@ def import_weights(method_name: str, file: Path, output: Path, *, data: str = ""
 
 
 def _rule_of(method_name: str) -> ForeignWeights:
-    with_rule = [name for name, row in METHODS.items() if row.foreign]
-    if method_name not in with_rule:
+    row = METHODS.find(method_name)
+    if not row.foreign:
+        known = [name for name, other in METHODS.items() if other.foreign]
         raise InputError(
-            f'There is no rule to import weights of the method "{method_name}".{nearest(method_name, with_rule)}'
+            f'There is no rule to import weights of the method "{method_name}".{nearest(method_name, known)}'
         )
-    rule: ForeignWeights = load_object(METHODS[method_name].foreign)
+    rule: ForeignWeights = load_object(row.foreign)
     return rule
 
 

@@ -83,7 +83,7 @@ def _their_name(key: str, options: Mapping[str, Any]) -> str:
 
 FOREIGN = ForeignWeights(
     title="IIM",
-    telling='"Extractor.neck…" (VGG-16) nor "Extractor.stage4…" (HRNet)',
+    telling='neither "Extractor.neck…" (VGG-16) nor "Extractor.stage4…" (HRNet)',
     options_of=_options_of,
     data=_DATA,
     usual="nwpu-crowd",
