@@ -169,6 +169,32 @@ def test_an_image_without_its_annotation_is_named(name: str, write_set: Write, m
         finish(raw)
 
 
+@pytest.mark.parametrize("name", READERS)
+def test_an_image_of_another_name_is_told_and_a_hidden_one_is_none(
+    name: str, write_set: Write, miniatures: Miniatures
+) -> None:
+    root = write_set(name)
+    image = root / miniatures[name].image
+    listed = names_of(name, root)
+    hidden, other = image.with_name(f".{image.name}"), image.with_stem("other (copy)")
+    for path in (hidden, other):
+        path.write_bytes(image.read_bytes())
+    findings = [(finding.code, finding.path) for finding in found_in(name, root)]
+    assert {("stray-file", str(other)), ("missing-annotation", str(other))} & set(findings)
+    assert not [path for _, path in findings if path == str(hidden)]
+    assert set(listed) <= set(names_of(name, root))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_copy_without_images_is_told(name: str, write_set: Write) -> None:
+    root = write_set(name)
+    for image in [path for path in root.rglob("*") if path.suffix in (".jpg", ".png")]:
+        image.unlink()
+    with pytest.raises(InputError, match="there are no images"):
+        list_dataset(f"{name}={root}", "train")
+    assert {finding.code for finding in found_in(name, root)} & {"empty", "missing-image"}
+
+
 @pytest.mark.parametrize("damage", ["cut", "number", "field"])
 @pytest.mark.parametrize("name", READERS)
 def test_a_damaged_annotation_is_named_with_its_place(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from headcount.core.errors import InputError
-from headcount.data.sets.published.fdst import list_fdst, read_annotation
+from headcount.data.sets.published.fdst import read_annotation
 from headcount.data.sets.registry import read_dataset
 
 
@@ -35,17 +35,6 @@ def test_boxes_and_their_centres_are_read(write_set: Callable[[str], Path]) -> N
     assert scenes[4].boxes_xyxy.tolist() == [[10, 4, 16, 12], [36, 20, 40, 30]]
     assert scenes[4].points_xy.tolist() == [[13, 8], [40, 25]]
     assert set(scenes[4].box_provenance) == {"annotated"}
-
-
-def test_copies_that_people_made_and_an_empty_split_are_told(write_set: Callable[[str], Path], tmp_path: Path) -> None:
-    root = write_set("fdst")
-    video = root / "train_data/1"
-    (video / "010.jpg").rename(video / "010_resize.jpg")
-    listing = list_fdst(root)
-    assert {scene.group for scene in listing.scenes[:3]} == {"train/1"}
-    assert [remark.path.name for remark in listing.remarks] == ["010_resize.jpg"]
-    (tmp_path / "train_data").mkdir()
-    assert [remark.code for remark in list_fdst(tmp_path).remarks] == ["empty"]
 
 
 def test_regions_by_number_are_read_too(tmp_path: Path) -> None:

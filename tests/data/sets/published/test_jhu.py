@@ -9,7 +9,7 @@ import pytest
 
 from headcount.core.errors import InputError
 from headcount.data.formats.raw import UnreadableAnnotationError
-from headcount.data.sets.published.jhu import list_jhu, read_annotation, read_labels
+from headcount.data.sets.published.jhu import read_annotation, read_labels
 from headcount.data.sets.registry import list_dataset, read_dataset
 
 
@@ -38,14 +38,6 @@ def test_labels_of_images_may_be_missing(write_set: Callable[[str], Path]) -> No
     (root / "test/image_labels.txt").write_text("")
     assert read_dataset(f"jhu-crowd++={root}", "val")[0].attributes == {}
     assert read_dataset(f"jhu-crowd++={root}", "test")[0].attributes == {}
-
-
-def test_what_is_named_otherwise_and_a_split_without_images_are_told(write_set: Callable[[str], Path]) -> None:
-    root = write_set("jhu-crowd++")
-    (root / "test/images/0004.jpg").unlink()
-    (root / "train/images/a.png").touch()
-    remarks = [(remark.code, remark.path.name) for remark in list_jhu(root).remarks]
-    assert remarks == [("stray-file", "a.png"), ("empty", "images")]
 
 
 @pytest.mark.parametrize(

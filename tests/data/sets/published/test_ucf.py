@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.io import savemat
 
 from headcount.core.errors import InputError
-from headcount.data.sets.published.ucf_cc_50 import list_ucf_cc_50, read_annotation
+from headcount.data.sets.published.ucf_cc_50 import list_ucf_cc_50
 from headcount.data.sets.published.ucf_qnrf import list_ucf_qnrf
 from headcount.data.sets.registry import list_dataset, read_dataset
 
@@ -38,17 +37,6 @@ def test_qnrf_validates_on_a_tenth_of_training(write_set: Callable[[str], Path])
     assert [len(list_dataset(f"ucf-qnrf={root}", split)) for split in ("train", "val", "test")] == [18, 2, 2]
 
 
-def test_what_is_named_otherwise_is_told(write_set: Callable[[str], Path]) -> None:
-    root = write_set("ucf-cc-50-fold1")
-    for name in ("eight.jpg", "8_ann_old.mat"):
-        (root / name).touch()
-    remarks = list_ucf_cc_50(root).remarks
-    assert [(remark.code, remark.path.name) for remark in remarks] == [
-        ("stray-file", "8_ann_old.mat"), ("stray-file", "eight.jpg"),
-    ]  # fmt: skip
-    assert remarks[0].message == "this is not named N.jpg or N_ann.mat"
-
-
 def test_a_fold_that_is_none_and_an_empty_split_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r'no data set that headcount reads\. Did you mean "ucf-cc-50-fold'):
         list_dataset(f"ucf-cc-50-fold6={tmp_path}", "test")
@@ -57,20 +45,6 @@ def test_a_fold_that_is_none_and_an_empty_split_are_told(tmp_path: Path) -> None
         list_dataset(f"ucf-cc-50-fold1={tmp_path}", "test")
     (tmp_path / "Train").mkdir()
     assert [remark.code for remark in list_ucf_qnrf(tmp_path).remarks] == ["empty"]
-
-
-@pytest.mark.parametrize(
-    ("variables", "words"),
-    [
-        ({"points": np.ones((1, 2))}, "holds points, but annPoints was expected"),
-        ({"annPoints": np.ones((1, 3))}, "1×3 numbers"),
-        ({"annPoints": np.array([[1, 1], [1, 1e12]])}, "annPoints row 2"),
-    ],
-)
-def test_a_malformed_annotation_is_named(tmp_path: Path, variables: dict[str, object], words: str) -> None:
-    savemat(tmp_path / "1_ann.mat", variables)
-    with pytest.raises(InputError, match=words):
-        read_annotation(tmp_path / "1_ann.mat")
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="UCF_CC_50 is not here: ../shared/data/UCF_CC_50")

@@ -45,12 +45,6 @@ def test_clips_three_to_six_are_for_training_and_their_end_for_validation(root: 
     assert rule.apply(scenes, "val")[-1].name == "train/vidf1_33_006_f200"
 
 
-def test_what_is_not_a_frame_is_told(root: Path) -> None:
-    frame = root / "vidf/vidf1_33_000.y/vidf1_33_000_f002.png"
-    frame.rename(frame.with_stem("x"))
-    assert [remark.path.name for remark in list_ucsd(root).remarks] == ["x.png"]
-
-
 def test_the_archive_that_is_missing_is_named(root: Path) -> None:
     (root / "vidf").rename(root.parent / "vidf")
     with pytest.raises(InputError, match=r"vidf/vidf1_33_000\.y was expected: unpack both archives"):

@@ -49,17 +49,6 @@ def test_labels_beside_their_folders_and_scenes_without_region_are_read(write_se
     assert raw.read().heads_xy.tolist() == [[0.5, 0.5], [19.75, 29.5]]
 
 
-def test_what_is_named_otherwise_and_a_split_without_frames_are_told(
-    write_set: Callable[[str], Path], tmp_path: Path
-) -> None:
-    root = write_set("worldexpo10")
-    (root / "test_frame/104207/frame.png").touch()
-    assert [remark.path.name for remark in list_worldexpo10(root).remarks] == ["frame.png"]
-    for name in ("bare/test_frame", "bare/test_label"):
-        (tmp_path / name).mkdir(parents=True)
-    assert [remark.code for remark in list_worldexpo10(tmp_path / "bare").remarks] == ["empty"]
-
-
 @pytest.mark.parametrize(
     ("corners", "words"),
     [
