@@ -38,8 +38,8 @@ def test_every_reader_of_the_registry_has_a_line(fuzz: ModuleType) -> None:
     covered = {parser.data_set for parser in fuzz.PARSERS.values()} - {""}
     assert covered <= DATA_SETS.keys()
     # The folds of a set share their reader, and so its line.
-    readers = {DATA_SETS[name].reader for name in covered}
-    assert [name for name, each in DATA_SETS.items() if each.reader not in readers] == []
+    readers = {DATA_SETS[name].row.target for name in covered}
+    assert [name for name, each in DATA_SETS.items() if each.row.target not in readers] == []
     assert len(fuzz.PARSERS) >= 45
 
 
