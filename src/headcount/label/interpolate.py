@@ -21,9 +21,9 @@ from headcount.core.errors import InputError, nearest
 from headcount.core.geometry import as_boxes, as_points, boxes_around, centres, owners, sides
 from headcount.core.scene import Provenance, Scene
 
-Method = Literal["nearest", "y-axis", "linear"]
+Interpolation = Literal["nearest", "y-axis", "linear"]
 Share = Literal["image", "folder", "all"]
-METHODS: tuple[Method, ...] = get_args(Method)
+INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 SHARES: tuple[Share, ...] = get_args(Share)
 
 # How far the linear fit may go beyond the presets it was made from: a quarter.
@@ -36,7 +36,7 @@ _PAIRS_AT_ONCE = 2_000_000
 
 
 def interpolate_sizes(
-    points_xy: NDArray[np.float64], presets_xyxy: NDArray[np.float64], *, method: Method = "nearest", k: int = 2
+    points_xy: NDArray[np.float64], presets_xyxy: NDArray[np.float64], *, method: Interpolation = "nearest", k: int = 2
 ) -> NDArray[np.float64]:
     """(n, 2) positive float64 (width, height) of heads at ``points_xy`` (n, 2), from ``presets_xyxy`` (p, 4), p ≥ 1.
 
@@ -56,8 +56,8 @@ def interpolate_sizes(
     [[6.0, 6.0], [4.0, 4.0]]
     """
     points, presets = as_points(points_xy), as_boxes(presets_xyxy)
-    if method not in METHODS:
-        raise InputError(f'"{method}" is no way to interpolate sizes.{nearest(method, METHODS)}')
+    if method not in INTERPOLATIONS:
+        raise InputError(f'"{method}" is no way to interpolate sizes.{nearest(method, INTERPOLATIONS)}')
     if k < 1:
         raise InputError(f"k, the number of presets to interpolate between, must be at least 1, but it is {k}.")
     if not len(presets):
@@ -102,7 +102,7 @@ def interpolate_scenes(
     scenes: Sequence[Scene],
     presets: Sequence[Scene],
     *,
-    method: Method = "nearest",
+    method: Interpolation = "nearest",
     k: int = 2,
     share: Share = "image",
     progress: Callable[[int], None] | None = None,
@@ -165,7 +165,7 @@ def _with_boxes(
     own: NDArray[np.float64],
     rows: NDArray[np.int64],
     serving: NDArray[np.float64],
-    method: Method,
+    method: Interpolation,
     k: int,
 ) -> Scene:
     if not scene.count:

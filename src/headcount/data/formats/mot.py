@@ -45,7 +45,7 @@ from headcount.data.formats.raw import (
 )
 from headcount.data.parse.values import read_text
 
-OFFICIAL = ("train", "val", "test")
+_OFFICIAL = ("train", "val", "test")
 _USUAL_KEYS = frozenset({"name", "imdir", "framerate", "seqlength", "imwidth", "imheight", "imext"})
 _MAX_BYTES = 2**29
 _MAX_INI_BYTES = 2**16
@@ -92,7 +92,7 @@ def list_mot(
     base = next((each for each in (root, root / name) if _splits(each)), None)
     splits = [root.name] if base is None else _splits(base)
     if base is None:
-        if root.name not in OFFICIAL or not _videos(root):
+        if root.name not in _OFFICIAL or not _videos(root):
             advice = "give the folder that holds train, with a folder for each video"
             raise wrong_folder(root, ["train" if root.absolute().name == name else f"{name}/train"], advice)
         base = root.parent
@@ -112,7 +112,7 @@ def list_mot(
 
 
 def _splits(base: Path) -> list[str]:
-    return [split for split in OFFICIAL if is_folder(base / split)]
+    return [split for split in _OFFICIAL if is_folder(base / split)]
 
 
 def _videos(folder: Path) -> list[Path]:
