@@ -179,7 +179,7 @@ def test_the_command_overwrites_nothing_unasked_and_no_input_ever(folder: Path, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("points.csv", "out.txt"), "must be a .csv or .json file"),
+        (("points.csv", "out.txt"), "written as .csv or .json"),
         (("nothing.csv", "out.csv"), '"nothing.csv"'),
         (("shanghaitech-x=.", "out.csv"), '"shanghaitech-x" is no data set'),
         (("points.csv", "no/out.csv"), "no folder"),

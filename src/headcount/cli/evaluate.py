@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from headcount.cli.choices import Device, Matching, Precision
+from headcount.cli.options import DeviceOption, PrecisionOption, RuntimeOption, choice
 
 if TYPE_CHECKING:
     from headcount.core.scene import Scene
@@ -59,9 +59,9 @@ def evaluate(
     plots: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write pictures: a scatter plot, the worst images, heads found.")
     ] = None,
-    device: Annotated[Device, typer.Option(help="Where to compute; cuda needs the train extra.")] = Device.auto,
-    runtime: Annotated[str, typer.Option(metavar="NAME", help="auto, openvino, onnxruntime or torch.")] = "auto",
-    precision: Annotated[Precision, typer.Option(help="auto is the quickest one here.")] = Precision.auto,
+    device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
     levels: Annotated[
         str | None, typer.Option(metavar="300,700", help="Upper bounds of the density levels; else the data set's own.")
     ] = None,
@@ -72,8 +72,9 @@ def evaluate(
         ),
     ] = False,
     matcher: Annotated[
-        Matching, typer.Option(help="Which pairs are found: it changes the recall by level, never P, R, F1.")
-    ] = Matching.fast,
+        Literal["fast", "reference"],
+        choice("Which pairs are found", ("fast", "reference"), more="only the recall by level depends on it"),
+    ] = "fast",
     force: Annotated[bool, typer.Option("--force", help="Overwrite what is already there.")] = False,
 ) -> None:
     """Measure how well a model counts and locates: MAE, RMSE, NAE, bias; precision, recall, F1.
@@ -108,7 +109,7 @@ def evaluate(
         if data or predictions is not None:
             raise InputError("--data and --predictions go with a model, not with a prediction file: leave them out.")
         evaluate_file(
-            Path(model), ground_truth, images=images, plots=plots, matcher=matcher.value, mean=localization,
+            Path(model), ground_truth, images=images, plots=plots, matcher=matcher, mean=localization,
             output=output, force=force,
         )  # fmt: skip
         return
@@ -121,7 +122,7 @@ def evaluate(
     refuse_predictions(predictions, force=force)
     if predictions is not None and predictions == output:
         raise InputError(f'--output and --predictions are both "{output}": give each a file of its own.')
-    counter = load(model, device=device.value, runtime=runtime, precision=precision.value)
+    counter = load(model, device=device, runtime=runtime, precision=precision)
     sets: dict[tuple[str, str], list[Scene]] = {}
     for spec in data:
         name, path = parse_spec(spec)
@@ -157,7 +158,7 @@ def evaluate(
             reports.append(report)
             contents.append(report.to_dict())
             if recorder.locates_heads or (localization and "none" not in recorder.kinds):
-                located = evaluate_localization(recorder.images, matcher=matcher.value, mean=localization)
+                located = evaluate_localization(recorder.images, matcher=matcher, mean=localization)
                 what = [] if recorder.locates_heads else ["note: the points are peaks of a density map, not heads"]
                 out.print("\n".join(["", *what, *localization_lines(located)]), soft_wrap=True)
                 if plots is not None:

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.image import RgbImage
+from headcount.core.kinds import PICTURE_KINDS
 
 if TYPE_CHECKING:
     from headcount.core.prediction import Prediction
 
-_KINDS = ("auto", "points", "density")
 _DOT = (255, 45, 85)
 _RIM = (255, 255, 255)
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
@@ -23,8 +23,8 @@ _STRIP_ROWS = 512  # blended at a time: in floats, a picture of 40 megapixels wo
 
 def draw_prediction(prediction: Prediction, image: RgbImage, kind: Literal["auto", "points", "density"]) -> RgbImage:
     """Draw a prediction on a copy of its image. See ``Prediction.draw``."""
-    if str(kind) not in _KINDS:
-        raise InputError(f'There is no kind of picture "{kind}".{nearest(str(kind), _KINDS)}')
+    if str(kind) not in PICTURE_KINDS:
+        raise InputError(f'There is no kind of picture "{kind}".{nearest(str(kind), PICTURE_KINDS)}')
     height, width = image.shape[:2]
     if (width, height) != prediction.size_wh:
         raise InputError(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.geometry import as_boxes, as_points, boxes_around, centres, owners, sides
+from headcount.core.notes import Note
 from headcount.core.scene import Provenance, Scene
 
 Interpolation = Literal["nearest", "y-axis", "linear"]
@@ -33,6 +34,7 @@ _APART = 0.5
 # The fit looks at every pair of presets: of more than these, evenly spread ones along y are taken.
 _MOST_IN_FIT = 1000
 _PAIRS_AT_ONCE = 2_000_000
+_EXAMPLES = 3
 
 
 def interpolate_sizes(
@@ -96,6 +98,23 @@ class Interpolated:
     not_drawn: int
     headless: int
     strangers: list[str]
+
+    def notes(self, *, k: int, share: Share, points: str) -> list[Note]:
+        """What was not as asked for: ``k`` presets and ``share`` were, ``points`` names where the heads come from."""
+        notes = []
+        if self.left_out:
+            remedy = "" if share == "all" else "share"
+            notes.append(Note(f"left out, no preset serves them: {_some(self.left_out)}; draw one there", remedy))
+        if self.few:
+            notes.append(Note(f"fewer than {k} presets, all of them used: {_some(self.few)}"))
+        if self.strangers:
+            fate = "not used" if share == "image" else "not written"
+            notes.append(Note(f'presets on images that "{points}" does not name, {fate}: {_some(self.strangers)}'))
+        if self.headless:
+            notes.append(Note(f"{_presets(self.headless)} with no point inside: used for sizes, not written"))
+        if self.not_drawn:
+            notes.append(Note(f"{_presets(self.not_drawn)} not drawn by a person (interpolated, pseudo): not used"))
+        return notes
 
 
 def interpolate_scenes(
@@ -234,3 +253,13 @@ def _line(y: NDArray[np.float64], preset_y: NDArray[np.float64], preset_wh: NDAr
         # The median of what the slope leaves: as many presets lie above the line as below.
         sizes[:, axis] = np.median(size - slope * (preset_y - middle)) + slope * (y - middle)
     return sizes
+
+
+def _some(names: Sequence[str]) -> str:
+    more = ", …" if len(names) > _EXAMPLES else ""
+    number = "1 image" if len(names) == 1 else f"{len(names):,} images"
+    return f"{number} ({', '.join(names[:_EXAMPLES])}{more})"
+
+
+def _presets(number: int) -> str:
+    return "1 preset" if number == 1 else f"{number:,} presets"
