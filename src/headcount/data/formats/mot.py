@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.image import SUFFIXES
+from headcount.data.formats.pairs import entries, folders_in
 from headcount.data.formats.raw import (
     Listing,
     RawAnnotation,
@@ -118,8 +119,8 @@ def _splits(base: Path) -> list[str]:
 def _videos(folder: Path) -> list[Path]:
     return [
         path
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and (is_folder(path / "img1") or is_file(path / "seqinfo.ini") or is_folder(path / "gt"))
+        for path in folders_in(folder)
+        if (is_folder(path / "img1") or is_file(path / "seqinfo.ini") or is_folder(path / "gt"))
     ]
 
 
@@ -137,9 +138,7 @@ def _list_video(video: Path, split: str, truth: Path | None, visible_only: bool,
     }
     frames: dict[int, Path] = {}
     remarks: list[Remark] = []
-    for path in sorted(images.iterdir()) if is_folder(images) else ():
-        if path.name.startswith("."):
-            continue
+    for path in entries(images):
         number = _frame_number(path)
         if number is None or number in frames:
             text = "this is not named by a number as the frames are, or twice there"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_folder
 from headcount.core.image import SUFFIXES
-from headcount.data.formats.pairs import files_by_name, pair
+from headcount.data.formats.pairs import entries, files_by_name, pair
 from headcount.data.formats.raw import (
     Listing,
     RawAnnotation,
@@ -163,8 +163,8 @@ def strays(folder: Path, taken: Iterable[Path], expected: str) -> list[Remark]:
     known = set(taken)
     return [
         Remark("stray-file", path, f"this is not named {expected}")
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in {*SUFFIXES, ".mat"} and path not in known and not path.name.startswith(".")
+        for path in entries(folder)
+        if path.suffix.lower() in {*SUFFIXES, ".mat"} and path not in known
     ]
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from headcount.core.errors import InputError
 from headcount.core.files import is_folder
 from headcount.core.geometry import as_boxes
-from headcount.data.formats.pairs import natural
+from headcount.data.formats.pairs import folders_in, natural
 from headcount.data.formats.raw import Listing, RawAnnotation, Remark, need_folder, wrong_folder
 from headcount.data.parse.values import known_shape, number, read_json, shorten
 from headcount.data.sets.layout import join, list_pairs, strays
@@ -40,7 +40,7 @@ def list_fdst(root: Path) -> Listing:
 
 
 def _list_split(folder: Path, split: str) -> Listing:
-    videos = sorted(filter(is_folder, folder.iterdir()), key=lambda video: natural(video.name))
+    videos = sorted(folders_in(folder), key=lambda video: natural(video.name))
     remarks = [] if videos else [Remark("empty", folder, "no folder of a video is in this folder")]
     remarks += strays(folder, (), "as a folder of a video, and lies beside them")
     return join([Listing((), tuple(remarks)), *(_list_video(video, split) for video in videos)])

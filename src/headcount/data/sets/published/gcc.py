@@ -22,11 +22,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from headcount.core.files import is_file, is_folder
-from headcount.data.formats.pairs import files_by_name, pair
+from headcount.core.files import is_file
+from headcount.data.formats.pairs import files_by_name, folders_in, pair
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, need_folder, wrong_folder
 from headcount.data.parse.mat import as_rows, read_members, row_names
 from headcount.data.parse.values import read_json
@@ -45,21 +46,6 @@ _SCENE = re.compile(r"scene_[0-9]+_[0-9]+")
 _COLUMNS = ("crowd_level", "time_class", "weather_class")
 
 
-def list_by_location(root: Path) -> Listing:
-    """Split by location: see ``list_gcc``."""
-    return list_gcc(root, "location")
-
-
-def list_by_camera(root: Path) -> Listing:
-    """Split by camera: see ``list_gcc``."""
-    return list_gcc(root, "camera")
-
-
-def list_at_random(root: Path) -> Listing:
-    """Split at random: see ``list_gcc``."""
-    return list_gcc(root, "random")
-
-
 def list_gcc(root: Path, by: By) -> Listing:
     """All images, training first, with the split of the published lists; one that is in no list has none.
 
@@ -70,7 +56,7 @@ def list_gcc(root: Path, by: By) -> Listing:
     """
     need_folder(root, "scene_00_0 and the others")
     base = home_of(root, _HOMES)
-    folders = sorted(f for f in base.iterdir() if _SCENE.fullmatch(f.name) and is_folder(f))
+    folders = [folder for folder in folders_in(base) if _SCENE.fullmatch(folder.name)]
     if not folders:
         raise wrong_folder(base, ["scene_00_0"], "give the folder that holds the scenes")
     classes: dict[str, dict[str, str]] = {}
@@ -96,6 +82,11 @@ def list_gcc(root: Path, by: By) -> Listing:
         for scene in scenes
     ]
     return Listing(tuple(sorted(scenes, key=lambda scene: (*_SPLITS, "").index(scene.split))), tuple(remarks))
+
+
+list_by_location = partial(list_gcc, by="location")
+list_by_camera = partial(list_gcc, by="camera")
+list_at_random = partial(list_gcc, by="random")
 
 
 def read_classes(path: Path) -> dict[str, dict[str, str]]:
