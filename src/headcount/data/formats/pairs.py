@@ -77,14 +77,14 @@ def pair(
     *,
     split: str = "",
     folder: str | None = None,
-    group: Callable[[str], str] | None = None,
+    group: str | Callable[[str], str] = "",
     attributes: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[RawScene]:
     """A scene for each image, then one for each annotation without an image.
 
     ``read`` takes the annotation's path, and what ``attributes`` know of its name where they know it. A scene is called
-    ``FOLDER/NAME``, where ``folder`` is the split unless it is given; ``group`` maps a name to the scene or video that
-    it belongs to.
+    ``FOLDER/NAME``, where ``folder`` is the split unless it is given; ``group`` is the scene or video that all belong
+    to, or maps a name to its own.
     """
     known = attributes or {}
     before = split if folder is None else folder
@@ -93,5 +93,7 @@ def pair(
         path = annotations.get(name)
         parse = no_annotation if path is None else partial(read, path, *([known[name]] if name in known else []))
         title = f"{before}/{name}" if before else name
-        scenes.append(RawScene(title, split, images.get(name), path, parse, group=group(name) if group else ""))
+        scenes.append(
+            RawScene(title, split, images.get(name), path, parse, group=group(name) if callable(group) else group)
+        )
     return scenes

@@ -59,7 +59,7 @@ class Layout:
         root: Path,
         read: Read,
         *,
-        group: Callable[[str], str] | None = None,
+        group: str | Callable[[str], str] = "",
         attributes: Callable[[Path], Mapping[str, Mapping[str, str]]] | None = None,
     ) -> Listing:
         """The scenes of whichever split is there; ``root`` is the folder that holds them, the one above, or a split's.
@@ -140,7 +140,7 @@ def list_pairs(
     *,
     split: str,
     folder: str | None = None,
-    group: Callable[[str], str] | None = None,
+    group: str | Callable[[str], str] = "",
     attributes: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Listing:
     """The pairs of two folders (or of one), by the patterns of their files; a folder without images is remarked.

@@ -47,11 +47,9 @@ def _list_split(folder: Path, split: str) -> Listing:
 
 
 def _list_video(video: Path, split: str) -> Listing:
-    group = f"{split}/{video.name}"
+    name = f"{split}/{video.name}"
     # By numbers alone: people keep resized copies (001_resize.jpg) beside the frames.
-    return list_pairs(
-        video, "#.jpg", video, "#.json", read_annotation, split=split, folder=group, group=lambda _: group
-    )
+    return list_pairs(video, "#.jpg", video, "#.json", read_annotation, split=split, folder=name, group=name)
 
 
 def read_annotation(path: Path) -> RawAnnotation:

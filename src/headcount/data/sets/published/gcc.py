@@ -75,12 +75,9 @@ def list_gcc(root: Path, by: By) -> Listing:
             remarks.append(Remark("empty", folder, "no image pngs/*.png is in this scene"))
         truths = {**files_by_name(folder / "mats", "*.mat"), **files_by_name(folder / "jsons", "*.json")}
         known = {name: classes.get(f"{folder.name}/{name}", {}) for name in {*images, *truths}}
-        scenes += pair(images, truths, read_annotation, folder=folder.name, attributes=known)
-    # scene_XX: its four cameras see the same people.
-    scenes = [
-        replace(scene, split=split_of.get(scene.name, "") if split_of else "train", group=scene.name.rpartition("_")[0])
-        for scene in scenes
-    ]
+        place = folder.name.rpartition("_")[0]  # scene_XX: its four cameras see the same people
+        scenes += pair(images, truths, read_annotation, folder=folder.name, group=place, attributes=known)
+    scenes = [replace(scene, split=split_of.get(scene.name, "") if split_of else "train") for scene in scenes]
     return Listing(tuple(sorted(scenes, key=lambda scene: (*_SPLITS, "").index(scene.split))), tuple(remarks))
 
 
