@@ -17,6 +17,7 @@ from headcount.core.files import (
     refuse_suffix,
     refuse_taken,
     replacing,
+    write_json,
 )
 
 
@@ -95,3 +96,14 @@ def test_another_suffix_is_refused() -> None:
     refuse_suffix(Path("a.ONNX"), ".onnx", ".safetensors")
     with pytest.raises(InputError, match=r'a \.onnx or \.safetensors file, but it is "a\.txt"'):
         refuse_suffix(Path("a.txt"), ".onnx", ".safetensors")
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    write_json(path, {"data": "größe", "mae": 1.5})
+    assert path.read_text(encoding="utf-8") == '{\n  "data": "größe",\n  "mae": 1.5\n}\n'
+    with pytest.raises(TypeError):
+        write_json(path, {"mae": object()})
+    with pytest.raises(InputError, match="cannot be written"):
+        write_json(tmp_path / "none" / "report.json", {})
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]

@@ -117,12 +117,3 @@ def people(count: float) -> str:
     """
     number = round(count)
     return "1 person" if number == 1 else f"{number:,} people"
-
-
-def plural(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> plural(1, "file"), plural(2, "file")
-    ('1 file', '2 files')
-    """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

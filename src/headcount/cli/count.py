@@ -57,9 +57,10 @@ def count(
 
     Exit code: 0 all was counted, 1 some files were skipped, 2 nothing could be done.
     """
-    from headcount.cli.console import error_console, output_console, plural
+    from headcount.cli.console import error_console, output_console
     from headcount.cli.results import print_one, print_summary, print_table
     from headcount.core.errors import HeadcountError, InputError
+    from headcount.core.words import plural
     from headcount.infer.job import Job, Skipped, find_sources, open_overlays, open_results
 
     found = find_sources(sources)

@@ -48,7 +48,7 @@ def import_backbone(
     if is_file(target) and is_file(file) and target.samefile(file):
         raise InputError(f'"{target}" is the file to be imported: choose another name.', remedy="output")
 
-    from headcount.train.importing import import_backbone as run
+    from headcount.models.parts.foreign import import_backbone as run
 
     run(name, file, target)
     typer.echo(f"Imported to {target}.")
@@ -83,7 +83,7 @@ def import_iim(
             f'Beside "{target}" lies "{graph.name}", of another model: choose another name.', remedy="output"
         )
 
-    from headcount.train.importing import import_iim as run
+    from headcount.train.importing import import_weights
 
-    run(file, target, data=data)
+    import_weights("iim", file, target, data=data)
     typer.echo(f"Imported to {target}.")

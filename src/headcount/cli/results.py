@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headcount.cli.console import people, plural, printable, shorten
+from headcount.cli.console import people, printable, shorten
+from headcount.core.words import plural
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from headcount.core.errors import InputError, MissingFileError
 
@@ -142,3 +143,14 @@ def atomic_text(path: Path) -> Iterator[TextIO]:
             os.fsync(file.fileno())
     except UnicodeEncodeError as error:
         raise InputError(f'"{path}": an image name is no valid text ({error.reason}): rename the image.') from error
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write plain data as indented JSON, under its name only when it is whole.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    with atomic_text(path) as file:
+        file.write(text)

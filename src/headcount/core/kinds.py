@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-PictureKind = Literal["auto", "points", "density"]
+PictureKind = Literal["auto", "points", "density", "boxes"]
 """What a picture of a prediction shows."""
 
 PICTURE_KINDS: tuple[PictureKind, ...] = get_args(PictureKind)

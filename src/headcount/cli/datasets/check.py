@@ -43,9 +43,9 @@ def check(
 
     Exit code: 0 clean, or all findings are accepted; 1 findings; 2 unusable.
     """
-    from headcount.cli.console import output_console, plural, print_wrapped, printable, progress_bar
-    from headcount.cli.files import write_report
-    from headcount.core.files import is_file, refuse_taken
+    from headcount.cli.console import output_console, print_wrapped, printable, progress_bar
+    from headcount.core.files import is_file, refuse_taken, write_json
+    from headcount.core.words import plural
     from headcount.data.audit.accepted import accept as add_accepted
     from headcount.data.audit.accepted import beside, judge, read_accepted
     from headcount.data.audit.check import check_dataset
@@ -61,7 +61,7 @@ def check(
     if split is not None:
         judged = replace(judged, stale=())  # what is of the other splits was not looked for
     if output is not None:
-        write_report(output, {"data": spec, "split": split, **judged.to_dict()})
+        write_json(output, {"data": spec, "split": split, **judged.to_dict()})
     if page is not None:
         from headcount.data.audit.page import write_page
 
@@ -96,7 +96,8 @@ def check(
 def _show_findings(
     findings: Sequence[Finding], output: Path | None, *, aside: str = "", exceeded: Collection[str] = ()
 ) -> None:
-    from headcount.cli.console import output_console, plural, print_wrapped, printable
+    from headcount.cli.console import output_console, print_wrapped, printable
+    from headcount.core.words import plural
     from headcount.data.audit.findings import CODES
 
     out = output_console()

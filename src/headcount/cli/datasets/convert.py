@@ -47,7 +47,8 @@ def convert(
 def _show_conversion(report: ConversionReport) -> None:
     import textwrap
 
-    from headcount.cli.console import output_console, plural, printable
+    from headcount.cli.console import output_console, printable
+    from headcount.core.words import plural
     from headcount.data.sets.convert import LOSSES
 
     out = output_console()

@@ -35,8 +35,9 @@ def interpolate(
 
     Exit code: 0 all heads have boxes, 1 images were left out, 2 nothing was done.
     """
-    from headcount.cli.console import error_console, output_console, plural, printable
+    from headcount.cli.console import error_console, output_console, printable
     from headcount.cli.remedies import in_flags
+    from headcount.core.words import plural
     from headcount.label.files import interpolate_file
 
     result, notes = interpolate_file(points, presets, out, method=method, k=k, share=share, overwrite=force)

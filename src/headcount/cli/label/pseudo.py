@@ -31,8 +31,9 @@ def pseudo(
     """
     import numpy as np
 
-    from headcount.cli.console import output_console, plural, printable, progress_bar
+    from headcount.cli.console import output_console, printable, progress_bar
     from headcount.core.geometry import as_boxes, sides
+    from headcount.core.words import plural
     from headcount.label.files import estimate_file
 
     with progress_bar("Measuring heads") as show:
