@@ -16,7 +16,7 @@ import headcount
 from headcount.core.card import DecoderSpec, InputSpec, ModelCard, OutputSpec, TileSpec, sha256_of
 from headcount.core.errors import InputError, ModelError
 from headcount.core.scene import Scene
-from headcount.data.formats.boxes import read_boxes
+from headcount.data.formats.head_list import read_boxes
 from headcount.decode.scale import SIZES
 from headcount.label.sizes import SizeEstimator, load_sizes
 

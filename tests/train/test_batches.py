@@ -18,7 +18,7 @@ from PIL import Image
 from headcount.core.card import InputSpec
 from headcount.core.errors import HeadcountError, InputError, MissingExtraError
 from headcount.core.scene import Scene
-from headcount.data.formats.points import write_points
+from headcount.data.formats.head_list import write_points
 from headcount.models.method import Method
 from headcount.models.normalise import normalise, to_tensor
 from headcount.models.table import build_method

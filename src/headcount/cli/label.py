@@ -71,8 +71,7 @@ def interpolate(
     from headcount.cli.console import output_console, plural, printable
     from headcount.cli.files import refuse_report
     from headcount.core.errors import InputError, nearest
-    from headcount.data.formats.boxes import SUFFIXES, read_boxes, write_boxes
-    from headcount.data.formats.points import read_points
+    from headcount.data.formats.head_list import SUFFIXES, read_boxes, read_points, write_boxes
     from headcount.label.interpolate import interpolate_scenes
 
     if out.suffix.lower() not in SUFFIXES:  # said before the images are opened
@@ -123,7 +122,7 @@ def pseudo(
     from headcount.cli.files import refuse_report
     from headcount.core.errors import InputError, nearest
     from headcount.core.geometry import sides
-    from headcount.data.formats.boxes import SUFFIXES, write_boxes
+    from headcount.data.formats.head_list import SUFFIXES, write_boxes
     from headcount.data.sets.registry import parse_spec, read_dataset
     from headcount.label.sizes import load_sizes
 

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 
 
 class HeadcountError(Exception):
-    """Anything the user can mend. The command line prints its text and exits with 2."""
+    """Anything the user can mend. The command line prints its text and exits with 2.
+
+    ``remedy`` names the setting that would help (``overwrite``, ``split``), which each front door says in its own
+    words: a flag, a field.
+    """
+
+    def __init__(self, message: str = "", *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
 
 
 class InputError(HeadcountError):

@@ -82,7 +82,7 @@ def test_images_are_found_where_cvat_exports_them(folder: Path) -> None:
         ('<!DOCTYPE a [<!ENTITY b "c">]>\n<annotations/>', ["line 1", "refuses"]),
         ("<a>" * 2000, ["nested too deeply"]),
         ('<annotations>\n<track id="0"/></annotations>', ["line 2", "CVAT for images 1.1"]),
-        (xml(image='id="0"'), ["line 3", "no name"]),
+        (xml(image='id="0"'), ["line 3", "name of an image file"]),
         (xml().replace("</image>", '</image><image id="0" name="b.png"/>'), ["line 5", 'the id "0"', "line 3"]),
         (xml().replace("</image>", '</image><image id="1" name="./a.png"/>'), ["line 5", "line 3 already"]),
         (xml(BOX.replace("xbr", "xbl")), ["line 4", "xbr must be a number, got None"]),

@@ -79,9 +79,9 @@ def test_a_folder_of_nothing_or_of_two_files_for_one_image_is_refused(folder: Pa
 @pytest.mark.parametrize(
     ("shapes", "words"),
     [
-        (3, ['list "shapes"']),
-        ([3], ["shapes[0]", "label"]),
-        ([shape(label="person")], ["shapes[0]", "'person'", '"head"']),
+        (3, ["shapes", "a list of shapes was expected"]),
+        ([3], ["shapes[0]", "an object was expected"]),
+        ([shape(label=3)], ["shapes[0].label", "the name of a class"]),
         ([shape(shape_type="rectangel")], ["shapes[0].shape_type", 'Did you mean "rectangle"']),
         ([shape(shape_type=[])], ["shapes[0].shape_type", "Known: rectangle"]),
         ([shape(shape_type="line")], ["shapes[0].shape_type", "'line'"]),
@@ -100,6 +100,16 @@ def test_an_error_names_the_file_and_the_key(folder: Path, shapes: Any, words: l
         finish(list_labelme(folder).scenes[0])
     for word in ["a.json", *words]:
         assert word in str(caught.value)
+
+
+def test_other_labels_are_not_counted_and_an_only_one_is(folder: Path) -> None:
+    write(folder, [shape(label="hat"), shape(label="Head")])
+    assert [(len(raw.read().heads_xy), raw.read().ignored) for raw in list_labelme(folder).scenes] == [(1, 1)]
+    write(folder, [shape(label="person"), shape(label="ignore")])
+    assert [(len(raw.read().heads_xy), raw.read().ignored) for raw in list_labelme(folder).scenes] == [(1, 1)]
+    write(folder, [shape(label="hut"), shape(label="hat")])
+    with pytest.raises(InputError, match='may be any of hat, hut: call it "head"'):
+        list_labelme(folder)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, '{"shapes": []}'])

@@ -83,7 +83,7 @@ def test_numbers_are_read_as_tools_write_them(text: str, value: float) -> None:
     assert child_number(HERE, element, "x") == value
 
 
-@pytest.mark.parametrize("text", ["", "nan", "inf", "-Infinity", "1_000", "0x10", "1,5", "12 13", "1e400", "1e12", "٣"])
+@pytest.mark.parametrize("text", ["", "nan", "inf", "-Infinity", "1_000", "0x10", "1,5", "12 13", "1e400", "٣"])
 def test_what_is_no_sensible_number_is_refused(text: str) -> None:
     element = parse_xml_bytes(f'<a>\n<b k="{text}"><x>{text}</x></b></a>'.encode(), HERE)[0]
     with pytest.raises(InputError, match="line 2: x must be a number"):

@@ -10,7 +10,7 @@ from pathlib import Path
 from headcount.core.errors import InputError
 from headcount.core.image import SUFFIXES
 from headcount.data.formats.raw import RawAnnotation, RawScene, Remark, UnreadableAnnotationError, no_annotation
-from headcount.data.parse.values import read_text
+from headcount.data.parse.text import read_lines
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -55,11 +55,11 @@ def pair(
     is its file's, behind ``SPLIT/`` where there is one; ``group`` maps the file's name to the scene or video that it
     belongs to.
     """
-    said = attributes or {}
+    known = attributes or {}
     scenes = []
     for name in [*images, *(name for name in annotations if name not in images)]:
         path = annotations.get(name)
-        parse = no_annotation if path is None else partial(read, path, *([said[name]] if name in said else []))
+        parse = no_annotation if path is None else partial(read, path, *([known[name]] if name in known else []))
         title = f"{split}/{name}" if split else name
         scenes.append(RawScene(title, split, images.get(name), path, parse, group=group(name) if group else ""))
     return scenes
@@ -72,10 +72,10 @@ def list_rows(path: Path) -> Iterator[tuple[int, str, list[str]]]:
         UnreadableAnnotationError: the file is missing or no text.
     """
     try:
-        text = read_text(path, "list of images")
+        lines = read_lines(path, "list of images")
     except InputError as error:
         raise UnreadableAnnotationError(str(error)) from error
-    for line, row in enumerate(text.splitlines(), start=1):
+    for line, row in enumerate(lines, start=1):
         if row.strip():
             yield line, row, row.split()
 

@@ -16,7 +16,8 @@ Reading (`finish`), checking, splitting and converting are then there, written o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +31,7 @@ from headcount.core.files import is_file, is_folder
 from headcount.core.geometry import centres, clip_boxes, clip_points, has_area, polygon_mask
 from headcount.core.image import VideoFrame, read_header
 from headcount.core.scene import Provenance, Scene
+from headcount.data.parse.paths import near_name
 from headcount.data.parse.values import cut
 
 _ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
@@ -38,6 +40,21 @@ _NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
 class UnreadableAnnotationError(InputError):
     """The one annotation file of a whole data set cannot be read: a finding, since nothing else can be checked."""
+
+
+@contextmanager
+def annotates_all(file: Path) -> Iterator[None]:
+    """What is wrong with ``file``, which annotates a whole data set, as an UnreadableAnnotationError.
+
+    Raises:
+        InputError: there is no such file: nothing is wrong with a file then, but with the path.
+    """
+    try:
+        yield
+    except InputError as error:
+        if not is_file(file):
+            raise
+        raise UnreadableAnnotationError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,7 +165,8 @@ def finish(raw: RawScene, *, data: str = "") -> Scene:
         raise InputError(f'The annotation of "{raw.image}" is missing: {_FOR_ALL}.')
     if not is_file(image_file(raw.image)):
         place = f'"{raw.annotation}"' + (f", {raw.origin}" if raw.origin else "")
-        raise InputError(f'{place}: there is no image "{cut(str(raw.image), 1000)}".')
+        missing = image_file(raw.image)
+        raise InputError(f'{place}: there is no image "{cut(str(raw.image), 1000)}".{near_name(missing)}')
     annotation = raw.read()
     size_wh = raw.image.size_wh if isinstance(raw.image, VideoFrame) else read_header(raw.image).size_wh
     points = annotation.heads_xy

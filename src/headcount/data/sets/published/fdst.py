@@ -20,7 +20,8 @@ from headcount.core.files import is_folder
 from headcount.core.geometry import as_boxes
 from headcount.data.formats.pairs import files_by_name, images_by_name, natural, pair, strays
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, need_folder, wrong_folder
-from headcount.data.parse.values import known_shape, number, read_json, shorten
+from headcount.data.parse.json import read_json
+from headcount.data.parse.values import known_shape, number, shorten
 
 _KIND = "VIA file (one object with regions)"
 _SPLITS = ("train", "test")

@@ -40,8 +40,9 @@ from headcount.data.formats.raw import (
     no_annotation,
     wrong_folder,
 )
+from headcount.data.parse.json import read_json
 from headcount.data.parse.mat import as_rows, read_members, row_names
-from headcount.data.parse.values import numbers, read_json, shorten
+from headcount.data.parse.values import numbers, shorten
 
 By = Literal["location", "camera", "random"]
 LISTS: Mapping[By, str] = {

@@ -32,7 +32,8 @@ from headcount.data.formats.raw import (
     need_folder,
     wrong_folder,
 )
-from headcount.data.parse.values import number, read_text, shorten
+from headcount.data.parse.text import read_text
+from headcount.data.parse.values import number, shorten
 
 LABELS = "image_labels.txt"
 WEATHER = {"0": "none", "1": "fog or haze", "2": "rain", "3": "snow"}

@@ -39,8 +39,9 @@ from headcount.data.formats.raw import (
     no_annotation,
     wrong_folder,
 )
+from headcount.data.parse.json import read_json
 from headcount.data.parse.mat import as_rows, read_members, row_names
-from headcount.data.parse.values import numbers, read_json, shorten
+from headcount.data.parse.values import numbers, shorten
 
 _LABELLED = ("train", "val")
 _PARTS = ("images", *(f"images_part{part}" for part in range(1, 6)))

@@ -38,7 +38,7 @@ def list_part(root: Path, part: str) -> Listing:
     Raises:
         InputError: the layout is not the published one.
     """
-    return list_voc_folder(part_folder(root, part), named_heads_only=False)
+    return list_voc_folder(part_folder(root, part), heads=None)
 
 
 def part_folder(root: Path, part: str) -> Path:
