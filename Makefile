@@ -4,10 +4,11 @@ LIGHT  := .venv/light
 DEV    := .venv/dev
 PIP    := -m pip --disable-pip-version-check
 
-.PHONY: help demo test lint types floors unit bench fuzz format clean
+.PHONY: help demo test quick lint types floors unit bench fuzz format clean
 help:
 	@echo "make demo [PHOTO=path]  count a painted crowd, or your own photograph (light install)"
 	@echo "make test               lint, types, import floors and tests (training install)"
+	@echo "make quick              lint, import floors and the tests that take under a minute"
 	@echo "make bench              speed and memory of the shipped model"
 	@echo "make fuzz SECONDS=600   damaged files for every parser, so many seconds each"
 
@@ -48,12 +49,15 @@ floors: $(DEV)/ready
 unit: $(DEV)/ready
 	$(DEV)/bin/python -m pytest
 
+quick: lint floors
+	$(DEV)/bin/python -m pytest -m "not slow"
+
 bench: $(DEV)/ready
 	$(DEV)/bin/python -m benchmarks
 
 SECONDS ?= 600
 fuzz: $(DEV)/ready
-	$(DEV)/bin/python -m benchmarks.fuzz --seconds $(SECONDS)
+	$(DEV)/bin/python tests/fuzz/fuzzer.py --seconds $(SECONDS)
 
 format: $(DEV)/ready
 	$(DEV)/bin/ruff check --fix .

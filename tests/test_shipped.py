@@ -19,6 +19,8 @@ from headcount.infer.counter import Counter, load
 from headcount.infer.models import find_model, shipped_models
 from headcount.synth import paint_scene
 
+pytestmark = pytest.mark.slow
+
 SHANGHAITECH = Path(__file__).parents[2] / "shared" / "data" / "ShanghaiTech"
 needs_shanghaitech = pytest.mark.skipif(not SHANGHAITECH.is_dir(), reason="ShanghaiTech is not at hand")
 

@@ -13,6 +13,8 @@ from headcount.models.method import Method
 from headcount.models.reach import receptive_reach, tile_of
 from headcount.models.table import build_method
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"backbone": "test_resnet", "backbone_options": {"strides": [8, 16]}, "width": 16}
 
 

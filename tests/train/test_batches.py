@@ -25,6 +25,8 @@ from headcount.models.table import build_method
 from headcount.train.batches import Batches, PixelCache, Pool, SampleOrder, read_pools
 from headcount.train.recipe import DataSettings
 
+pytestmark = pytest.mark.slow
+
 
 def _pool(name: str, scenes: int, share: float = 1.0, side: int = 48) -> Pool:
     rng = np.random.default_rng(len(name))

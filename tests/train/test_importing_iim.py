@@ -27,6 +27,8 @@ from headcount.models.weights import load_weights
 from headcount.synth import paint_scene
 from headcount.train.importing import import_iim
 
+pytestmark = pytest.mark.slow
+
 State = dict[str, Tensor]
 
 

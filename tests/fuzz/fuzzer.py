@@ -1,8 +1,8 @@
 """Damaged files for every parser: what a parser does not read it must refuse with a sentence, soon, in little memory.
 
-    python -m benchmarks.fuzz [PARSER …] [--seconds 600] [--seed 0] [--keep fuzz-findings] [--jobs 1]
-    python -m benchmarks.fuzz --list
-    python -m benchmarks.fuzz PARSER --index 4711          one input again, with its traceback
+    python tests/fuzz/fuzzer.py [PARSER …] [--seconds 600] [--seed 0] [--keep fuzz-findings] [--jobs 1]
+    python tests/fuzz/fuzzer.py --list
+    python tests/fuzz/fuzzer.py PARSER --index 4711          one input again, with its traceback
 
 An input is drawn from (seed, parser, index) alone, so that the same three give the same bytes again. The first inputs
 of a parser are its valid files, undamaged: these must be accepted. Findings are
@@ -40,8 +40,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks.fuzz_mutations import mutate
-from benchmarks.fuzz_parsers import PARSERS, Parser
+from mutations import mutate
+from parsers import PARSERS, Parser
+
 from headcount.core.errors import HeadcountError, nearest
 from headcount.core.random import generator
 
@@ -272,7 +273,7 @@ def _kept(parser: Parser, index: int, data: bytes, keep: Path) -> Path:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python tests/fuzz/fuzzer.py", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("parsers", nargs="*", metavar="PARSER", help="all where none is named")
     parser.add_argument("--list", action="store_true", help="the names of the parsers")
     parser.add_argument("--seconds", type=float, default=600.0, help="for each parser (600)")

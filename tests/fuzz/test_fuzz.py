@@ -14,17 +14,16 @@ import pytest
 from headcount.core.random import generator
 from headcount.data.sets.registry import DATA_SETS
 
-ROOT = Path(__file__).parents[2]
 INPUTS = 8
 
 
 @pytest.fixture
 def fuzz(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     pytest.importorskip("resource", reason="memory is bounded, and processes are forked, on Unix only")
-    monkeypatch.syspath_prepend(str(ROOT))
-    from benchmarks import fuzz
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    import fuzzer
 
-    return fuzz
+    return fuzzer
 
 
 def _parser(fuzz: ModuleType, read: Callable[[Path], None]) -> object:
@@ -38,8 +37,8 @@ def test_every_reader_of_the_registry_has_a_line(fuzz: ModuleType) -> None:
     covered = {parser.data_set for parser in fuzz.PARSERS.values()} - {""}
     assert covered <= DATA_SETS.keys()
     # The folds of a set share their reader, and so its line.
-    readers = {DATA_SETS[name].reader for name in covered}
-    assert [name for name, each in DATA_SETS.items() if each.reader not in readers] == []
+    readers = {DATA_SETS[name].row.target for name in covered}
+    assert [name for name, each in DATA_SETS.items() if each.row.target not in readers] == []
     assert len(fuzz.PARSERS) >= 45
 
 
@@ -70,13 +69,13 @@ def test_an_input_is_of_seed_parser_and_index_alone(fuzz: ModuleType, tmp_path: 
 
 
 def test_anything_can_be_damaged_and_no_damage_is_large(fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    from benchmarks import fuzz_mutations
+    import mutations
 
     for data in (b"", b"x", b"1,2\n" * 9):
-        for number, each in enumerate(dict.fromkeys(fuzz_mutations.MUTATIONS)):
+        for number, each in enumerate(dict.fromkeys(mutations.MUTATIONS)):
             for index in range(5):
                 assert isinstance(each(data, b"", generator(1, stream=number, index=index)), bytes)
-    monkeypatch.setattr(fuzz_mutations, "MAX_BYTES", 100)
+    monkeypatch.setattr(mutations, "MAX_BYTES", 100)
     assert all(len(fuzz.mutate([b"[" * 100], generator(1, stream=0, index=index))) <= 100 for index in range(100))
 
 

@@ -1,4 +1,4 @@
-"""Damage to annotation files, of the kinds that break parsers: what ``benchmarks/fuzz.py`` feeds them with."""
+"""Damage to annotation files, of the kinds that break parsers: what ``fuzzer.py`` feeds them with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every parser of headcount as ``benchmarks/fuzz.py`` sees it: a valid miniature, the file in it that is damaged, and
+"""Every parser of headcount as ``fuzzer.py`` sees it: a valid miniature, the file in it that is damaged, and
 the public function that reads it. A reader in ``data/registry.py`` without a line here fails a test.
 """
 
@@ -357,13 +357,13 @@ def _hdf5() -> list[bytes]:
 def _recipe(folder: Path) -> None:
     import headcount.models.method  # noqa: F401  (torch: loaded before memory is bounded)
 
-    shipped = Path(__file__).parents[1] / "src/headcount/recipes"
+    shipped = Path(__file__).parents[2] / "src/headcount/recipes"
     _write(folder / "own.yaml", (shipped / "headcount-s.yaml").read_bytes())
     _write(folder / "headcount-s-base.yaml", (shipped / "headcount-s-base.yaml").read_bytes())
 
 
 def _more_recipes() -> list[bytes]:
-    shipped = Path(__file__).parents[1] / "src/headcount/recipes"
+    shipped = Path(__file__).parents[2] / "src/headcount/recipes"
     return [(shipped / f"{name}.yaml").read_bytes() for name in ("headcount-s-base", "table5-small-density")]
 
 
