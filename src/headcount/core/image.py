@@ -177,7 +177,8 @@ def read_reduced(path: str | Path, reduction: int, *, max_pixels: int = DEFAULT_
             width, height = header.size_wh
             raise InputError(
                 f'"{path}" has {width}×{height} = {header.pixels:,} pixels, over the limit of {max_pixels:,}: '
-                "shrink it, or raise --max-pixels."
+                "shrink it.",
+                remedy="max_pixels",
             )
         try:
             reduction, origin_xy = _reduce(image, header.orientation, reduction)
@@ -297,6 +298,7 @@ class VideoFrame:
         if width * height > max_pixels:
             raise InputError(
                 f'"{self.path}" has frames of {width}×{height} = {width * height:,} pixels, over the limit of '
-                f"{max_pixels:,}: shrink it, or raise --max-pixels."
+                f"{max_pixels:,}: shrink it.",
+                remedy="max_pixels",
             )
         return self.reader.read(self.number)
