@@ -52,6 +52,7 @@ def folder(tmp_path: Path) -> Path:
         (r"C:\data\images\train\c.jpg", "images/train/c.jpg", "the end of the path"),
         ("/data/two%20words.png", "two words.png", "percent codes, the end of the path"),
         ("/elsewhere/a.bmp", "a.jpg", "the end of the path, another suffix"),
+        (r"1\images/train/c.jpg", "images/train/c.jpg", "the end of the path"),
     ],
 )
 def test_a_name_is_found_by_the_first_rule_that_meets_a_file(folder: Path, name: str, found: str, rule: str) -> None:
@@ -65,7 +66,7 @@ def test_a_name_is_found_by_the_first_rule_that_meets_a_file(folder: Path, name:
     "name",
     [
         "none.jpg", "twice", "twice.bmp", "note", "%2e%2e/secret.png", "..%2Fsecret.png", "/x/../../secret.png",
-        "../secret.bmp", "sub/a.jpg", "b.JPG", "x" * 5000, "%00",
+        "../secret.bmp", "b.JPG", "x" * 5000, "%00",
     ],
 )  # fmt: skip
 def test_what_is_not_there_or_not_one_alone_is_missing(folder: Path, name: str) -> None:
@@ -81,6 +82,13 @@ def test_the_first_folder_wins_and_a_miss_is_said_where_others_are(folder: Path)
     assert finder.find("a.jpg").path == folder / "images/a.jpg"
     assert finder.find("sub/b.JPG").path == folder / "sub/b.JPG"
     assert finder.find("none.jpg").path == folder / "images/none.jpg"
+
+
+def test_two_names_are_never_one_file_by_their_ends(folder: Path) -> None:
+    finder = Finder([folder])
+    assert [finder.find(name).rule for name in ("x/a.jpg", "y/a.jpg", "x/a.jpg", "a.jpg")] == [
+        "the end of the path", "missing", "the end of the path", "",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\0.jpg", None, 3, "/", "../" * 60])

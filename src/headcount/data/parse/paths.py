@@ -7,10 +7,10 @@ Names were written on another machine, often another system, before somebody mov
 3. with percent codes written out (``%20``);
 4. in another form of Unicode (é as one letter or as two);
 5. with another suffix of an image, or the one that it lacks, where one image alone has the name;
-6. an absolute path: by as much of its end as lies below the folder.
+6. by as much of its end as lies below the folder: ``/home/me/images/a.jpg``, ``C:\\images\\a.jpg``, ``1/a.jpg``.
 
 The first rule that meets a file wins, and within it the first of the folders. Rules 3 to 6 guess, so they never lead
-out of the folders. Each folder is listed once.
+out of the folders, and rule 6 never gives two names one file. Each folder is listed once.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class Finder:
         self.folders = list(dict.fromkeys(folders))
         self._usual: Path | None = None
         self._listed: dict[Path, _Entries] = {}
+        self._ends: dict[Path, str] = {}  # the names that were found by their ends
 
     def find(self, name: str) -> Place:
         """Where a name leads; see the module's rules. ``name`` is not empty and holds no zero byte."""
@@ -107,15 +108,15 @@ class Finder:
         for tail in (plain, *([decoded] if decoded != plain else [])):
             code = "percent codes" if tail != plain else ""
             parts = _steps(tail)
-            ends = [parts[start:] for start in range(len(parts))] if _is_absolute(tail) else [parts]
-            for end in ends:
-                if ".." in end or not end:
+            for start in range(len(parts)):
+                if ".." in parts[start:]:
                     continue
-                words = [word for word in (code, "the end of the path" if _is_absolute(tail) else "") if word]
+                is_end = start > 0 or _is_absolute(tail)
+                words = [word for word in (code, "the end of the path" if is_end else "") if word]
                 for folder in self.folders:
-                    if (met := self._walk(folder, end)) is not None:
-                        path, how = met
-                        yield ", ".join([*words, *how]), path, folder
+                    met = self._walk(folder, parts[start:])
+                    if met is not None and (not is_end or self._ends.setdefault(met[0], plain) == plain):
+                        yield ", ".join([*words, *met[1]]), met[0], folder
 
     def _walk(self, folder: Path, parts: Sequence[str]) -> tuple[Path, list[str]] | None:
         """The file at the end of folders whose names may be in another form of Unicode, and by what it was found."""
