@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -165,22 +164,6 @@ def test_a_malformed_file_is_named_with_its_line(tmp_path: Path, text: str, word
         assert word in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        ("Annotations", "annotations", ["Annotations", "was expected", 'Is it "annotations"?']),
-        ("JPEGImages", "Images", ["JPEGImages", "was expected"]),
-    ],
-)
-def test_a_layout_that_is_almost_right_is_told(tmp_path: Path, old: str, new: str, words: list[str]) -> None:
-    write_folder(tmp_path, {"a": voc_file()})
-    (tmp_path / old).rename(tmp_path / new)
-    with pytest.raises(InputError) as caught:
-        list_voc(tmp_path)
-    for word in words:
-        assert word in str(caught.value)
-
-
 def scenes_of(folder: Path) -> list[Scene]:
     for name in ("one.png", "two.png"):
         Image.new("RGB", SIZE_WH).save(folder / name)
@@ -192,18 +175,6 @@ def scenes_of(folder: Path) -> list[Scene]:
         ),
         Scene(folder / "two.png", boxes_xyxy=np.zeros((0, 4))),
     ]  # fmt: skip
-
-
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    scenes = scenes_of(tmp_path)
-    write_voc(scenes, tmp_path / "out", splits=["test", "train"])
-    first, second = sorted(list_voc(tmp_path / "out").scenes, key=lambda scene: scene.name)
-    assert (first.name, first.split, second.name, second.split) == ("set_one_<&>", "test", "two", "train")
-    found = read_dataset(f"voc={tmp_path / 'out'}", "test")[0]
-    assert found.points_xy.tolist() == scenes[0].points_xy.tolist()
-    assert found.boxes_xyxy is not None
-    assert found.boxes_xyxy.tolist() == [[1.25, 2, 9, 12], [0, 0, 40, 30]]
-    assert found.box_provenance == ("annotated", "interpolated")
 
 
 coordinates = st.floats(0, 40, allow_nan=False).map(lambda value: round(value, 6))
@@ -238,14 +209,6 @@ def test_whole_pixels_are_written_without_a_dot(tmp_path: Path) -> None:
     assert "<xmin>1.25</xmin><ymin>2</ymin><xmax>9</xmax><ymax>12</ymax>" in text
 
 
-def test_writing_never_overwrites_unasked(tmp_path: Path) -> None:
-    scenes = scenes_of(tmp_path)
-    write_voc(scenes, tmp_path / "out")
-    with pytest.raises(InputError, match="holds files already"):
-        write_voc(scenes, tmp_path / "out")
-    write_voc(scenes, tmp_path / "out", overwrite=True)
-
-
 @pytest.mark.parametrize(
     ("scene", "words"),
     [
@@ -263,20 +226,3 @@ def test_what_cannot_be_written_is_said_before_anything_is(tmp_path: Path, scene
 def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r'"tset" is no split.*"test"'):
         write_voc(scenes_of(tmp_path)[1:], tmp_path / "out", splits=["tset"])
-
-
-GOOD = voc_file(voc_object((1, 2, 9, 12)), voc_object((3, 4, 5, 6), "head", "<point><x>4</x><y>5</y></point>")).encode()
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.integers(0, len(GOOD)), st.integers(0, 12), st.one_of(st.binary(max_size=6), st.sampled_from([b"nan", b"<"])))
-def test_a_damaged_file_is_read_or_named(
-    tmp_path_factory: pytest.TempPathFactory, start: int, length: int, middle: bytes
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "fuzz.xml"
-    path.write_bytes(GOOD[:start] + middle + GOOD[start + length :])
-    for heads in (None, {"head"}):
-        with suppress(InputError):
-            found = read_voc_annotation(path, heads)
-            assert np.isfinite(found.heads_xy).all()
-            assert len(found.where) == len(found.heads_xy)

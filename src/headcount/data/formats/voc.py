@@ -30,7 +30,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from headcount.core.errors import InputError, nearest
-from headcount.core.files import atomic_text, file_size, is_file, is_folder, writing
+from headcount.core.files import atomic_text, is_file, is_folder, writing
 from headcount.core.geometry import centres
 from headcount.core.image import SUFFIXES
 from headcount.core.scene import Provenance, Scene
@@ -47,13 +47,13 @@ from headcount.data.formats.raw import (
     wrong_folder,
 )
 from headcount.data.parse.paths import same_name
-from headcount.data.parse.text import read_lines
+from headcount.data.parse.text import decode, read_bytes, read_lines
 from headcount.data.parse.values import cut, head_classes, plain_name, stated_provenance
 from headcount.data.parse.xml import MAX_BYTES, child_number, element_line, need_child, parse_xml
 
 ANNOTATIONS, IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
 _SPLITS = ("train", "val", "test")
-_NAME_IN_FILE = re.compile(rb"<name>([^<]{0,200})</name>")
+_NAME_IN_FILE = re.compile("<name>([^<]{0,200})</name>")
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _MAX_LIST_BYTES = 2**26
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -208,10 +208,14 @@ def _listed_twice(path: Path, line: int, name: str, other: str) -> UnreadableAnn
 def _names_in(path: Path) -> set[str]:
     """The names of the objects and parts in an annotation file, without parsing it."""
     try:
-        content = path.read_bytes() if file_size(path) <= MAX_BYTES else b""
-    except (InputError, OSError):
+        content = read_bytes(path, "annotation", max_bytes=MAX_BYTES)
+    except InputError:
         return set()  # who reads it says why
-    return {plain_name(name.decode("utf-8", "replace")) for name in _NAME_IN_FILE.findall(content)}
+    try:
+        text = decode(content, path)
+    except InputError:
+        text = content.decode("latin-1")  # whatever its encoding, tags are the same
+    return {plain_name(name) for name in _NAME_IN_FILE.findall(text)}
 
 
 def voc_text(scene: Scene, file_name: str) -> str:
