@@ -35,9 +35,10 @@ from headcount.core.errors import InputError
 from headcount.core.files import atomic_text, is_folder, writing
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.scene import Scene
+from headcount.data.formats.folders import wrong_folder
 from headcount.data.formats.heads import Head, annotation_of, drawn_as_points, heads_of
 from headcount.data.formats.places import copied, refuse_filled, refuse_taken, written_names
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, wrong_folder
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all
 from headcount.data.parse.json import Strict, read_model
 from headcount.data.parse.paths import Finder
 from headcount.data.parse.values import (

@@ -28,9 +28,10 @@ from headcount.core.errors import InputError
 from headcount.core.files import atomic_text, is_file, writing
 from headcount.core.image import is_image_name
 from headcount.core.scene import Provenance, Scene
+from headcount.data.formats.folders import need_folder
 from headcount.data.formats.heads import Head, annotation_of, heads_of, join_groups
 from headcount.data.formats.places import copied, image_of, place_names, refuse_filled
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, need_folder, no_annotation
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
 from headcount.data.parse.json import Strict, as_model, read_json
 from headcount.data.parse.paths import Finder, relative
 from headcount.data.parse.values import HEAD, attributes, head_classes, known_shape, numbers, size_wh, split_of

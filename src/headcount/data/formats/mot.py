@@ -35,15 +35,8 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.image import SUFFIXES
-from headcount.data.formats.raw import (
-    Listing,
-    RawAnnotation,
-    RawScene,
-    Remark,
-    need_folder,
-    no_annotation,
-    wrong_folder,
-)
+from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
 from headcount.data.parse.text import read_text, split_lines
 from headcount.data.parse.values import number
 

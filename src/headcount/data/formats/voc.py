@@ -34,6 +34,7 @@ from headcount.core.files import atomic_text, is_file, is_folder, writing
 from headcount.core.geometry import centres
 from headcount.core.image import SUFFIXES
 from headcount.core.scene import Provenance, Scene
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.places import image_of, image_suffix, place_names, put_image, refuse_filled
 from headcount.data.formats.raw import (
     Listing,
@@ -42,9 +43,7 @@ from headcount.data.formats.raw import (
     Remark,
     UnreadableAnnotationError,
     annotates_all,
-    need_folder,
     no_annotation,
-    wrong_folder,
 )
 from headcount.data.parse.paths import same_name
 from headcount.data.parse.text import decode, read_bytes, read_lines

@@ -31,9 +31,10 @@ from headcount.core.files import atomic_text, is_file, is_folder, writing
 from headcount.core.geometry import as_boxes, centres, has_area, sides
 from headcount.core.image import is_image_name, read_header
 from headcount.core.scene import Scene
+from headcount.data.formats.folders import wrong_folder
 from headcount.data.formats.heads import boxes_by_head
 from headcount.data.formats.places import image_of, image_suffix, place_names, put_image, refuse_filled
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation, wrong_folder
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
 from headcount.data.parse.paths import Finder
 from headcount.data.parse.text import read_lines, read_text
 from headcount.data.parse.values import HEAD, cut, head_classes, is_head_name, number, shorten

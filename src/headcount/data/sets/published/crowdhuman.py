@@ -26,15 +26,14 @@ import numpy as np
 
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_file, is_folder
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.raw import (
     Listing,
     RawAnnotation,
     RawScene,
     Remark,
     UnreadableAnnotationError,
-    need_folder,
     no_annotation,
-    wrong_folder,
 )
 
 _MAX_BYTES = 2**30

@@ -18,8 +18,9 @@ from typing import Any
 from headcount.core.errors import InputError
 from headcount.core.files import is_folder
 from headcount.core.geometry import as_boxes
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import files_by_name, images_by_name, natural, pair, strays
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, need_folder, wrong_folder
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark
 from headcount.data.parse.json import read_json
 from headcount.data.parse.values import known_shape, number, shorten
 

@@ -29,6 +29,7 @@ import numpy as np
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import files_by_name, list_rows, natural
 from headcount.data.formats.raw import (
     Listing,
@@ -36,9 +37,7 @@ from headcount.data.formats.raw import (
     RawScene,
     Remark,
     UnreadableAnnotationError,
-    need_folder,
     no_annotation,
-    wrong_folder,
 )
 from headcount.data.parse.json import read_json
 from headcount.data.parse.mat import as_rows, read_members, row_names

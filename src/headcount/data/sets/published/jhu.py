@@ -22,16 +22,9 @@ import numpy as np
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import files_by_name, pair, strays
-from headcount.data.formats.raw import (
-    Listing,
-    RawAnnotation,
-    RawScene,
-    Remark,
-    UnreadableAnnotationError,
-    need_folder,
-    wrong_folder,
-)
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, UnreadableAnnotationError
 from headcount.data.parse.text import read_text
 from headcount.data.parse.values import number, shorten
 

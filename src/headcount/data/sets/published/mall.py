@@ -18,16 +18,9 @@ from pathlib import Path
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import images_by_name, strays
-from headcount.data.formats.raw import (
-    Listing,
-    RawAnnotation,
-    RawScene,
-    Remark,
-    need_folder,
-    no_annotation,
-    wrong_folder,
-)
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
 from headcount.data.parse.mat import row_names
 from headcount.data.parse.mat_frames import FrameRows, frame_rows, place, rows_of
 

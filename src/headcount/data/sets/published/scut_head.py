@@ -18,7 +18,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from headcount.core.files import is_folder
-from headcount.data.formats.raw import Listing, need_folder, wrong_folder
+from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.raw import Listing
 from headcount.data.formats.voc import ANNOTATIONS, list_voc_folder
 
 

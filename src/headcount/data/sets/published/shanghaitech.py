@@ -17,15 +17,8 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file
-from headcount.data.formats.raw import (
-    Listing,
-    RawAnnotation,
-    RawScene,
-    Remark,
-    need_folder,
-    no_annotation,
-    wrong_folder,
-)
+from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
 from headcount.data.parse.mat import as_rows, read_members
 
 Part = Literal["A", "B"]

@@ -12,8 +12,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from headcount.core.files import is_folder
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import files_by_name, pair, strays
-from headcount.data.formats.raw import Listing, RawAnnotation, need_folder, wrong_folder
+from headcount.data.formats.raw import Listing, RawAnnotation
 from headcount.data.parse.mat import as_rows, read_members, row_names
 
 POINTS = "annPoints"

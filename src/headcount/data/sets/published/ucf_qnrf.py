@@ -12,8 +12,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from headcount.core.files import is_folder
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import files_by_name, pair, strays
-from headcount.data.formats.raw import Listing, RawScene, Remark, need_folder, wrong_folder
+from headcount.data.formats.raw import Listing, RawScene, Remark
 from headcount.data.sets.published.ucf_cc_50 import ENDING, read_annotation
 
 _FOLDERS = ("UCF-QNRF_ECCV18", "UCF-QNRF")

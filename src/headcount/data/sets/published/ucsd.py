@@ -24,16 +24,9 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import files_by_name, strays
-from headcount.data.formats.raw import (
-    Listing,
-    RawAnnotation,
-    RawScene,
-    Remark,
-    need_folder,
-    no_annotation,
-    wrong_folder,
-)
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
 from headcount.data.parse.mat import read_members, row_names
 from headcount.data.parse.mat_frames import FrameRows, frame_rows, place, rows_of
 

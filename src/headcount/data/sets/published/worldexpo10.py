@@ -25,16 +25,9 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import files_by_name, natural, strays
-from headcount.data.formats.raw import (
-    Listing,
-    RawAnnotation,
-    RawScene,
-    Remark,
-    need_folder,
-    no_annotation,
-    wrong_folder,
-)
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
 from headcount.data.parse.mat import as_column, as_rows, read_members, row_names
 
 TEST_SCENES = ("104207", "200608", "200702", "202201", "500717")
