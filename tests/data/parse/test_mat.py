@@ -18,7 +18,7 @@ from scipy.io import savemat
 from scipy.io.matlab import MatlabObject
 from scipy.sparse import csc_array
 
-from headcount.core.errors import InputError, MissingExtraError, MissingFileError
+from headcount.core.errors import InputError, MissingFileError
 from headcount.data.parse import mat
 from headcount.data.parse.mat import as_column, as_rows, read_members, row_names
 
@@ -222,7 +222,7 @@ def test_cells_in_cells_without_end_are_refused(tmp_path: Path) -> None:
 def test_version_7_3_says_how_to_save_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.mat").write_bytes(b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n" + b"\0" * 64)
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(MissingExtraError, match=r'a\.mat" again .*"-v7".*version 7\.3 needs the "train" extra'):
+    with pytest.raises(InputError, match=r'a\.mat" is .* version 7\.3 \(HDF5\).*"-v7".*needs the "train" extra'):
         read_members(tmp_path / "a.mat", ["a"])
 
 

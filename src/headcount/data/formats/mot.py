@@ -1,21 +1,19 @@
-"""MOTChallenge, the layout of tracked videos, and CroHD (Head Tracking 21), which is published in it.
+"""MOTChallenge, the layout of tracked videos, in which CroHD and GTA_Head are published.
 
-    train/HT21-01/seqinfo.ini            [Sequence] name, imDir, frameRate, seqLength, imWidth, imHeight, imExt
-    train/HT21-01/img1/000001.jpg        frames, by their number
-    train/HT21-01/gt/gt.txt              frame, id, left, top, width, height[, considered[, class[, visibility]]]
-    test/HT21-11/…                       without gt: its annotations are the evaluation server's
+    train/VIDEO/seqinfo.ini        [Sequence] name, imDir, frameRate, seqLength, imWidth, imHeight, imExt
+    train/VIDEO/img1/000001.jpg    frames, by their number
+    train/VIDEO/gt/gt.txt          frame, id, left, top, width, height[, considered[, class[, visibility]]]
 
 Documented at motchallenge.net/instructions and in Milan et al., "MOT16: A Benchmark for Multi-Object Tracking",
-table 3; CroHD in Sundararaman et al., "Tracking Pedestrian Heads in Dense Crowd", CVPR 2021. Its images and its labels
-are two archives, ``HT21`` and ``HT21Labels``: the labels' folder may stay beside ``HT21`` or within it, or be merged.
+table 3.
 
 **Coordinates**: frames and boxes are 1-based, says the challenge: left = 1 is the image's left edge, so 1 is taken off
 left and top; width and height are lengths.
 
 **Columns**: the first six are needed; cells are parted by commas, semicolons or blanks. A head is left out, as the
-challenge's evaluation kit leaves it out, where ``considered`` is 0, or a class is stated and is not 1 (in CroHD: 2
-static, 3 ignored, 4 person on vehicle), or, in CroHD, its visibility is 0. Lines of ten cells and more are of the older
-layout (MOT15) with places in the world behind ``considered``, and no class.
+challenge's evaluation kit leaves it out, where ``considered`` is 0, or a class is stated and is not 1, or, where a set
+says so, its visibility is 0. Lines of ten cells and more are of the older layout (MOT15) with places in the world
+behind ``considered``, and no class.
 """
 
 from __future__ import annotations
@@ -28,6 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +36,7 @@ from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.image import SUFFIXES
 from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
-from headcount.data.parse.text import read_text, split_lines
+from headcount.data.parse.text import read_lines
 from headcount.data.parse.values import number
 
 OFFICIAL = ("train", "val", "test")
@@ -68,35 +67,29 @@ class Track:
     ignored: Mapping[int, int]
 
 
-def list_crohd(root: Path) -> Listing:
-    """CroHD's frames; ``root`` may be what holds ``HT21``, that folder, or one of its splits.
-
-    Raises:
-        InputError: the layout is another.
-    """
-    return list_mot(root, "HT21", visible_only=True)
-
-
-def list_mot(root: Path, name: str, *, visible_only: bool, attribute_names: Mapping[str, str] | None = None) -> Listing:
+def list_mot(
+    root: Path, name: str, *, visible_only: bool, labels: str = "", attribute_names: Mapping[str, str] | None = None
+) -> Listing:
     """The frames of all videos of a set in this layout, by video and number; no annotation is opened.
 
-    ``name`` is the usual name of the folder that holds ``train``. ``visible_only``: a head of visibility 0 is none.
-    What ``seqinfo.ini`` states beyond the usual becomes attributes, renamed by ``attribute_names``.
+    Args:
+        name: the usual name of the folder that holds ``train``.
+        visible_only: a head of visibility 0 is none.
+        labels: the folder of the annotations where they are an archive of their own, beside that of the images or
+            within it.
+        attribute_names: what ``seqinfo.ini`` states beyond the usual becomes attributes, renamed by this.
 
     Raises:
         InputError: there are no videos below ``root``, or a ``seqinfo.ini`` is malformed.
     """
     need_folder(root, f"{name}/train")
     base = next((each for each in (root, root / name) if _splits(each)), None)
+    splits = [root.name] if base is None else _splits(base)
     if base is None:
         if root.name not in OFFICIAL or not _videos(root):
-            raise wrong_folder(
-                root, [f"{name}/train"], "give the folder that holds train, with a folder for each video"
-            )
+            advice = "give the folder that holds train, with a folder for each video"
+            raise wrong_folder(root, ["train" if root.absolute().name == name else f"{name}/train"], advice)
         base = root.parent
-        splits = [root.name]
-    else:
-        splits = _splits(base)
     scenes: list[RawScene] = []
     remarks: list[Remark] = []
     for split in splits:
@@ -104,7 +97,11 @@ def list_mot(root: Path, name: str, *, visible_only: bool, attribute_names: Mapp
         if not videos:
             remarks.append(Remark("empty", base / split, "no folder in here holds frames (img1)"))
         for video in videos:
-            _add_video(video, split, base, visible_only, attribute_names or {}, scenes, remarks)
+            places = [video, *(each / labels / split / video.name for each in (base.parent, base) if labels)]
+            truth = next((path for place in places if is_file(path := place / "gt" / "gt.txt")), None)
+            listing = _list_video(video, split, truth, visible_only, attribute_names or {})
+            scenes += listing.scenes
+            remarks += listing.remarks
     return Listing(tuple(scenes), tuple(remarks))
 
 
@@ -120,53 +117,40 @@ def _videos(folder: Path) -> list[Path]:
     ]
 
 
-def _add_video(
-    video: Path,
-    split: str,
-    base: Path,
-    visible_only: bool,
-    names: Mapping[str, str],
-    scenes: list[RawScene],
-    remarks: list[Remark],
-) -> None:
+def _list_video(video: Path, split: str, truth: Path | None, visible_only: bool, names: Mapping[str, str]) -> Listing:
     stated = read_sequence_info(video / "seqinfo.ini")
     images = video / stated.get("imdir", "img1")
     # A folder named by a file never leads out of the video's.
     if not is_folder(images) or ".." in images.parts or video not in images.parents:
         images = video / "img1"
-    truth = _truth(video, split, base)
-    attributes = {
-        "video": video.name,
-        **{names.get(key, key): text for key, text in stated.items() if key not in _USUAL_KEYS},
+    others = {names.get(key, key): text for key, text in stated.items() if key not in _USUAL_KEYS}
+    known: dict[str, Any] = {
+        "visible_only": visible_only,
+        "size_wh": _stated_size(stated),
+        "attributes": {"video": video.name, **others},
     }
-    size_wh = _stated_size(stated)
     frames: dict[int, Path] = {}
+    remarks: list[Remark] = []
     for path in sorted(images.iterdir()) if is_folder(images) else ():
         if path.name.startswith("."):
             continue
         number = _frame_number(path)
         if number is None or number in frames:
-            remarks.append(
-                Remark("stray-file", path, "this is not named by a number as the frames are, or twice there")
-            )
+            text = "this is not named by a number as the frames are, or twice there"
+            remarks.append(Remark("stray-file", path, text))
         else:
             frames[number] = path
     if not frames:
         remarks.append(Remark("empty", images, "no frame is in this folder"))
-    for number, path in sorted(frames.items()):
-        read = (
-            no_annotation
-            if truth is None
-            else partial(read_frame, truth, number, visible_only=visible_only, size_wh=size_wh, attributes=attributes)
-        )
-        scenes.append(RawScene(f"{split}/{video.name}/{path.stem}", split, path, truth, read, group=video.name))
-
-
-def _truth(video: Path, split: str, base: Path) -> Path | None:
-    """gt.txt in the video's folder, or in the labels' own tree: ``HT21Labels`` within or beside ``HT21``."""
-    own = video / "gt" / "gt.txt"
-    beside = [each / f"{base.name}Labels" / split / video.name / "gt" / "gt.txt" for each in (base.parent, base)]
-    return next((path for path in (own, *beside) if is_file(path)), None)
+    # A frame that is annotated as the video's length has it, and whose image is not there.
+    missing = () if truth is None else set(range(1, _stated_length(stated) + 1)) - frames.keys()
+    scenes = []
+    for number in sorted({*frames, *missing}):
+        image = frames.get(number)
+        name = f"{number:06}" if image is None else image.stem
+        read = no_annotation if truth is None else partial(read_frame, truth, number, **known)
+        scenes.append(RawScene(f"{split}/{video.name}/{name}", split, image, truth, read, group=video.name))
+    return Listing(tuple(scenes), tuple(remarks))
 
 
 def _frame_number(path: Path) -> int | None:
@@ -183,9 +167,9 @@ def read_sequence_info(path: Path) -> dict[str, str]:
     if not is_file(path):
         return {}
     parser = configparser.ConfigParser(interpolation=None, strict=False, delimiters=("=",))
+    lines = read_lines(path, "description of a video", max_bytes=_MAX_INI_BYTES)
     try:
-        text = read_text(path, "description of a video", max_bytes=_MAX_INI_BYTES)
-        parser.read_string("\n".join(split_lines(text)), source=str(path))
+        parser.read_string("\n".join(lines), source=str(path))
     except configparser.MissingSectionHeaderError as error:
         raise InputError(f'"{path}", line {error.lineno}: the section [Sequence] was expected first.') from error
     except configparser.ParsingError as error:
@@ -194,6 +178,10 @@ def read_sequence_info(path: Path) -> dict[str, str]:
         raise InputError(f'"{path}" is no description of a video ({error.message}).') from error
     section = next((name for name in parser.sections() if name.lower() == "sequence"), None)
     return {} if section is None else {key: value.strip() for key, value in parser.items(section) if value.strip()}
+
+
+def _stated_length(stated: Mapping[str, str]) -> int:
+    return int(stated["seqlength"]) if re.fullmatch(r"[0-9]{1,6}", stated.get("seqlength", "")) else 0
 
 
 def _stated_size(stated: Mapping[str, str]) -> tuple[int, int] | None:
@@ -232,8 +220,7 @@ def parse_track(path: Path, *, visible_only: bool) -> Track:
     Raises:
         InputError: the file is missing, too large, no text, or a line has too few cells or no sensible numbers in them.
     """
-    text = read_text(path, "list of tracked heads", max_bytes=_MAX_BYTES)
-    table, lines = _table(path, text)
+    table, lines = _table(path, read_lines(path, "list of tracked heads", max_bytes=_MAX_BYTES))
     frame, left, top, width, height, considered, kind, seen = table.T
     # A cell that is not there is −1, which stands for "not stated" in these files too.
     counted = (considered != 0) & np.isin(kind, (-1, 1)) & ((seen != 0) | (not visible_only))
@@ -254,9 +241,8 @@ def parse_track(path: Path, *, visible_only: bool) -> Track:
 _Table = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 
-def _table(path: Path, text: str) -> _Table:
+def _table(path: Path, lines_of_text: list[str]) -> _Table:
     """(n, 8) frame, left, top, width, height, considered, class, visibility; and (n,) the line of each row."""
-    lines_of_text = split_lines(text)
     fast = _fast_table(lines_of_text)
     if fast is not None:
         return fast

@@ -203,7 +203,7 @@ def image_file(image: Path | VideoFrame) -> Path:
     return image.path if isinstance(image, VideoFrame) else image
 
 
-_FOR_ALL = "check the data set for the whole list"
+_FOR_ALL = 'run "headcount datasets check" for the whole list'
 
 
 def _refuse_not_finite(rows: NDArray[np.float64], raw: RawScene, annotation: RawAnnotation, what: str) -> None:

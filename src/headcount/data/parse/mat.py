@@ -332,8 +332,9 @@ def _read_hdf5(path: Path, wanted: set[str]) -> dict[str, NDArray[Any]]:
     """Arrays of numbers of a file of version 7.3."""
     again = 'save it again in MATLAB with save(…, "-v7")'
     if not is_installed("h5py"):
-        advice = f'Save "{path}" again in MATLAB with save(…, "-v7"), since a MAT file of version 7.3'
-        raise MissingExtraError(advice, HDF5_EXTRA)
+        # An InputError: one such file among many is that file's problem.
+        missing = MissingExtraError("or install what reads it, which", HDF5_EXTRA)
+        raise InputError(f'"{path}" is a MAT file of version 7.3 (HDF5): {again}, {missing}') from missing
     h5py = import_module("h5py")  # by its name: whoever has no such file has no need of it
     found: dict[str, NDArray[Any]] = {}
     try:

@@ -21,6 +21,7 @@ from headcount.core.files import is_folder
 from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.raw import Listing
 from headcount.data.formats.voc import ANNOTATIONS, list_voc_folder
+from headcount.data.sets.layout import home_of
 
 
 def list_part_a(root: Path) -> Listing:
@@ -50,9 +51,7 @@ def part_folder(root: Path, part: str) -> Path:
     """
     name, other = f"SCUT_HEAD_Part_{part}", f"SCUT_HEAD_Part_{'B' if part == 'A' else 'A'}"
     need_folder(root, name)
-    for candidate in (root / name, root / "SCUT-HEAD" / name, root / "SCUT_HEAD" / name):
-        if is_folder(candidate):
-            return candidate
-    if is_folder(root / ANNOTATIONS) and root.resolve().name != other:
-        return root
-    raise wrong_folder(root, [f"{name}/{ANNOTATIONS}"], f"give the folder above {name}")
+    folder = home_of(root, [name, f"SCUT-HEAD/{name}", f"SCUT_HEAD/{name}"])
+    if folder == root and (not is_folder(root / ANNOTATIONS) or root.resolve().name == other):
+        raise wrong_folder(root, [f"{name}/{ANNOTATIONS}"], f"give the folder above {name}")
+    return folder
