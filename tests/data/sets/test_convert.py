@@ -119,7 +119,7 @@ def test_a_round_trip_loses_nothing_but_what_is_said(target: str, drawn: dict[st
             for image, (fields, rest, _) in drawn.items()
         ]
         splits = [split for _, _, split in drawn.values()]
-        holds = format_of(target, folder / PATHS[target])
+        holds = format_of(target).holds_at(folder / PATHS[target])
         fitted = [fit(scene, holds)[0] for scene in scenes]
         if scenes and not any(fitted):
             with pytest.raises(InputError, match="holds heads as boxes"):

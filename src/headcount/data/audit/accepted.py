@@ -19,7 +19,8 @@ from pathlib import Path
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import atomic_text, is_file, is_folder, writing
 from headcount.data.audit.findings import CODES, Finding
-from headcount.data.parse.values import cut, read_text
+from headcount.data.parse.text import read_lines, read_text
+from headcount.data.parse.values import cut
 
 FILE_NAME = "headcount-accepted.txt"
 _KIND = "file of accepted findings"
@@ -75,7 +76,7 @@ def read_accepted(file: Path) -> dict[Key, int | None]:
     if not is_file(file):
         raise InputError(f'There is no file "{file}" of accepted findings: check the path.', remedy="accept")
     accepted: dict[Key, int | None] = {}
-    for number, line in enumerate(read_text(file, _KIND).splitlines(), start=1):
+    for number, line in enumerate(read_lines(file, _KIND), start=1):
         place = f'"{file}", line {number}'
         try:
             words = shlex.split(line, comments=True)

@@ -34,24 +34,18 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.image import SUFFIXES
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import entries, folders_in
-from headcount.data.formats.raw import (
-    Listing,
-    RawAnnotation,
-    RawScene,
-    Remark,
-    need_folder,
-    no_annotation,
-    wrong_folder,
-)
-from headcount.data.parse.values import read_text
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
+from headcount.data.parse.text import read_lines
+from headcount.data.parse.values import number
 
 _OFFICIAL = ("train", "val", "test")
 _USUAL_KEYS = frozenset({"name", "imdir", "framerate", "seqlength", "imwidth", "imheight", "imext"})
 _MAX_BYTES = 2**29
 _MAX_INI_BYTES = 2**16
 _KEPT_ROWS = 2_500_000  # 40 bytes each
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_LARGEST = 1e9  # an id may be larger than any coordinate
 _CELLS_NEEDED = 6
 
 
@@ -172,10 +166,9 @@ def read_sequence_info(path: Path) -> dict[str, str]:
     if not is_file(path):
         return {}
     parser = configparser.ConfigParser(interpolation=None, strict=False, delimiters=("=",))
-    if file_size(path) > _MAX_INI_BYTES:
-        raise InputError(f'"{path}" is too large for a description of a video.')
+    lines = read_lines(path, "description of a video", max_bytes=_MAX_INI_BYTES)
     try:
-        parser.read_string(read_text(path, "description of a video"), source=str(path))
+        parser.read_string("\n".join(lines), source=str(path))
     except configparser.MissingSectionHeaderError as error:
         raise InputError(f'"{path}", line {error.lineno}: the section [Sequence] was expected first.') from error
     except configparser.ParsingError as error:
@@ -226,10 +219,7 @@ def parse_track(path: Path, *, visible_only: bool) -> Track:
     Raises:
         InputError: the file is missing, too large, no text, or a line has too few cells or no sensible numbers in them.
     """
-    size = file_size(path)
-    if size > _MAX_BYTES:
-        raise InputError(f'"{path}" has {size:,} bytes, over the limit of {_MAX_BYTES:,} for one video: split it.')
-    table, lines = _table(path, read_text(path, "list of boxes"))
+    table, lines = _table(path, read_lines(path, "list of tracked heads", max_bytes=_MAX_BYTES))
     frame, left, top, width, height, considered, kind, seen = table.T
     # A cell that is not there is −1, which stands for "not stated" in these files too.
     counted = (considered != 0) & np.isin(kind, (-1, 1)) & ((seen != 0) | (not visible_only))
@@ -250,14 +240,14 @@ def parse_track(path: Path, *, visible_only: bool) -> Track:
 _Table = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 
-def _table(path: Path, text: str) -> _Table:
+def _table(path: Path, lines_of_text: list[str]) -> _Table:
     """(n, 8) frame, left, top, width, height, considered, class, visibility; and (n,) the line of each row."""
-    fast = _fast_table(text)
+    fast = _fast_table(lines_of_text)
     if fast is not None:
         return fast
     rows: list[list[float]] = []
     lines: list[int] = []
-    for line, row in enumerate(text.split("\n"), start=1):
+    for line, row in enumerate(lines_of_text, start=1):
         cells = re.split(r"\s*[,;]\s*|\s+", row.strip().rstrip(",;").rstrip())
         if cells == [""]:
             continue
@@ -265,20 +255,14 @@ def _table(path: Path, text: str) -> _Table:
             raise InputError(
                 f'"{path}", line {line}: frame, id, left, top, width, height were expected, got {len(cells)} cells.'
             )
-        values = [_cell(cell, path, line, number) for number, cell in enumerate(cells[:9], start=1)]
-        if values[0] < 0 or not values[0].is_integer():
-            raise InputError(f'"{path}", line {line}: the frame must be a whole number, got {cells[0][:40]!r}.')
+        where = f"line {line}"
+        values = [number(cell, f"cell {k}", path, where, limit=_LARGEST) for k, cell in enumerate(cells[:9], start=1)]
+        number(cells[0], "the frame", path, where, least=0, limit=_LARGEST, whole=True)
         if values[4] < 0 or values[5] < 0:
             raise InputError(f'"{path}", line {line}: width and height must not be negative, got {row.strip()[:60]!r}.')
         rows.append(_columns(values, len(cells)))
         lines.append(line)
     return np.array(rows, np.float64).reshape(-1, 8), np.array(lines, np.int64)
-
-
-def _cell(cell: str, path: Path, line: int, number: int) -> float:
-    if not _NUMBER.fullmatch(cell) or not -1e9 <= float(cell) <= 1e9:
-        raise InputError(f'"{path}", line {line}: cell {number} must be a number of a video, got {cell[:40]!r}.')
-    return float(cell)
 
 
 def _columns(values: list[float], cells: int) -> list[float]:
@@ -289,18 +273,17 @@ def _columns(values: list[float], cells: int) -> list[float]:
     return [values[0], *values[2:6], considered, kind, seen]
 
 
-def _fast_table(text: str) -> _Table | None:
+def _fast_table(lines: list[str]) -> _Table | None:
     """The same for the files as they are published, whose lines all have as many cells; None for any other."""
-    lines = text.count("\n") + (not text.endswith("\n"))
-    if not text.strip() or not set(text[:4096]) <= set("0123456789.,-\r\n"):
+    if not any(map(str.strip, lines[:1])) or not set("".join(lines[:100])) <= set("0123456789.,-"):
         return None
     try:
-        found = np.loadtxt(text.splitlines(), delimiter=",", comments=None, ndmin=2)
+        found = np.loadtxt(lines, delimiter=",", comments=None, ndmin=2)
     except ValueError:
         return None
     rows, cells = found.shape
     # Blank lines are passed over there, so that rows would have lost their lines; "nan" and "inf" are numbers there.
-    if rows != lines or cells < _CELLS_NEEDED or not (np.abs(found[:, :9]) <= 1e9).all():
+    if rows != len(lines) or cells < _CELLS_NEEDED or not (np.abs(found[:, :9]) <= _LARGEST).all():
         return None
     if (found[:, 0] < 0).any() or (found[:, 0] % 1 != 0).any() or (found[:, 4:6] < 0).any():
         return None

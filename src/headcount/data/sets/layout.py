@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_folder
 from headcount.core.image import SUFFIXES
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import entries, files_by_name, pair
 from headcount.data.formats.raw import (
     Listing,
@@ -24,13 +25,12 @@ from headcount.data.formats.raw import (
     RawScene,
     Remark,
     UnreadableAnnotationError,
-    need_folder,
     no_annotation,
-    wrong_folder,
 )
 from headcount.data.parse.mat import as_rows, read_members, row_names
 from headcount.data.parse.mat_frames import LOCATION, place, read_frames, rows_of
-from headcount.data.parse.values import numbers, read_text, shorten
+from headcount.data.parse.text import read_lines
+from headcount.data.parse.values import numbers, shorten
 
 Read = Callable[..., RawAnnotation]
 T = TypeVar("T")
@@ -244,11 +244,11 @@ def read_list(
         UnreadableAnnotationError: the file is missing or no text, or a line is malformed or names an image again.
     """
     try:
-        text = read_text(path, "list of images")
+        lines = read_lines(path, "list of images")
     except InputError as error:
         raise UnreadableAnnotationError(str(error)) from error
     found: dict[str, dict[str, str]] = {}
-    for line, row in enumerate(text.splitlines(), start=1):
+    for line, row in enumerate(lines, start=1):
         if not row.strip():
             continue
         parsed = parse(row)

@@ -15,7 +15,6 @@ reflection), or its ``head_attr`` or ``extra`` says ``ignore``.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -25,6 +24,7 @@ from typing import Any
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.geometry import as_boxes
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import files_by_name, folders_in
 from headcount.data.formats.raw import (
     Listing,
@@ -32,10 +32,10 @@ from headcount.data.formats.raw import (
     RawScene,
     Remark,
     UnreadableAnnotationError,
-    need_folder,
     no_annotation,
-    wrong_folder,
 )
+from headcount.data.parse.json import parse_json
+from headcount.data.parse.text import decode
 from headcount.data.parse.values import cut, numbers, shorten
 
 _MAX_BYTES = 2**30
@@ -115,7 +115,7 @@ def _identifier(path: Path, number: int, line: bytes) -> str:
         name: Any = start[8:end].decode("utf-8", "replace")
     else:
         try:
-            name = _object(line, f'"{path}", line {number}').get("ID")
+            name = _object(path, number, line).get("ID")
         except InputError as error:
             raise UnreadableAnnotationError(str(error)) from error
     if not isinstance(name, str) or not name or set(name) & set("/\\\0\ufffd"):
@@ -125,15 +125,10 @@ def _identifier(path: Path, number: int, line: bytes) -> str:
     return name
 
 
-def _object(line: bytes, place: str) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except RecursionError as error:
-        raise InputError(f"{place}: this is nested too deeply to be an annotation.") from error
-    except ValueError as error:  # of JSON, of its encoding, or of a number with too many digits
-        raise InputError(f"{place}: this is no valid JSON ({str(error)[:80]}).") from error
+def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    found = parse_json(decode(line, path), path, "annotation", line=number)
     if not isinstance(found, dict):
-        raise InputError(f'{place}: {{"ID": …, "gtboxes": […]}} was expected.')
+        raise InputError(f'"{path}", line {number}: {{"ID": …, "gtboxes": […]}} was expected.')
     return found
 
 
@@ -154,7 +149,7 @@ def read_line(path: Path, number: int, offset: int, length: int) -> RawAnnotatio
 
 def parse_line(path: Path, number: int, line: bytes) -> RawAnnotation:
     """As ``read_line``, of a line that is there already."""
-    persons = _object(line, f'"{path}", line {number}').get("gtboxes")
+    persons = _object(path, number, line).get("gtboxes")
     if not isinstance(persons, list):
         raise InputError(f'"{path}", line {number}, gtboxes: a list was expected, got {shorten(persons)}.')
     where = [f"line {number}, gtboxes[{index}]" for index in range(len(persons))]

@@ -17,9 +17,11 @@ from typing import Any
 from headcount.core.errors import InputError
 from headcount.core.files import is_folder
 from headcount.core.geometry import as_boxes
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import folders_in, natural
-from headcount.data.formats.raw import Listing, RawAnnotation, Remark, need_folder, wrong_folder
-from headcount.data.parse.values import known_shape, number, read_json, shorten
+from headcount.data.formats.raw import Listing, RawAnnotation, Remark
+from headcount.data.parse.json import read_json
+from headcount.data.parse.values import known_shape, number, shorten
 from headcount.data.sets.layout import join, list_pairs, strays
 
 _KIND = "VIA file (one object with regions)"

@@ -27,10 +27,11 @@ from pathlib import Path
 from typing import Literal
 
 from headcount.core.files import is_file
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import files_by_name, folders_in, pair
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, need_folder, wrong_folder
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark
+from headcount.data.parse.json import read_json
 from headcount.data.parse.mat import as_rows, read_members, row_names
-from headcount.data.parse.values import read_json
 from headcount.data.sets.layout import home_of, json_rows, read_list
 
 By = Literal["location", "camera", "random"]

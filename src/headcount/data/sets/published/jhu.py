@@ -24,7 +24,8 @@ from headcount.core.errors import InputError
 from headcount.core.files import is_file
 from headcount.core.geometry import as_boxes, as_points
 from headcount.data.formats.raw import Listing, RawAnnotation
-from headcount.data.parse.values import number, read_text, shorten
+from headcount.data.parse.text import read_lines
+from headcount.data.parse.values import number, shorten
 from headcount.data.sets.layout import Layout, read_list
 
 LABELS = "image_labels.txt"
@@ -54,7 +55,7 @@ def read_annotation(path: Path, attributes: Mapping[str, str] | None = None) -> 
         InputError: the file is missing or no text, or a line has not six numbers or a negative size.
     """
     heads, where = [], []
-    for line, text in enumerate(read_text(path, "annotation").splitlines(), start=1):
+    for line, text in enumerate(read_lines(path, "annotation"), start=1):
         cells = text.split()
         if not cells:
             continue

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import images_by_name
-from headcount.data.formats.raw import Listing, Remark, need_folder, wrong_folder
+from headcount.data.formats.raw import Listing, Remark
 from headcount.data.sets.layout import home_of, list_frames, strays
 
 FRAMES_FOLDER = "frames"

@@ -22,10 +22,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from headcount.core.files import is_file, is_folder
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import files_by_name, images_by_name, pair
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, need_folder, wrong_folder
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark
+from headcount.data.parse.json import read_json
 from headcount.data.parse.mat import as_rows, read_members, row_names
-from headcount.data.parse.values import read_json
 from headcount.data.sets.layout import json_rows, read_list
 
 _LABELLED = ("train", "val")

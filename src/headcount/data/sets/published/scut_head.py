@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 
 from headcount.core.files import is_folder
-from headcount.data.formats.raw import Listing, need_folder, wrong_folder
+from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.raw import Listing
 from headcount.data.formats.voc import ANNOTATIONS, list_voc_folder
 from headcount.data.sets.layout import home_of
 
@@ -30,7 +31,7 @@ def list_part(root: Path, part: str) -> Listing:
     Raises:
         InputError: the layout is not the published one.
     """
-    return list_voc_folder(part_folder(root, part), named_heads_only=False)
+    return list_voc_folder(part_folder(root, part), heads=None)
 
 
 list_part_a = partial(list_part, part="A")

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
+from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import files_by_name
-from headcount.data.formats.raw import Listing, need_folder, wrong_folder
+from headcount.data.formats.raw import Listing
 from headcount.data.parse.mat import read_members
 from headcount.data.sets.layout import join, kept, list_frames, strays
 
