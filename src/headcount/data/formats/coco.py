@@ -40,7 +40,7 @@ from headcount.data.formats.heads import Head, annotation_of, drawn_as_points, h
 from headcount.data.formats.places import copied, refuse_filled, refuse_taken, written_names
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all
 from headcount.data.parse.json import Strict, read_model
-from headcount.data.parse.paths import Finder
+from headcount.data.parse.paths import Finder, Place
 from headcount.data.parse.values import (
     HEAD,
     attributes,
@@ -111,12 +111,13 @@ def list_coco(path: Path) -> Listing:
                 RawScene(
                     f"{split}/{image.name}" if len(files) > 1 else image.name,
                     split,
-                    image.path,
+                    image.place.path,
                     file,
                     partial(_annotation, image),
                     group=Path(image.name).parent.as_posix(),
                     refuse_outside=drawn_as_points(image.heads),
                     origin=image.where,
+                    found_by=image.place.found_by,
                 )
             )
     return Listing(tuple(scenes), () if scenes else (Remark("empty", path, "no image is named in this file"),))
@@ -161,7 +162,7 @@ class _Image:
     """One image's part of a file."""
 
     name: str
-    path: Path
+    place: Place
     where: str
     size_wh: tuple[int, int] | None
     attributes: dict[str, str]
@@ -223,7 +224,7 @@ def _parse(file: Path, finder: Finder) -> list[_Image]:
         origins[place.path] = where
         region = None if item.region is None else _region(item.region, file, f"{where}.region")
         images[key] = _Image(
-            place.name, place.path, where, size_wh(item.width, item.height), attributes(item.attributes), region
+            place.name, place, where, size_wh(item.width, item.height), attributes(item.attributes), region
         )
     heads, pointed = _categories(data, file)
     seen: dict[str, str] = {}
@@ -246,7 +247,7 @@ def _parse(file: Path, finder: Finder) -> list[_Image]:
 
 def _key(value: _Id) -> str:
     """An id in one form: 1, 1.0 and "1" are the same, since tools mix them."""
-    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    return str(int(value)) if type(value) is float and value.is_integer() else str(value)
 
 
 def _categories(data: _File, file: Path) -> tuple[frozenset[str], frozenset[str]]:
@@ -265,10 +266,12 @@ def _categories(data: _File, file: Path) -> tuple[frozenset[str], frozenset[str]
         if (key := _key(category.id)) in known:
             raise InputError(f'"{file}", categories[{index}].id: the id {shorten(category.id)} stands there twice.')
         known[key] = category
-    for index, one in enumerate(data.annotations):
-        if _key(one.category_id) not in known:
-            where = f"annotations[{index}].category_id"
-            raise InputError(f'"{file}", {where}: no category has the id {shorten(one.category_id)}.')
+    if used.keys() - known.keys():
+        row, one = next(
+            (index, each) for index, each in enumerate(data.annotations) if _key(each.category_id) not in known
+        )
+        where = f"annotations[{row}].category_id"
+        raise InputError(f'"{file}", {where}: no category has the id {shorten(one.category_id)}.')
     keys = list(known)
     chosen = head_classes([known[key].name for key in keys], {keys.index(key) for key in used}, f'"{file}", categories')
     heads = frozenset(keys[index] for index in chosen)

@@ -162,7 +162,7 @@ def _parse(file: Path) -> list[RawScene]:
         scenes.append(
             RawScene(
                 unique, split, place.path, file, partial(_given, annotation), group=Path(place.name).parent.as_posix(),
-                refuse_outside=points_only, origin=where,
+                refuse_outside=points_only, origin=where, found_by=place.found_by,
             )
         )  # fmt: skip
     return scenes

@@ -38,7 +38,7 @@ from headcount.data.formats.places import copied, refuse_taken, written_names
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, finish
 from headcount.data.parse.csv import csv_row, read_rows
 from headcount.data.parse.json import Pair, Quad, Strict, read_model
-from headcount.data.parse.paths import Finder
+from headcount.data.parse.paths import Finder, Place
 from headcount.data.parse.values import cut, number, stated_provenance
 
 SUFFIXES = (".csv", ".json")
@@ -180,7 +180,7 @@ def _need_boxes(scene: Scene) -> None:
 class _Image:
     """What a file says of one image."""
 
-    name: str
+    place: Place
     origin: str
     heads: list[Head] = field(default_factory=list)
 
@@ -196,7 +196,7 @@ def _list(path: Path, kind: str) -> Listing:
             place = finder.image(name, path, where)
             image = found.get(place.path)
             if image is None:
-                found[place.path] = _Image(place.name, where, heads)
+                found[place.path] = _Image(place, where, heads)
             elif once:
                 raise InputError(f'"{path}", {where}: "{cut(name)}" stands at {image.origin} already: give it once.')
             elif not heads or not image.heads:
@@ -205,10 +205,11 @@ def _list(path: Path, kind: str) -> Listing:
                 image.heads += heads
     scenes = (
         RawScene(
-            image.name, "", place, path, partial(_annotation, image.heads, boxed=kind == "boxes"),
-            group=Path(image.name).parent.as_posix(), refuse_outside=True, origin=image.origin,
+            image.place.name, "", image.place.path, path, partial(_annotation, image.heads, boxed=kind == "boxes"),
+            group=Path(image.place.name).parent.as_posix(), refuse_outside=True, origin=image.origin,
+            found_by=image.place.found_by,
         )
-        for place, image in found.items()
+        for image in found.values()
     )  # fmt: skip
     return Listing(tuple(scenes), () if found else (Remark("empty", path, "no image is named in this file"),))
 

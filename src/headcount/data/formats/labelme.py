@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,7 @@ def list_labelme(path: Path) -> Listing:
     finders: dict[Path, Finder] = {}
     remarks: list[Remark] = []
     taken: dict[Path, Path] = {}
+    rules: dict[Path, str] = {}
     points_only: set[Path] = set()
     labels: set[str] = set()
     for file in below:
@@ -85,7 +87,8 @@ def list_labelme(path: Path) -> Listing:
                 remarks.append(Remark("stray-file", file, "this JSON file is none of LabelMe's"))
                 continue
             finder = finders.setdefault(file.parent, Finder([file.parent]))
-            image = finder.image(data.get("imagePath"), file, "imagePath").path
+            place = finder.image(data.get("imagePath"), file, "imagePath")
+            image, rules[file] = place.path, place.found_by
             shapes = [shape for shape in as_model(data, file, _KIND, _File).shapes if shape.is_counted]
             labels |= {shape.label for shape in shapes}
             # The centre of a box may lie outside an image, a drawn point not.
@@ -102,7 +105,10 @@ def list_labelme(path: Path) -> Listing:
         raise InputError(f'"{path}" holds {found}: give the folder that holds LabelMe files.')
     names = sorted(labels)
     heads = frozenset(names[row] for row in head_classes(names, set(range(len(names))), f'"{path}"'))
-    scenes = [_scene(path, image, file, heads, file in points_only) for image, file in taken.items()]
+    scenes = [
+        replace(_scene(path, image, file, heads, file in points_only), found_by=rules.get(file, ""))
+        for image, file in taken.items()
+    ]
     scenes += [_scene(path, image, None) for image in images if image not in taken]
     return Listing(tuple(sorted(scenes, key=lambda scene: scene.name)), tuple(remarks))
 

@@ -110,6 +110,7 @@ class RawScene:
         group: the scene or video it belongs to, whose images never fall into different splits; empty: on its own.
         refuse_outside: a point outside the image is an error (one's own files) and not clamped (published ones).
         origin: the line or key where ``annotation`` first names the image, for messages; may be empty.
+        found_by: the rule by which the image was found where it is not as written (see ``parse.paths``).
     """
 
     name: str
@@ -120,6 +121,7 @@ class RawScene:
     group: str = ""
     refuse_outside: bool = False
     origin: str = ""
+    found_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,11 @@ class Place:
     name: str
     rule: str = ""
 
+    @property
+    def found_by(self) -> str:
+        """The rule, where it is another than the first and met a file."""
+        return "" if self.rule == "missing" else self.rule
+
 
 @dataclass(slots=True)
 class _Entries:
@@ -68,10 +73,17 @@ class Finder:
         self.folders = list(dict.fromkeys(folders))
         self._usual: Path | None = None
         self._listed: dict[Path, _Entries] = {}
+        self._known: dict[str, Place] = {}
         self._ends: dict[Path, str] = {}  # the names that were found by their ends
 
     def find(self, name: str) -> Place:
         """Where a name leads; see the module's rules. ``name`` is not empty and holds no zero byte."""
+        place = self._known.get(name) or self._find(name)
+        if place.rule != "missing":
+            self._known[name] = place
+        return place
+
+    def _find(self, name: str) -> Place:
         for path in (_normal(folder / name) for folder in self.folders):
             if self._is_there(path):
                 return self._found(path, name, "")

@@ -7,6 +7,7 @@ import re
 import reprlib
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,8 +21,6 @@ LARGEST_PX = 1e7
 
 PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
 
-# Not what Python's float takes ("1_000", "nan", "infinity"): a number as annotation tools write it.
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _HEAD_NAME = re.compile("((human|person|pedestrian) )?heads?")
 # The classes of COCO and VOC that are nobody.
 _THINGS = frozenset(
@@ -53,13 +52,15 @@ def number(
     Raises:
         InputError: naming file, place and value.
     """
+    low = -limit if least is None else least
     result = math.nan
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        result = float(value)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        with suppress(OverflowError):
+    # Not all that Python's float takes: no "1_000" and no digits of other scripts; "nan" and "inf" are in no range.
+    if type(value) is float or type(value) is int or (type(value) is str and value.isascii() and "_" not in value):
+        with suppress(ValueError, OverflowError):
             result = float(value)
-    if whole and not (result.is_integer() and abs(result) <= limit and result >= (-limit if least is None else least)):
+            if low <= result <= limit and not whole:
+                return result
+    if whole and not (result.is_integer() and low <= result <= limit):
         span = "" if least is None else f" from {least:g} to {limit:,.0f}"
         raise InputError(f'"{path}", {where}: {what} must be a whole number{span}, got {shorten(value)}.')
     if not math.isfinite(result):
@@ -78,10 +79,15 @@ def numbers(values: Any, form: str, path: Path, where: str) -> list[float]:
     Raises:
         InputError: naming file, place and value.
     """
-    names = form.strip("[]").split(", ")
-    if not isinstance(values, list) or len(values) != len(names) or any(isinstance(value, str) for value in values):
+    names = _names_in(form)
+    if not isinstance(values, list) or len(values) != len(names) or str in map(type, values):
         raise InputError(f'"{path}", {where}: {form}, all numbers, was expected, got {shorten(values)}.')
     return [number(value, name, path, where) for value, name in zip(values, names, strict=True)]
+
+
+@cache
+def _names_in(form: str) -> list[str]:
+    return form.strip("[]").split(", ")
 
 
 def size_wh(width: Any, height: Any) -> tuple[int, int] | None:
