@@ -10,7 +10,7 @@ import headcount
 
 FLAG = re.compile(r"(?<![\w-])--[a-z]")
 ROOT = Path(headcount.__file__).parent
-PENDING = {"data/formats", "data/media", "data/parse", "data/sets", "models", "decode", "train"}
+PENDING = {"models", "decode", "train"}
 """Rooms that are being rebuilt."""
 
 

@@ -23,12 +23,11 @@ from headcount.core.image import read_image
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.data.audit.accepted import read_accepted
-from headcount.data.formats.boxes import write_boxes
 from headcount.data.formats.coco import write_coco
 from headcount.data.formats.cvat import write_cvat
+from headcount.data.formats.head_list import write_boxes, write_points
 from headcount.data.formats.labelme import write_labelme
 from headcount.data.formats.nwpu import read_nwpu_predictions, read_nwpu_truth
-from headcount.data.formats.points import write_points
 from headcount.data.formats.predictions import read_predictions
 from headcount.data.formats.raw import finish
 from headcount.data.formats.voc import write_voc
@@ -297,7 +296,7 @@ def _video(folder: Path) -> None:
 
 def _voc(folder: Path) -> None:
     scenes = [scene for scene in _scenes(folder.parent) if scene.count]
-    write_voc(scenes, folder, splits={"a": "train"})
+    write_voc(scenes, folder, splits=["train"])
 
 
 def _yolo(folder: Path) -> None:

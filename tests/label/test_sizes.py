@@ -16,7 +16,7 @@ import headcount
 from headcount.core.card import InputSpec, ModelCard, OutputSpec, TileSpec, sha256_of
 from headcount.core.errors import InputError, ModelError
 from headcount.core.scene import Scene
-from headcount.data.formats.boxes import read_boxes
+from headcount.data.formats.head_list import read_boxes
 from headcount.label.sizes import SizeEstimator, load_sizes
 
 Run = Callable[..., tuple[int, str, str]]

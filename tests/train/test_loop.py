@@ -22,7 +22,7 @@ from PIL import Image
 import headcount
 from headcount.core.errors import HeadcountError, InputError
 from headcount.core.scene import Scene
-from headcount.data.formats.points import write_points
+from headcount.data.formats.head_list import write_points
 from headcount.synth import paint_scene
 from headcount.train.checkpoint import find_checkpoint, read_checkpoint
 from headcount.train.loop import _check_same_recipe, train

@@ -12,7 +12,7 @@ from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
-from headcount.data.formats.points import write_points
+from headcount.data.formats.head_list import write_points
 from headcount.train.pools import PixelCache, Pool, SampleOrder, read_pools
 from headcount.train.recipe import DataSettings
 

@@ -90,7 +90,7 @@ def _claim(folder: Path) -> None:
 def _painted(seed: int, path: Path) -> Scene:
     """A painted scene, with its image and its points also as files, in the format for anybody's own images."""
     from headcount.core.scene import Scene
-    from headcount.data.formats.points import write_points
+    from headcount.data.formats.head_list import write_points
     from headcount.infer.overlays import save_png
     from headcount.synth import paint_scene
 

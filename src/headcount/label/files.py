@@ -8,8 +8,7 @@ from headcount.core.errors import InputError, nearest
 from headcount.core.files import refuse_taken
 from headcount.core.notes import Note, Progress
 from headcount.core.scene import Scene
-from headcount.data.formats.boxes import read_boxes, write_boxes
-from headcount.data.formats.points import read_points
+from headcount.data.formats.head_list import read_boxes, read_points, write_boxes
 from headcount.data.formats.table import FORMATS
 from headcount.data.sets.registry import parse_spec, read_dataset
 from headcount.label.interpolate import Interpolated, Interpolation, Share, interpolate_scenes

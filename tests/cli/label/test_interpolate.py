@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from headcount.data.formats.boxes import read_boxes
-from headcount.data.formats.points import read_points
+from headcount.data.formats.head_list import read_boxes, read_points
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from headcount.core.errors import InputError
@@ -104,8 +101,6 @@ def test_pycocotools_reads_what_is_written(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ([], ["COCO file"]),
-        ({}, ['"images"']),
         (coco(images=[3]), ["images[0]"]),
         (coco(images=[{"id": True, "file_name": "a.png"}]), ["images[0].id"]),
         (coco(images=[{"id": 7}]), ["images[0].file_name"]),
@@ -118,8 +113,6 @@ def test_pycocotools_reads_what_is_written(folder: Path) -> None:
         (one(category_id=5), ["annotations[0].category_id", "5"]),
         (one(bbox=[1, 2, 10]), ["annotations[0].bbox", "[x, y, width, height]"]),
         (one(bbox=[1, 2, -10, 20]), ["annotations[0].bbox", "negative"]),
-        (one(bbox=[1, 2, float("nan"), 20]), ["annotations[0].bbox", "width must be a number"]),
-        (one(bbox=[1e308, 2, 1e308, 20]), ["annotations[0].bbox", "no image"]),
         (one(bbox=[True, 2, 10, 20]), ["annotations[0].bbox", "True"]),
         (one(bbox=["1", 2, 10, 20]), ["annotations[0].bbox", "'1'"]),
         (one(corners=[1, 2, 11, 23]), ["annotations[0]", "two boxes"]),
@@ -136,13 +129,6 @@ def test_an_error_names_the_file_and_the_key(folder: Path, data: Any, words: lis
         assert word in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"images": ' + "9" * 5000 + "}"])
-def test_what_is_no_json_is_refused(folder: Path, text: str) -> None:
-    (folder / "c.json").write_text(text)
-    with pytest.raises(InputError, match=r"c\.json"):
-        list_coco(folder / "c.json")
-
-
 def test_a_path_that_is_none_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match="no COCO file"):
         list_coco(folder / "none.json")
@@ -152,35 +138,3 @@ def test_a_path_that_is_none_is_refused(folder: Path) -> None:
         (folder / name).write_text(json.dumps(coco()))
     with pytest.raises(InputError, match=r'"a\.json" and "b\.json".*name one'):
         list_coco(folder)
-
-
-junk = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["id", "bbox", "size", "counts", "name"]), inner, max_size=3),
-)  # fmt: skip
-
-
-@settings(max_examples=150, deadline=None)
-@given(value=junk, data=st.data())
-def test_whatever_stands_there_it_is_read_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, value: Any, data: Any
-) -> None:
-    mutated = copy.deepcopy(one(keypoints=[1, 2, 2], corners=[1, 2, 11, 22]))
-    mutated["categories"][0]["keypoints"] = ["head"]
-    target: Any = mutated
-    while True:
-        key = data.draw(st.sampled_from(list(target) if isinstance(target, dict) else range(len(target))))
-        if not isinstance(target[key], dict | list) or not target[key] or data.draw(st.booleans()):
-            break
-        target = target[key]
-    target[key] = value
-    file = tmp_path_factory.getbasetemp() / "fuzz.json"
-    file.write_text(json.dumps(mutated), encoding="utf-8")
-    said = "fuzz.json"
-    try:
-        for raw in list_coco(file).scenes:
-            raw.read()
-    except InputError as error:
-        said = str(error)
-    assert "fuzz.json" in said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -12,36 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from headcount.core.errors import InputError
-from headcount.core.geometry import paired_owners
 from headcount.core.scene import Scene
 from headcount.data.formats.heads import annotation_of, heads_of
 from headcount.data.formats.places import place_names, put_image
-
-small = st.integers(0, 6).map(float)
-
-
-@settings(deadline=None, max_examples=80)
-@given(st.lists(st.tuples(small, small), max_size=4), st.lists(st.tuples(small, small, small, small), max_size=3))
-def test_as_many_boxes_as_possible_get_a_point_in_them(
-    points: list[tuple[float, float]], corners: list[tuple[float, float, float, float]]
-) -> None:
-    points_xy = np.array(points).reshape(-1, 2)
-    boxes = np.array([[x, y, x + w, y + h] for x, y, w, h in corners]).reshape(-1, 4)
-    found = paired_owners(points_xy, boxes).tolist()
-    if len(points) == len(boxes):
-        assert found == list(range(len(boxes)))
-        return
-
-    def inside(box: int, point: int) -> bool:
-        return bool((points_xy[point] >= boxes[box, :2]).all() and (points_xy[point] <= boxes[box, 2:]).all())
-
-    given_away = [point for point in found if point >= 0]
-    assert len(set(given_away)) == len(given_away)
-    assert all(point < 0 or inside(box, point) for box, point in enumerate(found))
-    choices = [[-1, *(point for point in range(len(points)) if inside(box, point))] for box in range(len(boxes))]
-    every = [[point for point in choice if point >= 0] for choice in itertools.product(*choices)]
-    best = max((len(one) for one in every if len(set(one)) == len(one)), default=0)
-    assert len(given_away) == best
 
 
 def test_nobody_is_an_image_without_boxes_and_points() -> None:

@@ -1,4 +1,4 @@
-"""CroHD and GTA_Head in MOTChallenge's layout (motchallenge.net/instructions; Milan et al., "MOT16", table 3)."""
+"""MOTChallenge's layout (motchallenge.net/instructions; Milan et al., "MOT16", table 3)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.data.formats import mot
-from headcount.data.formats.mot import Track, list_crohd, parse_track, read_frame
-from headcount.data.formats.raw import RawAnnotation
-from headcount.data.sets.registry import DATA_SETS, read_dataset
+from headcount.data.formats.mot import Track, list_mot, parse_track, read_frame
+from headcount.data.formats.raw import Listing, RawAnnotation
 
 SIZE_WH = (40, 30)
 INFO = "[Sequence]\nname={name}\nimDir=img1\nframeRate=25\nseqLength=2\nimWidth=40\nimHeight=30\nimExt=.jpg\n"
@@ -34,6 +33,10 @@ def write_video(
         (folder / "gt").mkdir()
         (folder / "gt" / "gt.txt").write_text(rows, encoding="utf-8")
     return folder
+
+
+def listed(root: Path) -> Listing:
+    return list_mot(root, "HT21", visible_only=True)
 
 
 def track(tmp_path: Path, text: str, *, visible_only: bool = True) -> Track:
@@ -135,52 +138,12 @@ def test_a_file_that_is_no_text_or_too_large_is_named(tmp_path: Path, monkeypatc
         parse_track(path, visible_only=True)
 
 
-@pytest.mark.parametrize("below", ["", "HT21", "HT21/train"])
-def test_crohd_is_listed_by_video_and_frame(tmp_path: Path, below: str) -> None:
-    write_video(tmp_path / "HT21", "HT21-02", ROWS)
-    write_video(tmp_path / "HT21", "HT21-01", ROWS)
-    write_video(tmp_path / "HT21", "HT21-11", None, split="test")
-    scenes = [scene for scene in list_crohd(tmp_path / below).scenes if scene.split == "train"]
-    names = [f"train/HT21-0{video}/00000{number}" for video in (1, 2) for number in (1, 2)]
-    assert [scene.name for scene in scenes] == names
-    assert [scene.group for scene in scenes] == ["HT21-01", "HT21-01", "HT21-02", "HT21-02"]
-    assert [len(scene.read().heads_xy) for scene in scenes] == [2, 1, 2, 1]
-    assert scenes[0].read().stated_size_wh == SIZE_WH
-    assert dict(scenes[0].read().attributes) == {"video": "HT21-01"}
-
-
-def test_labels_may_lie_in_their_own_archive(tmp_path: Path) -> None:
-    write_video(tmp_path / "HT21", "HT21-01", None)
-    labels = tmp_path / "HT21Labels" / "train" / "HT21-01" / "gt"
-    labels.mkdir(parents=True)
-    (labels / "gt.txt").write_text(ROWS, encoding="utf-8")
-    assert [scene.count for scene in read_dataset(f"crohd={tmp_path}", "trainval")] == [2, 1]
-
-
-def test_the_test_videos_have_no_annotations(tmp_path: Path) -> None:
-    write_video(tmp_path / "HT21", "HT21-01", ROWS)
-    write_video(tmp_path / "HT21", "HT21-11", None, split="test")
-    assert [scene.annotation for scene in list_crohd(tmp_path).scenes if scene.split == "test"] == [None, None]
-
-
-def test_videos_are_never_parted_between_training_and_validation(tmp_path: Path) -> None:
-    for number in range(1, 5):
-        write_video(tmp_path, f"HT21-0{number}", ROWS)
-    videos = {
-        split: {scene.attributes["video"] for scene in read_dataset(f"crohd={tmp_path}", split)}
-        for split in ("train", "val", "trainval")
-    }
-    assert (len(videos["train"]), len(videos["val"])) == (3, 1)
-    assert not videos["train"] & videos["val"]
-    assert videos["train"] | videos["val"] == videos["trainval"]
-
-
 def test_stray_and_missing_frames_are_remarked(tmp_path: Path) -> None:
     folder = write_video(tmp_path, "HT21-01", ROWS)
     (folder / "img1" / "cover.jpg").touch()
     (folder / "img1" / "1.jpg").touch()
     write_video(tmp_path, "HT21-02", ROWS, frames=0)
-    remarks = {(remark.code, remark.path.name) for remark in list_crohd(tmp_path).remarks}
+    remarks = {(remark.code, remark.path.name) for remark in listed(tmp_path).remarks}
     assert remarks == {("stray-file", "cover.jpg"), ("stray-file", "1.jpg"), ("empty", "img1")}
 
 
@@ -194,7 +157,7 @@ def test_stray_and_missing_frames_are_remarked(tmp_path: Path) -> None:
 def test_a_malformed_description_is_named(tmp_path: Path, info: str, words: list[str]) -> None:
     write_video(tmp_path, "HT21-01", ROWS, info=info)
     with pytest.raises(InputError) as caught:
-        list_crohd(tmp_path)
+        listed(tmp_path)
     for word in words:
         assert word in str(caught.value)
 
@@ -202,16 +165,7 @@ def test_a_malformed_description_is_named(tmp_path: Path, info: str, words: list
 @pytest.mark.parametrize("folder", ["..", "../HT21-02/img1", "none", "/"])
 def test_a_description_never_leads_out_of_its_video(tmp_path: Path, folder: str) -> None:
     write_video(tmp_path, "HT21-01", ROWS, info=f"[Sequence]\nimDir={folder}\n")
-    assert len(list_crohd(tmp_path).scenes) == 2
-
-
-def test_a_layout_that_is_almost_right_is_told(tmp_path: Path) -> None:
-    write_video(tmp_path / "HT21", "HT21-01", ROWS, split="training")
-    for path in (tmp_path, tmp_path / "HT21"):
-        with pytest.raises(InputError, match="HT21/train was expected"):
-            list_crohd(path)
-    with pytest.raises(InputError, match="There is no folder"):
-        list_crohd(tmp_path / "none")
+    assert len(listed(tmp_path).scenes) == 2
 
 
 def test_a_video_is_parsed_once_and_again_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,8 +197,8 @@ lines = st.lists(st.lists(cells, min_size=5, max_size=11), max_size=6)
 def test_the_quick_way_reads_what_the_slow_way_reads(rows: list[list[str]], columns: int) -> None:
     """Rows of one length, as published, go the quick way; a space at the front sends them the slow one."""
     text = "".join(",".join((["1", "2", "3", "4", "5", "6", *row])[:columns]) + "\n" for row in rows)
-    quick = mot._fast_table(text)
-    slow = mot._table(Path("gt.txt"), " " + text)
+    quick = mot._fast_table(text.splitlines())
+    slow = mot._table(Path("gt.txt"), (" " + text).splitlines())
     if rows:
         assert quick is not None
         assert np.array_equal(quick[0], slow[0])
@@ -271,20 +225,3 @@ def test_any_bytes_are_a_track_or_an_input_error(tmp_path_factory: pytest.TempPa
     (path.parent / "seqinfo.ini").write_bytes(content)
     with suppress(InputError):
         mot.read_sequence_info(path.parent / "seqinfo.ini")
-
-
-def test_gta_head_keeps_weather_day_part_and_angle(tmp_path: Path) -> None:
-    """Its page, github.com/gkw0010/GTAV_Head-dataset, names MOTChallenge's standard; where these stand is assumed."""
-    info = INFO + "weather=THUNDER\nShootingAngle=high\ntime=night\nmap=7\n"
-    write_video(tmp_path / "GTA_Head", "scene_01", "1,1,1,1,4,4,1,1,0\n", info=info)
-    write_video(tmp_path / "GTA_Head", "scene_02", ROWS, split="test")
-    scenes = read_dataset(f"gta-head={tmp_path}", "trainval")
-    assert [scene.name for scene in scenes] == ["gta-head/train/scene_01/000001", "gta-head/train/scene_01/000002"]
-    assert dict(scenes[0].attributes) == {
-        "video": "scene_01", "weather": "THUNDER", "day_part": "night", "angle": "high", "map": "7",
-    }  # fmt: skip
-    assert scenes[0].boxes_xyxy is not None
-    assert scenes[0].boxes_xyxy.tolist() == [[0, 0, 4, 4]]
-    assert [scene.count for scene in read_dataset(f"gta-head={tmp_path / 'GTA_Head'}", "test")] == [2, 1]
-    with pytest.raises(InputError, match="GTA_Head/train was expected"):
-        DATA_SETS["gta-head"].list_raw(tmp_path / "GTA_Head" / "train" / "scene_01")

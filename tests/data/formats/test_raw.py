@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from headcount.core.errors import InputError
-from headcount.core.geometry import polygon_mask
 from headcount.core.scene import Scene
-from headcount.data.formats.raw import RawAnnotation, RawScene, finish, need_folder, wrong_folder
+from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.raw import RawAnnotation, RawScene, finish
 
 SIZE_WH = (40, 30)
 
@@ -107,17 +106,6 @@ def test_a_region_is_taken_as_it_is_or_drawn(raw: RawScene) -> None:
     corners = np.array([[10, 5], [30, 5], [30, 20], [10, 20.0]])
     for fields in ({"region_mask": mask}, {"region_polygon_xy": corners}, {"region_polygon_xy": corners[::-1]}):
         np.testing.assert_array_equal(_finished(raw, **fields).region, mask)
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(st.integers(-5, 25), st.integers(-5, 20)), min_size=3, max_size=3, unique=True))
-def test_a_triangle_is_drawn_where_its_pixel_centres_lie(corners: list[tuple[int, int]]) -> None:
-    drawn = polygon_mask(np.array(corners, np.float64), (20, 15))
-    contour = np.array(corners, np.float32).reshape(-1, 1, 2)
-    for y in range(15):
-        for x in range(20):
-            side = cv2.pointPolygonTest(contour, (x + 0.5, y + 0.5), measureDist=False)
-            assert side == 0 or drawn[y, x] == (side > 0)
 
 
 def test_a_wrong_layout_says_found_expected_and_nearest(tmp_path: Path) -> None:

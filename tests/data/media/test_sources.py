@@ -72,13 +72,22 @@ def test_lists(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: 
 
 
 @pytest.mark.parametrize(
+    ("line", "encoding"), [(".\\10.jpg", "utf-8"), ("inner\\3.jpg", "utf-16"), ("C:\\x\\2.jpg", "utf-8")]
+)
+def test_lists_of_another_system_are_read(folder: Path, line: str, encoding: str) -> None:
+    (folder / "list.txt").write_text(f"{line}\r\n", encoding=encoding, newline="")
+    (found,) = expand_source(str(folder / "list.txt"))
+    assert isinstance(found, SourceFile)
+    assert found.path.name == line.rpartition("\\")[2]
+
+
+@pytest.mark.parametrize(
     ("line", "words"),
     [
         ("empty", "holds no image"),
         ("other.txt", "lists in lists are not read"),
         ("gone.jpg", "leads nowhere"),
         ("x" * 5000, "File name too long"),
-        ("a\0b.jpg", "no path"),
         ("missing.jpg", 'There is no image "missing.jpg", beside the list or here'),
     ],
 )
@@ -121,13 +130,13 @@ def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
         ("empty", "holds no image"),
         ("*.webp", "meets no image"),
         ("empty.txt", "names nothing"),
-        ("binary.txt", "cannot be read as UTF-8"),
+        ("binary.txt", "is no UTF-8 text"),
     ],
 )
 def test_what_leads_nowhere_is_named(tmp_path: Path, argument: str, words: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.txt").write_text("# nothing\n\n", encoding="utf-8")
-    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x80\x81")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfa\x80\x81")
     with pytest.raises(InputError, match=words) as caught:
         expand_source(str(tmp_path / argument))
     assert argument in str(caught.value)
@@ -197,6 +206,25 @@ def test_a_video_cut_short_counts_as_far_as_it_goes(tmp_path: Path, suffix: str)
     assert items[-1].scene is None
     assert items[-1].problem is None
     assert "cut short" in items[-1].remark
+    assert items[-1].is_incomplete
+
+
+def test_a_video_is_counted_on_behind_a_damaged_stretch(tmp_path: Path) -> None:
+    path = tmp_path / "v.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10, (96, 64))
+    for number in range(200):
+        writer.write(np.random.default_rng(number).integers(0, 256, (64, 96, 3), dtype=np.uint8))
+    writer.release()
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + len(content) // 10] = bytes(len(content) // 10)
+    path.write_bytes(content)
+    items = list(read_items(SourceFile(path, "video")))
+    seconds = [float(item.name.rpartition("@")[2].rstrip("s")) for item in items if item.scene is not None]
+    assert seconds == sorted(set(seconds))
+    assert seconds[-1] == 19.0
+    assert 16 <= len(seconds) <= 20
+    assert all(item.is_incomplete for item in items if item.remark)
 
 
 def test_a_video_cut_before_its_index_is_a_problem(tmp_path: Path) -> None:

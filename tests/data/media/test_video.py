@@ -109,10 +109,10 @@ def test_few_videos_stay_open(tmp_path: Path) -> None:
 
 def test_rising_numbers_go_on_where_the_last_stopped(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[Path] = []
-    open_video = module.open_video
+    open_video = module._open_video
     Video(shared).size_wh()
     monkeypatch.setattr(module, "_streams", module._Streams())
-    monkeypatch.setattr(module, "open_video", lambda path: opened.append(path) or open_video(path))
+    monkeypatch.setattr(module, "_open_video", lambda path: opened.append(path) or open_video(path))
     for number in (0, 0, 3, 3, 20, 39):
         Video(shared).read(number)
     assert len(opened) == 1
@@ -185,6 +185,82 @@ def test_a_damaged_video_is_an_input_error_or_frames(
             image = Video(path).read(number)
             assert image.dtype == np.uint8
             assert image.shape[2] == 3
+
+
+class Scripted:
+    """A capture that gives what a list says: the clock of a frame in ms, or None where no frame can be read."""
+
+    def __init__(self, frames: list[float | None], declared: int = 0) -> None:
+        self.left, self.clock_ms, self.declared = list(frames), 0.0, declared
+
+    def grab(self) -> bool:
+        clock_ms = self.left.pop(0) if self.left else None
+        self.clock_ms = self.clock_ms if clock_ms is None else clock_ms
+        return clock_ms is not None
+
+    def get(self, name: int) -> float:
+        return {cv2.CAP_PROP_FPS: 10.0, cv2.CAP_PROP_FRAME_COUNT: self.declared, cv2.CAP_PROP_POS_MSEC: self.clock_ms}[
+            name
+        ]
+
+
+def clock(*seconds: float) -> list[float | None]:
+    return [1000 * second for second in seconds]
+
+
+TENTHS = [100.0 * number for number in range(40)]
+HOLE: list[float | None] = [None] * 12
+
+
+@pytest.mark.parametrize(
+    ("frames", "seconds", "gaps", "steps_back"),
+    [
+        ([], [], [], []),
+        (clock(0, 0.1, 0.2), [0, 0.1, 0.2], [], []),
+        (clock(0, 0, 0), [0, 0.1, 0.2], [], []),  # no clock
+        (clock(0, 0.5, 3), [0, 0.5, 3], [], []),  # a rate that varies
+        (clock(0, 0.1, 0, 0.1), [0, 0.1, 0.2, 0.3], [], [0.1]),  # joined end to end
+        (clock(0, 3.9, 0.2, 4.0, 4.1), [0, 3.9, 4.0, 4.001, 4.1], [], []),  # astray for a frame
+        ([*TENTHS[:3], None, *TENTHS[3:6]], [0, 0.1, 0.2, 0.3, 0.4, 0.5], [(0.2, 0.1)], []),
+        ([*TENTHS[:3], *HOLE, *TENTHS[15:]], [0, 0.1, 0.2, *(0.1 * n for n in range(15, 40))], [(0.2, 1.2)], []),
+    ],
+)
+def test_time_goes_on_whatever_the_reader_and_the_clock_say(
+    monkeypatch: pytest.MonkeyPatch, frames: list[float | None], seconds: list[float], gaps: object, steps_back: object
+) -> None:
+    monkeypatch.setattr(module, "_open_video", lambda _: Scripted(frames))
+    stream = module.FrameStream(Path("a.mp4"))
+    found = []
+    while stream.grab():
+        found.append(stream.second)
+    assert found == pytest.approx(seconds)
+    assert [(round(gap.second, 3), round(gap.seconds, 3)) for gap in stream.gaps] == gaps
+    assert [round(second, 3) for second in stream.steps_back] == steps_back
+    assert stream.next == len(seconds)
+
+
+@pytest.mark.parametrize(("declared", "frames"), [(0, 1), (900, 2)])
+def test_a_long_damaged_stretch_is_passed_where_the_video_says_that_more_comes(
+    monkeypatch: pytest.MonkeyPatch, declared: int, frames: int
+) -> None:
+    script: list[float | None] = [0.0, *[None] * 800, 80_100.0]
+    monkeypatch.setattr(module, "_open_video", lambda _: Scripted(script, declared))
+    stream = module.FrameStream(Path("a.mp4"))
+    assert sum(iter(stream.grab, False)) == frames
+
+
+def test_a_frame_behind_a_damaged_stretch_is_not_given_a_number(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10, SIZE_WH)
+    for number in range(FRAMES):
+        writer.write(np.random.default_rng(number).integers(0, 256, (*SIZE_WH[::-1], 3), dtype=np.uint8))
+    writer.release()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + len(content) // 8] = bytes(len(content) // 8)
+    path.write_bytes(content)
+    assert Video(path).read(3).shape == (*SIZE_WH[::-1], 3)
+    with pytest.raises(InputError, match=r"a\.mp4\" (is damaged before frame|has \d+ frames)"):
+        Video(path).read(FRAMES - 6)
 
 
 def test_names_of_videos() -> None:

@@ -119,7 +119,7 @@ def test_a_round_trip_loses_nothing_but_what_is_said(target: str, drawn: dict[st
             for image, (fields, rest, _) in drawn.items()
         ]
         splits = [split for _, _, split in drawn.values()]
-        holds = format_of(target, folder / PATHS[target])
+        holds = format_of(target).holds_at(folder / PATHS[target])
         fitted = [fit(scene, holds)[0] for scene in scenes]
         if scenes and not any(fitted):
             with pytest.raises(InputError, match="holds heads as boxes"):
@@ -329,6 +329,8 @@ def test_a_set_of_ones_own_keeps_its_splits_and_says_what_was_ignored(tmp_path: 
     )
     assert [(loss.code, loss.occurrences, loss.images) for loss in report.losses] == [("ignored", 1, 1)]
     assert dict(report.splits) == {"train": 2, "val": 1}
+    every = convert_dataset(f"coco={tmp_path / 'coco'}", "labelme", tmp_path / "every", split="all")
+    assert every.splits == report.splits
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 

@@ -1,15 +1,20 @@
-"""`NAME=PATH`: readers by name, and the splits of one's own points."""
+"""`NAME=PATH`: readers by name, the splits of one's own points, and sets that other packages add."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from headcount.core.errors import InputError
-from headcount.data.sets.registry import read_dataset
+from headcount.data.sets.registry import list_dataset, read_dataset
 
 
 def _points_file(folder: Path, images: int) -> Path:
@@ -29,7 +34,9 @@ def test_points_are_split_once_and_for_all(tmp_path: Path) -> None:
     names = {str(scene.image) for scene in train}
     assert not names & {str(scene.image) for scene in val}
     assert [str(s.image) for s in read_dataset(spec, "val")] == [str(s.image) for s in val]
-    assert len(read_dataset(spec, "trainval")) == len(read_dataset(spec, "test")) == 20
+    assert (
+        len(read_dataset(spec, "trainval")) == len(read_dataset(spec, "test")) == len(read_dataset(spec, "all")) == 20
+    )
 
 
 def test_few_points_are_all_for_training(tmp_path: Path) -> None:
@@ -41,6 +48,9 @@ def test_few_points_are_all_for_training(tmp_path: Path) -> None:
     ("spec", "split", "words"),
     [
         ("shanghaitech-b", "val", "NAME=PATH"),
+        ("shanghaitech-b=", "val", "NAME=PATH"),
+        ("=x", "val", "no data set"),
+        ("points=/nowhere", "vall", 'Did you mean "val"'),
         ("shanghaitch-b=/x", "val", 'Did you mean "shanghaitech-b"'),
         ("shanghaitech-b=/nowhere", "val", "no folder"),
         ("shanghaitech-b=/nowhere", "valid", 'Did you mean "val"'),
@@ -66,8 +76,6 @@ def _shanghaitech_b(root: Path) -> Path:
     [
         ("shanghaitech-a", "st", "It is laid out like shanghaitech-b: write shanghaitech-b={}/st."),
         ("scut-head-a", "st", "It is laid out like shanghaitech-b: write shanghaitech-b={}/st."),
-        ("shanghaitech-b", "", "write shanghaitech-b={}/st."),
-        ("shanghaitech-b", "st/part_B/train_data/images", "write shanghaitech-b={}/st/part_B"),
     ],
 )
 def test_the_nearest_known_layout_is_named(tmp_path: Path, name: str, given: str, words: str) -> None:
@@ -80,3 +88,84 @@ def test_the_nearest_known_layout_is_named(tmp_path: Path, name: str, given: str
 def test_folds_are_named_where_the_set_is_asked_for() -> None:
     with pytest.raises(InputError, match=r"write ucf-cc-50-fold1=/data/x \(to ucf-cc-50-fold5"):
         read_dataset("ucf-cc-50=/data/x", "train")
+
+
+def test_a_split_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    root = _shanghaitech_b(tmp_path / "st")
+    with pytest.raises(
+        InputError, match=r'"test", only train: ask for one of those, or for "all", or complete'
+    ) as caught:
+        list_dataset(f"shanghaitech-b={root}", "test")
+    assert caught.value.remedy == "split"
+    assert len(list_dataset(f"shanghaitech-b={root}", "all")) == 1
+
+
+MODULE = """
+from functools import partial
+from headcount.data.sets.catalogue import CatalogueEntry, Release, SetRow
+from headcount.data.sets.layout import Layout, read_mat_points
+from headcount.data.sets.splits import last_block
+
+LAYOUT = Layout(images="photos/*.png", annotations=("truth/*.mat",), splits={"train": ("train",), "test": ("test",)})
+
+
+def list_plaza(root):
+    return LAYOUT.find(root, partial(read_mat_points, key="heads"))
+
+
+ENTRY = CatalogueEntry(
+    "plaza", "The Plaza", (Release("first", {"train": (5, 10), "test": (2, 4)}),), terms="free", ask_at="its makers"
+)
+ROW = SetRow(name="plaza", target="acme_sets:list_plaza", entry=ENTRY, splits=last_block(0.4))
+"""
+USE = """
+import json, sys
+from headcount.data.audit.check import check_dataset
+from headcount.data.sets.catalogue import CATALOGUE, SETS, find_entry
+from headcount.data.sets.registry import DATA_SETS, read_dataset
+spec = f"plaza={sys.argv[1]}"
+print(json.dumps({
+    "read": {split: [scene.name for scene in read_dataset(spec, split)] for split in ("train", "val", "test")},
+    "points": read_dataset(spec, "test")[0].points_xy.tolist(),
+    "listed": [list(SETS)[-1], list(CATALOGUE)[-1], find_entry("plaza").title, "plaza" in DATA_SETS],
+    "checked": [finding.code + " " + finding.message for finding in check_dataset(spec)],
+}))
+"""
+
+
+def test_a_set_of_another_package_is_read_listed_and_checked(tmp_path: Path) -> None:
+    site, root = tmp_path / "site", tmp_path / "copy"
+    (site / "acme_sets-1.0.dist-info").mkdir(parents=True)
+    (site / "acme_sets.py").write_text(MODULE, encoding="utf-8")
+    (site / "acme_sets-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: acme-sets\nVersion: 1.0\n")
+    (site / "acme_sets-1.0.dist-info/entry_points.txt").write_text("[headcount.sets]\nplaza = acme_sets:ROW\n")
+    for split, images in (("train", 5), ("test", 2)):
+        for folder in ("photos", "truth"):
+            (root / split / folder).mkdir(parents=True)
+        for number in range(images):
+            Image.new("RGB", (8, 8)).save(root / split / f"photos/{number}.png")
+            savemat(root / split / f"truth/{number}.mat", {"heads": np.array([[1.0, 1.0], [2.0, number + 1.0]])})
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *sys.path])}
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    found = json.loads(run("-c", USE, str(root)))
+    assert found["read"] == {
+        "train": [f"plaza/train/{n}" for n in range(3)],
+        "val": ["plaza/train/3", "plaza/train/4"],
+        "test": ["plaza/test/0", "plaza/test/1"],
+    }
+    assert found["points"] == [[0.5, 0.5], [1.5, 0.5]]
+    assert found["listed"] == ["plaza", "plaza", "The Plaza", True]
+    assert found["checked"] == [
+        'count-matches train: 5 images, 10 heads, as in the release "first"',
+        'count-matches test: 2 images, 4 heads, as in the release "first"',
+    ]
+    listed = run("-m", "headcount", "datasets", "list", "plaza")
+    assert "The Plaza" in listed
+    assert "its makers" in listed

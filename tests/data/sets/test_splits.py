@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from headcount.core.errors import InputError
 from headcount.data.formats.raw import RawAnnotation, RawScene
-from headcount.data.sets.published.shanghaitech import Part, image_files, read_raw_points, split_folder, truth_files
+from headcount.data.sets.registry import DATA_SETS
 from headcount.data.sets.splits import (
     SPLITS,
     SplitRule,
@@ -20,9 +20,11 @@ from headcount.data.sets.splits import (
     last_block,
     official,
     own,
+    own_videos,
     select,
     shipped_validation,
     stratified,
+    without_test,
 )  # fmt: skip
 
 REAL = Path(__file__).parents[3] / "../shared/data/ShanghaiTech"
@@ -78,14 +80,12 @@ def test_an_impossible_split_is_refused(counts: list[int], validation: int) -> N
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="ShanghaiTech is not here: ../shared/data/ShanghaiTech")
-@pytest.mark.parametrize(("part", "validation"), [("A", 60), ("B", 80)])
-def test_the_shipped_lists_can_be_made_again(part: Part, validation: int) -> None:
-    folder = split_folder(REAL, part, "train")
-    truths = truth_files(folder)
-    names = list(image_files(folder))
-    counts = [len(read_raw_points(truths[name])) for name in names]
-    chosen = {names[index] for index in stratified(counts, validation=validation, seed=1)}
-    assert chosen == shipped_validation(f"shanghaitech-{part.lower()}.json")
+@pytest.mark.parametrize(("part", "validation"), [("a", 60), ("b", 80)])
+def test_the_shipped_lists_can_be_made_again(part: str, validation: int) -> None:
+    scenes = [s for s in DATA_SETS[f"shanghaitech-{part}"].list_raw(REAL).scenes if s.split == "train"]
+    counts = [len(scene.read().heads_xy) for scene in scenes]
+    chosen = {scenes[index].name for index in stratified(counts, validation=validation, seed=1)}
+    assert chosen == {f"train/{name}" for name in shipped_validation(f"shanghaitech-{part}.json")}
 
 
 def _scenes(split: str, number: int, groups: int = 0) -> list[RawScene]:
@@ -97,23 +97,40 @@ def _scenes(split: str, number: int, groups: int = 0) -> list[RawScene]:
     ]
 
 
-RULES = [official(), by_group(), by_group(0.1), last_block(), fold(2, size=10), own()]
+RULES = [official(), without_test("them"), by_group(), by_group(0.1), last_block(), own(), own_videos()]
+SETS_OF_SCENES = [
+    [],
+    _scenes("train", 40, 8) + _scenes("test", 5, 2),
+    _scenes("train", 12) + _scenes("val", 3),
+    _scenes("", 50),
+    _scenes("", 30, 6),
+    _scenes("train", 1),
+]
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize(
-    "scenes",
-    [[], _scenes("train", 40, 8) + _scenes("test", 5, 2), _scenes("", 50), _scenes("", 30, 6), _scenes("train", 1)],
-)
+def _parts(rule: SplitRule, scenes: list[RawScene]) -> dict[str, list[RawScene]]:
+    asked = [split for split in SPLITS if split != "test" or "labels of test are not" not in rule.says]
+    return {split: rule.apply(scenes, split) for split in asked}
+
+
+@pytest.mark.parametrize("rule", [*RULES, fold(2, size=10)])
+@pytest.mark.parametrize("scenes", SETS_OF_SCENES)
 def test_training_and_validation_share_no_image_and_no_group(rule: SplitRule, scenes: list[RawScene]) -> None:
-    parts = {split: rule.apply(scenes, split) for split in SPLITS}
+    parts = _parts(rule, scenes)
     names = {split: [scene.name for scene in part] for split, part in parts.items()}
+    assert names["all"] == [scene.name for scene in scenes]
     assert sorted(names["train"] + names["val"]) == sorted(names["trainval"])
     assert not set(names["train"]) & set(names["val"])
-    assert all(scene.split != "test" for scene in parts["trainval"] if rule.says != RULES[4].says)
-    if rule.says != last_block().says and any(scene.group for scene in scenes) and rule.says != RULES[4].says:
+    if "last" not in rule.says and "images 11 to 20" not in rule.says and any(scene.group for scene in scenes):
         assert not {scene.group for scene in parts["train"]} & {scene.group for scene in parts["val"]}
-    assert names == {split: [scene.name for scene in rule.apply(scenes, split)] for split in SPLITS}  # again the same
+    assert names == {split: [scene.name for scene in part] for split, part in _parts(rule, scenes).items()}
+
+
+@pytest.mark.parametrize("rule", RULES[:-1])  # one's own videos have no official test
+@pytest.mark.parametrize("scenes", SETS_OF_SCENES)
+def test_an_official_test_image_trains_and_validates_nothing(rule: SplitRule, scenes: list[RawScene]) -> None:
+    parts = _parts(rule, scenes)
+    assert all(scene.split != "test" for split in ("train", "val", "trainval") for scene in parts[split])
 
 
 def test_each_rule_takes_what_it_says() -> None:
@@ -133,4 +150,10 @@ def test_the_hash_chooses_the_same_groups_everywhere() -> None:
 
 def test_ones_own_official_splits_are_kept() -> None:
     scenes = _scenes("train", 12) + _scenes("val", 3)
-    assert [len(own().apply(scenes, split)) for split in SPLITS if split != "all"] == [12, 3, 0, 15]
+    assert [len(own().apply(scenes, split)) for split in SPLITS] == [12, 3, 0, 15, 15]
+
+
+def test_a_test_without_labels_says_who_has_them() -> None:
+    with pytest.raises(InputError, match='use "val", or ask the server') as caught:
+        without_test("the server").apply(_scenes("train", 3), "test")
+    assert caught.value.remedy == "split"

@@ -19,9 +19,11 @@ from pathlib import Path
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import atomic_text, is_file, is_folder, writing
 from headcount.data.audit.findings import CODES, Finding
+from headcount.data.parse.text import read_lines, read_text
 from headcount.data.parse.values import cut
 
 FILE_NAME = "headcount-accepted.txt"
+_KIND = "file of accepted findings"
 _HEAD = (
     '# What "headcount datasets check" may find here without calling it a problem, one to a line:\n'
     "# a code, a path below this folder, and how often (any number of times where that is left out).\n"
@@ -74,7 +76,7 @@ def read_accepted(file: Path) -> dict[Key, int | None]:
     if not is_file(file):
         raise InputError(f'There is no file "{file}" of accepted findings: check the path.', remedy="accept")
     accepted: dict[Key, int | None] = {}
-    for number, line in enumerate(_text(file).splitlines(), start=1):
+    for number, line in enumerate(read_lines(file, _KIND), start=1):
         place = f'"{file}", line {number}'
         try:
             words = shlex.split(line, comments=True)
@@ -94,15 +96,6 @@ def read_accepted(file: Path) -> dict[Key, int | None]:
             times = int(words[2])
         accepted[code, path] = times
     return accepted
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f'"{file}" is no UTF-8 text: save it as such.') from error
-    except OSError as error:
-        raise InputError(f'"{file}" cannot be read ({error.strerror or error}).') from error
 
 
 def judge(findings: Sequence[Finding], accepted: Mapping[Key, int | None], folder: Path) -> Judged:
@@ -137,10 +130,10 @@ def accept(file: Path, problems: Sequence[Finding]) -> int:
     if not times:
         return 0
     with writing(file):
-        there = file.exists()
-    if there:
+        exists = file.exists()
+    if exists:
         read_accepted(file)  # nothing is added to a file that could not be read back
-    old = _text(file) if there else _HEAD
+    old = read_text(file, _KIND) if exists else _HEAD
     lines = [f"{code} {shlex.quote(path)} {number}\n" for (code, path), number in times.items()]
     with atomic_text(file) as out:
         out.write(old + ("" if old.endswith("\n") or not old else "\n") + "".join(lines))

@@ -8,7 +8,7 @@ image is decoded once. What is looked for stands in `findings.py`, one image's a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -24,7 +24,7 @@ from headcount.data.audit.head_sizes import check_sizes
 from headcount.data.audit.leaks import check_duplicates, check_groups, splits_of
 from headcount.data.audit.origins import Borders, borders, judge_origin
 from headcount.data.formats.raw import RawScene, UnreadableAnnotationError, image_file
-from headcount.data.sets.catalogue import CatalogueEntry, find_entry
+from headcount.data.sets.catalogue import CatalogueEntry, Counts, find_entry
 from headcount.data.sets.registry import DATA_SETS, parse_spec
 
 OFFICIAL = ("train", "val", "test")
@@ -48,16 +48,17 @@ def check_dataset(
 ) -> list[Finding]:
     """Look through a data set given as ``NAME=PATH``; every image is decoded to its end.
 
-    ``split`` is an official one (``train``, ``val`` or ``test``); None takes those that are there. A points file
-    has none. Findings come in the order of the files, those on folders first, those on the whole set and the counts
-    last; ``progress`` is told (done, all).
+    ``split`` is an official one (``train``, ``val`` or ``test``; a points file has none); None and ``all`` take those
+    that are there. Findings come in the order of the files, those on folders first, those on the whole set and the
+    counts last; ``progress`` is told (done, all).
 
     Raises:
         InputError: the name is unknown, or the path is not laid out so that anything could be checked.
     """
     name, path = parse_spec(spec)
+    split = None if split == "all" else split
     if split is not None and split not in OFFICIAL:
-        raise InputError(f'"{split}" is no official split.{nearest(split, OFFICIAL)}')
+        raise InputError(f'"{split}" is no official split.{nearest(split, OFFICIAL)}', remedy="split")
     data_set = DATA_SETS[name]
     try:
         listing = data_set.list_raw(path)
@@ -66,20 +67,19 @@ def check_dataset(
     findings = [Finding(remark.code, str(remark.path), remark.message) for remark in listing.remarks]
     raw = [scene for scene in listing.scenes if split in (None, scene.split)]
     if split is not None and not raw:
-        there = sorted({scene.split for scene in listing.scenes} - {""})
-        instead = f"only of {', '.join(there)}: check one of these" if there else "for it has no splits: check it whole"
+        known = ", ".join(sorted({scene.split for scene in listing.scenes} - {""}))
+        instead = f"only of {known}: check one of these" if known else "for it has no splits: check it whole"
         raise InputError(f'"{path}" has no images of the official split "{split}", {instead}.', remedy="split")
     findings += check_names(raw)
     seen: list[_Seen] = []
-    heads: dict[str, tuple[int, int, int]] = {}  # split → images, points, points kept without outside ones
+    tallies: dict[str, Tally] = {}
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         # map keeps the order of the files, whichever thread is done first.
         for scene, one in zip(raw, pool.map(_check_scene, raw), strict=True):
             seen.append(one)
             findings += one.findings
-            of = scene.split or "all"
-            before = heads.get(of, (0, 0, 0))
-            heads[of] = (before[0] + (scene.image is not None), before[1] + one.heads, before[2] + one.kept)
+            part = scene.split or "all"
+            tallies[part] = _sum([tallies.get(part, (0, 0, 0)), (scene.image is not None, one.heads, one.kept)])
             if progress is not None:
                 progress(len(seen), len(raw))
     splits = splits_of(listing.scenes, data_set.splits)
@@ -91,7 +91,7 @@ def check_dataset(
         findings.append(Finding("off-by-one", str(path), origin))
     entry = find_entry(name)
     if entry is not None:
-        findings += compare_counts(entry, heads, str(path))
+        findings += compare_counts(entry, tallies, str(path), whole=split is None)
     return findings
 
 
@@ -172,37 +172,54 @@ def _look(scene: RawScene, findings: list[Finding]) -> tuple[ImageHeader | None,
         return None, None
 
 
-def compare_counts(entry: CatalogueEntry, heads: dict[str, tuple[int, int, int]], place: str) -> list[Finding]:
-    """One finding per split: which published release its (images, points) are of, or that they are of none.
+Tally = tuple[int, int, int]
+"""Images, heads, and the heads that a release without those outside their images would hold."""
 
-    ``heads`` maps a split to its images, its raw points, and those of them that a release without the points
-    outside would hold: a split of the original is known by these where only its total is published.
+
+def compare_counts(
+    entry: CatalogueEntry, tallies: Mapping[str, Tally], place: str, *, whole: bool = True
+) -> list[Finding]:
+    """One finding per split: which published release it is of, or that it is of none.
+
+    ``tallies`` maps a split to what was counted: a split of the original is known by its heads within the images where
+    only its total is published. ``whole``: these are all the splits there are; where none of them, nor all together,
+    is published, they are compared with what is stated of the whole set.
     """
-    if len(heads) > 1:
-        images, points, kept = np.sum(list(heads.values()), axis=0).tolist()
-        whole = {"+".join(heads): (images, points, kept)}
-        if "train" in heads and "val" in heads:  # some sets publish only their sum
-            images, points, kept = np.sum([heads["train"], heads["val"]], axis=0).tolist()
-            whole = {"trainval": (images, points, kept), **whole}
-        heads = {**heads, **whole}
-    findings = []
-    for split, (images, points, kept) in heads.items():
-        published = {release.name: release.counts[split] for release in entry.releases if split in release.counts}
-        same = [name for name, counts in published.items() if _matches(counts, images, points)]
-        without = [name for name, counts in published.items() if _matches(counts, images, kept)]
-        text = f"{split}: {images:,} images, {points:,} heads"
-        if same:
-            findings.append(Finding("count-matches", place, f'{text}, as in the release "{same[0]}"'))
-        elif without:
-            text += f', and without the {points - kept:,} outside as many as in the release "{without[0]}"'
-            findings.append(Finding("count-matches", place, text))
-        elif published:
-            known = "; ".join(f'{n:,} and {_heads(h)} ("{name}")' for name, (n, h) in published.items())
-            findings.append(Finding("count-differs", place, f"{text}, but published are {known}"))
-    return findings
+    joined = dict(tallies)
+    if len(tallies) > 1:
+        if "train" in tallies and "val" in tallies:  # some sets publish only their sum
+            joined["trainval"] = _sum([tallies["train"], tallies["val"]])
+        joined["+".join(tallies)] = _sum(tallies.values())
+    published = {
+        split: {release.name: release.counts[split] for release in entry.releases if split in release.counts}
+        for split in joined
+    }
+    images, heads = entry.total
+    if tallies and whole and images is not None and not any(published.values()):
+        published[list(joined)[-1]] = {"stated in all": (images, heads)}
+    return [_compare(split, joined[split], known, place) for split, known in published.items() if known]
 
 
-def _matches(counts: tuple[int, int | None], images: int, points: int) -> bool:
+def _sum(tallies: Iterable[Tally]) -> Tally:
+    images, heads, kept = np.sum(list(tallies), axis=0).tolist()
+    return images, heads, kept
+
+
+def _compare(split: str, tally: Tally, published: Mapping[str, Counts], place: str) -> Finding:
+    images, heads, kept = tally
+    text = f"{split}: {images:,} images, {heads:,} heads"
+    for name, counts in published.items():
+        if _matches(counts, images, heads):
+            return Finding("count-matches", place, f'{text}, as in the release "{name}"')
+    for name, counts in published.items():
+        if _matches(counts, images, kept):
+            text += f', and without the {heads - kept:,} outside as many as in the release "{name}"'
+            return Finding("count-matches", place, text)
+    known = "; ".join(f'{n:,} and {_heads(h)} ("{name}")' for name, (n, h) in published.items())
+    return Finding("count-differs", place, f"{text}, but published are {known}")
+
+
+def _matches(counts: Counts, images: int, points: int) -> bool:
     """Whether the counts are the published ones, whose heads may not be stated."""
     return counts[0] == images and counts[1] in (None, points)
 

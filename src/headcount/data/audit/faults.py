@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from headcount.core.geometry import has_area
+from headcount.core.geometry import clip_boxes, has_area
 from headcount.data.audit.findings import Finding, Numbers
 from headcount.data.formats.raw import RawAnnotation
 
@@ -36,14 +36,14 @@ def check_points(points_xy: NDArray[np.float64], size_wh: tuple[int, int] | None
         outside = int((beyond_px > 0).sum())
         if outside:
             x, y = points_xy[int(beyond_px.argmax())]
-            text = f"{_number(outside, 'point')} outside {_size(size_wh)}, the farthest ({x:.2f}, {y:.2f})"
+            text = f"{counted(outside, 'point')} outside {_size(size_wh)}, the farthest ({x:.2f}, {y:.2f})"
             found = Finding("point-outside", place, text, outside, points_xy=rounded(points_xy[beyond_px > 0]))
             findings.append(found)
     values, repeats = np.unique(points_xy, axis=0, return_counts=True)
     extra = int((repeats - 1).sum())
     if extra:
         x, y = values[repeats > 1][0]
-        text = f"{_number(extra, 'point')} repeated, the first ({x:.2f}, {y:.2f})"
+        text = f"{counted(extra, 'point')} repeated, the first ({x:.2f}, {y:.2f})"
         findings.append(Finding("point-repeated", place, text, extra, points_xy=rounded(values[repeats > 1])))
     return findings
 
@@ -67,8 +67,8 @@ def check_boxes(boxes_xyxy: NDArray[np.float64], size_wh: tuple[int, int] | None
         findings.append(_of_boxes("box-degenerate", boxes[~solid], "without area", place))
     boxes = boxes[solid]
     if size_wh is not None:
-        clipped = np.clip(boxes.reshape(-1, 2), 0, size_wh).reshape(-1, 4)
-        seen = (clipped[:, 2:] > clipped[:, :2]).all(axis=1)
+        clipped = clip_boxes(boxes, size_wh)
+        seen = has_area(clipped)
         over = (np.abs(clipped - boxes) > _SLACK_PX).any(axis=1) & seen
         if not seen.all():
             findings.append(_of_boxes("box-outside", boxes[~seen], f"outside {_size(size_wh)}", place))
@@ -133,12 +133,12 @@ def _within(points_xy: NDArray[np.float64], size_wh: tuple[int, int]) -> bool:
 def _not_finite(what: str, finite: NDArray[np.bool_], place: str) -> Finding:
     bad = int((~finite).sum())
     row = int(np.flatnonzero(~finite)[0]) + 1  # counted from 1, as in every other message
-    return Finding(f"{what}-not-finite", place, f"{_number(bad, what)} not finite, the first in row {row}", bad)
+    return Finding(f"{what}-not-finite", place, f"{counted(bad, what)} not finite, the first in row {row}", bad)
 
 
 def _of_boxes(code: str, boxes: NDArray[np.float64], what: str, place: str, occurrences: int | None = None) -> Finding:
     number = len(boxes) if occurrences is None else occurrences
-    text = f"{_number(number, 'box')} {what}, the first ({', '.join(f'{value:g}' for value in boxes[0])})"
+    text = f"{counted(number, 'box')} {what}, the first ({', '.join(f'{value:g}' for value in boxes[0])})"
     return Finding(code, place, text, number, boxes_xyxy=rounded(boxes))
 
 
@@ -152,5 +152,10 @@ def _size(size_wh: tuple[int, ...]) -> str:
     return f"{size_wh[0]}×{size_wh[1]}"
 
 
-def _number(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "box"), counted(3, "box"), counted(0, "point")
+    ('1 box', '3 boxes', '0 points')
+    """
     return f"1 {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('x') else 's'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
@@ -21,10 +22,10 @@ def splits_of(scenes: Sequence[RawScene], rule: SplitRule) -> dict[str, str]:
     too, as one's own images are, train and validation.
     """
     splits: dict[str, str] = {}
-    there = [scene for scene in scenes if scene.image is not None]
+    present = [scene for scene in scenes if scene.image is not None]
     for split in ("val", "train", "test"):
         with suppress(InputError):
-            for scene in rule.apply(there, split):
+            for scene in rule.apply(present, split):
                 splits.setdefault(scene.name, split)
     return {scene.name: splits.get(scene.name, scene.split) for scene in scenes}
 
@@ -35,9 +36,7 @@ def check_groups(scenes: Sequence[RawScene], splits: Mapping[str, str]) -> list[
     grouped = sorted((scene for scene in scenes if scene.group and scene.image), key=lambda s: (s.group, s.name))
     for group, members in groupby(grouped, key=lambda scene: scene.group):
         listed = list(members)
-        numbers: dict[str, int] = {}
-        for scene in listed:
-            numbers[splits[scene.name]] = numbers.get(splits[scene.name], 0) + 1
+        numbers = Counter(splits[scene.name] for scene in listed)
         if len(numbers) > 1:
             parts = ", ".join(f"{numbers[split]:,} in {split or 'none'}" for split in sorted(numbers))
             text = f'"{group}" has {len(listed):,} images: {parts}'
@@ -74,10 +73,10 @@ def check_duplicates(
             correlation, nearest = min(found[index])
             scene, like_scene = kept[index][0], kept[nearest][0]
             more = f", and {len(found[index]) - 1} more" if len(found[index]) > 1 else ""
-            own, its = splits[scene.name] or "unsplit", splits[like_scene.name] or "unsplit"
-            text = (
-                f"looks like {_name(like_scene)}" if own == its else f"{own}: looks like {_name(like_scene)} of {its}"
-            )
+            split, twin_split = (splits[each.name] or "unsplit" for each in (scene, like_scene))
+            text = f"looks like {_name(like_scene)}"
+            if split != twin_split:
+                text = f"{split}: {text} of {twin_split}"
             text += f" ({-correlation:.3f} of 1{more})"
             findings.append(Finding(code, str(scene.image), text, len(found[index]), other=str(like_scene.image)))
     return findings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -15,15 +16,13 @@ from headcount.core.image import RgbImage, VideoFrame, read_header, read_reduced
 from headcount.data.audit.accepted import Judged, key_of
 from headcount.data.audit.findings import CODES, Finding, Numbers
 from headcount.data.media.video import Video
+from headcount.draw.findings import BOX_RGB, POINT_RGB, draw_findings
 
 PICTURES_PER_CODE = 24
 _LINES_PER_CODE = 500
 _LONG_SIDE = 380
 _BESIDE_SIDE = 300  # of each of two pictures
-_MARGIN = 0.25  # of the image's sides, at most, for what lies outside
 _MOST_MARKS = 1000
-_ENLARGED = 24  # px in the thumbnail: smaller boxes get a ring around them
-_POINT, _BOX, _RIM, _PAPER = (255, 45, 85), (255, 190, 0), (255, 255, 255), (70, 74, 82)
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -48,9 +47,8 @@ def write_page(file: Path, title: str, judged: Judged, folder: Path) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    parts = [(code, "", [f for f in judged.problems if f.code == code]) for code in CODES]
-    parts += [(code, "accepted", [f for f in judged.accepted if f.code == code]) for code in CODES]
-    parts += [(code, "note", [f for f in judged.notes if f.code == code]) for code in CODES]
+    kinds = {"": judged.problems, "accepted": judged.accepted, "note": judged.notes}
+    parts = [(code, kind, [f for f in found if f.code == code]) for kind, found in kinds.items() for code in CODES]
     parts = [part for part in parts if part[2]]
     with atomic_text(file) as out:
         out.write(
@@ -58,7 +56,7 @@ def write_page(file: Path, title: str, judged: Judged, folder: Path) -> None:
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f"<title>{_text(title)}</title><style>{_STYLE}</style></head><body>\n<h1>{_text(title)}</h1>\n"
             f"<p>{len(judged.problems):,} to look at, {len(judged.accepted):,} accepted, {len(judged.notes):,} notes. "
-            f'<span style="color:rgb{_POINT}">●</span> points, <span style="color:rgb{_BOX}">■</span> boxes; '
+            f'<span style="color:rgb{POINT_RGB}">●</span> points, <span style="color:rgb{BOX_RGB}">■</span> boxes; '
             "gray is outside the image.</p>\n<nav>"
         )
         for number, (code, kind, found) in enumerate(parts):
@@ -70,15 +68,7 @@ def write_page(file: Path, title: str, judged: Judged, folder: Path) -> None:
             out.write(f'<p>{_text(CODES[code])}: {len(found):,}</p>\n<div class="shelf">\n')
             for finding in found[:PICTURES_PER_CODE]:
                 out.write(_figure(finding, folder))
-            out.write("</div>\n")
-            rest = found[PICTURES_PER_CODE:]
-            if rest:
-                out.write(f"<details><summary>{len(rest):,} more, without pictures</summary><ul>\n")
-                for finding in rest[:_LINES_PER_CODE]:
-                    out.write(f"<li>{_text(key_of(finding, folder)[1])}: {_text(finding.message)}</li>\n")
-                if len(rest) > _LINES_PER_CODE:
-                    out.write(f"<li>and {len(rest) - _LINES_PER_CODE:,} more</li>\n")
-                out.write("</ul></details>\n")
+            out.write("</div>\n" + _rest(found[PICTURES_PER_CODE:], folder))
         if judged.stale:
             out.write("<h2>Accepted, and no longer there</h2>\n<ul>\n")
             for code, path in judged.stale:
@@ -87,52 +77,36 @@ def write_page(file: Path, title: str, judged: Judged, folder: Path) -> None:
         out.write("</body></html>\n")
 
 
+def _rest(findings: Sequence[Finding], folder: Path) -> str:
+    """Those without pictures, a line each."""
+    if not findings:
+        return ""
+    lines = [f"{_text(key_of(f, folder)[1])}: {_text(f.message)}" for f in findings[:_LINES_PER_CODE]]
+    if len(findings) > _LINES_PER_CODE:
+        lines.append(f"and {len(findings) - _LINES_PER_CODE:,} more")
+    items = "".join(f"<li>{line}</li>\n" for line in lines)
+    return f"<details><summary>{len(findings):,} more, without pictures</summary><ul>\n{items}</ul></details>\n"
+
+
 def _figure(finding: Finding, folder: Path) -> str:
     caption = f"<figcaption>{_text(key_of(finding, folder)[1])}<br>{_text(finding.message)}</figcaption></figure>\n"
     side = _BESIDE_SIDE if finding.other else _LONG_SIDE
     places = [finding.path, *([finding.other] if finding.other else [])]
-    pictures = [picture for place in places if (picture := draw_finding(finding, place, side)) is not None]
+    pictures = [picture for place in places if (picture := _draw(finding, place, side)) is not None]
     if not pictures:
         return f'<figure class="text">{caption}'
     images = "".join(f'<img alt="" src="{_data_uri(picture)}">' for picture in pictures)
-    return f"<figure{' class=' + chr(34) + 'pair' + chr(34) if finding.other else ''}>{images}{caption}"
+    kind = ' class="pair"' if finding.other else ""
+    return f"<figure{kind}>{images}{caption}"
 
 
-def draw_finding(finding: Finding, place: str, side: int) -> RgbImage | None:
-    """The image at ``place`` in at most ``side`` pixels, with the finding's points and boxes; None if it is none.
-
-    Around it there is a gray margin as far as points lie outside, up to a quarter of the image; those that lie
-    farther are drawn at its end.
-    """
+def _draw(finding: Finding, place: str, side: int) -> RgbImage | None:
+    """The image at ``place`` in at most ``side`` pixels, with the finding's points and boxes; None if it is none."""
     read = _thumbnail(place, side)
     if read is None:
         return None
     picture, scale = read
-    size_wh = np.array([picture.shape[1], picture.shape[0]], np.float64)
-    points = _array(finding.points_xy, 2) * scale
-    boxes = _array(finding.boxes_xyxy, 4) * scale
-    corners = np.concatenate([points, boxes.reshape(-1, 2)])
-    over = np.maximum(-corners, corners - size_wh).max(axis=0, initial=0.0)
-    margin = np.where(over > 0, np.ceil(np.minimum(over + 12, _MARGIN * size_wh)), 0).astype(int)
-    if margin.any():
-        edges = ((margin[1], margin[1]), (margin[0], margin[0]))
-        picture = np.dstack([np.pad(picture[..., k], edges, constant_values=_PAPER[k]) for k in range(3)])
-    picture = np.ascontiguousarray(picture)
-    reach = np.array([picture.shape[1], picture.shape[0]]) - 1
-    for x1, y1, x2, y2 in boxes:
-        near, far = (
-            np.clip(np.array(corner) + margin, 0, reach).round().astype(int).tolist() for corner in ((x1, y1), (x2, y2))
-        )
-        cv2.rectangle(picture, near, far, _BOX, 2, cv2.LINE_AA)
-        if max(abs(far[0] - near[0]), abs(far[1] - near[1])) < _ENLARGED:
-            centre = ((near[0] + far[0]) // 2, (near[1] + far[1]) // 2)
-            cv2.circle(picture, centre, _ENLARGED, _BOX, 2, cv2.LINE_AA)
-    # Many points are all the image's: small, so that the image is seen. A few are what was found.
-    radius = 9 if len(points) <= 50 else 2
-    for x, y in np.clip(points + margin, 0, reach).round().astype(int).tolist():
-        cv2.circle(picture, (x, y), radius, _RIM, 4 if radius > 4 else 2, cv2.LINE_AA)
-        cv2.circle(picture, (x, y), radius, _POINT, 2 if radius > 4 else 1, cv2.LINE_AA)
-    return picture
+    return draw_findings(picture, _array(finding.points_xy, 2) * scale, _array(finding.boxes_xyxy, 4) * scale)
 
 
 def _thumbnail(place: str, side: int) -> tuple[RgbImage, float] | None:

@@ -20,41 +20,78 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from headcount.core.errors import InputError, nearest
-from headcount.core.files import atomic_text, is_file, is_folder, writing
+from headcount.core.errors import InputError
+from headcount.core.files import atomic_text, is_folder, writing
 from headcount.core.limits import DEFAULT_MAX_PIXELS
-from headcount.core.scene import Provenance, Scene
+from headcount.core.scene import Scene
+from headcount.data.formats.folders import wrong_folder
 from headcount.data.formats.heads import Head, annotation_of, drawn_as_points, heads_of
-from headcount.data.formats.places import image_of, refuse_filled, refuse_taken
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, UnreadableAnnotationError, wrong_folder
+from headcount.data.formats.places import copied, refuse_filled, refuse_taken, written_names
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all
+from headcount.data.parse.json import Strict, read_model
+from headcount.data.parse.paths import Finder, Place
 from headcount.data.parse.values import (
     HEAD,
     attributes,
     cut,
-    head_class,
+    head_classes,
     number,
     numbers,
-    read_json,
-    relative,
     shorten,
     size_wh,
+    split_of,
+    stated_provenance,
 )
-from headcount.data.parse.values import split_of as _usual_name
 
 _KIND = "COCO file"
-_PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
 _CATEGORY = {"id": 1, "name": HEAD, "supercategory": "person", "keypoints": [HEAD], "skeleton": []}
+
+_Id = int | float | str
+_id = partial(Field, description="an id, a whole number,")
+
+
+class _ImageItem(Strict):
+    id: _Id = _id()
+    file_name: str = Field(description="the name of an image file")
+    width: Any = None
+    height: Any = None
+    attributes: Any = None
+    region: Any = None
+
+
+class _Category(Strict):
+    id: _Id = _id()
+    name: str = Field(description="the name of a category")
+    keypoints: Any = None
+
+
+class _Annotation(Strict):
+    image_id: _Id = _id()
+    category_id: _Id = _id()
+    id: _Id | None = _id(None)
+    iscrowd: Any = None
+    ignore: Any = None
+    bbox: Any = None
+    keypoints: Any = None
+    corners: Any = None
+    provenance: Any = "annotated"
+
+
+class _File(Strict):
+    images: list[_ImageItem] = Field(description="list of images")
+    annotations: list[_Annotation] = Field(description="list of annotations")
+    categories: list[_Category] | None = Field(None, description="list of categories")
 
 
 def list_coco(path: Path) -> Listing:
@@ -67,54 +104,57 @@ def list_coco(path: Path) -> Listing:
     files = _files(path)
     scenes: list[RawScene] = []
     for split, file in files.items():
-        try:
-            images = _parse(file)
-        except InputError as error:
-            if not is_file(file):
-                raise
-            raise UnreadableAnnotationError(str(error)) from error
-        folder = _image_folder(file, [image.name for image in images], split)
+        with annotates_all(file):
+            images = _parse(file, Finder(_image_folders(file, split)))
         for image in images:
             scenes.append(
                 RawScene(
                     f"{split}/{image.name}" if len(files) > 1 else image.name,
                     split,
-                    Path(os.path.normpath(folder / image.name)),
+                    image.place.path,
                     file,
-                    partial(_annotation, image, file),
+                    partial(_annotation, image),
                     group=Path(image.name).parent.as_posix(),
                     refuse_outside=drawn_as_points(image.heads),
                     origin=image.where,
+                    found_by=image.place.found_by,
                 )
             )
     return Listing(tuple(scenes), () if scenes else (Remark("empty", path, "no image is named in this file"),))
 
 
 def write_coco(
-    scenes: Sequence[Scene], path: str | Path, *, splits: Sequence[str] = (), overwrite: bool = False
-) -> None:
+    scenes: Sequence[Scene], path: str | Path, *, splits: Sequence[str] = (), copy_images: bool = False,
+    overwrite: bool = False,
+) -> None:  # fmt: skip
     """Write Scenes to one ``.json`` file, or a file for each split to ``annotations`` in a folder.
 
     ``splits`` are the scenes' (``train``, ``val``, ``test`` or empty); one file does not hold them. A box that belongs
-    to no point is left out; all else is kept exactly.
+    to no point is left out; all else is kept exactly. With ``copy_images`` the images are copied to ``images`` in the
+    folder, or beside the file.
 
     Raises:
         InputError: something is there already and ``overwrite`` is False, a scene holds pixels and no file, two
             scenes share an image, or a file cannot be written.
     """
     path = Path(path)
-    if path.suffix.lower() == ".json":
+    is_file = path.suffix.lower() == ".json"
+    folder = path.parent if is_file else path
+    if is_file:
         refuse_taken([path], overwrite=overwrite)
-        _write(scenes, path, path.parent)
+    else:
+        refuse_filled(path / "annotations", overwrite=overwrite)
+    written_names(scenes, folder)  # says what is wrong before an image is copied
+    if copy_images:
+        scenes = copied(scenes, folder / "images", overwrite=overwrite)
+    if is_file:
+        _write(scenes, path, folder)
         return
-    folder = path / "annotations"
-    refuse_filled(folder, overwrite=overwrite)
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        (path / "annotations").mkdir(parents=True, exist_ok=True)
     labelled = list(zip(scenes, splits or [""] * len(scenes), strict=True))
     for split in dict.fromkeys(split for _, split in labelled) or [""]:
-        of_split = [scene for scene, its in labelled if its == split]
-        _write(of_split, folder / f"{split or 'all'}.json", path)
+        _write([one for one, each in labelled if each == split], path / "annotations" / f"{split or 'all'}.json", path)
 
 
 @dataclass(slots=True)
@@ -122,6 +162,7 @@ class _Image:
     """One image's part of a file."""
 
     name: str
+    place: Place
     where: str
     size_wh: tuple[int, int] | None
     attributes: dict[str, str]
@@ -130,7 +171,7 @@ class _Image:
     ignored: int = 0
 
 
-def _annotation(image: _Image, file: Path) -> RawAnnotation:
+def _annotation(image: _Image) -> RawAnnotation:
     region = None if image.region is None else _mask(*image.region)
     return annotation_of(
         image.heads, size_wh=image.size_wh, attributes=image.attributes, region=region, ignored=image.ignored
@@ -149,7 +190,7 @@ def _files(path: Path) -> dict[str, Path]:
         raise wrong_folder(path, ["annotations/train.json"], "or name one COCO file")
     files: dict[str, Path] = {}
     for file in found:
-        split = next((known for word in re.findall("[a-z]+", file.stem.lower()) if (known := _usual_name(word))), "")
+        split = next((known for word in re.findall("[a-z]+", file.stem.lower()) if (known := split_of(word))), "")
         if split in files:
             both = f'"{files[split].name}" and "{file.name}"'
             raise InputError(f'"{inner}" holds {both}, both of {split or "no known split"}: name one of the files.')
@@ -157,133 +198,111 @@ def _files(path: Path) -> dict[str, Path]:
     return files
 
 
-def _image_folder(file: Path, names: Sequence[str], split: str) -> Path:
-    """Where the names lead: the folder of the file or one that is usual beside it, by the first image that is there."""
+def _image_folders(file: Path, split: str) -> list[Path]:
+    """What names may be relative to: the folder of the file or one that is usual beside it."""
     here, above = file.parent, file.parent.parent
     roots = [above, here] if here.name == "annotations" else [here, above]
     stem = file.stem.removeprefix("instances_")
-    below = ["", "images", *(f"{first}{last}" for first in ("", "images/") for last in {stem, split} if last)]
-    candidates = [root / inner for root in roots for inner in below]
-    for name in names[:20]:
-        for folder in candidates:
-            if is_file(folder / name):
-                return folder
-    return candidates[0]
+    below = ["", "images", *(f"{first}{last}" for first in ("", "images/") for last in (stem, split) if last)]
+    return [root / inner for root in roots for inner in below]
 
 
-def _parse(file: Path) -> list[_Image]:
+def _parse(file: Path, finder: Finder) -> list[_Image]:
     """The images of a file."""
-    data = read_json(file, _KIND)
-    images: dict[int | str, _Image] = {}
-    named: dict[str, str] = {}
-    for where, item in _items(data, "images", file):
-        key = _id(item.get("id"), file, f"{where}.id")
+    data = read_model(file, _KIND, _File)
+    images: dict[str, _Image] = {}
+    origins: dict[Path, str] = {}
+    for index, item in enumerate(data.images):
+        where, key = f"images[{index}]", _key(item.id)
         if key in images:
-            raise InputError(f'"{file}", {where}.id: the id {shorten(key)} is that of {images[key].where} already.')
-        name = item.get("file_name")
-        if not isinstance(name, str) or not name or "\0" in name:
-            raise InputError(f'"{file}", {where}.file_name: the name of an image file was expected.')
-        place = os.path.normpath(name)
-        if place in named:
-            raise InputError(f'"{file}", {where}: "{cut(name)}" stands at {named[place]} already: give it once.')
-        named[place] = where
-        stated = size_wh(item.get("width"), item.get("height"))
-        region = _region(item["region"], file, f"{where}.region") if "region" in item else None
-        images[key] = _Image(name, where, stated, attributes(item.get("attributes")), region)
-    wanted, keypoints = _category(data, file)
-    seen: dict[int | str, str] = {}
-    for where, item in _items(data, "annotations", file):
-        if "id" in item:
-            key = _id(item["id"], file, f"{where}.id")
-            if key in seen:
-                raise InputError(f'"{file}", {where}.id: the id {shorten(key)} is that of {seen[key]} already.')
+            raise InputError(f'"{file}", {where}.id: the id {shorten(item.id)} is that of {images[key].where} already.')
+        place = finder.image(item.file_name, file, f"{where}.file_name")
+        if place.path in origins:
+            raise InputError(
+                f'"{file}", {where}: "{cut(item.file_name)}" stands at {origins[place.path]} already: give it once.'
+            )
+        origins[place.path] = where
+        region = None if item.region is None else _region(item.region, file, f"{where}.region")
+        images[key] = _Image(
+            place.name, place, where, size_wh(item.width, item.height), attributes(item.attributes), region
+        )
+    heads, pointed = _categories(data, file)
+    seen: dict[str, str] = {}
+    for index, one in enumerate(data.annotations):
+        where = f"annotations[{index}]"
+        if one.id is not None:
+            if (key := _key(one.id)) in seen:
+                raise InputError(f'"{file}", {where}.id: the id {shorten(one.id)} is that of {seen[key]} already.')
             seen[key] = where
-        key = _id(item.get("image_id"), file, f"{where}.image_id")
-        if key not in images:
-            raise InputError(f'"{file}", {where}.image_id: no image has the id {shorten(key)}.')
-        category = _id(item.get("category_id"), file, f"{where}.category_id")
-        if wanted is not None and category not in wanted:
-            raise InputError(f'"{file}", {where}.category_id: no category has the id {shorten(category)}.')
-        marked = item.get("iscrowd") in (1, True) or item.get("ignore") in (1, True)
-        if marked or (wanted is not None and not wanted[category]):
-            images[key].ignored += 1
-            continue
-        images[key].heads.append(_head(item, keypoints, file, where))
+        image = images.get(_key(one.image_id))
+        if image is None:
+            raise InputError(f'"{file}", {where}.image_id: no image has the id {shorten(one.image_id)}.')
+        category = _key(one.category_id)
+        if one.iscrowd in (1, True) or one.ignore in (1, True) or category not in heads:
+            image.ignored += 1
+        else:
+            image.heads.append(_head(one, category in pointed, file, where))
     return list(images.values())
 
 
-def _items(data: dict[str, Any], key: str, file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    values = data.get(key)
-    if not isinstance(values, list):
-        hint = nearest(key, data) if data else ""
-        raise InputError(f'"{file}" must be a {_KIND}, but has no list "{key}".{hint}')
-    for index, item in enumerate(values):
-        where = f"{key}[{index}]"
-        if not isinstance(item, dict):
-            raise InputError(f'"{file}", {where}: an object was expected, got {shorten(item)}.')
-        yield where, item
+def _key(value: _Id) -> str:
+    """An id in one form: 1, 1.0 and "1" are the same, since tools mix them."""
+    return str(int(value)) if type(value) is float and value.is_integer() else str(value)
 
 
-def _id(value: Any, file: Path, where: str) -> int | str:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise InputError(f'"{file}", {where}: an id, a whole number, was expected, got {shorten(value)}.')
-    return value
+def _categories(data: _File, file: Path) -> tuple[frozenset[str], frozenset[str]]:
+    """The ids of the categories that are heads, and of those whose one keypoint is the head's point.
 
-
-def _category(data: dict[str, Any], file: Path) -> tuple[dict[int | str, bool] | None, bool]:
-    """Which ids are categories, and whether they are heads (None: the file names no categories); and whether a head
-    has one keypoint, its point."""
-    if "categories" not in data:
-        items = _items(data, "annotations", file)
-        used = {_id(item.get("category_id"), file, f"{where}.category_id") for where, item in items}
+    Raises:
+        InputError: an annotation is of no category, or it is not clear which is to be counted.
+    """
+    used = dict.fromkeys(_key(one.category_id) for one in data.annotations)
+    if data.categories is None:
         if len(used) > 1:
             raise InputError(f'"{file}" has annotations of {len(used)} categories, but no list "categories".')
-        return None, True
-    names: dict[int | str, str] = {}
-    keypoints: dict[int | str, bool] = {}
-    for where, item in _items(data, "categories", file):
-        key = _id(item.get("id"), file, f"{where}.id")
-        if key in names:
-            raise InputError(f'"{file}", {where}.id: the id {shorten(key)} stands there twice.')
-        name, points = item.get("name"), item.get("keypoints")
-        if not isinstance(name, str):
-            raise InputError(f'"{file}", {where}.name: the name of a category was expected, got {shorten(name)}.')
-        names[key] = name
-        keypoints[key] = isinstance(points, list) and len(points) == 1
-    if not names and not data.get("annotations"):
-        return {}, False
-    head = list(names)[head_class(list(names.values()), f'"{file}", categories')]
-    return {key: key == head for key in names}, keypoints[head]
+        return frozenset(used), frozenset(used)
+    known: dict[str, _Category] = {}
+    for index, category in enumerate(data.categories):
+        if (key := _key(category.id)) in known:
+            raise InputError(f'"{file}", categories[{index}].id: the id {shorten(category.id)} stands there twice.')
+        known[key] = category
+    if used.keys() - known.keys():
+        row, one = next(
+            (index, each) for index, each in enumerate(data.annotations) if _key(each.category_id) not in known
+        )
+        where = f"annotations[{row}].category_id"
+        raise InputError(f'"{file}", {where}: no category has the id {shorten(one.category_id)}.')
+    keys = list(known)
+    chosen = head_classes([known[key].name for key in keys], {keys.index(key) for key in used}, f'"{file}", categories')
+    heads = frozenset(keys[index] for index in chosen)
+    pointed = (key for key in heads if isinstance(known[key].keypoints, list) and len(known[key].keypoints) == 1)
+    return heads, frozenset(pointed)
 
 
-def _head(item: dict[str, Any], keypoints: bool, file: Path, where: str) -> Head:
-    box = _box(item, file, where) if "bbox" in item else None
+def _head(one: _Annotation, pointed: bool, file: Path, where: str) -> Head:
+    box = None if one.bbox is None else _box(one, file, where)
     point = None
-    if keypoints and "keypoints" in item:
-        x, y, visibility = numbers(item["keypoints"], "[x, y, visibility]", file, f"{where}.keypoints")
+    if pointed and one.keypoints is not None:
+        x, y, visibility = numbers(one.keypoints, "[x, y, visibility]", file, f"{where}.keypoints")
         if visibility:
             point = (x, y)
             if box is not None and box[:2] == box[2:]:
                 box = None  # a point only
     if box is None and point is None:
         raise InputError(f'"{file}", {where}: a "bbox" was expected, [x, y, width, height].')
-    provenance = item.get("provenance", "annotated")
-    if provenance not in _PROVENANCES:
-        hint = nearest(provenance, _PROVENANCES) if isinstance(provenance, str) else ""
-        raise InputError(f'"{file}", {where}: {shorten(provenance)} is no provenance of a box.{hint}')
-    return Head(point, box, provenance, where)
+    return Head(point, box, stated_provenance(one.provenance, file, where), where)
 
 
-def _box(item: dict[str, Any], file: Path, where: str) -> tuple[float, float, float, float]:
-    x, y, width, height = numbers(item["bbox"], "[x, y, width, height]", file, f"{where}.bbox")
+def _box(one: _Annotation, file: Path, where: str) -> tuple[float, float, float, float]:
+    x, y, width, height = numbers(one.bbox, "[x, y, width, height]", file, f"{where}.bbox")
     if width < 0 or height < 0:
         raise InputError(
             f'"{file}", {where}.bbox: width and height must not be negative, got {width:g} and {height:g}.'
         )
     box = (x, y, x + width, y + height)
-    if "corners" not in item:
+    if one.corners is None:
         return box
-    x1, y1, x2, y2 = corners = tuple(numbers(item["corners"], "[x1, y1, x2, y2]", file, f"{where}.corners"))
+    x1, y1, x2, y2 = corners = tuple(numbers(one.corners, "[x1, y1, x2, y2]", file, f"{where}.corners"))
     near = [math.isclose(*pair, rel_tol=1e-9, abs_tol=1e-9) for pair in zip(box, corners, strict=True)]
     if not all(near):
         raise InputError(f'"{file}", {where}: "bbox" and "corners" are two boxes: remove the corners.')
@@ -295,10 +314,12 @@ def _region(value: Any, file: Path, where: str) -> tuple[tuple[int, int], NDArra
     size, counts = (value.get("size"), value.get("counts")) if isinstance(value, dict) else (None, None)
     if not (isinstance(size, list) and isinstance(counts, list) and len(size) == 2):
         raise InputError(f'"{file}", {where}: {{"size": [height, width], "counts": […]}} was expected.')
-    lengths = [number(one, "a run length", file, where, limit=DEFAULT_MAX_PIXELS) for one in [*size, *counts]]
+    lengths = [
+        number(one, "a run length", file, where, least=0, limit=DEFAULT_MAX_PIXELS, whole=True)
+        for one in [*size, *counts]
+    ]
     height, width = int(lengths[0]), int(lengths[1])
-    whole = all(one >= 0 and one == int(one) for one in lengths)
-    if not whole or sum(lengths[2:]) != height * width or height * width > DEFAULT_MAX_PIXELS:
+    if sum(lengths[2:]) != height * width or height * width > DEFAULT_MAX_PIXELS:
         raise InputError(f'"{file}", {where}: the run lengths are not those of a region of {width}×{height} pixels.')
     return (height, width), np.array(lengths[2:], np.int64)
 
@@ -319,12 +340,8 @@ def _run_lengths(mask: NDArray[np.bool_]) -> dict[str, Any]:
 def _write(scenes: Sequence[Scene], file: Path, folder: Path) -> None:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    names: set[str] = set()
-    for index, scene in enumerate(scenes, start=1):
-        name = relative(image_of(scene), folder)
-        if name in names:
-            raise InputError(f'Two scenes are of the image "{name}": give each image once.')
-        names.add(name)
+    named = zip(scenes, written_names(scenes, folder), strict=True)
+    for index, (scene, name) in enumerate(named, start=1):
         width, height = scene.size_wh
         image: dict[str, Any] = {"id": index, "file_name": name, "width": width, "height": height}
         if scene.attributes:

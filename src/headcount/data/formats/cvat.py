@@ -14,9 +14,8 @@ named relative to the file, to ``images`` beside it, or to ``images/SUBSET``.
 from __future__ import annotations
 
 import math
-import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -25,9 +24,10 @@ from headcount.core.errors import InputError
 from headcount.core.files import atomic_text, is_file, is_folder
 from headcount.core.scene import Provenance, Scene
 from headcount.data.formats.heads import Head, annotation_of, drawn_as_points, heads_of, join_groups
-from headcount.data.formats.places import image_of, refuse_taken
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, UnreadableAnnotationError
-from headcount.data.parse.values import HEAD, head_class, known_shape, number, relative, size_wh, split_of
+from headcount.data.formats.places import copied, refuse_taken, written_names
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all
+from headcount.data.parse.paths import Finder
+from headcount.data.parse.values import HEAD, cut, head_classes, known_shape, number, size_wh, split_of
 from headcount.data.parse.xml import element_line, parse_xml
 
 _SHAPES = ("box", "points", "polygon", "ellipse")
@@ -51,17 +51,16 @@ def list_cvat(path: Path) -> Listing:
     file = path / "annotations.xml" if is_folder(path) else path
     if not is_file(file):
         raise InputError(f'There is no CVAT file "{file}": name the .xml file, or the folder of annotations.xml.')
-    try:
+    with annotates_all(file):
         scenes = _parse(file)
-    except InputError as error:
-        raise UnreadableAnnotationError(str(error)) from error
     return Listing(tuple(scenes), () if scenes else (Remark("empty", file, "no image is named in this file"),))
 
 
 def write_cvat(
-    scenes: Sequence[Scene], path: str | Path, *, splits: Sequence[str] = (), overwrite: bool = False
-) -> None:
-    """Write Scenes to an ``.xml`` file, or to ``annotations.xml`` in a folder.
+    scenes: Sequence[Scene], path: str | Path, *, splits: Sequence[str] = (), copy_images: bool = False,
+    overwrite: bool = False,
+) -> None:  # fmt: skip
+    """Write Scenes to an ``.xml`` file; with ``copy_images`` their images to ``images`` beside it.
 
     A box that belongs to no point is left out, and the region; all else is kept exactly.
 
@@ -71,6 +70,9 @@ def write_cvat(
     """
     file = Path(path)
     refuse_taken([file], overwrite=overwrite)
+    written_names(scenes, file.parent)  # says what is wrong before an image is copied
+    if copy_images:
+        scenes = copied(scenes, file.parent / "images", overwrite=overwrite)
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"
     labels = SubElement(SubElement(SubElement(root, "meta"), "task"), "labels")
@@ -78,12 +80,8 @@ def write_cvat(
     for name, keys in ((HEAD, []), (_TAG, attributes)):
         if name == HEAD or keys:
             _declare(labels, name, keys)
-    names: set[str] = set()
-    for index, (scene, split) in enumerate(zip(scenes, splits or [""] * len(scenes), strict=True)):
-        name = relative(image_of(scene), file.parent)
-        if name in names:
-            raise InputError(f'Two scenes are of the image "{name}": give each image once.')
-        names.add(name)
+    named = zip(scenes, written_names(scenes, file.parent), splits or [""] * len(scenes), strict=True)
+    for index, (scene, name, split) in enumerate(named):
         width, height = scene.size_wh
         image = SubElement(root, "image", id=str(index), name=_text(name), width=str(width), height=str(height))
         if split:
@@ -138,32 +136,33 @@ def _parse(file: Path) -> list[RawScene]:
         )
     declared = [(name.text or "").strip() for name in root.iterfind("meta//labels/label/name")]
     used = {shape.get("label", "") for image in root.iterfind("image") for shape in image if shape.tag in _SHAPES}
-    names = [name for name in dict.fromkeys([*declared, *sorted(used)]) if name in used or name.lower() == HEAD]
-    head = names[head_class(names, f'"{file}"')] if names else HEAD
+    names = list(dict.fromkeys([*declared, *sorted(used)]))
+    heads = frozenset(names[row] for row in head_classes(names, {names.index(one) for one in used}, f'"{file}"'))
     scenes: list[RawScene] = []
     seen: dict[Path, str] = {}
-    ids: dict[str, str] = {}
+    finders: dict[str, Finder] = {}
+    ids: dict[tuple[str, str, str], str] = {}
     for image in root.iterfind("image"):
-        where = f"line {element_line(image)}"
-        name = image.get("name", "")
-        if not name or "\0" in name:
-            raise InputError(f'"{file}", {where}: <image> has no name: that of an image file was expected.')
-        key = image.get("id", "")
-        if key and key in ids:
-            raise InputError(f'"{file}", {where}: the id "{key[:40]}" is that of the image at {ids[key]} already.')
-        ids[key] = where
-        split = split_of(image.get("subset", ""))
-        place = _place(file.parent, name, image.get("subset", ""))
-        if place in seen:
-            raise InputError(f'"{file}", {where}: "{name[:80]}" stands at {seen[place]} already: give it once.')
-        seen[place] = where
-        annotation, points_only = _annotation(image, head, file)
+        where, subset = f"line {element_line(image)}", image.get("subset", "")
+        # In an export of a project the frames of each task are numbered from 0.
+        key = (image.get("id", ""), image.get("task_id", ""), subset)
+        if key[0] and ids.setdefault(key, where) != where:
+            first = f'the id "{cut(key[0], 40)}" is that of the image at {ids[key]} already'
+            raise InputError(f'"{file}", {where}: {first}.')
+        finder = finders.setdefault(subset, Finder(_folders(file.parent, subset)))
+        place = finder.image(image.get("name"), file, where)
+        if place.path in seen:
+            first = f"stands at {seen[place.path]} already"
+            raise InputError(f'"{file}", {where}: "{cut(place.name)}" {first}: give it once.')
+        seen[place.path] = where
+        annotation, points_only = _annotation(image, heads, file)
+        split = split_of(subset)
         # Names are unique by their places: one name may stand in two subsets.
-        unique = name if f"images/{image.get('subset', '')}/" not in place.as_posix() else f"{split}/{name}"
+        unique = place.name if f"images/{subset}/" not in place.path.as_posix() else f"{split}/{place.name}"
         scenes.append(
             RawScene(
-                unique, split, place, file, partial(_given, annotation), group=Path(name).parent.as_posix(),
-                refuse_outside=points_only, origin=where,
+                unique, split, place.path, file, partial(_given, annotation), group=Path(place.name).parent.as_posix(),
+                refuse_outside=points_only, origin=where, found_by=place.found_by,
             )
         )  # fmt: skip
     return scenes
@@ -173,14 +172,13 @@ def _given(annotation: RawAnnotation) -> RawAnnotation:
     return annotation
 
 
-def _place(folder: Path, name: str, subset: str) -> Path:
-    candidates = [folder / name, folder / "images" / name, folder / "images" / subset / name]
-    found = next((place for place in reversed(candidates) if subset and is_file(place)), None)
-    found = found or next((place for place in candidates if is_file(place)), candidates[0])
-    return Path(os.path.normpath(found))
+def _folders(folder: Path, subset: str) -> list[Path]:
+    """What the names of a subset are relative to."""
+    inner = [folder / "images" / subset] if subset else []
+    return [*inner, folder / "images", folder] if subset else [folder, folder / "images"]
 
 
-def _annotation(image: Element, head: str, file: Path) -> tuple[RawAnnotation, bool]:
+def _annotation(image: Element, labels: Collection[str], file: Path) -> tuple[RawAnnotation, bool]:
     """What is said of an image, and whether every head has a point of its own."""
     drawn: list[tuple[Head, str | None]] = []
     attributes: dict[str, str] = {}
@@ -195,7 +193,7 @@ def _annotation(image: Element, head: str, file: Path) -> tuple[RawAnnotation, b
         label = shape.get("label")
         if label is None:
             raise InputError(f'"{file}", {where}: <{shape.tag[:40]}> has no label.')
-        if label != head:
+        if label not in labels:
             ignored += 1
             continue
         known_shape(shape.tag, _SHAPES, file, where)

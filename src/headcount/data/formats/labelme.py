@@ -6,8 +6,8 @@ named train, val or test tells the split. ``imagePath`` is relative to the file.
 
 A head is a ``rectangle``, a ``point``, or the bounding box of a ``polygon``, ``oriented_rectangle`` or ``circle``. One
 point and one rectangle of the same ``group_id`` are one head: written so where a point is not the middle of its box.
-Other kinds of shape are refused, and so are other labels, since a misnamed head would not be counted: only "ignore"
-marks what is not to be.
+Other kinds of shape are refused. Shapes of other labels are not counted; where none in the folder is called head, the
+only label is taken for one. "ignore" marks what is never counted.
 
 A shape's flag ``interpolated`` or ``pseudo`` tells how its box came to be. The image's ``attributes`` are a key of
 headcount's own, which LabelMe keeps.
@@ -17,26 +17,50 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from pydantic import Field
 
 from headcount.core.errors import InputError
 from headcount.core.files import atomic_text, is_file, writing
 from headcount.core.image import is_image_name
 from headcount.core.scene import Provenance, Scene
+from headcount.data.formats.folders import need_folder
 from headcount.data.formats.heads import Head, annotation_of, heads_of, join_groups
-from headcount.data.formats.places import image_of, place_names, refuse_filled
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, need_folder, no_annotation
-from headcount.data.parse.values import HEAD, attributes, known_shape, numbers, read_json, relative, shorten, size_wh
+from headcount.data.formats.places import copied, image_of, place_names, refuse_filled
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
+from headcount.data.parse.json import Strict, as_model, read_json
+from headcount.data.parse.paths import Finder, relative
+from headcount.data.parse.values import HEAD, attributes, head_classes, known_shape, numbers, size_wh, split_of
 
 _KIND = "LabelMe file"
 _IGNORE = "ignore"
 _SHAPES = ("rectangle", "point", "polygon", "oriented_rectangle", "circle")
-_SPLITS = ("train", "val", "test")
 _MADE: tuple[Provenance, ...] = ("interpolated", "pseudo")
+
+
+class _Shape(Strict):
+    label: str = Field(description="the name of a class")
+    shape_type: Any = "polygon"
+    points: Any = None
+    group_id: Any = None
+    flags: Any = None
+
+    @property
+    def is_counted(self) -> bool:
+        return self.label.strip().lower() != _IGNORE
+
+
+class _File(Strict):
+    imagePath: str = Field(description="the name of an image file")  # noqa: N815  (LabelMe's own name)
+    shapes: list[_Shape] = Field(description="list of shapes")
+    imageWidth: Any = None  # noqa: N815
+    imageHeight: Any = None  # noqa: N815
+    attributes: Any = None
 
 
 def list_labelme(path: Path) -> Listing:
@@ -47,77 +71,74 @@ def list_labelme(path: Path) -> Listing:
     """
     need_folder(path, "LabelMe files (.json)")
     below = sorted(file for file in path.rglob("*") if not file.name.startswith(".") and is_file(file))
-    images = {Path(os.path.normpath(file)): file for file in below if is_image_name(file)}
-    scenes: list[RawScene] = []
+    images = {file: file.with_suffix("") for file in below if is_image_name(file)}
+    finders: dict[Path, Finder] = {}
     remarks: list[Remark] = []
     taken: dict[Path, Path] = {}
+    rules: dict[Path, str] = {}
+    points_only: set[Path] = set()
+    labels: set[str] = set()
     for file in below:
         if file.suffix.lower() != ".json":
             continue
-        points_only = False
         try:
             data = read_json(file, _KIND)
             if "shapes" not in data and "imagePath" not in data:
                 remarks.append(Remark("stray-file", file, "this JSON file is none of LabelMe's"))
                 continue
-            image = _image(data, file)
-            shapes = data.get("shapes")
+            finder = finders.setdefault(file.parent, Finder([file.parent]))
+            place = finder.image(data.get("imagePath"), file, "imagePath")
+            image, rules[file] = place.path, place.found_by
+            shapes = [shape for shape in as_model(data, file, _KIND, _File).shapes if shape.is_counted]
+            labels |= {shape.label for shape in shapes}
             # The centre of a box may lie outside an image, a drawn point not.
-            points_only = isinstance(shapes, list) and all(
-                isinstance(shape, dict) and shape.get("shape_type") == "point" for shape in shapes
-            )
+            if all(shape.shape_type == "point" for shape in shapes):
+                points_only.add(file)
         except InputError:
             # Said again when it is read; until then it is of the image beside it, or only of itself.
-            stem = file.with_suffix("")
-            image = next((one for one in images if one.with_suffix("") == stem), file)
+            image = next((one for one, stem in images.items() if stem == file.with_suffix("")), file)
         if image in taken:
             raise InputError(f'"{file}" and "{taken[image]}" are of one image, "{image}": keep one of them.')
         taken[image] = file
-        scenes.append(_scene(file.relative_to(path), image, file, points_only=points_only))
-    scenes += [_scene(file.relative_to(path), file, None) for image, file in images.items() if image not in taken]
     if not taken:
         found = f"{len(remarks)} other .json files" if remarks else "no .json file"
         raise InputError(f'"{path}" holds {found}: give the folder that holds LabelMe files.')
+    names = sorted(labels)
+    heads = frozenset(names[row] for row in head_classes(names, set(range(len(names))), f'"{path}"'))
+    scenes = [
+        replace(_scene(path, image, file, heads, file in points_only), found_by=rules.get(file, ""))
+        for image, file in taken.items()
+    ]
+    scenes += [_scene(path, image, None) for image in images if image not in taken]
     return Listing(tuple(sorted(scenes, key=lambda scene: scene.name)), tuple(remarks))
 
 
-def read_annotation(file: Path) -> RawAnnotation:
-    """What one LabelMe file says of its image.
+def read_annotation(file: Path, heads: Collection[str] = (HEAD,)) -> RawAnnotation:
+    """What one LabelMe file says of its image; ``heads`` are the labels that are counted.
 
     Raises:
         InputError: it cannot be read or is malformed, or a shape can be no head; file and key are named.
     """
-    data = read_json(file, _KIND)
-    _image(data, file)
-    shapes = data.get("shapes")
-    if not isinstance(shapes, list):
-        raise InputError(f'"{file}" must be a {_KIND}, but has no list "shapes".')
+    data = as_model(read_json(file, _KIND), file, _KIND, _File)
     drawn: list[tuple[Head, Any]] = []
     ignored = 0
-    for index, shape in enumerate(shapes):
-        where = f"shapes[{index}]"
-        label = shape.get("label") if isinstance(shape, dict) else None
-        if not isinstance(label, str):
-            raise InputError(f'"{file}", {where}: an object with a "label" was expected, got {shorten(shape)}.')
-        if label.strip().lower() == _IGNORE:
+    for index, shape in enumerate(data.shapes):
+        if shape.is_counted and shape.label in heads:
+            drawn.append((_head(shape, file, f"shapes[{index}]"), shape.group_id))
+        else:
             ignored += 1
-            continue
-        if label.strip().lower() != HEAD:
-            advice = f'name what is to be counted "{HEAD}" and the rest "{_IGNORE}"'
-            raise InputError(f'"{file}", {where}: the label {shorten(label)} is not known: {advice}.')
-        drawn.append((_head(shape, file, where), shape.get("group_id")))
-    stated = size_wh(data.get("imageWidth"), data.get("imageHeight"))
-    return annotation_of(
-        join_groups(drawn), size_wh=stated, attributes=attributes(data.get("attributes")), ignored=ignored
-    )
+    stated = size_wh(data.imageWidth, data.imageHeight)
+    return annotation_of(join_groups(drawn), size_wh=stated, attributes=attributes(data.attributes), ignored=ignored)
 
 
 def write_labelme(
-    scenes: Sequence[Scene], folder: str | Path, *, splits: Sequence[str] = (), overwrite: bool = False
-) -> None:
+    scenes: Sequence[Scene], folder: str | Path, *, splits: Sequence[str] = (), copy_images: bool = False,
+    overwrite: bool = False,
+) -> None:  # fmt: skip
     """Write a LabelMe file for each Scene into a folder, into one of its split where it has one.
 
-    A box that belongs to no point is left out, and the region; all else is kept exactly.
+    A box that belongs to no point is left out, and the region; all else is kept exactly. With ``copy_images`` each
+    image is copied beside its file, where LabelMe looks for it.
 
     Raises:
         InputError: the folder holds something and ``overwrite`` is False, a scene holds pixels and no file, or a file
@@ -127,7 +148,10 @@ def write_labelme(
     refuse_filled(folder, overwrite=overwrite)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    for scene, name in zip(scenes, place_names(scenes, splits), strict=True):
+    names = place_names(scenes, splits)
+    if copy_images:
+        scenes = copied(scenes, folder, names, overwrite=overwrite)
+    for scene, name in zip(scenes, names, strict=True):
         file = folder / f"{name}.json"
         with writing(file):
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -150,29 +174,21 @@ def write_labelme(
             out.write(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
 
-def _scene(name: Path, image: Path, file: Path | None, *, points_only: bool = False) -> RawScene:
-    split = name.parts[0] if len(name.parts) > 1 and name.parts[0] in _SPLITS else ""
-    read = no_annotation if file is None else partial(read_annotation, file)
+def _scene(
+    root: Path, image: Path, file: Path | None, heads: Collection[str] = (), points_only: bool = False
+) -> RawScene:  # fmt: skip
+    name = (image if file is None else file).relative_to(root)
+    split = split_of(name.parts[0]) if len(name.parts) > 1 else ""
+    read = no_annotation if file is None else partial(read_annotation, file, heads)
     return RawScene(
         (name.with_suffix("") if file is not None else name).as_posix(), split, image, file, read,
         group=name.parent.as_posix(), refuse_outside=points_only, origin="imagePath",
     )  # fmt: skip
 
 
-def _image(data: dict[str, Any], file: Path) -> Path:
-    name = data.get("imagePath")
-    if not isinstance(name, str) or not name or "\0" in name:
-        raise InputError(f'"{file}", imagePath: the name of an image file was expected, got {shorten(name)}.')
-    place = Path(os.path.normpath(file.parent / name))
-    if "\\" in name and not is_file(place):  # written on Windows
-        place = Path(os.path.normpath(file.parent / name.replace("\\", "/")))
-    return place
-
-
-def _head(shape: dict[str, Any], file: Path, where: str) -> Head:
-    kind = shape.get("shape_type", "polygon")
+def _head(shape: _Shape, file: Path, where: str) -> Head:
+    kind, corners, flags = shape.shape_type, shape.points, shape.flags
     known_shape(kind, _SHAPES, file, f"{where}.shape_type")
-    corners = shape.get("points")
     least, most = {"rectangle": (2, 2), "point": (1, 1), "circle": (2, 2)}.get(kind, (3, 100_000))
     if not isinstance(corners, list) or len(corners) not in range(least, most + 1):
         wanted = f"{least}" if least == most else f"{least} or more"
@@ -181,7 +197,6 @@ def _head(shape: dict[str, Any], file: Path, where: str) -> Head:
     for index, corner in enumerate(corners):
         x, y = numbers(corner, "[x, y]", file, f"{where}.points[{index}]")
         points.append((x, y))
-    flags = shape.get("flags")
     made = [each for each in _MADE if isinstance(flags, dict) and flags.get(each) is True]
     provenance = made[0] if made else "annotated"
     if kind == "point":

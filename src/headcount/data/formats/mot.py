@@ -1,21 +1,19 @@
-"""MOTChallenge, the layout of tracked videos, and CroHD (Head Tracking 21), which is published in it.
+"""MOTChallenge, the layout of tracked videos, in which CroHD and GTA_Head are published.
 
-    train/HT21-01/seqinfo.ini            [Sequence] name, imDir, frameRate, seqLength, imWidth, imHeight, imExt
-    train/HT21-01/img1/000001.jpg        frames, by their number
-    train/HT21-01/gt/gt.txt              frame, id, left, top, width, height[, considered[, class[, visibility]]]
-    test/HT21-11/…                       without gt: its annotations are the evaluation server's
+    train/VIDEO/seqinfo.ini        [Sequence] name, imDir, frameRate, seqLength, imWidth, imHeight, imExt
+    train/VIDEO/img1/000001.jpg    frames, by their number
+    train/VIDEO/gt/gt.txt          frame, id, left, top, width, height[, considered[, class[, visibility]]]
 
 Documented at motchallenge.net/instructions and in Milan et al., "MOT16: A Benchmark for Multi-Object Tracking",
-table 3; CroHD in Sundararaman et al., "Tracking Pedestrian Heads in Dense Crowd", CVPR 2021. Its images and its labels
-are two archives, ``HT21`` and ``HT21Labels``: the labels' folder may stay beside ``HT21`` or within it, or be merged.
+table 3.
 
 **Coordinates**: frames and boxes are 1-based, says the challenge: left = 1 is the image's left edge, so 1 is taken off
 left and top; width and height are lengths.
 
 **Columns**: the first six are needed; cells are parted by commas, semicolons or blanks. A head is left out, as the
-challenge's evaluation kit leaves it out, where ``considered`` is 0, or a class is stated and is not 1 (in CroHD: 2
-static, 3 ignored, 4 person on vehicle), or, in CroHD, its visibility is 0. Lines of ten cells and more are of the older
-layout (MOT15) with places in the world behind ``considered``, and no class.
+challenge's evaluation kit leaves it out, where ``considered`` is 0, or a class is stated and is not 1, or, where a set
+says so, its visibility is 0. Lines of ten cells and more are of the older layout (MOT15) with places in the world
+behind ``considered``, and no class.
 """
 
 from __future__ import annotations
@@ -28,6 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,22 +34,18 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.image import SUFFIXES
-from headcount.data.formats.raw import (
-    Listing,
-    RawAnnotation,
-    RawScene,
-    Remark,
-    need_folder,
-    no_annotation,
-    wrong_folder,
-)
+from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.pairs import entries, folders_in
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
+from headcount.data.parse.text import read_lines
+from headcount.data.parse.values import number
 
-OFFICIAL = ("train", "val", "test")
+_OFFICIAL = ("train", "val", "test")
 _USUAL_KEYS = frozenset({"name", "imdir", "framerate", "seqlength", "imwidth", "imheight", "imext"})
 _MAX_BYTES = 2**29
 _MAX_INI_BYTES = 2**16
 _KEPT_ROWS = 2_500_000  # 40 bytes each
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_LARGEST = 1e9  # an id may be larger than any coordinate
 _CELLS_NEEDED = 6
 
 
@@ -73,35 +68,29 @@ class Track:
     ignored: Mapping[int, int]
 
 
-def list_crohd(root: Path) -> Listing:
-    """CroHD's frames; ``root`` may be what holds ``HT21``, that folder, or one of its splits.
-
-    Raises:
-        InputError: the layout is another.
-    """
-    return list_mot(root, "HT21", visible_only=True)
-
-
-def list_mot(root: Path, name: str, *, visible_only: bool, attribute_names: Mapping[str, str] | None = None) -> Listing:
+def list_mot(
+    root: Path, name: str, *, visible_only: bool, labels: str = "", attribute_names: Mapping[str, str] | None = None
+) -> Listing:
     """The frames of all videos of a set in this layout, by video and number; no annotation is opened.
 
-    ``name`` is the usual name of the folder that holds ``train``. ``visible_only``: a head of visibility 0 is none.
-    What ``seqinfo.ini`` states beyond the usual becomes attributes, renamed by ``attribute_names``.
+    Args:
+        name: the usual name of the folder that holds ``train``.
+        visible_only: a head of visibility 0 is none.
+        labels: the folder of the annotations where they are an archive of their own, beside that of the images or
+            within it.
+        attribute_names: what ``seqinfo.ini`` states beyond the usual becomes attributes, renamed by this.
 
     Raises:
         InputError: there are no videos below ``root``, or a ``seqinfo.ini`` is malformed.
     """
     need_folder(root, f"{name}/train")
     base = next((each for each in (root, root / name) if _splits(each)), None)
+    splits = [root.name] if base is None else _splits(base)
     if base is None:
-        if root.name not in OFFICIAL or not _videos(root):
-            raise wrong_folder(
-                root, [f"{name}/train"], "give the folder that holds train, with a folder for each video"
-            )
+        if root.name not in _OFFICIAL or not _videos(root):
+            advice = "give the folder that holds train, with a folder for each video"
+            raise wrong_folder(root, ["train" if root.absolute().name == name else f"{name}/train"], advice)
         base = root.parent
-        splits = [root.name]
-    else:
-        splits = _splits(base)
     scenes: list[RawScene] = []
     remarks: list[Remark] = []
     for split in splits:
@@ -109,69 +98,58 @@ def list_mot(root: Path, name: str, *, visible_only: bool, attribute_names: Mapp
         if not videos:
             remarks.append(Remark("empty", base / split, "no folder in here holds frames (img1)"))
         for video in videos:
-            _add_video(video, split, base, visible_only, attribute_names or {}, scenes, remarks)
+            places = [video, *(each / labels / split / video.name for each in (base.parent, base) if labels)]
+            truth = next((path for place in places if is_file(path := place / "gt" / "gt.txt")), None)
+            listing = _list_video(video, split, truth, visible_only, attribute_names or {})
+            scenes += listing.scenes
+            remarks += listing.remarks
     return Listing(tuple(scenes), tuple(remarks))
 
 
 def _splits(base: Path) -> list[str]:
-    return [split for split in OFFICIAL if is_folder(base / split)]
+    return [split for split in _OFFICIAL if is_folder(base / split)]
 
 
 def _videos(folder: Path) -> list[Path]:
     return [
         path
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and (is_folder(path / "img1") or is_file(path / "seqinfo.ini") or is_folder(path / "gt"))
+        for path in folders_in(folder)
+        if (is_folder(path / "img1") or is_file(path / "seqinfo.ini") or is_folder(path / "gt"))
     ]
 
 
-def _add_video(
-    video: Path,
-    split: str,
-    base: Path,
-    visible_only: bool,
-    names: Mapping[str, str],
-    scenes: list[RawScene],
-    remarks: list[Remark],
-) -> None:
+def _list_video(video: Path, split: str, truth: Path | None, visible_only: bool, names: Mapping[str, str]) -> Listing:
     stated = read_sequence_info(video / "seqinfo.ini")
     images = video / stated.get("imdir", "img1")
     # A folder named by a file never leads out of the video's.
     if not is_folder(images) or ".." in images.parts or video not in images.parents:
         images = video / "img1"
-    truth = _truth(video, split, base)
-    attributes = {
-        "video": video.name,
-        **{names.get(key, key): text for key, text in stated.items() if key not in _USUAL_KEYS},
+    others = {names.get(key, key): text for key, text in stated.items() if key not in _USUAL_KEYS}
+    known: dict[str, Any] = {
+        "visible_only": visible_only,
+        "size_wh": _stated_size(stated),
+        "attributes": {"video": video.name, **others},
     }
-    size_wh = _stated_size(stated)
     frames: dict[int, Path] = {}
-    for path in sorted(images.iterdir()) if is_folder(images) else ():
-        if path.name.startswith("."):
-            continue
+    remarks: list[Remark] = []
+    for path in entries(images):
         number = _frame_number(path)
         if number is None or number in frames:
-            remarks.append(
-                Remark("stray-file", path, "this is not named by a number as the frames are, or twice there")
-            )
+            text = "this is not named by a number as the frames are, or twice there"
+            remarks.append(Remark("stray-file", path, text))
         else:
             frames[number] = path
     if not frames:
         remarks.append(Remark("empty", images, "no frame is in this folder"))
-    for number, path in sorted(frames.items()):
-        read = (
-            no_annotation
-            if truth is None
-            else partial(read_frame, truth, number, visible_only=visible_only, size_wh=size_wh, attributes=attributes)
-        )
-        scenes.append(RawScene(f"{split}/{video.name}/{path.stem}", split, path, truth, read, group=video.name))
-
-
-def _truth(video: Path, split: str, base: Path) -> Path | None:
-    """gt.txt in the video's folder, or in the labels' own tree: ``HT21Labels`` within or beside ``HT21``."""
-    own = video / "gt" / "gt.txt"
-    beside = [each / f"{base.name}Labels" / split / video.name / "gt" / "gt.txt" for each in (base.parent, base)]
-    return next((path for path in (own, *beside) if is_file(path)), None)
+    # A frame that is annotated as the video's length has it, and whose image is not there.
+    missing = () if truth is None else set(range(1, _stated_length(stated) + 1)) - frames.keys()
+    scenes = []
+    for number in sorted({*frames, *missing}):
+        image = frames.get(number)
+        name = f"{number:06}" if image is None else image.stem
+        read = no_annotation if truth is None else partial(read_frame, truth, number, **known)
+        scenes.append(RawScene(f"{split}/{video.name}/{name}", split, image, truth, read, group=video.name))
+    return Listing(tuple(scenes), tuple(remarks))
 
 
 def _frame_number(path: Path) -> int | None:
@@ -188,22 +166,21 @@ def read_sequence_info(path: Path) -> dict[str, str]:
     if not is_file(path):
         return {}
     parser = configparser.ConfigParser(interpolation=None, strict=False, delimiters=("=",))
+    lines = read_lines(path, "description of a video", max_bytes=_MAX_INI_BYTES)
     try:
-        if file_size(path) > _MAX_INI_BYTES:
-            raise InputError(f'"{path}" is too large for a description of a video.')
-        parser.read_string(path.read_bytes().decode("utf-8-sig"), source=str(path))
-    except UnicodeDecodeError as error:
-        raise InputError(f'"{path}" is no UTF-8 text (byte {error.start}): save it as UTF-8.') from error
+        parser.read_string("\n".join(lines), source=str(path))
     except configparser.MissingSectionHeaderError as error:
         raise InputError(f'"{path}", line {error.lineno}: the section [Sequence] was expected first.') from error
     except configparser.ParsingError as error:
         raise InputError(f'"{path}", line {error.errors[0][0]}: key=value was expected.') from error
     except configparser.Error as error:
         raise InputError(f'"{path}" is no description of a video ({error.message}).') from error
-    except OSError as error:
-        raise InputError(f'"{path}" cannot be read ({error.strerror or error}).') from error
     section = next((name for name in parser.sections() if name.lower() == "sequence"), None)
     return {} if section is None else {key: value.strip() for key, value in parser.items(section) if value.strip()}
+
+
+def _stated_length(stated: Mapping[str, str]) -> int:
+    return int(stated["seqlength"]) if re.fullmatch(r"[0-9]{1,6}", stated.get("seqlength", "")) else 0
 
 
 def _stated_size(stated: Mapping[str, str]) -> tuple[int, int] | None:
@@ -242,16 +219,7 @@ def parse_track(path: Path, *, visible_only: bool) -> Track:
     Raises:
         InputError: the file is missing, too large, no text, or a line has too few cells or no sensible numbers in them.
     """
-    size = file_size(path)
-    if size > _MAX_BYTES:
-        raise InputError(f'"{path}" has {size:,} bytes, over the limit of {_MAX_BYTES:,} for one video: split it.')
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f'"{path}" is no UTF-8 text (byte {error.start}): save it as UTF-8.') from error
-    except OSError as error:
-        raise InputError(f'"{path}" cannot be read ({error.strerror or error}).') from error
-    table, lines = _table(path, text)
+    table, lines = _table(path, read_lines(path, "list of tracked heads", max_bytes=_MAX_BYTES))
     frame, left, top, width, height, considered, kind, seen = table.T
     # A cell that is not there is −1, which stands for "not stated" in these files too.
     counted = (considered != 0) & np.isin(kind, (-1, 1)) & ((seen != 0) | (not visible_only))
@@ -272,14 +240,14 @@ def parse_track(path: Path, *, visible_only: bool) -> Track:
 _Table = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 
-def _table(path: Path, text: str) -> _Table:
+def _table(path: Path, lines_of_text: list[str]) -> _Table:
     """(n, 8) frame, left, top, width, height, considered, class, visibility; and (n,) the line of each row."""
-    fast = _fast_table(text)
+    fast = _fast_table(lines_of_text)
     if fast is not None:
         return fast
     rows: list[list[float]] = []
     lines: list[int] = []
-    for line, row in enumerate(text.split("\n"), start=1):
+    for line, row in enumerate(lines_of_text, start=1):
         cells = re.split(r"\s*[,;]\s*|\s+", row.strip().rstrip(",;").rstrip())
         if cells == [""]:
             continue
@@ -287,20 +255,14 @@ def _table(path: Path, text: str) -> _Table:
             raise InputError(
                 f'"{path}", line {line}: frame, id, left, top, width, height were expected, got {len(cells)} cells.'
             )
-        values = [_cell(cell, path, line, number) for number, cell in enumerate(cells[:9], start=1)]
-        if values[0] < 0 or not values[0].is_integer():
-            raise InputError(f'"{path}", line {line}: the frame must be a whole number, got {cells[0][:40]!r}.')
+        where = f"line {line}"
+        values = [number(cell, f"cell {k}", path, where, limit=_LARGEST) for k, cell in enumerate(cells[:9], start=1)]
+        number(cells[0], "the frame", path, where, least=0, limit=_LARGEST, whole=True)
         if values[4] < 0 or values[5] < 0:
             raise InputError(f'"{path}", line {line}: width and height must not be negative, got {row.strip()[:60]!r}.')
         rows.append(_columns(values, len(cells)))
         lines.append(line)
     return np.array(rows, np.float64).reshape(-1, 8), np.array(lines, np.int64)
-
-
-def _cell(cell: str, path: Path, line: int, number: int) -> float:
-    if not _NUMBER.fullmatch(cell) or not -1e9 <= float(cell) <= 1e9:
-        raise InputError(f'"{path}", line {line}: cell {number} must be a number of a video, got {cell[:40]!r}.')
-    return float(cell)
 
 
 def _columns(values: list[float], cells: int) -> list[float]:
@@ -311,25 +273,24 @@ def _columns(values: list[float], cells: int) -> list[float]:
     return [values[0], *values[2:6], considered, kind, seen]
 
 
-def _fast_table(text: str) -> _Table | None:
+def _fast_table(lines: list[str]) -> _Table | None:
     """The same for the files as they are published, whose lines all have as many cells; None for any other."""
-    lines = text.count("\n") + (not text.endswith("\n"))
-    if not text.strip() or not set(text[:4096]) <= set("0123456789.,-\r\n"):
+    if not any(map(str.strip, lines[:1])) or not set("".join(lines[:100])) <= set("0123456789.,-"):
         return None
     try:
-        found = np.loadtxt(text.splitlines(), delimiter=",", comments=None, ndmin=2)
+        found = np.loadtxt(lines, delimiter=",", comments=None, ndmin=2)
     except ValueError:
         return None
     rows, cells = found.shape
     # Blank lines are passed over there, so that rows would have lost their lines; "nan" and "inf" are numbers there.
-    if rows != lines or cells < _CELLS_NEEDED or not (np.abs(found[:, :9]) <= 1e9).all():
+    if rows != len(lines) or cells < _CELLS_NEEDED or not (np.abs(found[:, :9]) <= _LARGEST).all():
         return None
     if (found[:, 0] < 0).any() or (found[:, 0] % 1 != 0).any() or (found[:, 4:6] < 0).any():
         return None
-    unsaid = np.full(rows, -1.0)
-    considered = found[:, 6] if cells > 6 else unsaid
-    kind = found[:, 7] if 8 <= cells < 10 else unsaid
-    seen = found[:, 8] if cells == 9 else unsaid
+    unstated = np.full(rows, -1.0)
+    considered = found[:, 6] if cells > 6 else unstated
+    kind = found[:, 7] if 8 <= cells < 10 else unstated
+    seen = found[:, 8] if cells == 9 else unstated
     table = np.column_stack([found[:, 0], found[:, 2:6], considered, kind, seen])
     return table, np.arange(1, rows + 1, dtype=np.int64)
 

@@ -4,7 +4,8 @@
 
 Whole numbers with single spaces between them, pixels of the original image counted from 0, levels 0 to 5 by the area of
 the head's box (read, never recomputed). An image without heads is its id and 0. Blanks at the end of a line and CRLF
-line ends are taken, since official files have both; everything else is refused with the line and the reason.
+line ends are taken, since official files have both, and so are blank lines at the end; everything else is refused with
+the line and the reason.
 
 Wang et al., "NWPU-Crowd: A Large-Scale Benchmark for Crowd Counting and Localization", TPAMI 2020.
 """
@@ -20,18 +21,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headcount.core.errors import InputError
-from headcount.core.files import atomic_text, file_size, is_folder, writing
+from headcount.core.files import atomic_text, is_folder
 from headcount.core.geometry import as_points, sigmas_of_boxes
 from headcount.core.image import is_image_name
 from headcount.data.formats.pairs import images_by_name
+from headcount.data.formats.places import refuse_taken
 from headcount.data.media.video import is_video_name
+from headcount.data.parse.text import read_lines
+from headcount.data.parse.values import cut
 
 LEVELS = 6
 """Box-area levels A0…A5: up to 10, 10², 10³, 10⁴, 10⁵ square pixels, and above."""
 LARGEST = 1_000_000
 """No coordinate, radius or id of the data set comes near it: larger numbers are refused as mistakes."""
 
-_LINE = re.compile(rb"[0-9]{1,7}(?: [0-9]{1,7})+")
+_LINE = re.compile("[0-9]{1,7}(?: [0-9]{1,7})+")
 _TRUTH_WIDTH, _PREDICTION_WIDTH = 5, 2
 _PARTS = ("", "images", *(f"images_part{part}" for part in range(1, 6)))  # of the data set, as it is unpacked
 
@@ -221,9 +225,7 @@ def write_nwpu_truth(truth: Mapping[int, NwpuHeads], path: str | Path, *, overwr
 
 
 def _write(rows: Mapping[int, NDArray[np.float64]], path: Path, overwrite: bool) -> Path:
-    with writing(path):
-        if path.exists() and not overwrite:
-            raise InputError(f'"{path}" exists already: choose another name, or allow it to be overwritten (--force).')
+    refuse_taken([path], overwrite=overwrite)
     lines = [_line(image, values) for image, values in rows.items()]
     with atomic_text(path) as file:
         file.writelines(lines)
@@ -239,22 +241,16 @@ def _line(image: int, values: NDArray[np.float64]) -> str:
 
 def _read(path: Path, width: int) -> dict[int, tuple[int, NDArray[np.int64]]]:
     """Line number and (n, width) numbers by image id."""
-    file_size(path)  # says what is wrong with a folder, a pipe or a missing file
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f'"{path}" cannot be read ({error.strerror or error}).') from error
-    lines = content.split(b"\n")
-    if not lines[-1]:
+    lines = read_lines(path, "file of heads")
+    while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
         raise InputError(f'"{path}" is empty: one line per image was expected.')
     found: dict[int, tuple[int, NDArray[np.int64]]] = {}
-    for number, raw in enumerate(lines, start=1):
-        line = raw.removesuffix(b"\r").rstrip(b" ")
+    for number, line in enumerate((line.rstrip(" ") for line in lines), start=1):
         if _LINE.fullmatch(line) is None:
             raise _error(path, number, _why_malformed(line))
-        values = np.fromstring(line.decode("ascii"), dtype=np.int64, sep=" ")
+        values = np.fromstring(line, dtype=np.int64, sep=" ")
         image, count = int(values[0]), int(values[1])
         if len(values) != 2 + count * width:
             raise _error(
@@ -269,27 +265,25 @@ def _read(path: Path, width: int) -> dict[int, tuple[int, NDArray[np.int64]]]:
     return found
 
 
-def _why_malformed(line: bytes) -> str:
+def _why_malformed(line: str) -> str:
     if not line:
         return "the line is empty, but an image id was expected"
-    if line.startswith(b" "):
+    if line.startswith(" "):
         return "the line starts with a blank"
-    if b"  " in line:
-        return f"two blanks in a row, after {_quoted(line.partition(b'  ')[0].rpartition(b' ')[2])}"
-    tokens = line.split(b" ")
-    for position, token in enumerate(tokens, start=1):
-        if re.fullmatch(rb"-[0-9]+", token):
+    if "  " in line:
+        return f"two blanks in a row, after {_quoted(line.partition('  ')[0].rpartition(' ')[2])}"
+    for position, token in enumerate(line.split(" "), start=1):
+        if re.fullmatch("-[0-9]+", token):
             return f"number {position} is negative ({_quoted(token)})"
-        if re.fullmatch(rb"[0-9]+", token) is None:
+        if re.fullmatch("[0-9]+", token) is None:
             return f"{_quoted(token)} (number {position}) is no whole number"
         if len(token) > 7:
             return f"{_quoted(token)} (number {position}) is absurdly large (over {LARGEST:,})"
     return "the number of points is missing: id and number were expected"
 
 
-def _quoted(token: bytes) -> str:
-    text = ascii(token.decode("utf-8", "replace"))[1:-1]
-    return f'"{text if len(text) <= 20 else text[:19] + "…"}"'
+def _quoted(token: str) -> str:
+    return f'"{cut(ascii(token)[1:-1], 20)}"'
 
 
 def _error(path: Path, line: int, why: str) -> InputError:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 
 from headcount.core.errors import InputError
+from headcount.core.files import is_folder
 from headcount.core.image import SUFFIXES
-from headcount.data.formats.raw import RawAnnotation, RawScene, Remark, UnreadableAnnotationError, no_annotation
-from headcount.data.parse.values import read_text
+from headcount.data.formats.raw import RawAnnotation, RawScene, no_annotation
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -22,22 +22,52 @@ def natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", name)]
 
 
-def files_by_name(folder: Path, suffixes: Iterable[str], *, ending: str = "") -> dict[str, Path]:
-    """The files of a folder named ``NAME`` + ``ending`` + suffix, by NAME, numbers in order; hidden ones left out.
+def entries(folder: Path) -> list[Path]:
+    """What lies in a folder, by name; hidden ones left out. A folder that is not there has nothing.
 
-    Suffixes are compared without case. A folder that is not there has no files.
+    Raises:
+        InputError: it may not be read.
     """
-    known = {suffix.lower() for suffix in suffixes}
-    found = {}
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.suffix.lower() in known and path.stem.endswith(ending) and not path.name.startswith("."):
-            found[path.stem[: len(path.stem) - len(ending)]] = path
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise InputError(f'The folder "{folder}" cannot be read ({error.strerror or error}).') from error
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders among the ``entries`` of a folder."""
+    return [path for path in entries(folder) if is_folder(path)]
+
+
+def files_by_name(folder: Path, *patterns: str) -> dict[str, Path]:
+    """The files of a folder that are called by a pattern, by name, numbers in order; hidden ones left out.
+
+    In a pattern (``IMG_*.jpg``, ``{*}_ann.mat``) ``*`` is any text and ``#`` a whole number. What stands in braces is
+    the name, else all but the suffix, whose case does not matter. A folder that is not there has no files.
+    """
+    kinds = [_compiled(pattern) for pattern in patterns]
+    found: dict[str, Path] = {}
+    for path in entries(folder):
+        match = next(filter(None, (kind.fullmatch(path.name) for kind in kinds)), None)
+        if match is not None:
+            found.setdefault(match["name"], path)
     return {name: found[name] for name in sorted(found, key=natural)}
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    stem, _, suffix = pattern.rpartition(".")
+    stem = stem if "{" in stem else f"{{{stem}}}"
+    parts = {"*": ".*", "#": "[0-9]+", "{": "(?P<name>", "}": ")"}
+    expression = "".join(parts.get(letter, re.escape(letter)) for letter in stem)
+    return re.compile(rf"{expression}\.(?i:{re.escape(suffix)})", re.DOTALL)
 
 
 def images_by_name(folder: Path) -> dict[str, Path]:
     """The images of a folder by their names without suffix; only names are looked at."""
-    return files_by_name(folder, SUFFIXES)
+    return files_by_name(folder, *(f"*{suffix}" for suffix in SUFFIXES))
 
 
 def pair(
@@ -46,45 +76,24 @@ def pair(
     read: Callable[..., RawAnnotation],
     *,
     split: str = "",
-    group: Callable[[str], str] | None = None,
+    folder: str | None = None,
+    group: str | Callable[[str], str] = "",
     attributes: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[RawScene]:
     """A scene for each image, then one for each annotation without an image.
 
-    ``read`` takes the annotation's path, and what ``attributes`` say of its name where they are given. A scene's name
-    is its file's, behind ``SPLIT/`` where there is one; ``group`` maps the file's name to the scene or video that it
-    belongs to.
+    ``read`` takes the annotation's path, and what ``attributes`` know of its name where they know it. A scene is called
+    ``FOLDER/NAME``, where ``folder`` is the split unless it is given; ``group`` is the scene or video that all belong
+    to, or maps a name to its own.
     """
-    said = attributes or {}
+    known = attributes or {}
+    before = split if folder is None else folder
     scenes = []
     for name in [*images, *(name for name in annotations if name not in images)]:
         path = annotations.get(name)
-        parse = no_annotation if path is None else partial(read, path, *([said[name]] if name in said else []))
-        title = f"{split}/{name}" if split else name
-        scenes.append(RawScene(title, split, images.get(name), path, parse, group=group(name) if group else ""))
+        parse = no_annotation if path is None else partial(read, path, *([known[name]] if name in known else []))
+        title = f"{before}/{name}" if before else name
+        scenes.append(
+            RawScene(title, split, images.get(name), path, parse, group=group(name) if callable(group) else group)
+        )
     return scenes
-
-
-def list_rows(path: Path) -> Iterator[tuple[int, str, list[str]]]:
-    """Line number, text and words of each line of a list of images that is not blank.
-
-    Raises:
-        UnreadableAnnotationError: the file is missing or no text.
-    """
-    try:
-        text = read_text(path, "list of images")
-    except InputError as error:
-        raise UnreadableAnnotationError(str(error)) from error
-    for line, row in enumerate(text.splitlines(), start=1):
-        if row.strip():
-            yield line, row, row.split()
-
-
-def strays(folder: Path, taken: Iterable[Path], expected: str) -> list[Remark]:
-    """A remark on each image or MAT file of a folder that was not taken; ``expected`` is how they are named."""
-    known = set(taken)
-    return [
-        Remark("stray-file", path, f"this is not named {expected}")
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in {*SUFFIXES, ".mat"} and path not in known and not path.name.startswith(".")
-    ]

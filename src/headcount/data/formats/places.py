@@ -7,12 +7,14 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from headcount.core.errors import InputError
 from headcount.core.files import discard, is_folder, partial_beside, writing
 from headcount.core.image import VideoFrame, is_image_name, read_header
 from headcount.core.scene import Scene
+from headcount.data.parse.paths import relative
 
 _LONGEST_BYTES = 200
 
@@ -91,9 +93,7 @@ def refuse_taken(paths: Iterable[Path], *, overwrite: bool) -> None:
             if is_folder(path):
                 raise InputError(f'"{path}" is a folder where a file is to be written: choose another place.')
             if (path.exists() or path.is_symlink()) and not overwrite:
-                raise InputError(
-                    f'"{path}" exists already: choose another place, or allow it to be overwritten (--force).'
-                )
+                raise InputError(f'"{path}" exists already: choose another place.', remedy="overwrite")
 
 
 def refuse_filled(folder: Path, *, overwrite: bool) -> None:
@@ -105,7 +105,39 @@ def refuse_filled(folder: Path, *, overwrite: bool) -> None:
         if folder.exists() and not folder.is_dir():
             raise InputError(f'"{folder}" is a file, but this format is a folder of files: name a folder.')
         if not overwrite and folder.exists() and any(folder.iterdir()):
-            raise InputError(f'"{folder}" holds files already: name a new folder, or allow them to be overwritten.')
+            raise InputError(f'"{folder}" holds files already: name a new folder.', remedy="overwrite")
+
+
+def written_names(scenes: Iterable[Scene], folder: Path) -> list[str]:
+    """How the images of scenes are named in a file of ``folder``: relative to it, with forward slashes.
+
+    Raises:
+        InputError: a scene holds pixels and no file, or two are of one image.
+    """
+    names: dict[str, None] = {}
+    for scene in scenes:
+        name = relative(image_of(scene), folder)
+        if name in names:
+            raise InputError(f'Two scenes are of the image "{name}": give each image once.')
+        names[name] = None
+    return list(names)
+
+
+def copied(
+    scenes: Sequence[Scene], folder: Path, names: Sequence[str] = (), *, overwrite: bool = False
+) -> list[Scene]:  # fmt: skip
+    """The scenes, their images copied into a folder under ``names`` (those of ``place_names``).
+
+    Raises:
+        InputError: one of them would overwrite a file and ``overwrite`` is False: none is copied then.
+    """
+    images = [image_of(scene) for scene in scenes]
+    names = names or place_names(scenes)
+    places = [folder / f"{name}{image_suffix(image)}" for name, image in zip(names, images, strict=True)]
+    refuse_taken(places, overwrite=overwrite)
+    for image, place in zip(images, places, strict=True):
+        put_image(image, place, copy=True)
+    return [replace(scene, image=place) for scene, place in zip(scenes, places, strict=True)]
 
 
 def same_place(one: Path, other: Path) -> bool:
@@ -145,5 +177,6 @@ def _link(image: Path, beside: Path) -> None:
         beside.symlink_to(os.path.relpath(image.resolve(), beside.parent))
     except (OSError, NotImplementedError, ValueError) as error:
         raise InputError(
-            f'No link to "{image}" can be made in "{beside.parent}" ({error}): copy the images.'
+            f'No link to "{image}" can be made in "{beside.parent}" ({error}): copy the images.',
+            remedy="copy_images",
         ) from error

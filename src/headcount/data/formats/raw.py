@@ -1,22 +1,23 @@
 """What lies on the disk, before it is made a Scene: the one contract of every data-set reader.
 
-How to write a reader (`shanghaitech.py` is the example, `points.py` where one file annotates many images):
+How to write a reader (`shanghaitech.py` is the example, `head_list.py` where one file annotates many images):
 
-1. One file in `data/`, its docstring giving the published layout and where it is documented.
+1. One file in `formats/` or `sets/published/`, its docstring giving the published layout and where it is documented.
 2. `list_NAME(path) -> Listing` looks at names and folders only, of all official splits that are there. For each image
    it gives a `RawScene`: ``read`` is a `functools.partial` of the parser over one annotation, called later.
    An image without its annotation has ``annotation=None``, an annotation without its image ``image=None``.
 3. The parser gives a `RawAnnotation`: as written, moved to headcount's pixels (a 1-based point less 0.5), never
    clamped, sorted out or compared with the image. What is malformed is an InputError with file and line or key.
-4. A wrong layout is told by `wrong_folder`, files of other names by a `Remark`.
-5. One line in `registry.DATA_SETS`, one entry in `catalogue.py`.
+4. A wrong layout is told by `folders.wrong_folder`, files of other names by a `Remark`.
+5. One row in `formats/table.py`; of a published set in `sets/catalogue.py`.
 
 Reading (`finish`), checking, splitting and converting are then there, written once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -25,19 +26,34 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from headcount.core.errors import InputError, nearest
-from headcount.core.files import is_file, is_folder
+from headcount.core.errors import InputError
+from headcount.core.files import is_file
 from headcount.core.geometry import centres, clip_boxes, clip_points, has_area, polygon_mask
 from headcount.core.image import VideoFrame, read_header
 from headcount.core.scene import Provenance, Scene
+from headcount.data.parse.paths import near_name
 from headcount.data.parse.values import cut
 
-_ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
 _NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
 
 class UnreadableAnnotationError(InputError):
     """The one annotation file of a whole data set cannot be read: a finding, since nothing else can be checked."""
+
+
+@contextmanager
+def annotates_all(file: Path) -> Iterator[None]:
+    """What is wrong with ``file``, which annotates a whole data set, as an UnreadableAnnotationError.
+
+    Raises:
+        InputError: there is no such file: nothing is wrong with a file then, but with the path.
+    """
+    try:
+        yield
+    except InputError as error:
+        if not is_file(file):
+            raise
+        raise UnreadableAnnotationError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +110,7 @@ class RawScene:
         group: the scene or video it belongs to, whose images never fall into different splits; empty: on its own.
         refuse_outside: a point outside the image is an error (one's own files) and not clamped (published ones).
         origin: the line or key where ``annotation`` first names the image, for messages; may be empty.
+        found_by: the rule by which the image was found where it is not as written (see ``parse.paths``).
     """
 
     name: str
@@ -104,6 +121,7 @@ class RawScene:
     group: str = ""
     refuse_outside: bool = False
     origin: str = ""
+    found_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +166,8 @@ def finish(raw: RawScene, *, data: str = "") -> Scene:
         raise InputError(f'The annotation of "{raw.image}" is missing: {_FOR_ALL}.')
     if not is_file(image_file(raw.image)):
         place = f'"{raw.annotation}"' + (f", {raw.origin}" if raw.origin else "")
-        raise InputError(f'{place}: there is no image "{cut(str(raw.image), 1000)}".')
+        missing = image_file(raw.image)
+        raise InputError(f'{place}: there is no image "{cut(str(raw.image), 1000)}".{near_name(missing)}')
     annotation = raw.read()
     size_wh = raw.image.size_wh if isinstance(raw.image, VideoFrame) else read_header(raw.image).size_wh
     points = annotation.heads_xy
@@ -232,31 +251,3 @@ def _region(annotation: RawAnnotation, size_wh: tuple[int, int], raw: RawScene) 
 def no_annotation() -> RawAnnotation:
     """The ``read`` of a raw scene without an annotation: nobody, and never called for reading."""
     return RawAnnotation()
-
-
-def need_folder(path: Path, holds: str) -> None:
-    """
-    Raises:
-        InputError: there is no folder; ``holds`` says what should be in it.
-    """
-    if is_file(path):
-        unpack = " an archive: unpack it and" if path.suffix.lower() in _ARCHIVES else " a file:"
-        raise InputError(f'"{path}" is{unpack} give the folder that holds {holds}.')
-    if not is_folder(path):
-        raise InputError(f'There is no folder "{path}": give the one that holds {holds}.')
-
-
-def wrong_folder(path: Path, expected: Sequence[str], advice: str = "") -> InputError:
-    """The error of a layout that is almost right: what was found, what was expected, the nearest name that is there.
-
-    ``expected`` are paths below ``path``, the usual one first.
-    """
-    names = sorted(child.name for child in path.iterdir() if not child.name.startswith("."))
-    found = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") or "nothing"
-    first = expected[0].split("/")[0]
-    hint = nearest(first, names) if names and first not in names else ""
-    hint = hint.replace("Did you mean", "Is it") if hint.startswith(" Did") else ""
-    others = f" (or {', '.join(expected[1:])})" if len(expected) > 1 else ""
-    return InputError(
-        f'"{path}" holds {found}, but {expected[0]}{others} was expected{advice and f": {advice}"}.{hint}'
-    )

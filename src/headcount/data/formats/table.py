@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from headcount.core.table import Row, Table
+from headcount.core.errors import InputError
+from headcount.core.scene import Scene
+from headcount.core.table import Row, Table, load_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,45 @@ class FormatRow(Row):
     of_video: bool = False
     default_split: str = "all"
 
+    @property
+    def writes(self) -> bool:
+        """Whether it can be written; every format can be read."""
+        return bool(self.writer)
+
+    def is_file_name(self, path: Path) -> bool:
+        """Whether a path of this name is one file, and not a folder."""
+        return path.suffix.lower() in self.file_suffixes
+
+    def holds_at(self, path: Path) -> Holds:
+        """What it keeps at a path: of a format that can be a folder, one file has no splits.
+
+        Raises:
+            InputError: the path can be no file or folder of the format.
+        """
+        if self.is_file_name(path):
+            return replace(self.holds, splits=self.holds.splits and not self.folder)
+        if not self.folder:
+            wanted = " or ".join(self.file_suffixes)
+            raise InputError(f'"{path}" is no {self.name} file: a name that ends in {wanted} was expected.')
+        return self.holds
+
+    def write(
+        self, scenes: Sequence[Scene], path: Path, *, splits: Sequence[str] = (), copy_images: bool = False,
+        overwrite: bool = False,
+    ) -> None:  # fmt: skip
+        """Write Scenes, which hold no more than the format does.
+
+        Images stay where they are: the files name them, or the folder has links to them, or copies.
+
+        Args:
+            splits: the scenes' (``train``, ``val``, ``test`` or empty); none: all empty.
+
+        Raises:
+            InputError: something is there already and ``overwrite`` is False, or it cannot be written.
+        """
+        write = load_object(self.writer)
+        write(scenes, path, splits=splits, copy_images=copy_images, overwrite=overwrite)
+
 
 _HOME = "headcount.data.formats"
 _POINTS = Holds(boxes=False, provenance=False, splits=False)
@@ -66,8 +109,9 @@ FORMATS = Table(
     "format",
     [
         FormatRow(
-            name="boxes", title="A boxes file", target=f"{_HOME}.boxes:list_boxes", writer=f"{_HOME}.boxes:write_boxes",
-            holds=Holds(points_alone=False, splits=False), file_suffixes=(".csv", ".json"), folder=False,
+            name="boxes", title="A boxes file", target=f"{_HOME}.head_list:list_boxes",
+            writer=f"{_HOME}.head_list:write_boxes", holds=Holds(points_alone=False, splits=False),
+            file_suffixes=(".csv", ".json"), folder=False,
         ),
         FormatRow(
             name="coco", title="COCO", target=f"{_HOME}.coco:list_coco", writer=f"{_HOME}.coco:write_coco",
@@ -82,8 +126,8 @@ FORMATS = Table(
             writer=f"{_HOME}.labelme:write_labelme", holds=Holds(attributes=True),
         ),
         FormatRow(
-            name="points", title="A points file", target=f"{_HOME}.points:list_points",
-            writer=f"{_HOME}.points:write_points", holds=_POINTS, file_suffixes=(".csv", ".json"), folder=False,
+            name="points", title="A points file", target=f"{_HOME}.head_list:list_points",
+            writer=f"{_HOME}.head_list:write_points", holds=_POINTS, file_suffixes=(".csv", ".json"), folder=False,
         ),
         FormatRow(
             name="video", title="A video with points", target=f"{_HOME}.video_points:list_video_points",

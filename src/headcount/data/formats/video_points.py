@@ -15,21 +15,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import os
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from headcount.core.errors import InputError
-from headcount.core.files import is_file, is_folder
 from headcount.core.geometry import as_points
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, UnreadableAnnotationError
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all
 from headcount.data.media.video import Video, is_video_name
-from headcount.data.parse.values import number, read_text, relative, shorten
+from headcount.data.parse.csv import read_rows
+from headcount.data.parse.paths import Finder, relative
+from headcount.data.parse.values import number
 
 _KIND = "CSV file of points on video"
 _NEEDED = ("frame", "x", "y")
@@ -44,7 +40,7 @@ class _Frame:
     origin: str
     points: list[tuple[float, float]] = field(default_factory=list)
     where: list[str] = field(default_factory=list)
-    said_empty: bool = False
+    is_empty: bool = False
     time_s: str = ""
 
 
@@ -54,12 +50,8 @@ def list_video_points(path: Path) -> Listing:
     Raises:
         InputError: there is no such file; an UnreadableAnnotationError where it is there but malformed.
     """
-    if is_folder(path) or not is_file(path):
-        read_text(path, _KIND)  # says what is wrong with the path
-    try:
+    with annotates_all(path):
         videos = _parse(path)
-    except InputError as error:
-        raise UnreadableAnnotationError(str(error)) from error
     scenes = []
     for file, frames in videos.items():
         video, name = Video(file), relative(file, path.parent)
@@ -87,46 +79,21 @@ def _parse(path: Path) -> dict[Path, dict[int, _Frame]]:
     """The frames of each video, in the order in which the file names them.
 
     Raises:
-        InputError: the file is no UTF-8 text or no such CSV; the line is named.
+        InputError: the file is no text or no such CSV; the line is named.
     """
-    reader = csv.reader(io.StringIO(read_text(path, _KIND), newline=""), strict=True)
     videos: dict[Path, dict[int, _Frame]] = {}
+    finder = Finder([path.parent])
     beside: Path | None = None
-    try:
-        for row in _rows(reader, path):
-            where = f"line {reader.line_num}"
-            if "video" in row:
-                file = _video(row["video"], path, where)
-            else:
-                file = beside = beside or _beside(path)
-            at = _number_of(row["frame"], path, where)
-            frame = videos.setdefault(file, {}).setdefault(at, _Frame(where))
-            _add(frame, row, path, where)
-    except csv.Error as error:
-        raise InputError(f'"{path}", line {reader.line_num}: this is no valid CSV ({error}).') from error
+    advice = "; it may name video and time_s (image files are annotated in a points file)"
+    for where, cells in read_rows(path, _KIND, _NEEDED, _OPTIONAL, advice=advice):
+        row = {name: cell.strip() for name, cell in cells.items()}
+        if "video" in row:
+            file = finder.image(row["video"], path, where, kind="a video").path
+        else:
+            file = beside = beside or _beside(path)
+        at = int(number(row["frame"], "frame", path, where, least=0, limit=_LAST_FRAME, whole=True))
+        _add(videos.setdefault(file, {}).setdefault(at, _Frame(where)), row, path, where)
     return videos
-
-
-def _rows(reader: Iterator[list[str]], path: Path) -> Iterator[dict[str, str]]:
-    """Each row's cells by the names of the columns that are known here."""
-    header = [cell.strip().lower() for cell in next(reader, [])]
-    wrong = [
-        name for name in (*_NEEDED, *_OPTIONAL) if header.count(name) > 1 or (name in _NEEDED and name not in header)
-    ]
-    if wrong:
-        hint = " To annotate image files, use points=." if "image" in header else ""
-        raise InputError(
-            f'"{path}", line 1: the header must name the columns frame,x,y once each (and may name video and time_s), '
-            f'but it is {shorten(",".join(header))}: see "{wrong[0]}".{hint}'
-        )
-    columns = {name: header.index(name) for name in (*_NEEDED, *_OPTIONAL) if name in header}
-    for cells in reader:
-        if not cells:
-            continue
-        if len(cells) != len(header):
-            line = getattr(reader, "line_num", 0)
-            raise InputError(f'"{path}", line {line}: {len(header)} cells were expected, got {len(cells)}.')
-        yield {name: cells[column].strip() for name, column in columns.items()}
 
 
 def _add(frame: _Frame, row: dict[str, str], path: Path, where: str) -> None:
@@ -138,32 +105,15 @@ def _add(frame: _Frame, row: dict[str, str], path: Path, where: str) -> None:
             raise InputError(f'"{path}", {where}: frame {row["frame"]} is at {time_s} s here, but at {earlier} on.')
         frame.time_s = time_s
     empty = not x and not y
-    if frame.said_empty or (empty and frame.points):
+    if frame.is_empty or (empty and frame.points):
         raise InputError(
             f'"{path}", {where}: frame {row["frame"]} has a row without x, y (no heads) and other rows beside it.'
         )
     if empty:
-        frame.said_empty = True
+        frame.is_empty = True
         return
-    point = number(x, "x", path, where), number(y, "y", path, where)
-    if min(point) < 0:
-        raise InputError(
-            f'"{path}", {where}: x and y must not be negative, got {point[0]:g}, {point[1]:g} (0 is the frame\'s edge).'
-        )
-    frame.points.append(point)
+    frame.points.append((number(x, "x", path, where, least=0), number(y, "y", path, where, least=0)))
     frame.where.append(where)
-
-
-def _number_of(text: str, path: Path, where: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) > _LAST_FRAME:
-        raise InputError(f'"{path}", {where}: frame must be a whole number from 0, got {shorten(text)}.')
-    return int(text)
-
-
-def _video(name: str, path: Path, where: str) -> Path:
-    if not name or "\0" in name:
-        raise InputError(f'"{path}", {where}: the name of a video file was expected, got {shorten(name)}.')
-    return Path(os.path.normpath(path.parent / name))
 
 
 def _beside(path: Path) -> Path:

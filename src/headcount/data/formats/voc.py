@@ -10,9 +10,9 @@ Documented in "The PASCAL Visual Object Classes Challenge 2012 Development Kit",
 tools that people label with (LabelImg, CVAT); the challenge's own files count pixels from 1 and include the last, so
 that their left and upper edges are a pixel further out than read here. `scut_head.py` has the measurement behind this.
 
-**Who is a head**: where any object (or part of one) in the folder is named head, those are and nothing else; else every
-object is, whatever its name. Names are compared without case, ``_`` and ``-``: ``head``, ``heads``, ``human head``,
-``person head``, ``pedestrian head``. ``difficult`` and ``truncated`` heads are heads.
+**Who is a head** is one rule for all formats (``parse.values.head_classes``): where any object (or part of one) in the
+folder is named head, those are and nothing else; else the one name that all objects have. ``difficult`` and
+``truncated`` heads are heads.
 
 Two further elements are written, which other readers pass over: an object's ``<provenance>`` where its box is not
 ``annotated``, and its ``<point>`` (in VOC since 2011) where that is not the middle of the box.
@@ -21,70 +21,73 @@ Two further elements are written, which other readers pass over: an object's ``<
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import get_args
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
 import numpy as np
 
 from headcount.core.errors import InputError, nearest
-from headcount.core.files import atomic_text, file_size, is_file, is_folder, replacing, writing
+from headcount.core.files import atomic_text, is_file, is_folder, writing
+from headcount.core.geometry import centres
 from headcount.core.image import SUFFIXES
 from headcount.core.scene import Provenance, Scene
+from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.places import image_of, image_suffix, place_names, put_image, refuse_filled
 from headcount.data.formats.raw import (
     Listing,
     RawAnnotation,
     RawScene,
     Remark,
     UnreadableAnnotationError,
-    need_folder,
+    annotates_all,
     no_annotation,
-    wrong_folder,
 )
-from headcount.data.parse.xml import MAX_BYTES, child_number, element_line, need_child, parse_xml, xml_error
+from headcount.data.parse.paths import same_name
+from headcount.data.parse.text import decode, read_bytes, read_lines
+from headcount.data.parse.values import cut, head_classes, plain_name, stated_provenance
+from headcount.data.parse.xml import MAX_BYTES, child_number, element_line, need_child, parse_xml
 
 ANNOTATIONS, IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
-HEAD_NAMES = frozenset({"head", "heads", "human head", "person head", "pedestrian head"})
 _SPLITS = ("train", "val", "test")
-_PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
-_HEAD_IN_FILE = re.compile(rb"<name>\s*(?:(?:human|person|pedestrian)[ _-])?heads?\s*</name>", re.IGNORECASE)
+_NAME_IN_FILE = re.compile("<name>([^<]{0,200})</name>")
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _MAX_LIST_BYTES = 2**26
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def read_voc_annotation(path: Path, *, named_heads_only: bool = False) -> RawAnnotation:
+def read_voc_annotation(path: Path, heads: Collection[str] | None = None) -> RawAnnotation:
     """The boxes of an annotation file as written, in the file's order; ``where`` is the line of each.
 
-    ``named_heads_only``: what is not named as a head is not one; it is then among the ``ignored``.
+    ``heads`` are the names, as ``plain_name`` has them, of the objects and parts that are heads; others are
+    ``ignored``. Without, every object is one.
 
     Raises:
         InputError: the file is missing, no XML, of another format, or a corner is missing or no number.
     """
     root = parse_xml(path, "annotation")
     boxes: list[list[float]] = []
-    points: list[tuple[float, float]] = []
+    points: list[tuple[float, float] | None] = []
     provenance: list[Provenance] = []
     where: list[str] = []
     ignored = 0
-    for element in _objects(root, parts=named_heads_only):
-        if named_heads_only and _plain(element.findtext("name")) not in HEAD_NAMES:
+    for element in _objects(root, parts=heads is not None):
+        if heads is not None and plain_name(element.findtext("name") or "") not in heads:
             ignored += element.tag == "object"
             continue
         corners = need_child(path, element, "bndbox")
-        x1, y1, x2, y2 = (child_number(path, corners, tag) for tag in _CORNERS)
-        boxes.append([x1, y1, x2, y2])
-        points.append(_point(path, element) or ((x1 + x2) / 2, (y1 + y2) / 2))
-        provenance.append(_provenance(path, element))
+        boxes.append([child_number(path, corners, tag) for tag in _CORNERS])
+        points.append(_point(path, element))
         where.append(f"line {element_line(element)}")
-    centres = [((x1 + x2) / 2, (y1 + y2) / 2) for x1, y1, x2, y2 in boxes]
+        made = (element.findtext("provenance") or "annotated").strip()
+        provenance.append(stated_provenance(made, path, where[-1]))
+    boxes_xyxy = np.array(boxes, np.float64).reshape(-1, 4)
+    own = [middle if point is None else point for point, middle in zip(points, centres(boxes_xyxy), strict=True)]
     return RawAnnotation(
-        points_xy=None if points == centres else np.array(points, np.float64).reshape(-1, 2),
-        boxes_xyxy=np.array(boxes, np.float64).reshape(-1, 4),
+        points_xy=np.array(own, np.float64).reshape(-1, 2) if any(points) else None,
+        boxes_xyxy=boxes_xyxy,
         box_provenance=tuple(provenance),
         where=tuple(where),
         stated_size_wh=_stated_size(path, root),
@@ -99,21 +102,9 @@ def _objects(root: Element, *, parts: bool) -> Iterator[Element]:
             yield from element.iterfind("part")
 
 
-def _plain(name: str | None) -> str:
-    return re.sub(r"[\s_-]+", " ", name or "").strip().lower()
-
-
 def _point(path: Path, element: Element) -> tuple[float, float] | None:
     point = element.find("point")
     return None if point is None else (child_number(path, point, "x"), child_number(path, point, "y"))
-
-
-def _provenance(path: Path, element: Element) -> Provenance:
-    text = (element.findtext("provenance") or "annotated").strip()
-    for known in _PROVENANCES:
-        if text == known:
-            return known
-    raise xml_error(path, element, f'"{text[:40]}" is no provenance of a box.{nearest(text[:40], _PROVENANCES)}')
 
 
 def _stated_size(path: Path, root: Element) -> tuple[int, int] | None:
@@ -136,11 +127,13 @@ def list_voc(root: Path) -> Listing:
     """
     need_folder(root, f"{ANNOTATIONS} and {IMAGES}")
     truths = files_by_stem(root, ANNOTATIONS, {".xml"})
-    return list_voc_folder(root, named_heads_only=any(_names_a_head(path) for path in truths.values()))
+    names = sorted({name for path in truths.values() for name in _names_in(path)})
+    heads = head_classes(names, set(range(len(names))), f'"{root / ANNOTATIONS}"')
+    return list_voc_folder(root, heads=frozenset(names[row] for row in heads))
 
 
-def list_voc_folder(root: Path, *, named_heads_only: bool) -> Listing:
-    """As ``list_voc``, where it is known who is a head."""
+def list_voc_folder(root: Path, *, heads: Collection[str] | None) -> Listing:
+    """As ``list_voc``, where it is known who is a head: objects of these names, or every object."""
     for name in (ANNOTATIONS, IMAGES):
         if not is_folder(root / name):
             raise wrong_folder(root, [ANNOTATIONS, IMAGES], "give the folder that holds both")
@@ -163,9 +156,7 @@ def list_voc_folder(root: Path, *, named_heads_only: bool) -> Listing:
         truth = truths.get(name)
         if truth is None and name not in images:
             truth = root / ANNOTATIONS / f"{name}.xml"  # listed, and not there: whoever reads it says so
-        read = no_annotation if truth is None else partial(
-            read_voc_annotation, truth, named_heads_only=named_heads_only
-        )  # fmt: skip
+        read = no_annotation if truth is None else partial(read_voc_annotation, truth, heads)
         scenes.append(RawScene(name, splits.get(name, ""), images.get(name), truth, read))
     return Listing(tuple(scenes), tuple(remarks))
 
@@ -177,7 +168,7 @@ def files_by_stem(root: Path, folder: str, suffixes: Collection[str]) -> dict[st
     found: dict[str, Path] = {}
     for path in sorted((root / folder).iterdir()):
         if path.suffix.lower() in suffixes and not path.name.startswith("."):
-            found.setdefault(path.stem, path)
+            found.setdefault(same_name(path.stem), path)
     return found
 
 
@@ -192,11 +183,13 @@ def read_lists(root: Path) -> dict[str, str]:
         path = root / LISTS / f"{split}.txt"
         if not is_file(path):
             continue
-        for line, text in enumerate(_list_lines(path), start=1):
+        with annotates_all(path):
+            lines = read_lines(path, "list of names", max_bytes=_MAX_LIST_BYTES)
+        for line, text in enumerate(lines, start=1):
             words = text.split()
             if not words:
                 continue
-            name = words[0]  # the challenge's lists of one class have 1 or -1 behind it
+            name = same_name(words[0])  # the challenge's lists of one class have 1 or -1 behind it
             if split == "trainval":
                 if found.setdefault(name, "train") == "test":
                     raise _listed_twice(path, line, name, "test")
@@ -205,40 +198,23 @@ def read_lists(root: Path) -> dict[str, str]:
     return found
 
 
-def _list_lines(path: Path) -> list[str]:
-    if file_size(path) > _MAX_LIST_BYTES:
-        raise UnreadableAnnotationError(f'"{path}" is too large for a list of names.')
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnreadableAnnotationError(f'"{path}" is no UTF-8 text (byte {error.start}): a list of names.') from error
-    except OSError as error:
-        raise UnreadableAnnotationError(f'"{path}" cannot be read ({error.strerror or error}).') from error
-    return text.splitlines()
-
-
 def _listed_twice(path: Path, line: int, name: str, other: str) -> UnreadableAnnotationError:
     return UnreadableAnnotationError(
-        f'"{path}", line {line}: "{name[:80]}" is in the list "{other}" too: an image belongs to one split.'
+        f'"{path}", line {line}: "{cut(name)}" is in the list "{other}" too: an image belongs to one split.'
     )
 
 
-def _names_a_head(path: Path) -> bool:
-    """Whether an annotation file has anything named a head in it, without parsing it."""
+def _names_in(path: Path) -> set[str]:
+    """The names of the objects and parts in an annotation file, without parsing it."""
     try:
-        return file_size(path) <= MAX_BYTES and _HEAD_IN_FILE.search(path.read_bytes()) is not None
-    except (InputError, OSError):
-        return False  # who reads it says why
-
-
-def voc_losses(scene: Scene) -> tuple[str, ...]:
-    """What of a Scene VOC cannot hold, in words; empty where it holds all."""
-    losses = []
-    if scene.region is not None:
-        losses.append("the region of interest")
-    if scene.attributes:
-        losses.append(f"the attributes {', '.join(sorted(scene.attributes))}")
-    return tuple(losses)
+        content = read_bytes(path, "annotation", max_bytes=MAX_BYTES)
+    except InputError:
+        return set()  # who reads it says why
+    try:
+        text = decode(content, path)
+    except InputError:
+        text = content.decode("latin-1")  # whatever its encoding, tags are the same
+    return {plain_name(name) for name in _NAME_IN_FILE.findall(text)}
 
 
 def voc_text(scene: Scene, file_name: str) -> str:
@@ -251,7 +227,7 @@ def voc_text(scene: Scene, file_name: str) -> str:
     if len(boxes) != scene.count:
         raise InputError(
             f'"{scene.name}" has {scene.count} heads and {len(boxes)} boxes, but VOC holds heads as boxes: make boxes '
-            'of points with "headcount label interpolate" first.'
+            "of the points first."
         )
     if _NOT_IN_XML.search(file_name):
         raise InputError(f"The image name {file_name!r} holds characters that XML cannot: rename the image.")
@@ -279,54 +255,35 @@ def _number(value: float) -> str:
 
 
 def write_voc(
-    scenes: Sequence[Scene], folder: Path, *, splits: Mapping[str, str] | None = None, overwrite: bool = False
-) -> Path:
-    """Write Scenes as a VOC folder, their images copied into it; ``list_voc`` reads it back without loss.
+    scenes: Sequence[Scene], folder: str | Path, *, splits: Sequence[str] = (), copy_images: bool = False,
+    overwrite: bool = False,
+) -> None:  # fmt: skip
+    """Write Scenes as a VOC folder, their images as links (or copies); ``list_voc`` reads it back without loss.
 
-    An image is named by its scene, ``/`` becoming ``_``, or by its file where the scene has no name. ``splits`` maps
-    scenes' names to ``train``, ``val`` or ``test`` and becomes lists. What ``voc_losses`` names is not kept.
+    An image is named by its scene, blanks and ``/`` becoming ``_``. ``splits`` are the scenes' (``train``, ``val``,
+    ``test`` or empty) and become lists. Regions and attributes are no part of the format.
 
     Raises:
-        InputError: files are there already and ``overwrite`` is False, a scene holds pixels and no file, two have the
-            same name, boxes are missing, or the folder cannot be written. Nothing is written where a scene is at fault.
+        InputError: the folder holds something and ``overwrite`` is False, a scene holds pixels and no file, boxes are
+            missing, or a file cannot be written. Nothing is written where a scene is at fault.
     """
-    planned: dict[str, tuple[Path, str]] = {}  # stem → image to copy, text of the annotation
-    lists: dict[str, list[str]] = {}
-    for scene in scenes:
-        if not isinstance(scene.image, Path):
-            raise InputError(f'The scene "{scene.name}" holds pixels and no file: save its image first.')
-        stem = _stem(scene, scene.image)
-        if stem in planned:
-            raise InputError(f'Two scenes would be named "{stem}" in "{folder}": give them names of their own.')
-        planned[stem] = scene.image, voc_text(scene, stem + scene.image.suffix)
-        split = (splits or {}).get(scene.name, "")
-        if split and split not in _SPLITS:
+    folder = Path(folder)
+    refuse_filled(folder, overwrite=overwrite)
+    splits = list(splits) or [""] * len(scenes)
+    for split in filter(None, splits):
+        if split not in _SPLITS:
             raise InputError(f'"{split}" is no split of a VOC folder.{nearest(split, _SPLITS)}')
-        if split:
-            lists.setdefault(split, []).append(stem)
-    targets = {stem: folder / IMAGES / (stem + image.suffix) for stem, (image, _) in planned.items()}
+    stems = place_names(scenes, flat=True)  # lists are split at spaces, so a name has none
+    names = [f"{stem}{image_suffix(image_of(scene))}" for stem, scene in zip(stems, scenes, strict=True)]
+    texts = [voc_text(scene, name) for scene, name in zip(scenes, names, strict=True)]
+    there = [split for split in _SPLITS if split in splits]
     with writing(folder):
-        files = [*targets.values(), *(folder / ANNOTATIONS / f"{stem}.xml" for stem in planned)]
-        there = [] if overwrite else [path for path in files if path.exists()]
-        if there:
-            raise InputError(
-                f'"{there[0]}" exists already: choose another folder, or allow it to be overwritten (--force).'
-            )
-        for name in (ANNOTATIONS, IMAGES, *([LISTS] if lists else [])):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-    for stem, (image, text) in planned.items():
-        if not is_file(targets[stem]) or not targets[stem].samefile(image):
-            with writing(targets[stem]), replacing(targets[stem]) as hidden:
-                shutil.copyfile(image, hidden)
+        for part in (ANNOTATIONS, IMAGES, *([LISTS] if there else [])):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+    for scene, stem, name, text in zip(scenes, stems, names, texts, strict=True):
+        put_image(image_of(scene), folder / IMAGES / name, copy=copy_images)
         with atomic_text(folder / ANNOTATIONS / f"{stem}.xml") as file:
             file.write(text)
-    for split, stems in lists.items():
+    for split in there:
         with atomic_text(folder / LISTS / f"{split}.txt") as file:
-            file.writelines(f"{stem}\n" for stem in stems)
-    return folder
-
-
-def _stem(scene: Scene, image: Path) -> str:
-    # Lists are split at spaces, so a name has none.
-    name = scene.name.removesuffix(image.suffix) or image.stem
-    return re.sub(r"[\s/\\:]+", "_", name).lstrip(".") or "image"
+            file.writelines(f"{stem}\n" for stem, each in zip(stems, splits, strict=True) if each == split)

@@ -5,11 +5,11 @@ Documented at docs.ultralytics.com (datasets/detect). A path is the folder of ``
     path: set                # what the following are relative to; the file's own folder where it is left out
     train: images/train      # a folder of images (all below it), a .txt list of images, or several of these
     val: images/val
-    names: {0: head}         # several classes: the one called "head" is counted
+    names: {0: head}         # several classes: the one called "head" is counted, or the only one that is used
 
 An image's boxes stand where its path has ``labels`` for the last ``images``, and ``.txt``: nobody is there where that
 file is empty. A line of more values is a polygon, whose bounding box is taken, or with ``kpt_shape`` a box with
-keypoints, which are passed over. Every value lies from 0 to 1.
+keypoints, which are passed over. Every value lies from 0 to 1, or a hair outside, as tools round.
 
 Written are 8 decimals, which move no corner by as much as 0.01 px in images of up to 1.3 million pixels a side.
 """
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,19 +28,23 @@ import yaml
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import atomic_text, is_file, is_folder, writing
-from headcount.core.geometry import as_boxes
+from headcount.core.geometry import as_boxes, centres, has_area, sides
 from headcount.core.image import is_image_name, read_header
 from headcount.core.scene import Scene
+from headcount.data.formats.folders import wrong_folder
 from headcount.data.formats.heads import boxes_by_head
 from headcount.data.formats.places import image_of, image_suffix, place_names, put_image, refuse_filled
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation, wrong_folder
-from headcount.data.parse.values import HEAD, cut, head_class, number, read_text, shorten
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
+from headcount.data.parse.paths import Finder
+from headcount.data.parse.text import read_lines, read_text
+from headcount.data.parse.values import HEAD, cut, head_classes, is_head_name, number, shorten
 
 DECIMALS = 8
 _SPLITS = ("train", "val", "test")
 _YAML_NAMES = ("data.yaml", "dataset.yaml", "data.yml")
-_KIND = "YOLO data.yaml"
+_KIND, _LABELS = "YOLO data.yaml", "YOLO label file"
 _DEEPEST = 32
+_HAIR = 1e-3
 
 
 def list_yolo(path: Path) -> Listing:
@@ -54,45 +58,68 @@ def list_yolo(path: Path) -> Listing:
     file = _yaml_of(path)
     data = _load(file)
     names = _names(data, file)
-    head = head_class(names, f'"{file}", names')
     keypoints = _keypoint_values(data, file)
-    root = file.parent
-    stated = data.get("path")
-    if isinstance(stated, str) and "\0" not in stated and is_folder(root / stated):
-        root = root / stated  # an absolute path of another machine leads nowhere: the file's own folder then
-    scenes: list[RawScene] = []
+    images, remarks = _listed(data, file)
+    labels = {image: label_of(image) for image in images}
+    used: set[int] = set()
+    if len(names) > 1 and not any(map(is_head_name, names)):  # only then are the labels looked at
+        used = {kind for label in labels.values() for kind in _used(label) if kind < len(names)}
+    heads = head_classes(names, used, f'"{file}", names')
+    scenes = []
+    for image, (name, split) in images.items():
+        label = labels[image] if is_file(labels[image]) else None
+        read = no_annotation if label is None else partial(read_labels, label, image, heads, len(names), keypoints)
+        scenes.append(RawScene(name, split, image, label, read, group=Path(name).parent.as_posix()))
+    return Listing(tuple(scenes), tuple(remarks))
+
+
+def _listed(data: dict[str, Any], file: Path) -> tuple[dict[Path, tuple[str, str]], list[Remark]]:
+    """Name and split of each image of the splits that the file names."""
+    root, stated = file.parent, data.get("path")
+    if isinstance(stated, str) and stated and "\0" not in stated:
+        # A path of another machine leads nowhere: the file's own folder then.
+        found = Finder([root]).find(stated).path
+        root = found if is_folder(found) else root
+    finder = Finder([root, file.parent])
+    images: dict[Path, tuple[str, str]] = {}
     remarks: list[Remark] = []
-    seen: dict[Path, str] = {}
-    for split in _SPLITS:
-        if split not in data or data[split] in (None, ""):
-            continue
+    missing: list[tuple[Path, InputError]] = []
+    splits = [split for split in _SPLITS if data.get(split) not in (None, "")]
+    if not splits:
+        raise InputError(f'"{file}" names no images: "train", "val" or "test" was expected.{nearest("train", data)}')
+    for split in splits:
         folders = data[split] if isinstance(data[split], list) else [data[split]]
         for number_, folder in enumerate(folders):
             where = f"{split}[{number_}]" if len(folders) > 1 else split
             if not isinstance(folder, str) or not folder or "\0" in folder:
                 raise InputError(f'"{file}", {where}: a folder of images was expected, got {shorten(folder)}.')
-            place = _existing(root, folder, file, where)
-            before = len(scenes)
+            place = _folder(finder, folder)
+            if place is None:
+                path = Path(os.path.normpath(root / folder))
+                text = f'"{file}", {where}: there is no folder "{cut(str(path), 1000)}".'
+                missing.append((path, InputError(text)))
+                continue
+            before = len(images)
             for image, name in _images(place, root):
-                if image in seen:
-                    if seen[image] != split:
-                        raise InputError(f'"{file}": "{image}" is in {seen[image]} and in {split}: name it in one.')
-                    continue
-                seen[image] = split
-                label = label_of(image)
-                read = partial(read_labels, label, image, head, len(names), keypoints)
-                there = is_file(label)
-                scenes.append(
-                    RawScene(
-                        name, split, image, label if there else None, read if there else no_annotation,
-                        group=Path(name).parent.as_posix(),
-                    )
-                )  # fmt: skip
-            if len(scenes) == before:
+                other = images.setdefault(image, (name, split))[1]
+                if other != split:
+                    raise InputError(f'"{file}": "{image}" is in {other} and in {split}: name it in one.')
+            if len(images) == before:
                 remarks.append(Remark("empty", place, "no image is in this folder"))
-    if not any(split in data for split in _SPLITS):
-        raise InputError(f'"{file}" names no images: "train", "val" or "test" was expected.{nearest("train", data)}')
-    return Listing(tuple(scenes), tuple(remarks))
+    if missing and not images:
+        raise missing[0][1]
+    remarks += [Remark("empty", path, f'"{file.name}" names this folder, but it is not there') for path, _ in missing]
+    return images, remarks
+
+
+def _folder(finder: Finder, name: str) -> Path | None:
+    """The folder or list of a split."""
+    # Some tools write "../train/images" for what lies beside the file.
+    for each in (name, re.sub(r"^(\.\.[/\\])+", "", name)):
+        place = finder.find(each).path
+        if is_folder(place) or is_file(place):
+            return place
+    return None
 
 
 def label_of(image: Path) -> Path:
@@ -109,19 +136,29 @@ def label_of(image: Path) -> Path:
     return Path(*parts).with_suffix(".txt")
 
 
-def read_labels(label: Path, image: Path, head: int = 0, classes: int = 1, keypoints: int = 0) -> RawAnnotation:
+def _used(label: Path) -> set[int]:
+    """The classes that a text file has boxes of; what is wrong with it is said when it is read."""
+    try:
+        words = (line.split(maxsplit=1) for line in read_lines(label, _LABELS)) if is_file(label) else ()
+        return {int(word[0]) for word in words if word and re.fullmatch("[0-9]{1,9}", word[0])}
+    except InputError:
+        return set()
+
+
+def read_labels(
+    label: Path, image: Path, heads: Collection[int] = (0,), classes: int = 1, keypoints: int = 0
+) -> RawAnnotation:  # fmt: skip
     """The boxes of one text file, in pixels of its image, whose header is read for its size.
 
-    ``head`` is the class to be counted out of so many; ``keypoints`` are the values that follow each box.
+    ``heads`` are those of so many classes that are counted; ``keypoints`` are the values that follow each box.
 
     Raises:
         InputError: the file or the image cannot be read, or a line is malformed; file and line are named.
     """
-    lines = read_text(label, "YOLO label file").splitlines()
     rows: list[list[float]] = []
     places: list[str] = []
     ignored = 0
-    for line_number, line in enumerate(lines, start=1):
+    for line_number, line in enumerate(read_lines(label, _LABELS), start=1):
         cells = line.split()
         if not cells:
             continue
@@ -130,16 +167,16 @@ def read_labels(label: Path, image: Path, head: int = 0, classes: int = 1, keypo
         polygon = not keypoints and len(cells) >= 7 and len(cells) % 2 == 1
         if len(cells) != 5 + keypoints and not polygon:
             raise InputError(f'"{label}", {where}: {form} were expected, got {len(cells)}.')
-        if not cells[0].isascii() or not cells[0].isdigit() or len(cells[0]) > 9 or int(cells[0]) >= classes:
+        if not re.fullmatch("[0-9]{1,9}", cells[0]) or int(cells[0]) >= classes:
             raise InputError(
                 f'"{label}", {where}: a class from 0 to {classes - 1} was expected, got {shorten(cells[0])}.'
             )
         values = [number(cell, "a value", label, where) for cell in cells[1 : None if polygon else 5]]
-        outside = next((value for value in values if not 0 <= value <= 1), None)
+        outside = next((value for value in values if not -_HAIR <= value <= 1 + _HAIR), None)
         if outside is not None:
             advice = "values are parts of the image's width and height"
             raise InputError(f'"{label}", {where}: {outside:g} is not from 0 to 1: {advice}, not pixels.')
-        if int(cells[0]) != head:
+        if int(cells[0]) not in heads:
             ignored += 1
             continue
         if polygon:
@@ -195,11 +232,10 @@ def _lines(scene: Scene) -> str:
         raise InputError(f'"{scene.name or scene.image}" has heads without a box, which YOLO cannot hold.')
     boxes = as_boxes([]) if scene.boxes_xyxy is None else scene.boxes_xyxy
     parts = boxes / np.array(scene.size_wh * 2)
-    if (parts < 0).any() or (parts > 1).any() or (boxes[:, 2:] <= boxes[:, :2]).any():
+    if (parts < 0).any() or (parts > 1).any() or not has_area(boxes).all():
         raise InputError(f'"{scene.name or scene.image}" has a box outside its image or without area: clip it first.')
-    centres, sizes = (parts[:, :2] + parts[:, 2:]) / 2, parts[:, 2:] - parts[:, :2]
     # No box is rounded to nothing.
-    rows = np.concatenate([centres, np.maximum(sizes, 10.0**-DECIMALS)], axis=1)
+    rows = np.concatenate([centres(parts), np.maximum(sides(parts), 10.0**-DECIMALS)], axis=1)
     return "".join("0 " + " ".join(f"{value:.{DECIMALS}f}" for value in row) + "\n" for row in rows.tolist())
 
 
@@ -265,25 +301,14 @@ def _keypoint_values(data: dict[str, Any], file: Path) -> int:
     return int(shape[0] * shape[1])
 
 
-def _existing(root: Path, folder: str, file: Path, where: str) -> Path:
-    # Some tools write "../train/images" for what lies beside the file.
-    shorter = re.sub(r"^(\.\./)+", "", folder)
-    for place in (root / folder, file.parent / folder, file.parent / shorter):
-        if is_folder(place) or is_file(place):
-            return Path(os.path.normpath(place))
-    raise InputError(f'"{file}", {where}: there is no folder "{cut(str(root / folder), 1000)}".')
-
-
 def _images(place: Path, root: Path) -> Iterator[tuple[Path, str]]:
     """The images of a folder, or of a list, and their names."""
     if is_folder(place):
         images = [path for path in sorted(place.rglob("*")) if is_image_name(path) and not path.name.startswith(".")]
     else:
-        lines = [line.strip() for line in read_text(place, "list of images").split("\n")]
-        for line_number, line in enumerate(lines, start=1):
-            if "\0" in line or (line and not Path(os.path.normpath(place.parent / line)).name):
-                raise InputError(f'"{place}", line {line_number}: {cut(repr(line))} names no image.')
-        images = [Path(os.path.normpath(place.parent / line)) for line in lines if line]
+        finder = Finder([place.parent, root])
+        lines = enumerate(read_lines(place, "list of images"), start=1)
+        images = [finder.image(line.strip(), place, f"line {row}").path for row, line in lines if line.strip()]
     base = Path(os.path.normpath(root))
     for image in images:
         inside = image.relative_to(base) if image.is_relative_to(base) else image

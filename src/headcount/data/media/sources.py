@@ -8,17 +8,20 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from headcount.core.errors import InputError, MissingFileError
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.image import is_image_name
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.scene import Scene
-from headcount.data.media.video import is_video_name, open_video, quiet_cv2
+from headcount.data.media.video import FrameStream, is_video_name
+from headcount.data.parse.paths import Finder
+from headcount.data.parse.text import read_lines
 from headcount.data.parse.values import cut
 
-_BAD_FRAMES_MAX = 50
+_BAD_FRAMES_MAX = 1000
+_PLACES_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,16 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One image to be counted; or ``problem``, why a file cannot be; or ``remark``, what to know of one that was."""
+    """One image to be counted; or ``problem``, why a file cannot be; or ``remark``, what to know of one that was.
+
+    ``is_incomplete``: the remark is that not all of the file could be read.
+    """
 
     name: str
     scene: Scene | None = None
     problem: InputError | None = None
     remark: str = ""
+    is_incomplete: bool = False
 
 
 def expand_source(argument: str) -> list[SourceFile | InputError]:
@@ -91,17 +98,14 @@ def _expand_path(argument: str) -> list[SourceFile]:
 
 
 def _read_list(path: Path) -> list[SourceFile | InputError]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f'The list "{path}" cannot be read as UTF-8 text ({error}).') from error
+    finder = Finder([path.parent])
     found: list[SourceFile | InputError] = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_lines(path, "list of images"), start=1):
         name = line.strip()
         if not name or name.startswith("#"):
             continue
         try:
-            found += _expand_line(name, path.parent)
+            found += _expand_line(name, finder)
         except InputError as error:
             found.append(InputError(f'"{path}", line {number}: {cut(str(error), 1000)}'))
     if not found:
@@ -109,11 +113,14 @@ def _read_list(path: Path) -> list[SourceFile | InputError]:
     return found
 
 
-def _expand_line(name: str, folder: Path) -> list[SourceFile]:
-    """What a line of a list means, beside the list in ``folder`` or else in the working folder."""
+def _expand_line(name: str, finder: Finder) -> list[SourceFile]:
+    """What a line of a list means, beside the list or else in the working folder, at last by ``finder``'s rules."""
     reason = InputError(f'There is no image "{name}", beside the list or here.')
-    for candidate in (folder / name, Path(name)):
+    beside = finder.folders[0]
+    for candidate in (beside / name, Path(name), finder.find(name).path if "\0" not in name else None):
         try:
+            if candidate is None:
+                continue
             if _is_list(candidate):
                 raise InputError(f'"{candidate}" is a list itself, and lists in lists are not read.')
             return _expand_path(str(candidate))
@@ -148,13 +155,12 @@ def expected_items(file: SourceFile, *, every_s: float = 1.0) -> int:
     if file.kind == "image":
         return 1
     try:
-        video = open_video(file.path)
+        stream = FrameStream(file.path)
     except InputError:
         return 1
-    try:
-        return max(1, math.ceil(_declared_seconds(video) / every_s))
-    finally:
-        video.release()
+    declared_s = stream.declared_s
+    stream.close()
+    return max(1, math.ceil(declared_s / every_s))
 
 
 def read_items(file: SourceFile, *, every_s: float = 1.0, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[Item]:
@@ -174,48 +180,53 @@ def read_items(file: SourceFile, *, every_s: float = 1.0, max_pixels: int = DEFA
 
 
 def _frames(path: Path, every_s: float, max_pixels: int) -> Iterator[Item]:
-    cv2 = quiet_cv2()
-    video = open_video(path)
+    stream = FrameStream(path)
     try:
-        size_wh = int(video.get(cv2.CAP_PROP_FRAME_WIDTH)), int(video.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        if size_wh[0] * size_wh[1] > max_pixels:
-            width, height = size_wh
-            raise InputError(f'"{path}" has frames of {width}×{height} pixels, over the limit of {max_pixels:,}.')
-        frame_s = 1 / _frames_per_second(video)
+        width, height = stream.size_wh
+        if width * height > max_pixels:
+            raise InputError(
+                f'"{path}" has frames of {width}×{height} pixels, over the limit of {max_pixels:,}.',
+                remedy="max_pixels",
+            )
         digits = 1 if every_s >= 0.1 else 3
-        number, bad, due_s, second = 0, 0, 0.0, 0.0
-        while bad <= _BAD_FRAMES_MAX and video.grab():
-            # The container's clock where it runs (a phone's frame rate varies), else the frame's number.
-            clock_s = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            second = max(clock_s, second) if clock_s > 0 or number == 0 else number * frame_s
-            number += 1
-            if second + frame_s / 2 < due_s:
+        good, bad, due_s = 0, 0, 0.0
+        while (good or bad <= _BAD_FRAMES_MAX) and stream.grab():
+            second = stream.second
+            if second + stream.frame_s / 2 < due_s:
                 continue
-            good, frame = video.retrieve()
-            if not good or frame is None or frame.ndim != 3:
+            pixels = stream.pixels()
+            if pixels is None:
                 bad += 1
                 continue
-            due_s = (math.floor((second + frame_s / 2) / every_s) + 1) * every_s
+            good += 1
+            due_s = (math.floor((second + stream.frame_s / 2) / every_s) + 1) * every_s
             name = f"{path}@{second:.{digits}f}s"
-            yield Item(name, Scene(image=cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), source=name, name=name))
-        declared_s = _declared_seconds(video)
+            yield Item(name, Scene(image=pixels, source=name, name=name))
     finally:
-        video.release()
-    if number == 0 or number <= bad:
+        stream.close()
+    if not good:
         raise InputError(f'No frame of the video "{path}" can be read: it is damaged, or of a kind that is not known.')
-    reached_s = second + frame_s
+    yield from _remarks(stream, bad)
+
+
+def _remarks(stream: FrameStream, bad: int) -> Iterator[Item]:
+    """What to know of a video that was read to its end."""
+    path = stream.path
     if bad:
-        yield Item(str(path), remark=f'"{path}" has {bad} damaged frames, which were left out.')
-    if declared_s - reached_s > max(1.0, 0.05 * declared_s):
-        text = f'"{path}" ends after {reached_s:.1f} s though it says {declared_s:.1f} s: it is cut short or damaged.'
+        text = f'"{path}" has {bad} damaged frames, which were left out.'
+        yield Item(str(path), remark=text, is_incomplete=True)
+    if stream.gaps:
+        places = ", ".join(f"{gap.second:.1f} s" for gap in stream.gaps[:_PLACES_MAX])
+        more = f" and {len(stream.gaps) - _PLACES_MAX} places more" if len(stream.gaps) > _PLACES_MAX else ""
+        lost_s = sum(gap.seconds for gap in stream.gaps)
+        text = f'"{path}" is damaged after {places}{more}: about {lost_s:.1f} s could not be read and were left out.'
+        yield Item(str(path), remark=text, is_incomplete=True)
+    if stream.steps_back:
+        places = ", ".join(f"{second:.1f} s" for second in stream.steps_back[:_PLACES_MAX])
+        text = f'"{path}" has a clock that steps back after {places}: time goes on from there.'
         yield Item(str(path), remark=text)
-
-
-def _frames_per_second(video: Any) -> float:
-    rate = float(video.get(quiet_cv2().CAP_PROP_FPS))
-    return rate if math.isfinite(rate) and 0.1 <= rate <= 1000 else 25.0
-
-
-def _declared_seconds(video: Any) -> float:
-    frames = float(video.get(quiet_cv2().CAP_PROP_FRAME_COUNT))
-    return frames / _frames_per_second(video) if math.isfinite(frames) and frames > 0 else 0.0
+    reached_s = stream.second + stream.frame_s
+    if stream.declared_s - reached_s > max(1.0, 0.05 * stream.declared_s):
+        stated = f"ends after {reached_s:.1f} s though it says {stream.declared_s:.1f} s"
+        text = f'"{path}" {stated}: it is cut short or damaged.'
+        yield Item(str(path), remark=text, is_incomplete=True)

@@ -1,14 +1,18 @@
-"""Frames out of video files: OpenCV kept quiet, and exact access to any frame in bounded memory.
+"""Frames out of video files: one stream that every reader of videos uses, and exact access to any frame.
 
 A frame is known by its number, counted from 0 in the order of showing. Containers that are asked for a frame by its
 number, or by its second, give a neighbour of it in many a codec; so the frames before it are always decoded, from
 the start or from where an earlier call stopped. Frames in rising order cost as little as reading the video once; going
 back costs a new start.
+
+That a frame cannot be read, or that the clock steps back, is not the end of a video: it is read on behind it.
 """
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,6 +28,10 @@ VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".m2ts", ".3gp", ".ogv"}
 )
 _OPEN_MAX = 4
+# A reader that gives no frame so often is at the end of its file; each try costs microseconds.
+_PATIENCE, _PATIENCE_MAX = 500, 20_000
+# Behind a damaged stretch frames come out of order for a while.
+_SETTLED = 16
 
 
 def is_video_name(path: Path) -> bool:
@@ -31,7 +39,7 @@ def is_video_name(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def quiet_cv2() -> Any:
+def _quiet_cv2() -> Any:
     """OpenCV, which must not print its own and FFmpeg's complaints between ours."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read once, when the first video is opened
     import cv2
@@ -40,19 +48,133 @@ def quiet_cv2() -> Any:
     return cv2
 
 
-def open_video(path: Path) -> Any:
-    """OpenCV's capture of a video, before its first frame; whoever opens it releases it.
-
-    Raises:
-        InputError: there is no file, it is empty, or no video that can be read.
-    """
-    cv2 = quiet_cv2()
+def _open_video(path: Path) -> Any:
+    cv2 = _quiet_cv2()
     if file_size(path) == 0:
         raise InputError(f'"{path}" is empty (0 bytes): copy it again from where it came.')
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     if not video.isOpened():
         raise InputError(f'"{path}" is no video that can be read, or is damaged: copy it again from where it came.')
     return video
+
+
+@dataclass(slots=True)
+class Gap:
+    """A stretch of a video that cannot be read.
+
+    Attributes:
+        second: that of the last frame before it.
+        seconds: about how long it is.
+    """
+
+    second: float
+    seconds: float
+
+
+class FrameStream:
+    """The frames of a video, one after the other: the one place where OpenCV reads videos.
+
+    ``second`` is where the last frame lies on the container's clock (a phone's frame rate varies), or by its number
+    where there is no clock; it only grows: where the clock steps back, as in recordings joined end to end, time goes
+    on from there.
+
+    Attributes:
+        next: the number of the frame that ``grab`` gives next.
+        second: the time of the last frame.
+        gaps: stretches that could not be read, so far.
+
+    Raises:
+        InputError: there is no file, it is empty, or no video that can be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.next, self.second = 0, 0.0
+        self.gaps: list[Gap] = []
+        self._video = _open_video(path)
+        self._cv2 = _quiet_cv2()
+        rate = float(self._video.get(self._cv2.CAP_PROP_FPS))
+        self.frame_s = 1 / (rate if math.isfinite(rate) and 0.1 <= rate <= 1000 else 25.0)
+        frames = float(self._video.get(self._cv2.CAP_PROP_FRAME_COUNT))
+        self._declared = int(frames) if math.isfinite(frames) and frames > 0 else 0
+        # What is added to the clock, and the second from which on; 0 from the start.
+        self._shifts: list[tuple[float, float]] = [(0.0, 0.0)]
+        self._has_clock = False
+        self._open_gap: tuple[float, int, int] | None = None  # second and number of frames before it, tries without one
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        """(width, height) of the upright frames, from the header."""
+        sides = (self._cv2.CAP_PROP_FRAME_WIDTH, self._cv2.CAP_PROP_FRAME_HEIGHT)
+        width, height = (int(self._video.get(side)) for side in sides)
+        return width, height
+
+    @property
+    def declared_s(self) -> float:
+        """How long the video says it is; 0 where it does not."""
+        return self._declared * self.frame_s
+
+    @property
+    def steps_back(self) -> Sequence[float]:
+        """The seconds at which the clock began anew."""
+        return [second for _, second in self._shifts[1:]]
+
+    def grab(self) -> bool:
+        """Go to the next frame that can be read; False at the end of the video."""
+        patience = min(max(_PATIENCE, self._declared - self.next), _PATIENCE_MAX)
+        for failed in range(patience + 1):
+            if self._video.grab():
+                if failed and self._open_gap is None:
+                    self._open_gap = (self.second, self.next, failed)
+                self._count()
+                return True
+        self._close_gap()
+        return False
+
+    def pixels(self) -> RgbImage | None:
+        """(h, w, 3) uint8 RGB of the frame that ``grab`` went to; None where it is damaged."""
+        good, frame = self._video.retrieve()
+        if not good or frame is None or frame.ndim != 3:
+            return None
+        rgb: RgbImage = self._cv2.cvtColor(frame, self._cv2.COLOR_BGR2RGB)
+        return rgb
+
+    def close(self) -> None:
+        """Free what the reader holds."""
+        self._video.release()
+
+    def _count(self) -> None:
+        clock_s = float(self._video.get(self._cv2.CAP_PROP_POS_MSEC)) / 1000
+        if not math.isfinite(clock_s):
+            clock_s = 0.0
+        self._has_clock |= clock_s > 0
+        if self.next == 0:
+            self.second = max(clock_s, 0.0)
+        elif not self._has_clock:
+            self.second = self.next * self.frame_s
+        else:
+            # The least shift by which time goes on: a clock that went astray for a frame or two is trusted again.
+            fitting = [index for index, (shift, _) in enumerate(self._shifts) if clock_s + shift >= self.second]
+            if fitting:
+                del self._shifts[fitting[0] + 1 :]
+            else:
+                self._shifts.append((self.second + self.frame_s - clock_s, self.second))
+            self.second = max(clock_s + self._shifts[-1][0], self.second + 0.001)
+        self.next += 1
+        if self._open_gap is not None and self.next - self._open_gap[1] >= _SETTLED:
+            self._close_gap()
+
+    def _close_gap(self) -> None:
+        if self._open_gap is not None:
+            second, number, failed = self._open_gap
+            by_clock = self.second - second - (self.next - number) * self.frame_s
+            self.gaps.append(Gap(second, max(by_clock, failed * self.frame_s)))
+            self._open_gap = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether frames before the last one could not be read, so that its number is not certain."""
+        return bool(self.gaps) or self._open_gap is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,45 +225,43 @@ def _key(path: Path) -> _Key:
 
 @lru_cache(maxsize=1024)
 def _size_wh(key: _Key) -> tuple[int, int]:
-    cv2 = quiet_cv2()
-    video = open_video(key[0])
-    try:
-        size_wh = int(video.get(cv2.CAP_PROP_FRAME_WIDTH)), int(video.get(cv2.CAP_PROP_FRAME_HEIGHT))
-    finally:
-        video.release()
+    stream = FrameStream(key[0])
+    size_wh = stream.size_wh
+    stream.close()
     if min(size_wh) < 1:
         raise InputError(f'"{key[0]}" does not say how large its frames are: it is damaged, or no video.')
     return size_wh
 
 
-class _Stream:
-    """One opened video and the number of the frame that it gives next."""
+class _Stream(FrameStream):
+    """A stream of a file as it was when it was opened."""
 
     def __init__(self, key: _Key) -> None:
-        self.key, self.next = key, 0
-        self.video = open_video(key[0])
+        super().__init__(key[0])
+        self.key = key
 
     def read(self, number: int) -> RgbImage:
-        cv2 = quiet_cv2()
-        path = self.key[0]
+        """Frame ``number``, which is the last one or further on."""
         while self.next <= number:
-            if not self.video.grab():
-                raise InputError(f'"{path}" has {self.next} frames, numbered from 0, so there is no frame {number}.')
-            self.next += 1
-        good, frame = self.video.retrieve()
-        if not good or frame is None or frame.ndim != 3:
-            raise InputError(f'"{path}" is damaged at frame {number}: copy it again from where it came.')
-        size_wh = _size_wh(self.key)
-        if frame.shape[1::-1] != size_wh:
+            if not self.grab():
+                raise InputError(
+                    f'"{self.path}" has {self.next} frames, numbered from 0, so there is no frame {number}.'
+                )
+        if self.lost:
             raise InputError(
-                f'"{path}" has a frame {number} of {frame.shape[1]}×{frame.shape[0]} pixels, but says it is '
+                f'"{self.path}" is damaged before frame {number}, so that it is not known which one that is: copy it '
+                "again from where it came."
+            )
+        rgb = self.pixels()
+        if rgb is None:
+            raise InputError(f'"{self.path}" is damaged at frame {number}: copy it again from where it came.')
+        size_wh = _size_wh(self.key)
+        if rgb.shape[1::-1] != size_wh:
+            raise InputError(
+                f'"{self.path}" has a frame {number} of {rgb.shape[1]}×{rgb.shape[0]} pixels, but says it is '
                 f"{size_wh[0]}×{size_wh[1]}: encode it anew in one size."
             )
-        rgb: RgbImage = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
         return rgb
-
-    def close(self) -> None:
-        self.video.release()
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ unpacked within a bound. What scipy then reads is a copy of the variables asked 
 So a damaged or hostile file is one sentence, and never a crash, a full memory or an object brought to life.
 
 - Versions 5 to 7 (MATLAB's ``-v6`` and ``-v7``, Octave, scipy), either byte order.
-- Version 7.3 is HDF5: arrays of numbers are read where the package h5py happens to be installed.
+- Version 7.3 is HDF5: arrays of numbers are read by h5py, which an extra brings.
 - Objects, function handles, Java objects: the file is refused, whichever variable holds them.
 
 Layout: "MAT-File Format", MathWorks, chapter 1, "Level 5 MAT-File Format".
@@ -26,12 +26,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from headcount.core.errors import InputError, nearest
-from headcount.core.files import file_size
+from headcount.core.errors import InputError, MissingExtraError, nearest
+from headcount.core.table import is_installed
+from headcount.data.parse.text import read_bytes
 from headcount.data.parse.values import LARGEST_PX, cut
 
 MAX_BYTES = 2**27
 """Larger files, and files that unpack to more than this, hold no annotations: 128 MiB are 8 million points."""
+HDF5_EXTRA = "train"
+"""The extra that brings h5py, which reads version 7.3."""
 _DEEPEST = 32
 _MOST_DIMENSIONS = 32
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -143,13 +146,7 @@ def _missing(path: Path, name: str, known: list[str], place: str) -> _MissingKey
 
 def _read_variables(path: Path, wanted: set[str]) -> dict[str, NDArray[Any]]:
     """The wanted variables; those that are not wanted, but there, as empty arrays, for their names."""
-    size = file_size(path)
-    if size > MAX_BYTES:
-        raise InputError(f'"{path}" has {size:,} bytes, over the limit of {MAX_BYTES:,}: these are no annotations.')
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f'"{path}" cannot be read ({error.strerror or error}).') from error
+    content = read_bytes(path, "MAT file of annotations", max_bytes=MAX_BYTES)
     if content[:8] == _HDF5 or content[512:520] == _HDF5:
         return _read_hdf5(path, wanted)
     header, order = content[:128], {b"IM": "<", b"MI": ">"}.get(content[126:128], "")
@@ -334,10 +331,11 @@ class _Walk:
 def _read_hdf5(path: Path, wanted: set[str]) -> dict[str, NDArray[Any]]:
     """Arrays of numbers of a file of version 7.3."""
     again = 'save it again in MATLAB with save(…, "-v7")'
-    try:
-        h5py = import_module("h5py")
-    except ImportError as error:
-        raise InputError(f'"{path}" is a MAT file of version 7.3 (HDF5): {again}, or install h5py.') from error
+    if not is_installed("h5py"):
+        # An InputError: one such file among many is that file's problem.
+        missing = MissingExtraError("or install what reads it, which", HDF5_EXTRA)
+        raise InputError(f'"{path}" is a MAT file of version 7.3 (HDF5): {again}, {missing}') from missing
+    h5py = import_module("h5py")  # by its name: whoever has no such file has no need of it
     found: dict[str, NDArray[Any]] = {}
     try:
         with h5py.File(path, "r") as file:

@@ -1,12 +1,11 @@
 """Points of a video's frames in one MAT file: a cell `frame`, whose i-th structure has `loc`, a row for each head.
 
-Mall and UCSD are published so. A file is parsed once for all its frames, when the first of them is read.
+Mall and UCSD are published so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,6 @@ FRAMES = "frame"
 LOCATION = "loc"
 
 FrameRows = Callable[[], tuple[NDArray[Any], ...]]
-
-
-def frame_rows(path: Path) -> FrameRows:
-    """``read_frames`` of a file, not before it is called, and then once."""
-    return cache(partial(read_frames, path))
 
 
 def read_frames(path: Path) -> tuple[NDArray[Any], ...]:

@@ -1,88 +1,73 @@
-"""Values out of other people's JSON, XML and text files: what is not as expected is told by file and line or key."""
+"""Single values out of other people's files: what is not as expected is told by file and line or key."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
+import re
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from headcount.core.errors import InputError, nearest
-from headcount.core.files import is_folder
+from headcount.core.scene import Provenance
 
 HEAD = "head"
 """The class that general formats call a head by."""
 LARGEST_PX = 1e7
 """A coordinate beyond this, to either side, belongs to no image."""
 
+PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
+
+_HEAD_NAME = re.compile("((human|person|pedestrian) )?heads?")
+# The classes of COCO and VOC that are nobody.
+_THINGS = frozenset(
+    """bicycle,car,motorcycle,motorbike,airplane,aeroplane,bus,train,truck,boat,vehicle,traffic light,fire hydrant,stop
+    sign,parking meter,bench,bird,cat,dog,horse,sheep,cow,elephant,bear,zebra,giraffe,backpack,umbrella,handbag,tie,
+    suitcase,frisbee,skis,snowboard,sports ball,kite,baseball bat,baseball glove,skateboard,surfboard,tennis racket,
+    bottle,wine glass,cup,fork,knife,spoon,bowl,banana,apple,sandwich,orange,broccoli,carrot,hot dog,pizza,donut,cake,
+    chair,couch,sofa,potted plant,pottedplant,bed,dining table,diningtable,toilet,tv,tvmonitor,laptop,mouse,remote,
+    keyboard,cell phone,microwave,oven,toaster,sink,refrigerator,book,clock,vase,scissors,teddy bear,hair drier,
+    toothbrush""".replace("\n    ", " ")
+    .replace(", ", ",")
+    .split(",")
+)
+
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxstring = 3, 40
 
 
-def read_text(path: Path, kind: str) -> str:
-    """The UTF-8 text of a file; ``kind`` says what was expected (``COCO file``).
+def number(
+    value: Any, what: str, path: Path, where: str, *, least: float | None = None, limit: float = LARGEST_PX,
+    whole: bool = False,
+) -> float:  # fmt: skip
+    """A finite number of text or of JSON, where True is none; from ``least`` (−``limit``) to ``limit``.
 
-    Raises:
-        InputError: there is none, it is a folder, or no UTF-8.
-    """
-    if is_folder(path):
-        raise InputError(f'"{path}" is a folder where a {kind} was expected: name the file in it.')
-    try:
-        # utf-8-sig: some editors put a byte-order mark in front.
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(f'There is no {kind} "{path}": check the path.') from error
-    except UnicodeDecodeError as error:
-        raise InputError(f'"{path}" is no UTF-8 text (byte {error.start}): save it as UTF-8.') from error
-    except OSError as error:
-        raise InputError(f'"{path}" cannot be read ({error.strerror or error}).') from error
-
-
-def parse_json(text: str, path: Path, kind: str) -> Any:
-    """What the text of a JSON file holds.
-
-    Raises:
-        InputError: it is malformed or nested too deeply, or holds a number of thousands of digits.
-    """
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f'"{path}", line {error.lineno}: this is no valid JSON ({error.msg}).') from error
-    except ValueError as error:  # Python reads no whole number of more than 4,300 digits
-        raise InputError(f'"{path}" holds a whole number of thousands of digits: this is no {kind}.') from error
-    except RecursionError as error:
-        raise InputError(f'"{path}" is nested too deeply to be a {kind}.') from error
-
-
-def read_json(path: Path, kind: str) -> dict[str, Any]:
-    """The object that a JSON file holds.
-
-    Raises:
-        InputError: as ``read_text``; malformed, nested too deeply, or no object.
-    """
-    data = parse_json(read_text(path, kind), path, kind)
-    if not isinstance(data, dict):
-        raise InputError(f'"{path}" must be a {kind}, a JSON object, but is {shorten(data)}.')
-    return data
-
-
-def number(value: Any, what: str, path: Path, where: str, *, limit: float = LARGEST_PX) -> float:
-    """A finite number of a size that can be; from text or from JSON, where True is none.
+    Args:
+        what: what it is called in the message.
+        whole: no fraction is allowed.
 
     Raises:
         InputError: naming file, place and value.
     """
-    try:
-        if isinstance(value, bool) or not isinstance(value, str | int | float) or "_" in str(value):
-            raise ValueError
-        result = float(value)
-    except (ValueError, OverflowError):
-        result = math.nan
+    low = -limit if least is None else least
+    result = math.nan
+    # Not all that Python's float takes: no "1_000" and no digits of other scripts; "nan" and "inf" are in no range.
+    if type(value) is float or type(value) is int or (type(value) is str and value.isascii() and "_" not in value):
+        with suppress(ValueError, OverflowError):
+            result = float(value)
+            if low <= result <= limit and not whole:
+                return result
+    if whole and not (result.is_integer() and low <= result <= limit):
+        span = "" if least is None else f" from {least:g} to {limit:,.0f}"
+        raise InputError(f'"{path}", {where}: {what} must be a whole number{span}, got {shorten(value)}.')
     if not math.isfinite(result):
         raise InputError(f'"{path}", {where}: {what} must be a number, got {shorten(value)}.')
+    if least is not None and result < least:
+        bound = "must not be negative" if least == 0 else f"must be {least:g} or more"
+        raise InputError(f'"{path}", {where}: {what} {bound}, got {result:g}.')
     if abs(result) > limit:
         raise InputError(f'"{path}", {where}: {what} is {result:g}, which lies in no image.')
     return result
@@ -94,10 +79,15 @@ def numbers(values: Any, form: str, path: Path, where: str) -> list[float]:
     Raises:
         InputError: naming file, place and value.
     """
-    names = form.strip("[]").split(", ")
-    if not isinstance(values, list) or len(values) != len(names) or any(isinstance(value, str) for value in values):
+    names = _names_in(form)
+    if not isinstance(values, list) or len(values) != len(names) or str in map(type, values):
         raise InputError(f'"{path}", {where}: {form}, all numbers, was expected, got {shorten(values)}.')
     return [number(value, name, path, where) for value, name in zip(values, names, strict=True)]
+
+
+@cache
+def _names_in(form: str) -> list[str]:
+    return form.strip("[]").split(", ")
 
 
 def size_wh(width: Any, height: Any) -> tuple[int, int] | None:
@@ -119,22 +109,61 @@ def attributes(values: Any) -> dict[str, str]:
     return {str(key): str(value) for key, value in values.items() if isinstance(value, str | int | float)}
 
 
-def head_class(names: Sequence[str], place: str) -> int:
-    """Which of a file's classes are heads: the only one, or the one that is called so.
+def head_classes(names: Sequence[str], used: Collection[int], place: str) -> frozenset[int]:
+    """Which of a file's classes are heads, the one rule of all formats.
+
+    Those that are called so (``head``, ``human head``; see ``is_head_name``); where there are none, the only class
+    that objects are of, or the only one there is, whatever its name, but never a thing such as ``car``.
+
+    Args:
+        names: of all classes.
+        used: the classes that objects are of.
+        place: file and key, for the message.
 
     Raises:
-        InputError: there are several, and none or more than one is called ``head``.
+        InputError: it is not clear which class is to be counted.
 
-    >>> head_class(["person", "Head"], "here")
-    1
+    >>> sorted(head_classes(["person", "Head", "hat"], {0, 1}, "here"))
+    [1]
+    >>> sorted(head_classes(["group", "person"], {1}, "here"))
+    [1]
     """
-    called = [index for index, name in enumerate(names) if name.strip().lower() == HEAD]
-    if len(called) == 1:
-        return called[0]
-    if len(names) == 1:
-        return 0
-    found = cut(", ".join(names)) if names else "none"
-    raise InputError(f'{place}: the class to be counted must be called "{HEAD}" once, but there are {found}.')
+    called = frozenset(index for index, name in enumerate(names) if is_head_name(name))
+    if called or (not used and len(names) != 1):
+        return called
+    left = sorted(used) or [0]
+    if len(left) == 1 and plain_name(names[left[0]]) not in _THINGS:
+        return frozenset(left)
+    found = cut(", ".join(names[index] for index in left))
+    what = f"is {found}, which is no head" if len(left) == 1 else f"may be any of {found}"
+    raise InputError(f'{place}: the class to be counted {what}: call it "{HEAD}".')
+
+
+def is_head_name(name: str) -> bool:
+    """Whether a class of this name is one of heads; case, ``_`` and ``-`` do not matter.
+
+    >>> is_head_name(" Human_Heads"), is_head_name("headlight")
+    (True, False)
+    """
+    return _HEAD_NAME.fullmatch(plain_name(name)) is not None
+
+
+def plain_name(name: str) -> str:
+    """The name of a class as it is compared: without case, blanks, ``_`` and ``-`` alike."""
+    return re.sub(r"[\s_-]+", " ", name).strip().lower()
+
+
+def stated_provenance(value: Any, path: Path, where: str) -> Provenance:
+    """How a box came to be, as a file states it.
+
+    Raises:
+        InputError: it is none of the known words.
+    """
+    for known in PROVENANCES:
+        if value == known:
+            return known
+    hint = nearest(value, PROVENANCES) if isinstance(value, str) else f" Known: {', '.join(PROVENANCES)}."
+    raise InputError(f'"{path}", {where}: {shorten(value)} is no provenance of a box.{hint}')
 
 
 def split_of(word: str) -> str:
@@ -157,24 +186,6 @@ def known_shape(kind: Any, known: Sequence[str], path: Path, where: str) -> None
         raise InputError(f'"{path}", {where}: {shorten(kind)} is no shape that a head can have.{hint}')
 
 
-def coordinate(value: Any, name: str, path: Path, where: str) -> float:
-    """A finite number, of the text of a CSV or the values of a JSON file.
-
-    Raises:
-        InputError: it is none, by file, line or key, and its name.
-    """
-    try:
-        # Python would also take "1_000" and True.
-        if isinstance(value, bool) or not isinstance(value, str | int | float) or "_" in str(value):
-            raise ValueError
-        number = float(value)
-    except (ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f'"{path}", {where}: {name} must be a number, got {shorten(value)}.')
-    return number
-
-
 def cut(text: str, length: int = 80) -> str:
     """Text as it is quoted in a message, at most ``length`` letters."""
     return text if len(text) <= length else text[: length - 1] + "…"
@@ -183,11 +194,3 @@ def cut(text: str, length: int = 80) -> str:
 def shorten(value: object) -> str:
     """A value as it is quoted in a message; of lists in lists no more than is shown is ever written out."""
     return cut(_SHORT.repr(value), 40)
-
-
-def relative(path: Path, folder: Path) -> str:
-    """A path as it is written in a file of ``folder``: with forward slashes, absolute only on another drive."""
-    try:
-        return Path(os.path.relpath(path, folder)).as_posix()
-    except ValueError:
-        return path.absolute().as_posix()

@@ -7,20 +7,18 @@ knows its line, so that whoever finds a wrong number in it can say where.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import NoReturn
 from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
 from headcount.core.errors import InputError, nearest
-from headcount.core.files import file_size
+from headcount.data.parse import values
+from headcount.data.parse.text import read_bytes
 
 MAX_BYTES = 64 * 2**20
 MAX_ELEMENTS = 2_000_000
 MAX_DEPTH = 64
-# Not what Python's float takes ("1_000", "nan", "infinity"): a number as annotation tools write it.
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 class LinedElement(Element):
@@ -39,14 +37,7 @@ def parse_xml(path: Path, root: str = "", *, max_bytes: int = MAX_BYTES) -> Elem
         InputError: the file is missing, too large, malformed, declares a document type or entities, is nested too
             deeply, or has another root; the message names file and line.
     """
-    size = file_size(path)
-    if size > max_bytes:
-        raise InputError(f'"{path}" has {size:,} bytes, over the limit of {max_bytes:,} for an annotation: split it.')
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f'"{path}" cannot be read ({error.strerror or error}).') from error
-    return parse_xml_bytes(content, path, root)
+    return parse_xml_bytes(read_bytes(path, "annotation", max_bytes=max_bytes), path, root)
 
 
 def parse_xml_bytes(content: bytes, path: Path, root: str = "") -> Element:
@@ -156,15 +147,9 @@ def child_number(path: Path, element: Element, tag: str) -> float:
 
 
 def number(path: Path, element: Element, what: str, text: str | None) -> float:
-    """Text as a finite number, of at most a billion either way: no image is that large.
+    """Text as a finite number that some image could have.
 
     Raises:
         InputError: it is none; the message names file, line and ``what``.
     """
-    stripped = (text or "").strip()
-    if not _NUMBER.fullmatch(stripped):
-        raise xml_error(path, element, f"{what} must be a number, got {stripped[:40]!r}.")
-    value = float(stripped)
-    if not -1e9 <= value <= 1e9:
-        raise xml_error(path, element, f"{what} must be a number of pixels, got {stripped[:40]}.")
-    return value
+    return values.number((text or "").strip(), what, path, f"line {element_line(element)}")

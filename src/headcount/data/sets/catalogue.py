@@ -1,13 +1,15 @@
-"""What is known of each data set: published counts by split and release, terms, where to ask for it."""
+"""The published sets: how each is read and split, its published counts by release, its terms, where to ask for it.
+
+All that is known of a set stands in its row: what the command line lists, the audit compares with and cards quote.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
-from headcount.core.errors import InputError, nearest
+from headcount.core.table import Row, Table
+from headcount.data.sets.splits import SplitRule, by_group, fold, last_block, official, shipped, without_test
 
 Counts = tuple[int, int | None]
 """(images, heads); the heads are None where none, or none that is sure, are published."""
@@ -28,12 +30,17 @@ class Release:
 class CatalogueEntry:
     """A data set as published.
 
-    ``releases``: the versions in circulation; a copy that matches any of them is whole.
-    ``total``: (images, heads) of the whole set as its paper or page states them.
-    ``annotated``: what is annotated, in a few words.
-    ``paper``: where it was published.
-    ``split_lists``: the package's own train/validation lists, where the set ships none.
-    ``levels``: upper bounds of the density levels its papers report by.
+    Attributes:
+        name: what its rows are called, perhaps with an ending (a fold, another split).
+        title: as it is written for people.
+        releases: the versions in circulation; a copy that matches any of them is whole.
+        terms: on which it is handed out, in words.
+        ask_at: where to ask for it.
+        total: (images, heads) of the whole set as its paper or page states them; where it is not given, the last
+            counts of the first release.
+        annotated: what is annotated, in a few words.
+        paper: where it was published.
+        levels: upper bounds of the density levels its papers report by.
     """
 
     name: str
@@ -44,20 +51,49 @@ class CatalogueEntry:
     total: tuple[int | None, int | None] = (None, None)
     annotated: str = "points"
     paper: str = ""
-    split_lists: str | None = None
     levels: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.total == (None, None) and self.releases:
+            object.__setattr__(self, "total", list(self.releases[0].counts.values())[-1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetRow(Row):
+    """A published set, or one of several ways to split it: ``target`` is its reader, from a path to a Listing.
+
+    Attributes:
+        entry: what is published of it; its name, or its name and an ending behind a ``-``, is the row's.
+        splits: how train, validation and test are made.
+        default_split: what is evaluated where nothing is asked for.
+    """
+
+    entry: CatalogueEntry
+    splits: SplitRule
+    default_split: str = "val"
+
+
+def _rows(entry: CatalogueEntry, ways: Mapping[str, tuple[str, SplitRule]]) -> Iterator[SetRow]:
+    """A row for each way to split a set: the ending of its name → its reader in ``published/``, its splits."""
+    for ending, (reader, splits) in ways.items():
+        target = f"headcount.data.sets.published.{reader}"
+        yield SetRow(name=entry.name + ending, title=entry.title, target=target, entry=entry, splits=splits)
+
+
+def _published(counts: Mapping[str, Counts]) -> Release:
+    return Release("published", counts)
 
 
 _RESEARCH = "no licence stated; research use only, not to be redistributed"
-_MCNN = '"Single-Image Crowd Counting via Multi-Column Convolutional Neural Network" (CVPR 2016)'
-_SHANGHAITECH = f"the authors of {_MCNN}"
-_AS_PUBLISHED = "published"
 _READ_THERE = "stated where it is handed out: read them there; take it for research use only"
+_MCNN = '"Single-Image Crowd Counting via Multi-Column Convolutional Neural Network" (CVPR 2016)'
+_REFINE = '"Detecting Heads using Feature Refine Net and Cascaded Multi-scale Architecture" (ICPR 2018)'
 
-CATALOGUE: Mapping[str, CatalogueEntry] = MappingProxyType(
-    {
-        entry.name: entry
-        for entry in (
+SETS = Table(
+    "sets",
+    "published data set",
+    [
+        *_rows(
             CatalogueEntry(
                 name="shanghaitech-a",
                 title="ShanghaiTech part A",
@@ -69,12 +105,13 @@ CATALOGUE: Mapping[str, CatalogueEntry] = MappingProxyType(
                     ),
                 ),
                 terms=_RESEARCH,
-                ask_at=_SHANGHAITECH,
-                total=(482, 241_677),
+                ask_at=f"the authors of {_MCNN}",
                 paper=_MCNN,
-                split_lists="shanghaitech-a.json",
                 levels=(300, 700),
             ),
+            {"": ("shanghaitech:list_part_a", shipped("shanghaitech-a.json"))},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="shanghaitech-b",
                 title="ShanghaiTech part B",
@@ -86,57 +123,56 @@ CATALOGUE: Mapping[str, CatalogueEntry] = MappingProxyType(
                     ),
                 ),
                 terms=_RESEARCH,
-                ask_at=_SHANGHAITECH,
-                total=(716, 88_488),
+                ask_at=f"the authors of {_MCNN}",
                 paper=_MCNN,
-                split_lists="shanghaitech-b.json",
             ),
+            {"": ("shanghaitech:list_part_b", shipped("shanghaitech-b.json"))},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="ucf-cc-50",
                 title="UCF_CC_50",
-                releases=(Release(_AS_PUBLISHED, {"all": (50, 63_974)}),),
+                releases=(_published({"all": (50, 63_974)}),),
                 terms=_READ_THERE,
                 ask_at="crcv.ucf.edu/data/ucf-cc-50",
-                total=(50, 63_974),
-                annotated="points",
                 paper='"Multi-source Multi-scale Counting in Extremely Dense Crowd Images" (CVPR 2013)',
             ),
+            {f"-fold{number}": ("ucf_cc_50:list_ucf_cc_50", fold(number, size=10)) for number in range(1, 6)},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="ucf-qnrf",
                 title="UCF-QNRF",
-                releases=(
-                    Release(
-                        _AS_PUBLISHED, {"train": (1_201, None), "test": (334, None), "train+test": (1_535, 1_251_642)}
-                    ),
-                ),
+                releases=(_published({"train": (1_201, None), "test": (334, None), "train+test": (1_535, 1_251_642)}),),
                 terms=_READ_THERE,
                 ask_at="www.crcv.ucf.edu/research/data-sets/ucf-qnrf",
-                total=(1_535, 1_251_642),
-                annotated="points",
                 paper=(
                     '"Composition Loss for Counting, Density Map Estimation and Localization '
                     'in Dense Crowds" (ECCV 2018)'
                 ),
             ),
+            {"": ("ucf_qnrf:list_ucf_qnrf", by_group(0.1))},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="worldexpo10",
                 title="WorldExpo'10",
                 releases=(
-                    Release(
-                        _AS_PUBLISHED, {"train": (3_380, None), "test": (600, None), "train+test": (3_980, 199_923)}
-                    ),
+                    _published({"train": (3_380, None), "test": (600, None), "train+test": (3_980, 199_923)}),
                     Release("as the page of UCF-QNRF counts it", {"train+test": (3_980, 225_216)}),
                 ),
                 terms="research use only, after a signed agreement",
                 ask_at="the authors of the paper (www.ee.cuhk.edu.hk/~xgwang/expo.html)",
-                total=(3_980, 199_923),
                 annotated="points, region of interest",
                 paper='"Cross-scene Crowd Counting via Deep Convolutional Neural Networks" (CVPR 2015)',
             ),
+            {"": ("worldexpo10:list_worldexpo10", by_group())},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="nwpu-crowd",
                 title="NWPU-Crowd",
-                releases=(Release(_AS_PUBLISHED, {"train": (3_109, None), "val": (500, None), "test": (1_500, None)}),),
+                releases=(_published({"train": (3_109, None), "val": (500, None), "test": (1_500, None)}),),
                 terms=(
                     "academic, non-commercial use, not to be redistributed; "
                     "the annotations of the test images are kept by its evaluation server"
@@ -146,6 +182,9 @@ CATALOGUE: Mapping[str, CatalogueEntry] = MappingProxyType(
                 annotated="points, boxes, levels",
                 paper='"NWPU-Crowd: A Large-Scale Benchmark for Crowd Counting and Localization" (TPAMI 2020)',
             ),
+            {"": ("nwpu_crowd:list_nwpu_crowd", without_test("its server, crowdbenchmark.com"))},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="jhu-crowd",
                 title="JHU-CROWD",
@@ -159,12 +198,14 @@ CATALOGUE: Mapping[str, CatalogueEntry] = MappingProxyType(
                     'New Dataset and Benchmark Method" (ICCV 2019)'
                 ),
             ),
+            {"": ("jhu:list_jhu", official())},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="jhu-crowd++",
                 title="JHU-CROWD++",
                 releases=(
-                    Release(
-                        _AS_PUBLISHED,
+                    _published(
                         {
                             "train": (2_272, None),
                             "val": (500, None),
@@ -175,31 +216,31 @@ CATALOGUE: Mapping[str, CatalogueEntry] = MappingProxyType(
                 ),
                 terms=_READ_THERE,
                 ask_at="crowd-counting.com",
-                total=(4_372, 1_515_005),
                 annotated="points, sizes, weather",
                 paper='"JHU-CROWD++: Large-Scale Crowd Counting Dataset and A Benchmark Method" (TPAMI 2020)',
             ),
+            {"": ("jhu:list_jhu", official())},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="fdst",
                 title="Fudan-ShanghaiTech (FDST)",
                 releases=(
-                    Release(
-                        _AS_PUBLISHED, {"train": (9_000, None), "test": (6_000, None), "train+test": (15_000, 394_081)}
-                    ),
+                    _published({"train": (9_000, None), "test": (6_000, None), "train+test": (15_000, 394_081)}),
                 ),
                 terms=_READ_THERE,
                 ask_at="github.com/sweetyy83/Lstn_fdst_dataset",
-                total=(15_000, 394_081),
                 annotated="points, boxes",
                 paper='"Locality-constrained Spatial Transformer Network for Video Crowd Counting" (ICME 2019)',
             ),
+            {"": ("fdst:list_fdst", by_group())},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="mall",
                 title="Mall",
                 releases=(
-                    Release(
-                        _AS_PUBLISHED, {"train": (800, None), "test": (1_200, None), "train+test": (2_000, 62_325)}
-                    ),
+                    _published({"train": (800, None), "test": (1_200, None), "train+test": (2_000, 62_325)}),
                     Release(
                         "as its own file of points holds them",
                         {"train": (800, 23_635), "test": (1_200, 38_680), "train+test": (2_000, 62_315)},
@@ -207,128 +248,153 @@ CATALOGUE: Mapping[str, CatalogueEntry] = MappingProxyType(
                 ),
                 terms="research purposes only, not commercially; to be cited",
                 ask_at="personal.ie.cuhk.edu.hk/~ccloy/downloads_mall_dataset.html",
-                total=(2_000, 62_325),
                 annotated="points, region of interest",
                 paper='"Feature Mining for Localised Crowd Counting" (BMVC 2012)',
             ),
+            {"": ("mall:list_mall", last_block())},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="ucsd",
                 title="UCSD pedestrians",
-                releases=(
-                    Release(
-                        _AS_PUBLISHED, {"train": (800, None), "test": (1_200, None), "train+test": (2_000, 49_885)}
-                    ),
-                ),
+                releases=(_published({"train": (800, None), "test": (1_200, None), "train+test": (2_000, 49_885)}),),
                 terms=_READ_THERE,
                 ask_at="svcl.ucsd.edu/projects/peoplecnt",
-                total=(2_000, 49_885),
                 annotated="points, region of interest",
                 paper='"Privacy Preserving Crowd Monitoring: Counting People without People Models…" (CVPR 2008)',
             ),
+            {"": ("ucsd:list_ucsd", last_block())},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="gcc",
                 title="GTA5 Crowd Counting (GCC)",
-                releases=(Release(_AS_PUBLISHED, {"train+test": (15_212, 7_625_843)}),),
+                releases=(_published({"train+test": (15_212, 7_625_843)}),),
                 terms=_READ_THERE,
                 ask_at="gjy3035.github.io/GCC-CL",
-                total=(15_212, 7_625_843),
                 annotated="points (synthetic)",
                 paper='"Learning from Synthetic Data for Crowd Counting in the Wild" (CVPR 2019)',
             ),
+            {
+                "": ("gcc:list_by_location", by_group(0.1, test="as published: other places")),
+                "-camera": (
+                    "gcc:list_by_camera",
+                    by_group(0.1, test="as published: other cameras of the same places"),
+                ),
+                "-random": ("gcc:list_at_random", by_group(0.1, test="as published: at random, of the same scenes")),
+            },
+        ),
+        *_rows(
             CatalogueEntry(
                 name="scut-head-a",
                 title="SCUT-HEAD part A",
                 releases=(
-                    Release(
-                        _AS_PUBLISHED,
+                    _published(
                         {"trainval": (1_500, None), "test": (500, None), "train+val+test": (2_000, 67_321)},
                     ),
                 ),
                 terms=_READ_THERE,
                 ask_at="github.com/HCIILAB/SCUT-HEAD-Dataset-Release",
-                total=(2_000, 67_321),
                 annotated="head boxes",
-                paper='"Detecting Heads using Feature Refine Net and Cascaded Multi-scale Architecture" (ICPR 2018)',
+                paper=_REFINE,
             ),
+            {"": ("scut_head:list_part_a", official())},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="scut-head-b",
                 title="SCUT-HEAD part B",
                 releases=(
-                    Release(
-                        _AS_PUBLISHED,
+                    _published(
                         {"trainval": (1_905, None), "test": (500, None), "train+val+test": (2_405, 43_930)},
                     ),
                 ),
                 terms=_READ_THERE,
                 ask_at="github.com/HCIILAB/SCUT-HEAD-Dataset-Release",
-                total=(2_405, 43_930),
                 annotated="head boxes",
-                paper='"Detecting Heads using Feature Refine Net and Cascaded Multi-scale Architecture" (ICPR 2018)',
+                paper=_REFINE,
             ),
+            {"": ("scut_head:list_part_b", official())},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="crohd",
                 title="CroHD (Head Tracking 21)",
-                releases=(Release(_AS_PUBLISHED, {"train": (5_741, None), "test": (5_722, None)}),),
+                releases=(_published({"train": (5_741, None), "test": (5_722, None)}),),
                 terms=_READ_THERE,
                 ask_at="motchallenge.net/data/Head_Tracking_21",
                 total=(11_463, 2_276_838),
                 annotated="head boxes, tracks",
                 paper='"Tracking Pedestrian Heads in Dense Crowd" (CVPR 2021)',
             ),
+            {"": ("crohd:list_crohd", by_group(0.25))},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="gta-head",
                 title="GTA_Head",
-                releases=(Release(_AS_PUBLISHED, {"train+test": (5_096, 1_732_043)}),),
+                releases=(_published({"train+test": (5_096, 1_732_043)}),),
                 terms="none stated; its images are GCC's",
                 ask_at="github.com/gkw0010/GTAV_Head-dataset",
-                total=(5_096, 1_732_043),
                 annotated="head boxes (synthetic)",
                 paper='"Mask Focal Loss: A unifying framework for dense crowd counting…" (2022)',
             ),
+            {"": ("gta_head:list_gta_head", by_group())},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="crowdhuman",
                 title="CrowdHuman",
-                releases=(
-                    Release(_AS_PUBLISHED, {"train": (15_000, None), "val": (4_370, None), "test": (5_000, None)}),
-                ),
+                releases=(_published({"train": (15_000, None), "val": (4_370, None), "test": (5_000, None)}),),
                 terms="non-commercial research; the annotations of the test images are not published",
                 ask_at="crowdhuman.org",
                 total=(24_370, None),
                 annotated="head and body boxes",
                 paper='"CrowdHuman: A Benchmark for Detecting Human in a Crowd" (2018)',
             ),
+            {"": ("crowdhuman:list_crowdhuman", official())},
+        ),
+        *_rows(
             CatalogueEntry(
                 name="beijing-brt",
                 title="Beijing-BRT",
-                releases=(
-                    Release(_AS_PUBLISHED, {"train": (720, None), "test": (560, None), "train+test": (1_280, 16_795)}),
-                ),
+                releases=(_published({"train": (720, None), "test": (560, None), "train+test": (1_280, 16_795)}),),
                 terms="none stated: ask the authors; take it for research use only",
                 ask_at="github.com/XMU-smartdsp/Beijing-BRT-dataset",
-                total=(1_280, 16_795),
-                annotated="points",
                 paper='"A Deeply-Recursive Convolutional Network For Crowd Counting" (ICASSP 2018)',
             ),
-        )
-    }
+            {"": ("beijing_brt:list_beijing_brt", by_group())},
+        ),
+    ],
+    SetRow,
 )
+"""The published sets that can be read, by name."""
 
 
-def entry(name: str) -> CatalogueEntry:
-    """The catalogue's entry of a name.
+class _Catalogue(Mapping[str, CatalogueEntry]):
+    """What is published, by the set's own name: the folds and splits of one set are one entry."""
 
-    Raises:
-        InputError: there is none; the nearest name is suggested.
-    """
-    if name not in CATALOGUE:
-        raise InputError(f'"{name}" is no data set that headcount knows.{nearest(name, CATALOGUE)}')
-    return CATALOGUE[name]
+    def __getitem__(self, name: str) -> CatalogueEntry:
+        # By the names first: a row of another package is loaded only where it may be meant.
+        for known in SETS:
+            if (known == name or known.startswith(f"{name}-")) and SETS[known].entry.name == name:
+                return SETS[known].entry
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from dict.fromkeys(row.entry.name for row in SETS.values())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+CATALOGUE: Mapping[str, CatalogueEntry] = _Catalogue()
 
 
 def find_entry(name: str) -> CatalogueEntry | None:
     """The catalogue's entry of a set, or of that which it is a fold or another split of, if there is one.
 
-    >>> [entry.name for name in ("ucf-cc-50-fold1", "gcc-random") if (entry := find_entry(name))]
-    ['ucf-cc-50', 'gcc']
+    >>> [entry.name for name in ("ucf-cc-50", "ucf-cc-50-fold1", "gcc-random") if (entry := find_entry(name))]
+    ['ucf-cc-50', 'ucf-cc-50', 'gcc']
     """
-    return CATALOGUE.get(re.sub(r"-(fold\d+|camera|random)$", "", name))
+    return SETS[name].entry if name in SETS else CATALOGUE.get(name)

@@ -1,7 +1,7 @@
 """From any data set to any format: what the format can hold is kept, what it cannot is counted and said.
 
-Before anything is, each scene is brought to the form in which readers
-return it (points and boxes within the image), and what the target does not hold is taken out, one `Loss` for each kind.
+Before anything is written, each scene is brought to the form in which readers return it (points and boxes within the
+image), and what the target does not hold is taken out, one `Loss` for each kind.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,9 +18,9 @@ from headcount.core.errors import InputError, nearest
 from headcount.core.files import writing
 from headcount.core.geometry import centres, clip_boxes, clip_points, has_area, paired_owners
 from headcount.core.scene import Provenance, Scene
-from headcount.data.formats.places import image_of, image_suffix, place_names, put_image, refuse_filled, refuse_taken
+from headcount.data.formats.places import image_of, refuse_filled, refuse_taken
 from headcount.data.formats.raw import RawAnnotation, RawScene, finish
-from headcount.data.formats.table import FORMATS, Holds
+from headcount.data.formats.table import FORMATS, FormatRow, Holds
 from headcount.data.sets.registry import DATA_SETS, list_dataset, parse_spec
 
 Progress = Callable[[int, int], None]
@@ -37,7 +36,7 @@ LOSSES = {
     "provenance": "boxes that are not annotated (interpolated, pseudo); this is no longer known",
     "region": "regions of interest",
     "attributes": "images' attributes (weather, level, camera, …)",
-    "splits": "images' splits; --split writes one",
+    "splits": "images' splits",
     "ignored": "objects that the source marks as not to be counted",
     "missing-image": "annotations whose image is not there",
 }
@@ -96,8 +95,9 @@ def convert_dataset(
         InputError: as ``read_dataset`` and ``convert``.
     """
     path = Path(path)
-    format_of(target, path)
-    _refuse(target, path, overwrite)
+    form = format_of(target)
+    form.holds_at(path)
+    _refuse(form, path, overwrite)
     raw, splits, missing = _listed(spec, split)
     data_set = DATA_SETS[parse_spec(spec)[0]]
     scenes: list[Scene] = []
@@ -153,9 +153,10 @@ def convert(
             a file cannot be written. Nothing is removed: with ``overwrite``, files that the target has no use for stay.
     """
     path = Path(path)
-    holds = format_of(target, path)
+    form = format_of(target)
+    holds = form.holds_at(path)
     splits = list(splits) or [""] * len(scenes)
-    _refuse(target, path, overwrite)
+    _refuse(form, path, overwrite)
     _refuse_twice(scenes)
     lost: Counter[str] = Counter()
     images: Counter[str] = Counter()
@@ -169,11 +170,16 @@ def convert(
         if fitted is not None:
             kept.append((fitted, split))
     if scenes and not kept:
+        others = ", ".join(row.name for row in FORMATS.values() if row.writes and row.holds.points_alone)
         raise InputError(
-            f"{FORMATS[target].title} holds heads as boxes, but no image has one for each of its heads: make boxes of "
-            'the points first ("headcount label interpolate"), or choose points, coco, labelme or cvat.'
+            f"{form.title} holds heads as boxes, but no image has one for each of its heads: make boxes of the points "
+            f"first, or choose a format that holds points ({others})."
         )
-    _write(target, path, [scene for scene, _ in kept], [split for _, split in kept], copy_images, overwrite)
+    if form.is_file_name(path):  # a folder's writer makes its own
+        with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+    kept_splits = [split for _, split in kept]
+    form.write([scene for scene, _ in kept], path, splits=kept_splits, copy_images=copy_images, overwrite=overwrite)
     return ConversionReport(
         target,
         path,
@@ -186,22 +192,17 @@ def convert(
     )
 
 
-def format_of(target: str, path: Path) -> Holds:
-    """What a format holds at a path: one COCO file has no splits.
+def format_of(target: str) -> FormatRow:
+    """The row of a format that can be written.
 
     Raises:
-        InputError: an unknown format, or a path that is no file or folder of it.
+        InputError: there is none of that name, or it is only read.
     """
-    known = FORMATS.find(target)
-    if not known.writer:
-        written = [row.name for row in FORMATS.values() if row.writer]
+    form = FORMATS.find(target)
+    if not form.writes:
+        written = [row.name for row in FORMATS.values() if row.writes]
         raise InputError(f'The format "{target}" is read but not written.{nearest(target, written)}')
-    if path.suffix.lower() in known.file_suffixes:
-        return replace(known.holds, splits=known.holds.splits and not known.folder)
-    if not known.folder:
-        wanted = " or ".join(known.file_suffixes)
-        raise InputError(f'"{path}" is no {target} file: a name that ends in {wanted} was expected.')
-    return known.holds
+    return form
 
 
 def fit(scene: Scene, holds: Holds) -> tuple[Scene | None, Counter[str]]:
@@ -257,7 +258,7 @@ def _listed(spec: str, split: str | None) -> tuple[list[RawScene], list[str], in
     """The raw scenes with an image, the split of each, and how many there are whose image is missing."""
     name, path = parse_spec(spec)
     data_set = DATA_SETS[name]
-    if split is not None:
+    if split not in (None, "all"):
         chosen = list_dataset(spec, split)
         return chosen, [split if split != "trainval" else one.split for one in chosen], 0
     everything = data_set.list_raw(path).scenes
@@ -266,15 +267,15 @@ def _listed(spec: str, split: str | None) -> tuple[list[RawScene], list[str], in
     if data_set.general and all(scene.split in ("", "train") for scene in raw):
         return raw, [scene.split for scene in raw], missing
     official = {scene.split for scene in raw}
-    of: dict[int, str] = {}
+    split_by_id: dict[int, str] = {}
     for each in ("train", "val", "test"):
         if each == "test" or official != {"test"}:
-            of |= {id(scene): each for scene in data_set.splits.apply(raw, each)}
-    return raw, [of.get(id(scene), scene.split) for scene in raw], missing
+            split_by_id |= {id(scene): each for scene in data_set.splits.apply(raw, each)}
+    return raw, [split_by_id.get(id(scene), scene.split) for scene in raw], missing
 
 
-def _refuse(target: str, path: Path, overwrite: bool) -> None:
-    if path.suffix.lower() in FORMATS[target].file_suffixes:
+def _refuse(form: FormatRow, path: Path, overwrite: bool) -> None:
+    if form.is_file_name(path):
         refuse_taken([path], overwrite=overwrite)
     else:
         refuse_filled(path, overwrite=overwrite)
@@ -287,69 +288,3 @@ def _refuse_twice(scenes: Sequence[Scene]) -> None:
         if image in seen:
             raise InputError(f'Two scenes are of the image "{image}": give each image once.')
         seen.add(image)
-
-
-def _write(target: str, path: Path, scenes: list[Scene], splits: list[str], copy_images: bool, overwrite: bool) -> None:
-    if target == "voc":
-        _write_voc(path, scenes, splits, copy_images)
-        return
-    if target == "yolo":
-        from headcount.data.formats.yolo import write_yolo
-
-        write_yolo(scenes, path, splits=splits, copy_images=copy_images, overwrite=True)
-        return
-    is_file = path.suffix.lower() in FORMATS[target].file_suffixes
-    if is_file:  # a folder's writer makes its own
-        with writing(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-    if copy_images:
-        if target == "labelme":  # beside its files, where LabelMe looks for them
-            scenes = _copied(scenes, path, place_names(scenes, splits), overwrite)
-        else:
-            scenes = _copied(scenes, (path.parent if is_file else path) / "images", place_names(scenes), overwrite)
-    options: dict[str, Any] = {"overwrite": overwrite or not is_file}
-    if target == "points":
-        from headcount.data.formats.points import write_points
-
-        write_points(scenes, path, **options)
-    elif target == "boxes":
-        from headcount.data.formats.boxes import write_boxes
-
-        write_boxes(scenes, path, **options)
-    elif target == "coco":
-        from headcount.data.formats.coco import write_coco
-
-        write_coco(scenes, path, splits=splits, **options)
-    elif target == "cvat":
-        from headcount.data.formats.cvat import write_cvat
-
-        write_cvat(scenes, path, splits=splits, **options)
-    else:
-        from headcount.data.formats.labelme import write_labelme
-
-        assert target == "labelme", target
-        write_labelme(scenes, path, splits=splits, **options)
-
-
-def _copied(scenes: list[Scene], folder: Path, names: list[str], overwrite: bool) -> list[Scene]:
-    """The scenes, their images copied into a folder; nothing is where one of them would overwrite a file."""
-    images = [image_of(scene) for scene in scenes]
-    places = [folder / f"{name}{image_suffix(image)}" for name, image in zip(names, images, strict=True)]
-    refuse_taken(places, overwrite=overwrite)
-    for image, place in zip(images, places, strict=True):
-        put_image(image, place, copy=True)
-    return [replace(scene, image=place) for scene, place in zip(scenes, places, strict=True)]
-
-
-def _write_voc(folder: Path, scenes: list[Scene], splits: list[str], copy_images: bool) -> None:
-    from headcount.data.formats.voc import IMAGES, write_voc
-
-    placed = []
-    for scene, stem in zip(scenes, place_names(scenes, flat=True), strict=True):
-        image = image_of(scene)
-        name = f"{stem}{image_suffix(image)}"
-        # Put where the writer would copy it: it leaves what is there already.
-        put_image(image, folder / IMAGES / name, copy=copy_images)
-        placed.append(replace(scene, image=folder / IMAGES / name, name=name))
-    of = {scene.name: split for scene, split in zip(placed, splits, strict=True) if split}
-    write_voc(placed, folder, splits=of, overwrite=True)

@@ -9,86 +9,14 @@ from pathlib import Path
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import is_folder
 from headcount.core.scene import Scene
-from headcount.core.table import Row, Table
+from headcount.data.formats.pairs import folders_in
 from headcount.data.formats.raw import Listing, RawScene, UnreadableAnnotationError, finish
 from headcount.data.formats.table import FORMATS, FormatRow
-from headcount.data.sets.splits import (
-    SPLITS,
-    SplitRule,
-    by_group,
-    fold,
-    last_block,
-    official,
-    own,
-    own_videos,
-    shipped,
-    without_test,
-)
+from headcount.data.sets.catalogue import SETS, SetRow
+from headcount.data.sets.splits import SPLITS, SplitRule, own, own_videos
 
 _NEAR_FOLDERS = 50
 _LEVELS_ABOVE = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetRow(Row):
-    """A published set: ``target`` is its reader, from a path to a Listing.
-
-    The catalogue's entry has the same name (a fold's: without its ``-foldN``).
-
-    Attributes:
-        splits: how train, validation and test are made.
-        default_split: what is evaluated where nothing is asked for.
-    """
-
-    splits: SplitRule
-    default_split: str = "val"
-
-
-def _row(name: str, target: str, splits: SplitRule) -> SetRow:
-    return SetRow(name=name, target=f"headcount.data.{target}", splits=splits)
-
-
-SETS = Table(
-    "sets",
-    "published data set",
-    [
-        # In the order of the names.
-        _row("beijing-brt", "sets.published.beijing_brt:list_beijing_brt", by_group()),
-        _row("crohd", "formats.mot:list_crohd", by_group(0.25)),
-        _row("crowdhuman", "sets.published.crowdhuman:list_crowdhuman", official()),
-        _row("fdst", "sets.published.fdst:list_fdst", by_group()),
-        _row("gcc", "sets.published.gcc:list_by_location", by_group(0.1, test="as published: other places")),
-        _row(
-            "gcc-camera",
-            "sets.published.gcc:list_by_camera",
-            by_group(0.1, test="as published: other cameras of the same places"),
-        ),
-        _row(
-            "gcc-random",
-            "sets.published.gcc:list_at_random",
-            by_group(0.1, test="as published: at random, of the same scenes"),
-        ),
-        _row("gta-head", "sets.published.gta_head:list_gta_head", by_group()),
-        _row("jhu-crowd", "sets.published.jhu:list_jhu", official()),
-        _row("jhu-crowd++", "sets.published.jhu:list_jhu", official()),
-        _row("mall", "sets.published.mall:list_mall", last_block()),
-        _row("nwpu-crowd", "sets.published.nwpu_crowd:list_nwpu_crowd", without_test("its server, crowdbenchmark.com")),
-        _row("scut-head-a", "sets.published.scut_head:list_part_a", official()),
-        _row("scut-head-b", "sets.published.scut_head:list_part_b", official()),
-        _row("shanghaitech-a", "sets.published.shanghaitech:list_part_a", shipped("shanghaitech-a.json")),
-        _row("shanghaitech-b", "sets.published.shanghaitech:list_part_b", shipped("shanghaitech-b.json")),
-        _row("ucf-cc-50-fold1", "sets.published.ucf_cc_50:list_ucf_cc_50", fold(1, size=10)),
-        _row("ucf-cc-50-fold2", "sets.published.ucf_cc_50:list_ucf_cc_50", fold(2, size=10)),
-        _row("ucf-cc-50-fold3", "sets.published.ucf_cc_50:list_ucf_cc_50", fold(3, size=10)),
-        _row("ucf-cc-50-fold4", "sets.published.ucf_cc_50:list_ucf_cc_50", fold(4, size=10)),
-        _row("ucf-cc-50-fold5", "sets.published.ucf_cc_50:list_ucf_cc_50", fold(5, size=10)),
-        _row("ucf-qnrf", "sets.published.ucf_qnrf:list_ucf_qnrf", by_group(0.1)),
-        _row("ucsd", "sets.published.ucsd:list_ucsd", last_block()),
-        _row("worldexpo10", "sets.published.worldexpo10:list_worldexpo10", by_group()),
-    ],
-    SetRow,
-)
-"""The published sets that can be read, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +69,7 @@ class DataSet:
         """Where this set is laid out near a folder that is none, else which other set is laid out there."""
         if self.general or not is_folder(path):
             return ""
-        below = [child for child in sorted(path.iterdir()) if is_folder(child)][:_NEAR_FOLDERS]
+        below = folders_in(path)[:_NEAR_FOLDERS]
         above = list(path.absolute().parents)[:_LEVELS_ABOVE]
         for other in (*below, *above):
             if self._is_laid_out(other):
@@ -217,15 +145,18 @@ def list_dataset(spec: str, split: str) -> list[RawScene]:
     name, path = parse_spec(spec)
     known = next((known for known in SPLITS if known == split), None)
     if known is None:
-        raise InputError(f'"{split}" is no split.{nearest(split, SPLITS)}')
-    listing = DATA_SETS[name].list_raw(path)
-    scenes = [scene for scene in listing.scenes if scene.image is not None]
-    if not scenes and not DATA_SETS[name].general:
+        raise InputError(f'"{split}" is no split.{nearest(split, SPLITS)}', remedy="split")
+    data_set = DATA_SETS[name]
+    scenes = [scene for scene in data_set.list_raw(path).scenes if scene.image is not None]
+    if not scenes and not data_set.general:
         raise InputError(f'In "{path}" there are no images: run "headcount datasets check" for what is there.')
-    chosen = scenes if known == "all" else DATA_SETS[name].splits.apply(scenes, known)
-    if scenes and not chosen and known != "val" and not (DATA_SETS[name].general and known != "test"):
-        there = ", ".join(sorted({scene.split for scene in scenes if scene.split})) or "other images"
-        raise InputError(f'"{path}" has no images of the split "{split}", only {there}: complete the copy.')
+    chosen = data_set.splits.apply(scenes, known)
+    # Few images of one's own are all for training; a published set may come without val.
+    may_be_empty = known == "val" or (data_set.general and known != "test")
+    if scenes and not chosen and not may_be_empty:
+        found = ", ".join(sorted({scene.split for scene in scenes if scene.split})) or "other images"
+        advice = 'ask for one of those, or for "all"' + ("" if data_set.general else ", or complete the copy")
+        raise InputError(f'"{path}" has no images of the split "{split}", only {found}: {advice}.', remedy="split")
     return chosen
 
 

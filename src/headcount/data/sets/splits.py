@@ -27,14 +27,23 @@ _ENOUGH_GROUPS = 5
 
 @dataclass(frozen=True, slots=True)
 class SplitRule:
-    """How the scenes of a set become ``train``, ``val``, ``trainval`` (both) and ``test``.
+    """How the scenes of a set become ``train``, ``val``, ``trainval`` (both) and ``test``; ``all`` is every one.
 
-    ``says`` is for people; ``apply`` maps (all scenes, a split) to the scenes of that split, in order. It is never
-    asked for ``all``, which needs no rule.
+    Attributes:
+        says: the rule in words.
+        parts: maps (all scenes, a split) to the scenes of that split, in order; it is never asked for ``all``.
     """
 
     says: str
-    apply: Callable[[Sequence[RawScene], Split], list[RawScene]]
+    parts: Callable[[Sequence[RawScene], Split], list[RawScene]]
+
+    def apply(self, scenes: Sequence[RawScene], split: Split) -> list[RawScene]:
+        """The scenes of a split, in order.
+
+        Raises:
+            InputError: the set publishes no labels of this split, or images of a fixed list are missing.
+        """
+        return list(scenes) if split == "all" else self.parts(scenes, split)
 
 
 def official() -> SplitRule:
@@ -50,12 +59,14 @@ def _official(scenes: Sequence[RawScene], split: Split) -> list[RawScene]:
 def without_test(judge: str) -> SplitRule:
     """The set's own train and val. Its test has no published labels: whoever asks for it is told of ``judge``."""
 
-    def apply(scenes: Sequence[RawScene], split: Split) -> list[RawScene]:
+    def parts(scenes: Sequence[RawScene], split: Split) -> list[RawScene]:
         if split == "test":
-            raise InputError(f'The labels of the test images are not published: use "val", or ask {judge}.')
+            raise InputError(
+                f'The labels of the test images are not published: use "val", or ask {judge}.', remedy="split"
+            )
         return _official(scenes, split)
 
-    return SplitRule("train and val as published; the labels of test are not", apply)
+    return SplitRule("train and val as published; the labels of test are not", parts)
 
 
 def shipped(file_name: str) -> SplitRule:
@@ -64,13 +75,13 @@ def shipped(file_name: str) -> SplitRule:
     The list holds the scenes' names without their ``train/``.
     """
 
-    def apply(scenes: Sequence[RawScene], split: Split) -> list[RawScene]:
+    def parts(scenes: Sequence[RawScene], split: Split) -> list[RawScene]:
         if split == "test":
             return _official(scenes, split)
         training = {scene.name.removeprefix("train/"): scene for scene in _official(scenes, "train")}
         return [training[name] for name in select(list(training), shipped_validation(file_name), split)]
 
-    return SplitRule("test as published; validation is a fixed list of ours out of training", apply)
+    return SplitRule("test as published; validation is a fixed list of ours out of training", parts)
 
 
 def by_group(fraction: float = 0.2, *, test: str = "as published") -> SplitRule:
@@ -79,26 +90,30 @@ def by_group(fraction: float = 0.2, *, test: str = "as published") -> SplitRule:
     ``test`` says which of several published tests it is, for people.
     """
 
-    def apply(scenes: Sequence[RawScene], split: Split) -> list[RawScene]:
-        if split == "test":
-            return _official(scenes, split)
-        training = _official(scenes, "train")
-        return _part(training, _hashed(training, fraction), split)
-
-    return SplitRule(f"test {test}; validation is {fraction:.0%} of training's scenes, whole, by a hash", apply)
+    return _out_of_training(
+        f"test {test}; validation is {fraction:.0%} of training's scenes, whole, by a hash",
+        lambda training: _hashed(training, fraction),
+    )
 
 
 def last_block(fraction: float = 0.2) -> SplitRule:
     """Validation is the end of the official training part: for one video, whose neighbouring frames are alike."""
+    return _out_of_training(
+        f"test as published; validation is the last {fraction:.0%} of training's frames",
+        lambda training: set(range(len(training) - round(fraction * len(training)), len(training))),
+    )
 
-    def apply(scenes: Sequence[RawScene], split: Split) -> list[RawScene]:
+
+def _out_of_training(says: str, choose: Callable[[Sequence[RawScene]], set[int]]) -> SplitRule:
+    """``choose`` maps the scenes of the official training part to the indices of those for validation."""
+
+    def parts(scenes: Sequence[RawScene], split: Split) -> list[RawScene]:
         if split == "test":
             return _official(scenes, split)
         training = _official(scenes, "train")
-        block = round(fraction * len(training))
-        return _part(training, set(range(len(training) - block, len(training))), split)
+        return _part(training, choose(training), split)
 
-    return SplitRule(f"test as published; validation is the last {fraction:.0%} of training's frames", apply)
+    return SplitRule(says, parts)
 
 
 def fold(number: int, *, size: int, fraction: float = 0.2) -> SplitRule:
@@ -108,14 +123,14 @@ def fold(number: int, *, size: int, fraction: float = 0.2) -> SplitRule:
     """
     first, last = (number - 1) * size + 1, number * size
 
-    def apply(scenes: Sequence[RawScene], split: Split) -> list[RawScene]:
+    def parts(scenes: Sequence[RawScene], split: Split) -> list[RawScene]:
         numbers = [_number(scene) for scene in scenes]
         if split == "test":
             return [scene for scene, n in zip(scenes, numbers, strict=True) if first <= n <= last]
         rest = [scene for scene, n in zip(scenes, numbers, strict=True) if not first <= n <= last]
         return _part(rest, _hashed(rest, fraction), split)
 
-    return SplitRule(f"test is images {first} to {last}; validation is {fraction:.0%} of the rest, by a hash", apply)
+    return SplitRule(f"test is images {first} to {last}; validation is {fraction:.0%} of the rest, by a hash", parts)
 
 
 def own() -> SplitRule:
@@ -123,7 +138,7 @@ def own() -> SplitRule:
     than ten), ``trainval`` and ``test`` are all. Where there are five folders or more, whole folders are taken.
     """
 
-    def apply(scenes: Sequence[RawScene], split: Split) -> list[RawScene]:
+    def parts(scenes: Sequence[RawScene], split: Split) -> list[RawScene]:
         if any(scene.split in ("val", "test") for scene in scenes):
             return _official(scenes, split)
         if split in ("test", "trainval"):
@@ -136,7 +151,7 @@ def own() -> SplitRule:
         counts = [len(scene.read().heads_xy) for scene in scenes]
         return _part(scenes, set(stratified(counts, validation=len(scenes) // 5, seed=1)), split)
 
-    return SplitRule("as the files say; else one image in five is for validation, and test is all of them", apply)
+    return SplitRule("as the files say; else one image in five is for validation, and test is all of them", parts)
 
 
 def own_videos(fraction: float = 0.2) -> SplitRule:
@@ -146,7 +161,7 @@ def own_videos(fraction: float = 0.2) -> SplitRule:
     validation of fewer than ten frames.
     """
 
-    def apply(scenes: Sequence[RawScene], split: Split) -> list[RawScene]:
+    def parts(scenes: Sequence[RawScene], split: Split) -> list[RawScene]:
         if split in ("test", "trainval"):
             return list(scenes)
         videos: dict[str, list[int]] = {}
@@ -155,7 +170,7 @@ def own_videos(fraction: float = 0.2) -> SplitRule:
         ends = (frames[len(frames) - round(fraction * len(frames)) :] for frames in videos.values())
         return _part(scenes, set().union(*ends) if len(scenes) >= _ENOUGH_IMAGES else set(), split)
 
-    return SplitRule(f"validation is the last {fraction:.0%} of each video's frames, and test is all of them", apply)
+    return SplitRule(f"validation is the last {fraction:.0%} of each video's frames, and test is all of them", parts)
 
 
 def _part(scenes: Sequence[RawScene], validation: set[int], split: Split) -> list[RawScene]:
@@ -198,7 +213,8 @@ def select(names: Sequence[str], validation: frozenset[str], split: Split) -> li
     if missing and split == "val":
         raise InputError(
             f"{len(missing)} of the {len(validation)} images of the validation split are missing "
-            f'("{min(missing)}" for one): complete the copy of the data set, or take all of it with --split trainval.'
+            f'("{min(missing)}" for one): complete the copy of the data set, or take all of it, the split "trainval".',
+            remedy="split",
         )
     return [name for name in names if (name in validation) == (split == "val")]
 

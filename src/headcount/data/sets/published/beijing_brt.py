@@ -12,27 +12,22 @@ seconds apart, so it says little of another place. Validation is whole days out 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from headcount.core.files import is_folder
-from headcount.data.formats.pairs import files_by_name, pair, strays
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, need_folder, wrong_folder
-from headcount.data.parse.mat import as_rows, read_members, row_names
+from headcount.data.formats.raw import Listing
+from headcount.data.sets.layout import Layout, read_mat_points
 
-POINTS = "loc"
-_SPLITS = ("train", "test")
-_FOLDERS = ("Beijing-BRT-dataset", "Beijing-BRT-dataset-master")
+read_annotation = partial(read_mat_points, key="loc")
+"""A `.mat` file's points in headcount's pixels."""
+
 _DAY = len("1-20170419")
-
-
-def read_annotation(path: Path) -> RawAnnotation:
-    """The points of a `.mat` file, 1-based as written, so x − 0.5.
-
-    Raises:
-        InputError: the file is missing, damaged, or not in the published form.
-    """
-    points = as_rows(read_members(path, [POINTS])[POINTS], 2, path, POINTS)
-    return RawAnnotation(points_xy=points - 0.5, where=row_names(POINTS, len(points)))
+_LAYOUT = Layout(
+    images="frame/*.jpg",
+    annotations=("ground_truth/*.mat",),
+    splits={"train": ("train",), "test": ("test",)},
+    homes=("Beijing-BRT-dataset", "Beijing-BRT-dataset-master"),
+)
 
 
 def list_beijing_brt(root: Path) -> Listing:
@@ -41,23 +36,4 @@ def list_beijing_brt(root: Path) -> Listing:
     Raises:
         InputError: the layout is not the published one.
     """
-    need_folder(root, "train and test")
-    base = next((root / name for name in _FOLDERS if is_folder(root / name)), root)
-    scenes: list[RawScene] = []
-    remarks: list[Remark] = []
-    for split in _SPLITS:
-        folder = base / split
-        if not is_folder(folder):
-            continue
-        for name in ("frame", "ground_truth"):
-            if not is_folder(folder / name):
-                raise wrong_folder(folder, [name], "the published layout")
-        images = files_by_name(folder / "frame", [".jpg"])
-        if not images:
-            remarks.append(Remark("empty", folder / "frame", "no image *.jpg is in this folder"))
-        remarks += strays(folder / "frame", images.values(), "*.jpg")
-        truths = files_by_name(folder / "ground_truth", [".mat"])
-        scenes += pair(images, truths, read_annotation, split=split, group=lambda n: n[:_DAY])
-    if not scenes and not remarks:
-        raise wrong_folder(base, ["train/frame", "test/frame"], "give the folder that holds train and test")
-    return Listing(tuple(scenes), tuple(remarks))
+    return _LAYOUT.find(root, read_annotation, group=lambda name: name[:_DAY])

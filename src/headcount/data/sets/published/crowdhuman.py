@@ -5,8 +5,8 @@
 
 Shao et al., "CrowdHuman: A Benchmark for Detecting Human in a Crowd", 2018; documented at crowdhuman.org/download.html.
 Its archives (train01 to train03, val, test) each unpack to ``Images/``; they may lie in one such folder, or below
-folders named by the archive (``CrowdHuman_train01/Images``). The test images have no annotations and cannot be told
-apart from others in one folder: they are listed where they lie in a folder named ``…test``.
+folders named by the archive (``CrowdHuman_train01/Images``). Images without annotation, as those of the test are,
+cannot be told apart in one folder: they are listed where the archive's name tells their split.
 
 **Coordinates** are 0-based places of edges: x, y is the left upper corner, w, h are lengths. Heads may reach beyond
 the image. A head does not count, and is among the ``ignored``, where ``tag`` is not ``person`` (a mask over a crowd, a
@@ -15,36 +15,36 @@ reflection), or its ``head_attr`` or ``extra`` says ``ignore``.
 
 from __future__ import annotations
 
-import json
-import math
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_file, is_folder
+from headcount.core.geometry import as_boxes
+from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.pairs import files_by_name, folders_in
 from headcount.data.formats.raw import (
     Listing,
     RawAnnotation,
     RawScene,
     Remark,
     UnreadableAnnotationError,
-    need_folder,
     no_annotation,
-    wrong_folder,
 )
+from headcount.data.parse.json import parse_json
+from headcount.data.parse.text import decode
+from headcount.data.parse.values import cut, numbers, shorten
 
 _MAX_BYTES = 2**30
-_SUFFIXES = (".jpg", ".jpeg", ".png")
 _SPLITS = ("train", "val")
 _HEAD = 256  # an ID stands at the beginning of its line
 
 
 def list_crowdhuman(root: Path) -> Listing:
-    """The images of both annotation files, in their order, and those of a test folder; ``root`` holds the files.
+    """The images of both annotation files, in their order, then those without annotation; ``root`` holds the files.
 
     A line is parsed when its image is read; only its ID is looked at here.
 
@@ -53,45 +53,43 @@ def list_crowdhuman(root: Path) -> Listing:
     """
     need_folder(root, "annotation_train.odgt and annotation_val.odgt")
     files = {split: root / f"annotation_{split}.odgt" for split in _SPLITS}
-    if not any(is_file(path) for path in files.values()):
+    present = {split: path for split, path in files.items() if is_file(path)}
+    if not present:
         raise wrong_folder(root, [path.name for path in files.values()], "give the folder that holds them and Images")
     images = _images(root)
-    remarks = [] if images else [Remark("empty", root / "Images", "no image is in this folder")]
     scenes: list[RawScene] = []
     seen: dict[str, str] = {}
-    for split, path in files.items():
-        if not is_file(path):
-            continue
+    for split, path in present.items():
         for number, offset, length, name in _lines(path):
             if name in seen:
                 raise UnreadableAnnotationError(
-                    f'"{path}", line {number}: the ID "{name[:60]}" stands in {seen[name]} already: give it once.'
+                    f'"{path}", line {number}: the ID "{cut(name)}" stands in {seen[name]} already: give it once.'
                 )
             seen[name] = f"{path.name}, line {number}"
             read = partial(read_line, path, number, offset, length)
             scenes.append(RawScene(f"{split}/{name}", split, images.get(name), path, read, origin=f"line {number}"))
     for name, image in images.items():
-        if name not in seen and _archive(image, root).lower().endswith("test"):
-            scenes.append(RawScene(f"test/{name}", "test", image, None, no_annotation))
-    return Listing(tuple(scenes), tuple(remarks))
+        split = _split_of_archive(image.relative_to(root).parts[0])
+        if name not in seen and split in {*present, "test"}:
+            scenes.append(RawScene(f"{split}/{name}", split, image, None, no_annotation))
+    remarks = () if images else (Remark("empty", root / "Images", "no image is in this folder"),)
+    return Listing(tuple(scenes), remarks)
 
 
 def _images(root: Path) -> dict[str, Path]:
     """The images by their ID, of ``Images`` here and in the folders of the archives."""
     found: dict[str, Path] = {}
-    for folder in (root, *(child for child in sorted(root.iterdir()) if child.is_dir())):
+    for folder in folders_in(root):
         inside = folder / "Images" if is_folder(folder / "Images") else folder
-        if inside == root:
-            continue
-        for path in sorted(inside.iterdir()):
-            if path.suffix.lower() in _SUFFIXES and not path.name.startswith("."):
-                found.setdefault(path.stem, path)
+        for name, path in files_by_name(inside, "*.jpg", "*.jpeg", "*.png").items():
+            found.setdefault(name, path)
     return found
 
 
-def _archive(image: Path, root: Path) -> str:
-    """The name of the folder below ``root`` that an image lies in."""
-    return image.relative_to(root).parts[0]
+def _split_of_archive(name: str) -> str:
+    """``train``, ``val`` or ``test`` where the name of an archive's folder ends so, perhaps with a number."""
+    ending = re.search(r"(train|val|test)[0-9]*$", name, re.ASCII | re.IGNORECASE)
+    return ending.group(1).lower() if ending else ""
 
 
 def _lines(path: Path) -> Iterator[tuple[int, int, int, str]]:
@@ -114,16 +112,13 @@ def _identifier(path: Path, number: int, line: bytes) -> str:
     """The ID of a line; quickly where it comes first, as published."""
     start = line[:_HEAD].lstrip()
     if start.startswith(b'{"ID": "') and (end := start.find(b'"', 8)) > 8 and b"\\" not in start[:end]:
-        try:
-            name = start[8:end].decode("utf-8")
-        except UnicodeDecodeError:
-            name = ""
+        name: Any = start[8:end].decode("utf-8", "replace")
     else:
         try:
-            name = _object(path, number, line).get("ID", "")
+            name = _object(path, number, line).get("ID")
         except InputError as error:
             raise UnreadableAnnotationError(str(error)) from error
-    if not isinstance(name, str) or not name or "/" in name or "\\" in name or "\0" in name:
+    if not isinstance(name, str) or not name or set(name) & set("/\\\0\ufffd"):
         raise UnreadableAnnotationError(
             f'"{path}", line {number}: an "ID", an image\'s name without suffix, was expected.'
         )
@@ -131,12 +126,7 @@ def _identifier(path: Path, number: int, line: bytes) -> str:
 
 
 def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except RecursionError as error:
-        raise InputError(f'"{path}", line {number}: this is nested too deeply to be an annotation.') from error
-    except ValueError as error:  # of JSON, of its encoding, or of a number with too many digits
-        raise InputError(f'"{path}", line {number}: this is no valid JSON ({str(error)[:80]}).') from error
+    found = parse_json(decode(line, path), path, "annotation", line=number)
     if not isinstance(found, dict):
         raise InputError(f'"{path}", line {number}: {{"ID": …, "gtboxes": […]}} was expected.')
     return found
@@ -161,52 +151,29 @@ def parse_line(path: Path, number: int, line: bytes) -> RawAnnotation:
     """As ``read_line``, of a line that is there already."""
     persons = _object(path, number, line).get("gtboxes")
     if not isinstance(persons, list):
-        raise InputError(f'"{path}", line {number}, gtboxes: a list was expected, got {_short(persons)}.')
-    boxes: list[list[float]] = []
-    where: list[str] = []
-    ignored = 0
-    for index, person in enumerate(persons):
-        key = f"gtboxes[{index}]"
-        if not isinstance(person, dict):
-            raise InputError(f'"{path}", line {number}, {key}: an object was expected, got {_short(person)}.')
-        if _is_ignored(path, number, key, person):
-            ignored += 1
-            continue
-        x, y, width, height = _xywh(path, number, f"{key}.hbox", person.get("hbox"))
-        boxes.append([x, y, x + width, y + height])
-        where.append(f"line {number}, {key}")
-    return RawAnnotation(
-        boxes_xyxy=np.array(boxes, np.float64).reshape(-1, 4), where=tuple(where), ignored=ignored
-    )  # fmt: skip
+        raise InputError(f'"{path}", line {number}, gtboxes: a list was expected, got {shorten(persons)}.')
+    where = [f"line {number}, gtboxes[{index}]" for index in range(len(persons))]
+    heads = {place: person for place, person in zip(where, persons, strict=True) if _counts(person, path, place)}
+    boxes = as_boxes([_box(person.get("hbox"), path, f"{place}.hbox") for place, person in heads.items()])
+    return RawAnnotation(boxes_xyxy=boxes, where=tuple(heads), ignored=len(persons) - len(heads))
 
 
-def _is_ignored(path: Path, number: int, key: str, person: dict[str, Any]) -> bool:
+def _counts(person: Any, path: Path, where: str) -> bool:
+    if not isinstance(person, dict):
+        raise InputError(f'"{path}", {where}: an object was expected, got {shorten(person)}.')
     if person.get("tag") != "person":
-        return True
+        return False
     for name in ("head_attr", "extra"):
-        said = person.get(name, {})
-        if not isinstance(said, dict):
-            raise InputError(f'"{path}", line {number}, {key}.{name}: an object was expected, got {_short(said)}.')
-        if said.get("ignore", 0) not in (0, "0"):
-            return True
-    return False
+        marks = person.get(name, {})
+        if not isinstance(marks, dict):
+            raise InputError(f'"{path}", {where}.{name}: an object was expected, got {shorten(marks)}.')
+        if marks.get("ignore", 0) not in (0, "0"):
+            return False
+    return True
 
 
-def _xywh(path: Path, number: int, key: str, value: object) -> list[float]:
-    place = f'"{path}", line {number}, {key}'
-    if not isinstance(value, list) or len(value) != 4:
-        raise InputError(f"{place}: [x, y, width, height] was expected, got {_short(value)}.")
-    numbers = []
-    for cell in value:
-        # An integer may be too large for a float, which is what comparing first spares us.
-        if isinstance(cell, bool) or not isinstance(cell, int | float) or not -1e9 <= cell <= 1e9 or math.isnan(cell):
-            raise InputError(f"{place}: four numbers of pixels were expected, got {_short(value)}.")
-        numbers.append(float(cell))
-    if numbers[2] < 0 or numbers[3] < 0:
-        raise InputError(f"{place}: width and height must not be negative, got {_short(value)}.")
-    return numbers
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:39] + "…"
+def _box(value: Any, path: Path, where: str) -> tuple[float, float, float, float]:
+    x, y, width, height = numbers(value, "[x, y, width, height]", path, where)
+    if width < 0 or height < 0:
+        raise InputError(f'"{path}", {where}: width and height must not be negative, got {shorten(value)}.')
+    return x, y, x + width, y + height

@@ -11,19 +11,47 @@ the code of those who train on the set, which agree on it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_folder
 from headcount.core.geometry import as_boxes
-from headcount.data.formats.pairs import files_by_name, images_by_name, natural, pair, strays
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, need_folder, wrong_folder
-from headcount.data.parse.values import known_shape, number, read_json, shorten
+from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.pairs import folders_in, natural
+from headcount.data.formats.raw import Listing, RawAnnotation, Remark
+from headcount.data.parse.json import read_json
+from headcount.data.parse.values import known_shape, number, shorten
+from headcount.data.sets.layout import join, list_pairs, strays
 
 _KIND = "VIA file (one object with regions)"
-_SPLITS = ("train", "test")
+_SPLITS = {"train": "train_data", "test": "test_data"}
+
+
+def list_fdst(root: Path) -> Listing:
+    """The frames of whichever of train and test is there, video by video.
+
+    Raises:
+        InputError: the layout is not the published one.
+    """
+    need_folder(root, "train_data and test_data")
+    present = {split: root / name for split, name in _SPLITS.items() if is_folder(root / name)}
+    if not present:
+        raise wrong_folder(root, list(_SPLITS.values()), "give the folder that holds them")
+    return join(_list_split(folder, split) for split, folder in present.items())
+
+
+def _list_split(folder: Path, split: str) -> Listing:
+    videos = sorted(folders_in(folder), key=lambda video: natural(video.name))
+    remarks = [] if videos else [Remark("empty", folder, "no folder of a video is in this folder")]
+    remarks += strays(folder, (), "as a folder of a video, and lies beside them")
+    return join([Listing((), tuple(remarks)), *(_list_video(video, split) for video in videos)])
+
+
+def _list_video(video: Path, split: str) -> Listing:
+    name = f"{split}/{video.name}"
+    # By numbers alone: people keep resized copies (001_resize.jpg) beside the frames.
+    return list_pairs(video, "#.jpg", video, "#.json", read_annotation, split=split, folder=name, group=name)
 
 
 def read_annotation(path: Path) -> RawAnnotation:
@@ -56,39 +84,3 @@ def _box(region: Any, path: Path, where: str) -> tuple[float, float, float, floa
     if width < 0 or height < 0:
         raise InputError(f'"{path}", {where}: width and height must not be negative, got {width:g}×{height:g}.')
     return x, y, x + width, y + height
-
-
-def list_fdst(root: Path) -> Listing:
-    """The frames of whichever of train and test is there, video by video.
-
-    Raises:
-        InputError: the layout is not the published one.
-    """
-    need_folder(root, "train_data and test_data")
-    present = [split for split in _SPLITS if is_folder(root / f"{split}_data")]
-    if not present:
-        raise wrong_folder(root, [f"{split}_data" for split in _SPLITS], "give the folder that holds them")
-    scenes: list[RawScene] = []
-    remarks: list[Remark] = []
-    for split in present:
-        folder = root / f"{split}_data"
-        videos = sorted((each for each in folder.iterdir() if is_folder(each)), key=lambda each: natural(each.name))
-        if not videos:
-            remarks.append(Remark("empty", folder, "no folder of a video is in this folder"))
-        remarks += strays(folder, (), "as a folder of a video, and lies beside them")
-        for video in videos:
-            frames = images_by_name(video)
-            images = {name: path for name, path in frames.items() if name.isdecimal()}
-            scenes += _list_video(video, images, split)
-            # People keep resized copies (001_resize.jpg) beside the frames.
-            remarks += strays(video, images.values(), "001.jpg to 150.jpg")
-    return Listing(tuple(scenes), tuple(remarks))
-
-
-def _list_video(video: Path, images: dict[str, Path], split: str) -> list[RawScene]:
-    truths = {name: path for name, path in files_by_name(video, [".json"]).items() if name.isdecimal()}
-    group = f"{split}/{video.name}"
-    return [
-        replace(scene, name=f"{group}/{scene.name}", split=split, group=group)
-        for scene in pair(images, truths, read_annotation)
-    ]

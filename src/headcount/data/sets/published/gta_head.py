@@ -1,4 +1,4 @@
-"""GTA_Head: rendered crowds with head boxes, 35 scenes (24 train, 11 test) in MOTChallenge's layout (see `mot.py`).
+"""GTA_Head: rendered crowds with head boxes, 35 scenes (24 train, 11 test) in MOTChallenge's layout (see ``mot``).
 
     train/SCENE/img1/000001.jpg · train/SCENE/gt/gt.txt · train/SCENE/seqinfo.ini · test/SCENE/…
 

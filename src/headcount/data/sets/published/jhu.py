@@ -21,83 +21,22 @@ from pathlib import Path
 import numpy as np
 
 from headcount.core.errors import InputError
-from headcount.core.files import is_file, is_folder
-from headcount.data.formats.pairs import files_by_name, pair, strays
-from headcount.data.formats.raw import (
-    Listing,
-    RawAnnotation,
-    RawScene,
-    Remark,
-    UnreadableAnnotationError,
-    need_folder,
-    wrong_folder,
-)
-from headcount.data.parse.values import number, read_text, shorten
+from headcount.core.files import is_file
+from headcount.core.geometry import as_boxes, as_points
+from headcount.data.formats.raw import Listing, RawAnnotation
+from headcount.data.parse.text import read_lines
+from headcount.data.parse.values import number, shorten
+from headcount.data.sets.layout import Layout, read_list
 
 LABELS = "image_labels.txt"
 WEATHER = {"0": "none", "1": "fog or haze", "2": "rain", "3": "snow"}
-_SPLITS = ("train", "val", "test")
 _COLUMNS = ("x", "y", "width", "height", "occlusion", "blur")
-_FOLDERS = ("jhu_crowd_v2.0", "jhu_crowd_v1.0")
-
-
-def read_annotation(path: Path, attributes: Mapping[str, str] | None = None) -> RawAnnotation:
-    """The heads of a text file: the centre as the point, and the box around it.
-
-    Raises:
-        InputError: the file is missing or no text, or a line has not six numbers or a negative size.
-    """
-    points, boxes, where = [], [], []
-    for line, text in enumerate(read_text(path, "annotation").splitlines(), start=1):
-        cells = text.split()
-        if not cells:
-            continue
-        place = f"line {line}"
-        if len(cells) != len(_COLUMNS):
-            raise InputError(f'"{path}", {place}: "x y w h o b", six numbers, was expected, got {shorten(text)}.')
-        x, y, w, h = (number(c, name, path, place) for c, name in zip(cells[:4], _COLUMNS, strict=False))
-        for cell, name in zip(cells[4:], _COLUMNS[4:], strict=True):
-            number(cell, name, path, place)
-        if w < 0 or h < 0:
-            raise InputError(f'"{path}", {place}: a head of {w:g}×{h:g} pixels cannot be.')
-        points.append((x, y))
-        boxes.append((x - w / 2, y - h / 2, x + w / 2, y + h / 2))
-        where.append(place)
-    return RawAnnotation(
-        points_xy=np.asarray(points, np.float64).reshape(-1, 2),
-        boxes_xyxy=np.asarray(boxes, np.float64).reshape(-1, 4),
-        where=tuple(where),
-        attributes=attributes or {},
-    )
-
-
-def read_labels(path: Path) -> dict[str, dict[str, str]]:
-    """What `image_labels.txt` says of each image, by its name.
-
-    Raises:
-        UnreadableAnnotationError: the file is no text, or a line has not five parts or names an image again.
-    """
-    found: dict[str, dict[str, str]] = {}
-    try:
-        text = read_text(path, "list of labels")
-    except InputError as error:
-        raise UnreadableAnnotationError(str(error)) from error
-    for line, row in enumerate(text.splitlines(), start=1):
-        if not row.strip():
-            continue
-        cells = [cell.strip() for cell in row.split(",")]
-        if len(cells) < 5 or not cells[0]:
-            form = "image,count,scene,weather,distractor"
-            raise UnreadableAnnotationError(f'"{path}", line {line}: {form} was expected, got {shorten(row)}.')
-        name, (weather, distractor) = cells[0], cells[-2:]
-        if name in found:
-            raise UnreadableAnnotationError(f'"{path}", line {line}: {shorten(name)} has a line already.')
-        found[name] = {
-            "scene_type": ",".join(cells[2:-2]),
-            "weather": WEATHER.get(weather, weather),
-            "distractor": {"0": "no", "1": "yes"}.get(distractor, distractor),
-        }
-    return found
+_LAYOUT = Layout(
+    images="images/*.jpg",
+    annotations=("gt/*.txt",),
+    splits={split: (split,) for split in ("train", "val", "test")},
+    homes=("jhu_crowd_v2.0", "jhu_crowd_v1.0"),
+)
 
 
 def list_jhu(root: Path) -> Listing:
@@ -106,23 +45,53 @@ def list_jhu(root: Path) -> Listing:
     Raises:
         InputError: the layout is not the published one; an UnreadableAnnotationError for `image_labels.txt`.
     """
-    need_folder(root, "train, val and test")
-    base = next((root / name for name in _FOLDERS if is_folder(root / name)), root)
-    present = [split for split in _SPLITS if is_folder(base / split)]
-    if not present:
-        raise wrong_folder(base, list(_SPLITS), "give the folder that holds them")
-    scenes: list[RawScene] = []
-    remarks: list[Remark] = []
-    for split in present:
-        folder = base / split
-        for name in ("images", "gt"):
-            if not is_folder(folder / name):
-                raise wrong_folder(folder, [name], "the published layout")
-        images = files_by_name(folder / "images", [".jpg"])
-        if not images:
-            remarks.append(Remark("empty", folder / "images", "no image *.jpg is in this folder"))
-        remarks += strays(folder / "images", images.values(), "*.jpg")
-        labels = read_labels(folder / LABELS) if is_file(folder / LABELS) else {}
-        truths = files_by_name(folder / "gt", [".txt"])
-        scenes += pair(images, truths, read_annotation, split=split, attributes=labels)
-    return Listing(tuple(scenes), tuple(remarks))
+    return _LAYOUT.find(root, read_annotation, attributes=lambda folder: read_labels(folder / LABELS))
+
+
+def read_annotation(path: Path, attributes: Mapping[str, str] | None = None) -> RawAnnotation:
+    """The heads of a text file: the centre as the point, and the box around it.
+
+    Raises:
+        InputError: the file is missing or no text, or a line has not six numbers or a negative size.
+    """
+    heads, where = [], []
+    for line, text in enumerate(read_lines(path, "annotation"), start=1):
+        cells = text.split()
+        if not cells:
+            continue
+        place = f"line {line}"
+        if len(cells) != len(_COLUMNS):
+            raise InputError(f'"{path}", {place}: "x y w h o b", six numbers, was expected, got {shorten(text)}.')
+        head = [number(cell, name, path, place) for cell, name in zip(cells, _COLUMNS, strict=True)]
+        if head[2] < 0 or head[3] < 0:
+            raise InputError(f'"{path}", {place}: a head of {head[2]:g}×{head[3]:g} pixels cannot be.')
+        heads.append(head[:4])
+        where.append(place)
+    points_xy, sizes_wh = np.split(np.asarray(heads, np.float64).reshape(-1, 4), 2, axis=1)
+    return RawAnnotation(
+        points_xy=as_points(points_xy),
+        boxes_xyxy=as_boxes(np.hstack([points_xy - sizes_wh / 2, points_xy + sizes_wh / 2])),
+        where=tuple(where),
+        attributes=attributes or {},
+    )
+
+
+def read_labels(path: Path) -> dict[str, dict[str, str]]:
+    """What `image_labels.txt` says of each image, by its name; nothing where there is none.
+
+    Raises:
+        UnreadableAnnotationError: the file is no text, or a line has not five parts or names an image again.
+    """
+    return read_list(path, "image,count,scene,weather,distractor", _label) if is_file(path) else {}
+
+
+def _label(row: str) -> tuple[str, dict[str, str]] | None:
+    cells = [cell.strip() for cell in row.split(",")]
+    if len(cells) < 5 or not cells[0]:
+        return None
+    name, (weather, distractor) = cells[0], cells[-2:]
+    return name, {
+        "scene_type": ",".join(cells[2:-2]),
+        "weather": WEATHER.get(weather, weather),
+        "distractor": {"0": "no", "1": "yes"}.get(distractor, distractor),
+    }

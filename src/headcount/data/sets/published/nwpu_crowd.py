@@ -19,32 +19,73 @@ what a model says of them is judged by crowdbenchmark.com only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
-from headcount.data.formats.pairs import files_by_name, images_by_name, list_rows
-from headcount.data.formats.raw import (
-    Listing,
-    RawAnnotation,
-    RawScene,
-    Remark,
-    UnreadableAnnotationError,
-    need_folder,
-    no_annotation,
-    wrong_folder,
-)
+from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.pairs import files_by_name, images_by_name, pair
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark
+from headcount.data.parse.json import read_json
 from headcount.data.parse.mat import as_rows, read_members, row_names
-from headcount.data.parse.values import numbers, read_json, shorten
+from headcount.data.sets.layout import json_rows, read_list
 
 _LABELLED = ("train", "val")
 _PARTS = ("images", *(f"images_part{part}" for part in range(1, 6)))
 _POINTS, _BOXES = "annPoints", "annBoxes"
+
+
+def list_nwpu_crowd(root: Path) -> Listing:
+    """The labelled scenes, train and val; ``root`` is the folder that holds the lists.
+
+    Raises:
+        InputError: the layout is not the published one; an UnreadableAnnotationError for one of the lists.
+    """
+    need_folder(root, "images, jsons, train.txt and val.txt")
+    lists = {split: root / f"{split}.txt" for split in _LABELLED if is_file(root / f"{split}.txt")}
+    folders = [root / name for name in _PARTS if is_folder(root / name)]
+    if not lists or not folders:
+        expected = ["train.txt", "val.txt"] if not lists else ["images"]
+        raise wrong_folder(root, expected, "give the folder that holds images, jsons, train.txt and val.txt")
+    truths = {**files_by_name(root / "mats", "*.mat"), **files_by_name(root / "jsons", "*.json")}
+    if not truths:
+        raise wrong_folder(root, ["jsons/0001.json", "mats/0001.mat"], "the annotations of the images")
+    images = {name: path for folder in folders for name, path in images_by_name(folder).items()}
+    scenes: list[RawScene] = []
+    for split, path in lists.items():
+        levels = read_levels(path)
+        # An image that is listed and neither here nor annotated is of a part of the copy that is not here.
+        pictures, annotations = (
+            {name: files.pop(name) for name in levels if name in files} for files in (images, truths)
+        )
+        scenes += pair(pictures, annotations, read_annotation, split=split, attributes=levels)
+    return Listing(tuple(scenes), tuple(_unlisted(root, images, set(lists))))
+
+
+def _unlisted(root: Path, images: Mapping[str, Path], lists: set[str]) -> list[Remark]:
+    if lists != set(_LABELLED):  # a list is missing, and its images are as they should be
+        return []
+    test = read_levels(root / "test.txt") if is_file(root / "test.txt") else {}
+    left = [path for name, path in images.items() if name not in test]
+    if not left or not test:
+        return []
+    return [Remark("stray-file", left[0], f"{len(left):,} images stand in no list, this for one")]
+
+
+def read_levels(path: Path) -> dict[str, dict[str, str]]:
+    """The images of a list, and the luminance and level of each.
+
+    Raises:
+        UnreadableAnnotationError: the file is no text, or a line is not "id luminance level" or names an image again.
+    """
+    return read_list(path, '"id luminance level", whole numbers,', _levels)
+
+
+def _levels(row: str) -> tuple[str, dict[str, str]] | None:
+    cells = row.split()
+    # Only ASCII digits: the id becomes the name of a file.
+    if len(cells) not in (1, 3) or not all(cell.isascii() and cell.isdecimal() for cell in cells):
+        return None
+    return cells[0], dict(zip(("luminance", "level"), cells[1:], strict=False))
 
 
 def read_annotation(path: Path, attributes: Mapping[str, str] | None = None) -> RawAnnotation:
@@ -60,71 +101,6 @@ def read_annotation(path: Path, attributes: Mapping[str, str] | None = None) -> 
         where = row_names(_POINTS, len(points))
     else:
         data = read_json(path, "annotation")
-        points, where = _json_rows(data, "points", "[x, y]", path)
-        boxes = _json_rows(data, "boxes", "[xmin, ymin, xmax, ymax]", path)[0] if "boxes" in data else None
+        points, where = json_rows(data, "points", "[x, y]", path)
+        boxes = json_rows(data, "boxes", "[xmin, ymin, xmax, ymax]", path)[0] if "boxes" in data else None
     return RawAnnotation(points_xy=points, boxes_xyxy=boxes, where=where, attributes=attributes or {})
-
-
-def _json_rows(data: Mapping[str, Any], key: str, form: str, path: Path) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    values = data.get(key)
-    if not isinstance(values, list):
-        raise InputError(f'"{path}", {key}: a list of {form} was expected, got {shorten(values)}.')
-    where = tuple(f"{key}[{index}]" for index in range(len(values)))
-    rows = [numbers(value, form, path, place) for value, place in zip(values, where, strict=True)]
-    return np.asarray(rows, np.float64).reshape(-1, form.count(",") + 1), where
-
-
-def read_list(path: Path) -> dict[str, dict[str, str]]:
-    """The images of a list and what it says of each, in its order.
-
-    Raises:
-        UnreadableAnnotationError: the file is no text, or a line is not "id luminance level" or names an image again.
-    """
-    found: dict[str, dict[str, str]] = {}
-    for line, row, cells in list_rows(path):
-        # Only ASCII digits: the id becomes the name of a file.
-        if len(cells) not in (1, 3) or not all(cell.isascii() and cell.isdecimal() for cell in cells):
-            form = '"id luminance level", whole numbers,'
-            raise UnreadableAnnotationError(f'"{path}", line {line}: {form} was expected, got {shorten(row)}.')
-        if cells[0] in found:
-            raise UnreadableAnnotationError(f'"{path}", line {line}: the image {cells[0]} stands in the list already.')
-        found[cells[0]] = dict(zip(("luminance", "level"), cells[1:], strict=False))
-    return found
-
-
-def list_nwpu_crowd(root: Path) -> Listing:
-    """The labelled scenes, train and val; ``root`` is the folder that holds the lists.
-
-    Raises:
-        InputError: the layout is not the published one; an UnreadableAnnotationError for one of the lists.
-    """
-    need_folder(root, "images, jsons, train.txt and val.txt")
-    lists = {split: root / f"{split}.txt" for split in _LABELLED if is_file(root / f"{split}.txt")}
-    folders = [root / name for name in _PARTS if is_folder(root / name)]
-    if not lists or not folders:
-        expected = ["train.txt", "val.txt"] if not lists else ["images"]
-        raise wrong_folder(root, expected, "give the folder that holds images, jsons, train.txt and val.txt")
-    truths = {**files_by_name(root / "mats", [".mat"]), **files_by_name(root / "jsons", [".json"])}
-    if not truths:
-        raise wrong_folder(root, ["jsons/0001.json", "mats/0001.mat"], "the annotations of the images")
-    images = {name: path for folder in folders for name, path in images_by_name(folder).items()}
-    scenes: list[RawScene] = []
-    for split, path in lists.items():
-        for name, attributes in read_list(path).items():
-            image, truth = images.pop(name, None), truths.pop(name, None)
-            if image is None and truth is None:  # a part of the copy that is not here
-                continue
-            read = no_annotation if truth is None else partial(read_annotation, truth, attributes)
-            scenes.append(RawScene(f"{split}/{name}", split, image, truth, read))
-    return Listing(tuple(scenes), tuple(_unlisted(root, images, set(lists))))
-
-
-def _unlisted(root: Path, images: Mapping[str, Path], lists: set[str]) -> list[Remark]:
-    if lists != set(_LABELLED):  # a list is missing, and its images are as they should be
-        return []
-    test = read_list(root / "test.txt") if is_file(root / "test.txt") else {}
-    left = [path for name, path in images.items() if name not in test]
-    if not left or not test:
-        return []
-    text = f"{len(left):,} images stand in no list, this for one"
-    return [Remark("stray-file", left[0], text)]

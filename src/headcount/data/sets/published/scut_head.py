@@ -15,21 +15,14 @@ in the images lie symmetric about a place right of and below it: by 0.4 and 0.1 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from headcount.core.files import is_folder
-from headcount.data.formats.raw import Listing, need_folder, wrong_folder
+from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.raw import Listing
 from headcount.data.formats.voc import ANNOTATIONS, list_voc_folder
-
-
-def list_part_a(root: Path) -> Listing:
-    """Part A: see ``list_part``."""
-    return list_part(root, "A")
-
-
-def list_part_b(root: Path) -> Listing:
-    """Part B: see ``list_part``."""
-    return list_part(root, "B")
+from headcount.data.sets.layout import home_of
 
 
 def list_part(root: Path, part: str) -> Listing:
@@ -38,7 +31,11 @@ def list_part(root: Path, part: str) -> Listing:
     Raises:
         InputError: the layout is not the published one.
     """
-    return list_voc_folder(part_folder(root, part), named_heads_only=False)
+    return list_voc_folder(part_folder(root, part), heads=None)
+
+
+list_part_a = partial(list_part, part="A")
+list_part_b = partial(list_part, part="B")
 
 
 def part_folder(root: Path, part: str) -> Path:
@@ -49,9 +46,7 @@ def part_folder(root: Path, part: str) -> Path:
     """
     name, other = f"SCUT_HEAD_Part_{part}", f"SCUT_HEAD_Part_{'B' if part == 'A' else 'A'}"
     need_folder(root, name)
-    for candidate in (root / name, root / "SCUT-HEAD" / name, root / "SCUT_HEAD" / name):
-        if is_folder(candidate):
-            return candidate
-    if is_folder(root / ANNOTATIONS) and root.resolve().name != other:
-        return root
-    raise wrong_folder(root, [f"{name}/{ANNOTATIONS}"], f"give the folder above {name}")
+    folder = home_of(root, [name, f"SCUT-HEAD/{name}", f"SCUT_HEAD/{name}"])
+    if folder == root and (not is_folder(root / ANNOTATIONS) or root.resolve().name == other):
+        raise wrong_folder(root, [f"{name}/{ANNOTATIONS}"], f"give the folder above {name}")
+    return folder

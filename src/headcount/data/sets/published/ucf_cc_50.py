@@ -9,26 +9,21 @@ papers take ten images after the other, as here: fold k tests on images 10k − 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from headcount.core.files import is_folder
-from headcount.data.formats.pairs import files_by_name, pair, strays
-from headcount.data.formats.raw import Listing, RawAnnotation, need_folder, wrong_folder
-from headcount.data.parse.mat import as_rows, read_members, row_names
+from headcount.data.formats.raw import Listing
+from headcount.data.sets.layout import Layout, read_mat_points
 
-POINTS = "annPoints"
-ENDING = "_ann"
-_FOLDERS = ("UCF_CC_50", "UCFCrowdCountingDataset_CVPR13")
+read_annotation = partial(read_mat_points, key="annPoints")
+"""A `.mat` file's points in headcount's pixels."""
 
-
-def read_annotation(path: Path) -> RawAnnotation:
-    """The points of a `.mat` file, 1-based as written, so x − 0.5.
-
-    Raises:
-        InputError: the file is missing, damaged, or not in the published form.
-    """
-    points = as_rows(read_members(path, [POINTS])[POINTS], 2, path, POINTS)
-    return RawAnnotation(points_xy=points - 0.5, where=row_names(POINTS, len(points)))
+_LAYOUT = Layout(
+    images="#.jpg",
+    annotations=("{#}_ann.mat",),
+    splits={"": ("",)},
+    homes=("UCF_CC_50", "UCFCrowdCountingDataset_CVPR13"),
+)
 
 
 def list_ucf_cc_50(root: Path) -> Listing:
@@ -37,11 +32,4 @@ def list_ucf_cc_50(root: Path) -> Listing:
     Raises:
         InputError: the layout is not the published one.
     """
-    need_folder(root, "1.jpg and 1_ann.mat")
-    folder = next((root / name for name in _FOLDERS if is_folder(root / name)), root)
-    images = {name: path for name, path in files_by_name(folder, [".jpg"]).items() if name.isdecimal()}
-    truths = files_by_name(folder, [".mat"], ending=ENDING)
-    if not images and not truths:
-        raise wrong_folder(folder, ["1.jpg", "1_ann.mat"], "give the folder that holds them")
-    remarks = strays(folder, [*images.values(), *truths.values()], "N.jpg or N_ann.mat")
-    return Listing(tuple(pair(images, truths, read_annotation)), tuple(remarks))
+    return _LAYOUT.find(root, read_annotation)

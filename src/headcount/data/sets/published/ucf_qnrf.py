@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from headcount.core.files import is_folder
-from headcount.data.formats.pairs import files_by_name, pair, strays
-from headcount.data.formats.raw import Listing, RawScene, Remark, need_folder, wrong_folder
-from headcount.data.sets.published.ucf_cc_50 import ENDING, read_annotation
+from headcount.data.formats.raw import Listing
+from headcount.data.sets.layout import Layout
+from headcount.data.sets.published.ucf_cc_50 import read_annotation
 
-_FOLDERS = ("UCF-QNRF_ECCV18", "UCF-QNRF")
-_SPLITS = {"train": ("Train", "train"), "test": ("Test", "test")}
+_LAYOUT = Layout(
+    images="img_*.jpg",
+    annotations=("{*}_ann.mat",),
+    splits={"train": ("Train", "train"), "test": ("Test", "test")},
+    homes=("UCF-QNRF_ECCV18", "UCF-QNRF"),
+)
 
 
 def list_ucf_qnrf(root: Path) -> Listing:
@@ -26,20 +29,4 @@ def list_ucf_qnrf(root: Path) -> Listing:
     Raises:
         InputError: the layout is not the published one.
     """
-    need_folder(root, "Train and Test")
-    base = next((root / name for name in _FOLDERS if is_folder(root / name)), root)
-    scenes: list[RawScene] = []
-    remarks: list[Remark] = []
-    for split, names in _SPLITS.items():
-        folder = next((base / name for name in names if is_folder(base / name)), None)
-        if folder is None:
-            continue
-        images = {name: path for name, path in files_by_name(folder, [".jpg"]).items() if name.startswith("img_")}
-        truths = files_by_name(folder, [".mat"], ending=ENDING)
-        if not images:
-            remarks.append(Remark("empty", folder, "no image img_*.jpg is in this folder"))
-        remarks += strays(folder, [*images.values(), *truths.values()], "img_N.jpg or img_N_ann.mat")
-        scenes += pair(images, truths, read_annotation, split=split)
-    if not scenes and not remarks:
-        raise wrong_folder(base, ["Train", "Test"], "give the folder that holds them")
-    return Listing(tuple(scenes), tuple(remarks))
+    return _LAYOUT.find(root, read_annotation)

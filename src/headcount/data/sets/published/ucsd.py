@@ -15,8 +15,7 @@ it are given as written: evaluation counts within the region.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,18 +23,11 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
-from headcount.data.formats.pairs import files_by_name, strays
-from headcount.data.formats.raw import (
-    Listing,
-    RawAnnotation,
-    RawScene,
-    Remark,
-    need_folder,
-    no_annotation,
-    wrong_folder,
-)
-from headcount.data.parse.mat import read_members, row_names
-from headcount.data.parse.mat_frames import FrameRows, frame_rows, place, rows_of
+from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.pairs import files_by_name
+from headcount.data.formats.raw import Listing
+from headcount.data.parse.mat import read_members
+from headcount.data.sets.layout import join, kept, list_frames, strays
 
 CLIPS = 10
 FRAMES_PER_CLIP = 200
@@ -45,33 +37,6 @@ REGION_FILE = "vidf1_33_roi_mainwalkway.mat"
 REGION = "roi.mask"
 _VIDEOS = ("vidf", "ucsdpeds/vidf", "")
 _TRUTHS = (TRUTHS, f"{TRUTHS}/{TRUTHS}")
-
-
-def read_annotation(
-    frames: FrameRows, number: int, path: Path, *, region: Callable[[], NDArray[np.bool_]]
-) -> RawAnnotation:
-    """The points of frame ``number`` of a clip, 1-based as written, so x − 0.5; and the region of interest.
-
-    Raises:
-        InputError: one of the files is missing, damaged, not in the published form, or without this frame.
-    """
-    points = rows_of(frames, number, 3, path)[:, :2] - 0.5
-    where = row_names(f"{place(number)}.loc", len(points))
-    return RawAnnotation(points_xy=points, where=where, region_mask=region())
-
-
-def read_region(path: Path) -> NDArray[np.bool_]:
-    """(158, 238) bool, True on the walkway; read-only, since all frames share it.
-
-    Raises:
-        InputError: the file is missing, damaged, or not in the published form.
-    """
-    mask = read_members(path, [REGION])[REGION]
-    if mask.ndim != 2 or mask.dtype.kind not in "iufb" or not np.isin(mask, (0, 1)).all() or not mask.any():
-        raise InputError(f'"{path}", {REGION}: a matrix of 0 and 1 was expected, 1 inside the region of interest.')
-    inside: NDArray[np.bool_] = mask.astype(np.bool_)
-    inside.flags.writeable = False
-    return inside
 
 
 def list_ucsd(root: Path) -> Listing:
@@ -86,34 +51,37 @@ def list_ucsd(root: Path) -> Listing:
     if truths is None or videos is None:
         missing = [f"{TRUTHS}/vidf1_33_000_frame_full.mat"] if truths is None else ["vidf/vidf1_33_000.y"]
         raise wrong_folder(root, missing, "unpack both archives of the set into it")
-    region = cache(partial(read_region, truths / REGION_FILE))  # read once, for all frames
-    scenes: list[RawScene] = []
-    remarks: list[Remark] = []
-    for clip in range(CLIPS):
-        found, here = _list_clip(clip, videos / f"{_clip(clip)}.y", truths / f"{_clip(clip)}_frame_full.mat", region)
-        scenes += found
-        remarks += here
+    return join(_list_clip(videos, truths, clip) for clip in range(CLIPS))
+
+
+def _list_clip(videos: Path, truths: Path, clip: int) -> Listing:
+    name = f"vidf1_33_{clip:03d}"
+    folder, truth = videos / f"{name}.y", truths / f"{name}_frame_full.mat"
+    frames = [f"{name}_f{number:03d}" for number in range(1, FRAMES_PER_CLIP + 1)]
+    found = files_by_name(folder, "*.png")
+    images = {frame: found[frame] for frame in frames if frame in found}
+    scenes = list_frames(
+        frames,
+        images,
+        truth if is_file(truth) else None,
+        lambda _: "train" if clip in TRAINING_CLIPS else "test",
+        columns=3,
+        region=partial(read_region, truths / REGION_FILE),
+    )
+    remarks = strays(folder, images.values(), f"{frames[0]}.png") if is_folder(folder) else []
     return Listing(tuple(scenes), tuple(remarks))
 
 
-def _list_clip(
-    clip: int, folder: Path, truth: Path, region: Callable[[], NDArray[np.bool_]]
-) -> tuple[list[RawScene], list[Remark]]:
-    split = "train" if clip in TRAINING_CLIPS else "test"
-    found = files_by_name(folder, [".png"])
-    annotated = is_file(truth)
-    frames = frame_rows(truth)
-    scenes = []
-    names = [f"{_clip(clip)}_f{number:03d}" for number in range(1, FRAMES_PER_CLIP + 1)]
-    for number, name in enumerate(names, start=1):
-        if name not in found and not annotated:
-            continue
-        read = partial(read_annotation, frames, number, truth, region=region) if annotated else no_annotation
-        annotation = truth if annotated else None
-        scenes.append(RawScene(f"{split}/{name}", split, found.get(name), annotation, read, origin=place(number)))
-    taken = [found[name] for name in names if name in found]
-    return scenes, strays(folder, taken, f"{names[0]}.png") if is_folder(folder) else []
+@kept
+def read_region(path: Path) -> NDArray[np.bool_]:
+    """(158, 238) bool, True on the walkway; read-only, since all frames share it.
 
-
-def _clip(number: int) -> str:
-    return f"vidf1_33_{number:03d}"
+    Raises:
+        InputError: the file is missing, damaged, or not in the published form.
+    """
+    mask = read_members(path, [REGION])[REGION]
+    if mask.ndim != 2 or mask.dtype.kind not in "iufb" or not np.isin(mask, (0, 1)).all() or not mask.any():
+        raise InputError(f'"{path}", {REGION}: a matrix of 0 and 1 was expected, 1 inside the region of interest.')
+    inside: NDArray[np.bool_] = mask.astype(np.bool_)
+    inside.flags.writeable = False
+    return inside

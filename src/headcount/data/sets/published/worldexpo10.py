@@ -25,36 +25,73 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
-from headcount.data.formats.pairs import files_by_name, natural, strays
-from headcount.data.formats.raw import (
-    Listing,
-    RawAnnotation,
-    RawScene,
-    Remark,
-    need_folder,
-    no_annotation,
-    wrong_folder,
-)
-from headcount.data.parse.mat import as_column, as_rows, read_members, row_names
+from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.pairs import files_by_name, folders_in, natural, pair
+from headcount.data.formats.raw import Listing, RawAnnotation, Remark
+from headcount.data.parse.mat import as_column, read_members
+from headcount.data.sets.layout import join, read_mat_points, strays
 
 TEST_SCENES = ("104207", "200608", "200702", "202201", "500717")
-POINTS = "point_position"
 CORNERS = ("maskVerticesXCoordinates", "maskVerticesYCoordinates")
 ROI = "roi"
 _SPLITS = ("train", "test")
 
 
-def read_annotation(path: Path, *, scene: str, roi: Path | None) -> RawAnnotation:
-    """The points of a frame and the region of interest of its scene, both 1-based as written, so x − 0.5.
+def list_worldexpo10(root: Path) -> Listing:
+    """The scenes of whichever of train and test is there.
+
+    Raises:
+        InputError: the layout is not the published one.
+    """
+    need_folder(root, "train_frame, train_label, test_frame and test_label")
+    present = [split for split in _SPLITS if is_folder(root / f"{split}_frame")]
+    if not present:
+        raise wrong_folder(root, ["train_frame", "test_frame"], "give the folder that holds them")
+    return join(_list_split(root / f"{split}_frame", root / f"{split}_label", split) for split in present)
+
+
+def _list_split(frames: Path, labels: Path, split: str) -> Listing:
+    if not is_folder(labels):
+        raise wrong_folder(labels.parent, [labels.name], f"it holds the annotations of {frames.name}")
+    images, truths = _below(frames, "*.jpg"), _below(labels, "*.mat")
+    truths = {name: path for name, path in truths.items() if name != ROI}
+    remarks = [] if images else [Remark("empty", frames, "no frame *.jpg is in this folder or its folders")]
+    for folder in (frames, *folders_in(frames)):
+        remarks += strays(folder, images.values(), "*.jpg")
+    read = partial(read_annotation, labels=labels)
+    return Listing(tuple(pair(images, truths, read, split=split, group=scene_of)), tuple(remarks))
+
+
+def _below(folder: Path, pattern: str) -> dict[str, Path]:
+    """The files of a folder and of the folders in it, by their names without suffix."""
+    found: dict[str, Path] = {}
+    for place in (folder, *folders_in(folder)):
+        found.update(files_by_name(place, pattern))
+    return {name: found[name] for name in sorted(found, key=natural)}
+
+
+def scene_of(name: str) -> str:
+    """The scene that a frame belongs to, by its name; empty where that does not begin with six digits.
+
+    >>> scene_of("104207_1-04-S20100821071000000E20100821120000000_clip1_2")
+    '104207'
+    """
+    digits = re.match(r"[0-9]{6}(?![0-9])", name)
+    return digits.group() if digits else ""
+
+
+def read_annotation(path: Path, *, labels: Path) -> RawAnnotation:
+    """The points of a frame and the region of interest of its scene, below ``labels``; both count pixels from 1.
 
     Raises:
         InputError: one of the files is missing, damaged, or not in the published form.
     """
-    points = as_rows(read_members(path, [POINTS])[POINTS], 2, path, POINTS)
+    points, scene = read_mat_points(path, "point_position"), scene_of(path.stem)
+    roi = labels / scene / f"{ROI}.mat"
     return RawAnnotation(
-        points_xy=points - 0.5,
-        where=row_names(POINTS, len(points)),
-        region_polygon_xy=None if roi is None else read_region(roi),
+        points_xy=points.points_xy,
+        where=points.where,
+        region_polygon_xy=read_region(roi) if scene and is_file(roi) else None,
         attributes={"scene": scene} if scene else {},
     )
 
@@ -72,58 +109,3 @@ def read_region(path: Path) -> NDArray[np.float64]:
             f'"{path}" gives {len(xs)} x and {len(ys)} y of corners: a region needs as many, three or more, all finite.'
         )
     return np.stack([xs, ys], axis=1) - 0.5
-
-
-def scene_of(name: str) -> str:
-    """The scene that a frame belongs to, by its name; empty where that does not begin with six digits.
-
-    >>> scene_of("104207_1-04-S20100821071000000E20100821120000000_clip1_2")
-    '104207'
-    """
-    digits = re.match(r"[0-9]{6}(?![0-9])", name)
-    return digits.group() if digits else ""
-
-
-def list_worldexpo10(root: Path) -> Listing:
-    """The scenes of whichever of train and test is there.
-
-    Raises:
-        InputError: the layout is not the published one.
-    """
-    need_folder(root, "train_frame, train_label, test_frame and test_label")
-    present = [split for split in _SPLITS if is_folder(root / f"{split}_frame")]
-    if not present:
-        raise wrong_folder(root, ["train_frame", "test_frame"], "give the folder that holds them")
-    scenes: list[RawScene] = []
-    remarks: list[Remark] = []
-    for split in present:
-        frames, labels = root / f"{split}_frame", root / f"{split}_label"
-        if not is_folder(labels):
-            raise wrong_folder(root, [labels.name], f"it holds the annotations of {frames.name}")
-        images = _below(frames, ".jpg")
-        truths = {name: path for name, path in _below(labels, ".mat").items() if path.stem != ROI}
-        if not images:
-            remarks.append(Remark("empty", frames, "no frame *.jpg is in this folder or its folders"))
-        for folder in (frames, *filter(is_folder, frames.iterdir())):
-            remarks += strays(folder, images.values(), "*.jpg")
-        for name in [*images, *(name for name in truths if name not in images)]:
-            scenes.append(_raw(name, split, images.get(name), truths.get(name), labels))
-    return Listing(tuple(scenes), tuple(remarks))
-
-
-def _raw(name: str, split: str, image: Path | None, truth: Path | None, labels: Path) -> RawScene:
-    scene = scene_of(name)
-    roi = labels / scene / f"{ROI}.mat" if scene else None
-    if truth is None:
-        read = no_annotation
-    else:
-        read = partial(read_annotation, truth, scene=scene, roi=roi if roi is not None and is_file(roi) else None)
-    return RawScene(f"{split}/{name}", split, image, truth, read, group=scene)
-
-
-def _below(folder: Path, suffix: str) -> dict[str, Path]:
-    """The files of a folder and of the folders in it, by their names without suffix."""
-    found: dict[str, Path] = {}
-    for place in (folder, *sorted(filter(is_folder, folder.iterdir()))):
-        found.update(files_by_name(place, [suffix]))
-    return {name: found[name] for name in sorted(found, key=natural)}

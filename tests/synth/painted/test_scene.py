@@ -43,6 +43,15 @@ def test_the_same_seed_paints_the_same_bytes_whatever_the_global_state() -> None
     assert first.points_xy.tobytes() == second.points_xy.tobytes()
 
 
+def test_a_seed_paints_what_it_always_painted() -> None:
+    scene = paint_scene(7, size_wh=(160, 120), count=3)
+    assert scene.attributes == {"place": "street", "light": "day"}
+    np.testing.assert_allclose(scene.points_xy, [[8.38, 30.895], [60.827, 36.33], [119.213, 89.414]], atol=1e-3)
+    assert scene.boxes_xyxy is not None
+    np.testing.assert_allclose(scene.boxes_xyxy[0], [6.732, 28.782, 10.029, 33.008], atol=1e-3)
+    np.testing.assert_allclose(scene.pixels().mean(axis=(0, 1)), [120.999, 123.284, 118.378], atol=0.5)
+
+
 def test_different_seeds_paint_different_scenes() -> None:
     scenes = [paint_scene(seed, size_wh=SMALL, count=30) for seed in range(4)]
     assert len({scene.pixels().tobytes() for scene in scenes}) == 4

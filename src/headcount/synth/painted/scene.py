@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
+from headcount.core.geometry import boxes_around
 from headcount.core.scene import Provenance, Scene
 from headcount.synth.painted.backdrop import paint_backdrop
 from headcount.synth.painted.camera import cast_shadows, expose
@@ -40,7 +41,6 @@ def paint_scene(seed: int, *, size_wh: tuple[int, int] = (1024, 768), count: int
     (5, (160, 120), 'painted-7')
     """
     _check(seed, size_wh, count)
-    width, height = size_wh
     if count is None:
         count = _draw_count(_stream(seed, _STREAM_COUNT), size_wh)
     mood = draw_mood(_stream(seed, _STREAM_MOOD))
@@ -53,14 +53,12 @@ def paint_scene(seed: int, *, size_wh: tuple[int, int] = (1024, 768), count: int
     _paint_people(canvas, _stream(seed, _STREAM_LOOKS), placement, ground, mood)
     pixels = expose(_stream(seed, _STREAM_CAMERA), canvas, mood)
     points_xy = np.stack([placement.x, placement.y], axis=1)
-    half = np.stack([HEAD_HALF_WIDTH * placement.head_px, HEAD_HALF_HEIGHT * placement.head_px], axis=1)
-    boxes_xyxy = np.concatenate([points_xy - half, points_xy + half], axis=1)
-    boxes_xyxy = np.clip(boxes_xyxy, 0.0, np.array([width, height, width, height], np.float64))
+    half_wh = np.stack([HEAD_HALF_WIDTH * placement.head_px, HEAD_HALF_HEIGHT * placement.head_px], axis=1)
     annotated: Provenance = "annotated"
     return Scene(
         pixels,
         points_xy,
-        boxes_xyxy,
+        boxes_around(points_xy, 2 * half_wh, size_wh),
         (annotated,) * count,
         source=f"painted by headcount from seed {seed}",
         name=f"painted-{seed}",

@@ -1,4 +1,4 @@
-"""The boxes format: exact round trips, errors that name file and line or key, and no input that does worse."""
+"""Points and boxes of one's own images in one file: exact round trips, and errors that name file and line or key."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
-from headcount.data.formats.boxes import list_boxes, read_boxes, write_boxes
-from headcount.data.formats.points import read_points
-from headcount.data.formats.raw import UnreadableAnnotationError
+from headcount.data.formats.head_list import read_boxes, read_points, write_boxes, write_points
 
 SIZE_WH = (64, 48)
+READ = {"points": read_points, "boxes": read_boxes}
+WRITE = {"points": write_points, "boxes": write_boxes}
 
 
 @pytest.fixture
@@ -27,6 +27,30 @@ def folder(tmp_path: Path) -> Path:
     for name in ("hall/a.png", "hall/b, c.png", "e.png"):
         Image.new("RGB", SIZE_WH).save(tmp_path / name)
     return tmp_path
+
+
+POINTS = 'image,x,y\nhall/a.png,0.5,47.5\n"hall/b, c.png",,\nhall/a.png,64,0\n'
+POINTS_JSON = (
+    '{"images": [{"file": "hall/a.png", "points": [[0.5, 47.5], [64, 0]]}, {"file": "hall/b, c.png", "points": []}]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("p.csv", POINTS),
+        ("p.CSV", POINTS.replace("\n", "\r\n")),
+        ("p.csv", "\ufeff" + POINTS.replace("\n", "\r")),
+        ("p.csv", 'label,Y,X,IMAGE\nq,47.5,0.5,hall/a.png\nq,0,64,./hall/a.png\n\nq,,,"hall/b, c.png"\n'),
+        ("p.json", POINTS_JSON),
+    ],
+)
+def test_reads_points_in_the_order_of_the_file(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text, encoding="utf-8", newline="")
+    first, second = read_points(folder / name)
+    assert (first.image, first.name, first.size_wh) == (folder / "hall/a.png", "hall/a.png", SIZE_WH)
+    assert first.points_xy.tolist() == [[0.5, 47.5], [64.0, 0.0]]
+    assert (second.name, second.count, second.boxes_xyxy) == ("hall/b, c.png", 0, None)
 
 
 CSV = 'image,x1,y1,x2,y2\nhall/a.png,0.5,2,4.5,8\n"hall/b, c.png",,,,\nhall/a.png,60,-2,70,6\n'
@@ -78,19 +102,33 @@ def test_points_and_provenance_may_be_stated(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("b.csv", "", ["line 1", "image,x1,y1,x2,y2"]),
+        ("p.csv", "image,x\n", ["line 1", '"y"']),
+        ("p.csv", "image,x,y,x\n", ["line 1", '"x" 2 times']),
+        ("p.csv", "image,x,y\ne.png,1,inf\n", ["line 2", "y must be a number"]),
+        ("p.csv", "image,x,y\n\ne.png,-0.1,2\n", ["line 3", "negative"]),
+        ("p.csv", "image,x,y\ne.png,1,\n", ["line 2", "y must be a number"]),
+        ("p.csv", "image,x,y\ne.png,1,48.01\n", ["line 2", "outside", "64×48"]),
+        ("p.csv", "image,x,y\ne.png,1e300,2\n", ["line 2", "lies in no image"]),
+        ("p.csv", "image,x,y\ne.png,1,2\nf.png,1,2\n", ["line 3", "no image", "f.png"]),
+        ("p.csv", "image,x,y\n,1,2\n", ["line 2", "name of an image"]),
+        ("p.csv", "image,x,y\ne.png,1,2\ne.png,,\n", ["line 3", "no heads"]),
+        ("p.csv", "image,x,y\ne.png,,\ne.png,1,2\n", ["line 3", "no heads"]),
+        ("p.json", '{"images": [{"file": "e.png"}]}', ["images[0].points"]),
+        ("p.json", '{"images": [{"file": "e.png", "points": [[1, 2], [3]]}]}', ["images[0].points[1]", "[3]"]),
+        ("p.json", '{"images": [{"file": "e.png", "points": [[-1, 2]]}]}', ["images[0].points[0]", "negative"]),
+        ("p.json", '{"images": [{"file": "e.png", "points": [[65, 2]]}]}', ["images[0].points[0]", "outside"]),
+        ("p.json", '{"images": [{"file": "e.png", "points": []}, {"file": "./e.png", "points": []}]}', ["images[1]"]),
+        ("p.txt", "", [".csv or .json"]),
         ("b.csv", "image,x,y\n", ["line 1", '"x1" 0 times']),
         ("b.csv", "image,x1,y1,x2,y2,x1\n", ["line 1", '"x1" 2 times']),
         ("b.csv", "image,x1,y1,x2,y2,x\n", ["line 1", "x and y"]),
-        ("b.csv", "image,x1,y1,x2,y2\ne.png,1,2,3\n", ["line 2", "5 cells", "got 4"]),
         ("b.csv", "image,x1,y1,x2,y2\ne.png,nan,2,3,4\n", ["line 2", "x1 must be a number", "nan"]),
         ("b.csv", "image,x1,y1,x2,y2\ne.png,1,2,3,inf\n", ["line 2", "y2 must be a number"]),
-        ("b.csv", "image,x1,y1,x2,y2\ne.png,1,2,1_0,4\n", ["line 2", "1_0"]),
         ("b.csv", "image,x1,y1,x2,y2\ne.png,1,2,,4\n", ["line 2", "x2 must be a number"]),
         ("b.csv", "image,x1,y1,x2,y2\n\ne.png,30,2,8,9\n", ["line 3", "x1 must be smaller", "not width and height"]),
         ("b.csv", "image,x1,y1,x2,y2\ne.png,1,2,3,2\n", ["line 2", "y1 must be smaller than y2"]),
         ("b.csv", "image,x1,y1,x2,y2\ne.png,60,2,70,6\n", ["line 2", "(65, 4)", "outside", "64×48"]),
-        ("b.csv", "image,x1,y1,x2,y2\ne.png,-1e308,2,1e308,6\ne.png,1e308,2,1.5e308,3\n", ["line 3", "outside"]),
+        ("b.csv", "image,x1,y1,x2,y2\ne.png,-1e308,2,1e308,6\n", ["line 2", "lies in no image"]),
         ("b.csv", "image,x1,y1,x2,y2,x,y\ne.png,70,2,80,6,9,9\n", ["line 2", "the box (70, 2, 80, 6) lies outside"]),
         ("b.csv", "image,x1,y1,x2,y2,x,y\ne.png,1,2,3,4,9,\n", ["line 2", "y must be a number"]),
         ("b.csv", "image,x1,y1,x2,y2,x,y\ne.png,,,,,9,9\n", ["line 2", "x1 must be a number"]),
@@ -99,53 +137,29 @@ def test_points_and_provenance_may_be_stated(folder: Path) -> None:
         ("b.csv", "image,x1,y1,x2,y2\n,1,2,3,4\n", ["line 2", "name of an image"]),
         ("b.csv", "image,x1,y1,x2,y2\ne.png,1,2,3,4\ne.png,,,,\n", ["line 3", "no heads"]),
         ("b.csv", "image,x1,y1,x2,y2\ne.png,,,,\ne.png,1,2,3,4\n", ["line 3", "no heads"]),
-        ("b.csv", 'image,x1,y1,x2,y2\n"e.png,1,2,3,4\n', ["line", "no valid CSV"]),
-        ("b.json", '{"images": [\n{]}', ["line 2", "no valid JSON"]),
-        ("b.json", "[]", ['"images"']),
-        ("b.json", '{"images": {}}', ['"images"']),
-        ("b.json", '{"images": [3]}', ["images[0].file"]),
         ("b.json", '{"images": [{"file": "e.png"}]}', ["images[0].boxes"]),
         ("b.json", '{"images": [{"file": "e.png", "boxes": [[1, 2, 3, 4], [3]]}]}', ["images[0].boxes[1]", "[3]"]),
-        ("b.json", '{"images": [{"file": "e.png", "boxes": [[1, 2, NaN, 4]]}]}', ["images[0].boxes[0]", "x2 must"]),
-        ("b.json", '{"images": [{"file": "e.png", "boxes": [[1, 2, "3", 4]]}]}', ["images[0].boxes[0]", "all numbers"]),
-        ("b.json", '{"images": [{"file": "e.png", "boxes": [[true, 2, 3, 4]]}]}', ["images[0].boxes[0]", "True"]),
         ("b.json", '{"images": [{"file": "e.png", "boxes": [[1, 2, 3, 2]]}]}', ["images[0].boxes[0]", "y1 must"]),
-        ("b.json", '{"images": [{"file": "e.png", "boxes": [[1, 2, 3' + "0" * 400 + ", 4]]}]}", ["boxes[0]", "x2"]),
-        ("b.json", '{"images": ' + "1" * 5000 + "}", ["thousands of digits"]),
         ("b.json", '{"images": [{"file": "e.png", "boxes": [[1, 2, 3, 4]], "points": []}]}', ["points", "list of 1"]),
         ("b.json", '{"images": [{"file": "e.png", "boxes": [[1, 2, 3, 4]], "points": [3]}]}', ["points[0]", "[x, y]"]),
-        ("b.json", '{"images": [{"file": "e.png", "boxes": [], "provenance": "pseudo"}]}', ["provenance", "list of 0"]),
         ("b.json", '{"images": [{"file": "e.png", "boxes": [[1, 2, 3, 4]], "provenance": [[]]}]}', ["no provenance"]),
         ("b.json", '{"images": [{"file": "e.png", "boxes": []}, {"file": "./e.png", "boxes": []}]}', ["images[1]"]),
-        ("b.json", '{"images": ' + "[" * 100_000 + "]" * 100_000 + "}", ["nested"]),
-        ("b.txt", "", [".csv or .json"]),
     ],
 )  # fmt: skip
 def test_an_error_names_the_file_and_the_place(folder: Path, name: str, text: str, words: list[str]) -> None:
     (folder / name).write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as error:
-        read_boxes(folder / name)
+        (read_points if name[0] == "p" else read_boxes)(folder / name)
     for word in [name, *words]:
         assert word in str(error.value)
 
 
-def test_a_missing_file_a_folder_and_bytes_that_are_no_text(folder: Path) -> None:
-    with pytest.raises(InputError, match="no boxes file"):
-        read_boxes(folder / "none.csv")
-    (folder / "folder.csv").mkdir()
-    with pytest.raises(InputError, match="is a folder"):
-        read_boxes(folder / "folder.csv")
-    (folder / "latin.csv").write_bytes("image,x1,y1,x2,y2\ncafé.png,1,2,3,4\n".encode("latin-1"))
-    with pytest.raises(InputError, match="UTF-8"):
-        read_boxes(folder / "latin.csv")
-
-
-def test_a_malformed_file_is_a_finding_and_an_empty_one_a_remark(folder: Path) -> None:
-    (folder / "b.csv").write_text("image,x1,y1,x2,y2\ne.png,1,2\n")
-    with pytest.raises(UnreadableAnnotationError):
-        list_boxes(folder / "b.csv")
-    (folder / "b.csv").write_text("image,x1,y1,x2,y2\n")
-    assert [remark.code for remark in list_boxes(folder / "b.csv").remarks] == ["empty"]
+@pytest.mark.parametrize("kind", READ)
+def test_a_path_that_is_no_file_is_told(folder: Path, kind: str) -> None:
+    with pytest.raises(InputError, match=f"no {kind} file"):
+        READ[kind](folder / "none.csv")
+    with pytest.raises(InputError, match=f"is a folder: name the {kind} file"):
+        READ[kind](folder / "hall")
 
 
 def _span(limit: int) -> st.SearchStrategy[tuple[float, float]]:
@@ -158,7 +172,7 @@ heads = st.tuples(
     st.tuples(st.floats(0, SIZE_WH[0]), st.floats(0, SIZE_WH[1])),
     st.sampled_from(["annotated", "interpolated", "pseudo"]),
 )
-names = st.sampled_from(["a.png", "b, c.png", 'q"uo"te.png', "zwölf 人.png", "line\u2028end.png"])
+names = st.sampled_from(["a.png", "b, c.png", 'q"uo"te.png', "zwölf 人.png", "line\u2028end.png", "a\rb.png"])
 
 
 @settings(max_examples=40, deadline=None)
@@ -174,7 +188,9 @@ def test_a_round_trip_is_exact_and_a_points_file_too(rows: dict[str, list[tuple]
             scenes.append(Scene(folder / image, points, boxes, tuple(provenance for *_, provenance in drawn)))
         path = write_boxes(scenes, folder / f"b{suffix}")
         back, heads_only = read_boxes(path), read_points(path)
+        points_back = read_points(write_points(scenes, folder / f"p{suffix}"))
     assert [scene.image for scene in back] == [scene.image for scene in scenes]
+    assert [one.points_xy.tobytes() for one in points_back] == [one.points_xy.tobytes() for one in scenes]
     for one, other, points_only in zip(scenes, back, heads_only, strict=True):
         assert one.boxes_xyxy is not None
         assert other.boxes_xyxy is not None
@@ -183,87 +199,31 @@ def test_a_round_trip_is_exact_and_a_points_file_too(rows: dict[str, list[tuple]
         assert one.box_provenance == other.box_provenance
 
 
-cells = st.one_of(
-    st.sampled_from(["", "e.png", "0", "1", "9.5", "-1", "nan", "1e999", "1e308", "pseudo", '"', "\0", "\r", "é"]),
-    st.text(max_size=4),
-)
-values = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=4), st.just("e.png")),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=4),
-        st.dictionaries(st.sampled_from(["images", "file", "boxes", "points", "provenance"]), inner, max_size=4),
-    ),
-    max_leaves=12,
-)
-number = st.one_of(st.integers(-1, 70), st.floats())
-entries = st.fixed_dictionaries(
-    {"file": st.sampled_from(["e.png", "none.png", ""]), "boxes": st.lists(st.lists(number, min_size=3, max_size=5))},
-    optional={"points": st.lists(st.lists(number, max_size=3)), "provenance": st.lists(values, max_size=3)},
-)
+def test_images_elsewhere_are_named_relative_to_the_file(folder: Path) -> None:
+    path = write_points([Scene(folder / "e.png")], folder / "hall" / "p.json")
+    assert json.loads(path.read_text())["images"][0]["file"] == "../e.png"
+    assert read_points(path)[0].image.samefile(folder / "e.png")  # type: ignore[union-attr]
 
 
-def _survives(suffix: str, content: bytes) -> None:
-    """Read whole and sound, or refused in one sentence."""
-    with tempfile.TemporaryDirectory() as name:
-        Image.new("L", SIZE_WH).save(Path(name) / "e.png")
-        path = Path(name) / f"b{suffix}"
-        path.write_bytes(content)
-        scenes: list[Scene] = []
-        said = path.name
-        try:
-            scenes = read_boxes(path)
-        except InputError as error:
-            said = str(error)
-        assert path.name in said
-        assert len(said) < 1000
-        for scene in scenes:
-            assert scene.boxes_xyxy is not None
-            assert len(scene.boxes_xyxy) == scene.count == len(scene.box_provenance)
-            assert (scene.boxes_xyxy[:, :2] < scene.boxes_xyxy[:, 2:]).all()
-            assert ((scene.boxes_xyxy >= 0) & (scene.boxes_xyxy <= np.tile(SIZE_WH, 2))).all()
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.lists(cells, max_size=7), max_size=5), st.sampled_from(["image,x1,y1,x2,y2", "x,y,image,x1,y1,x2,y2"])
-)
-@example([["e.png", "0", "0", "1e308", "1"], ["e.png", "0", "0", "5e-324", "1"]], "image,x1,y1,x2,y2")
-def test_no_csv_does_worse_than_be_refused(rows: list[list[str]], header: str) -> None:
-    _survives(".csv", "\n".join([header, *(",".join(row) for row in rows)]).encode())
-
-
-@settings(max_examples=80, deadline=None)
-@given(
-    st.one_of(values, st.builds(lambda images: {"images": images}, st.lists(st.one_of(entries, values), max_size=3)))
-)
-def test_no_json_does_worse_than_be_refused(data: object) -> None:
-    _survives(".json", json.dumps(data).encode())
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.sampled_from([".csv", ".json"]), st.binary(max_size=60))
-def test_no_bytes_do_worse_than_be_refused(suffix: str, content: bytes) -> None:
-    _survives(suffix, content)
-
-
-def test_nothing_is_overwritten_and_nothing_half_written(folder: Path) -> None:
-    path = write_boxes([Scene(folder / "e.png")], folder / "b.csv")
+@pytest.mark.parametrize("kind", WRITE)
+def test_nothing_is_overwritten_and_nothing_half_written(folder: Path, kind: str) -> None:
+    write = WRITE[kind]
+    path = write([Scene(folder / "e.png")], folder / "b.csv")
     before = path.read_bytes()
-    with pytest.raises(InputError, match="exists already"):
-        write_boxes([], path)
+    with pytest.raises(InputError, match="exists already") as caught:
+        write([], path)
+    assert caught.value.remedy == "overwrite"
     with pytest.raises(InputError, match="image name"):
-        write_boxes([Scene(folder / "bad\udcff.png")], path, overwrite=True)
+        write([Scene(folder / "bad\udcff.png")], path, overwrite=True)
     assert path.read_bytes() == before
     assert not list(folder.glob(".*"))
     with pytest.raises(InputError, match="cannot be written"):
-        write_boxes([], folder / "none" / "b.csv")
+        write([], folder / "none" / "b.csv")
 
 
 def test_scenes_that_the_format_cannot_hold_are_refused(folder: Path) -> None:
     point, box = np.ones((1, 2)), np.array([[0, 0, 2, 2.0]])
     for scenes, words in (
-        ([Scene(np.zeros((2, 2, 3), np.uint8), name="x")], "no file"),
-        ([Scene(folder / "e.png"), Scene(folder / "hall/../e.png")], "Two scenes"),
         ([Scene(folder / "e.png", point)], "1 points and 0 boxes"),
         ([Scene(folder / "e.png", point, box[[0, 0]])], "1 points and 2 boxes"),
         ([Scene(folder / "e.png", point, box * [1, 1, 0, 1])], "box 1 has no width"),
@@ -271,3 +231,11 @@ def test_scenes_that_the_format_cannot_hold_are_refused(folder: Path) -> None:
         with pytest.raises(InputError, match=words):
             write_boxes(scenes, folder / "b.csv")
     assert not (folder / "b.csv").exists()
+
+
+@pytest.mark.parametrize("kind", WRITE)
+def test_scenes_that_have_no_file_or_share_one_are_refused(folder: Path, kind: str) -> None:
+    with pytest.raises(InputError, match="no file"):
+        WRITE[kind]([Scene(np.zeros((2, 2, 3), np.uint8), name="x")], folder / "p.csv")
+    with pytest.raises(InputError, match="Two scenes"):
+        WRITE[kind]([Scene(folder / "e.png"), Scene(folder / "hall/../e.png")], folder / "p.csv")

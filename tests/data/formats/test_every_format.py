@@ -1,0 +1,406 @@
+"""Every format of the table, put through the same checks: a new one is a row and a miniature here."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from headcount.core.errors import InputError
+from headcount.core.scene import Scene
+from headcount.data.formats.raw import Listing, finish
+from headcount.data.formats.table import FORMATS, FormatRow
+from headcount.data.sets.convert import convert_dataset, fit
+from headcount.data.sets.registry import read_dataset
+
+SIZE_WH = (64, 48)
+
+
+@dataclass(frozen=True)
+class Mini:
+    """The smallest set of a format that has everything: two heads on one image, nobody on another.
+
+    Attributes:
+        path: what is given to the reader.
+        files: the annotation files by their names; the first is the one that is damaged.
+        images: the two images; of the format of videos, one video.
+        place: how the first head is named in messages, and ``name_place`` the first image's name.
+        cut: where the file breaks off; what is left is malformed.
+        number: a number of the first head.
+        needed: a column, key, tag or attribute that cannot be left out, and what a message calls it.
+        almost: another path, or a file or folder to rename, and what is said of it.
+        named: the class in the file, where it has one.
+    """
+
+    path: str
+    files: dict[str, str]
+    cut: str
+    number: str
+    needed: tuple[str, str, str]
+    almost: tuple[str, str, list[str]]
+    place: str
+    name_place: str = ""
+    images: tuple[str, str] = ("in/a b.png", "in/ü.png")
+    named: str = ""
+
+
+CORNERS = "<xmin>{}</xmin><ymin>2</ymin><xmax>{}</xmax><ymax>22</ymax>"
+XML_OBJECT = f"<object>\n<name>head</name><bndbox>{CORNERS}</bndbox></object>"
+SHAPE = '{{"label": "head", "shape_type": "rectangle", "points": [[{}, 2], [{}, 22]]}}'
+LABELME = '{{"imagePath": "{}", "imageWidth": 64, "imageHeight": 48, "shapes": [{}]}}'
+COCO = """{"images": [{"id": 1, "file_name": "in/a b.png"}, {"id": 2, "file_name": "in/ü.png"}],
+"categories": [{"id": 1, "name": "head"}, {"id": 2, "name": "hat"}], "annotations": [
+{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 10, 20]},
+{"id": 2, "image_id": 1, "category_id": 1, "bbox": [21, 2, 10, 20]}]}
+"""
+CVAT = """<?xml version="1.0" encoding="utf-8"?>
+<annotations><meta><task><labels><label><name>head</name></label></labels></task></meta>
+<image id="0" name="in/a b.png" width="64" height="48">
+<box label="head" xtl="1" ytl="2" xbr="11" ybr="22"/>
+<box label="head" xtl="21" ytl="2" xbr="31" ybr="22"/></image>
+<image id="1" name="in/ü.png" width="64" height="48"/></annotations>
+"""
+VOC_IMAGES = ("JPEGImages/a b.png", "JPEGImages/ü.png")
+VOC = "<annotation>\n<filename>x</filename>{}</annotation>\n"
+YOLO = {
+    "labels/a b.txt": f"0 {6 / 64} 0.25 {10 / 64} {20 / 48}\n0 {26 / 64} 0.25 {10 / 64} {20 / 48}\n",
+    "labels/ü.txt": "",
+    "data.yaml": "train: list.txt\nnames: [head, hat]\n",
+    "list.txt": "images/a b.png\nimages/ü.png\n",
+}
+MINIS = {
+    "points": Mini(
+        "p.csv", {"p.csv": 'image,x,y\nin/a b.png,6,12\nin/a b.png,26,12\nin/ü.png,,\n'}, cut=",26", number=",6,",
+        needed=("image,x,y", "image,x,why", '"y" 0 times'), almost=("", ".", ["is a folder: name the points file"]),
+        place="line 2", name_place="line 2",
+    ),
+    "boxes": Mini(
+        "b.csv", {"b.csv": "image,x1,y1,x2,y2\nin/a b.png,1,2,11,22\nin/a b.png,21,2,31,22\nin/ü.png,,,,\n"}, cut=",31",
+        number=",1,", needed=("x2,y2", "x2,y3", '"y2" 0 times'), almost=("b.csv", "b.txt", [".csv or .json was"]),
+        place="line 2", name_place="line 2",
+    ),
+    "coco": Mini(
+        "c.json", {"c.json": COCO}, cut=', "bbox": [21', number="[1,",
+        needed=('"file_name"', '"filename"', "file_name"), place="annotations[0]",
+        almost=("c.json", "c.txt", ["is no COCO file"]), name_place="images[0]", named='"name": "head"',
+    ),
+    "cvat": Mini(
+        "annotations.xml", {"annotations.xml": CVAT}, cut="<box", number='"1"', needed=(' xbr="11"', "", "xbr"),
+        almost=("annotations.xml", "annotation.xml", ["There is no CVAT file"]), place="line 4", name_place="line 3",
+        named='label="head"',
+    ),
+    "labelme": Mini(
+        ".", {"in/a.json": LABELME.format("a b.png", SHAPE.format(1, 11) + ", " + SHAPE.format(21, 31)),
+              "in/b.json": LABELME.format("ü.png", "")},
+        cut=', {"label"', number="[1,", needed=('"imagePath"', '"image"', "imagePath"),
+        almost=("", "in/a.json", ["is a file: give the folder"]), place="shapes[0]", name_place="imagePath",
+        named='"label": "head"',
+    ),
+    "video": Mini(
+        "v.csv", {"v.csv": "video,frame,x,y\nin/q.avi,0,6,12\nin/q.avi,0,26,12\nin/q.avi,1,,\n"}, cut=",26",
+        number=",6,", needed=("frame,x,y", "frames,x,y", '"frame" 0 times'), place="line 2",
+        almost=("", ".", ["is a folder where a CSV file"]), name_place="line 2", images=("in/q.avi", ""),
+    ),
+    "voc": Mini(
+        ".", {"Annotations/a b.xml": VOC.format(XML_OBJECT.format(1, 11) + XML_OBJECT.format(21, 31)),
+              "Annotations/ü.xml": VOC.format("")},
+        cut="<bndbox", number=">1<", needed=("ymax", "ymx", "ymax"), images=VOC_IMAGES, place="line 3",
+        almost=("Annotations", "annotations", ["Annotations was expected", 'Is it "annotations"?']), named="<name>head",
+    ),
+    "yolo": Mini(
+        ".", YOLO, cut=f" {20 / 48}\n0", number="0 0.09375", needed=(" 0.25 ", " ", "5 numbers"),
+        images=("images/a b.png", "images/ü.png"), place="line 1", named="names: [head",
+        almost=("data.yaml", "data.txt", ["data.yaml was expected"]),
+    ),
+}  # fmt: skip
+OWN = [name for name in FORMATS if name in MINIS]
+NAMED = [name for name, mini in MINIS.items() if mini.named]
+POINTS = [[6, 12], [26, 12]]
+
+
+def lay(name: str, folder: Path) -> Path:
+    """A miniature in a folder; gives what its reader is given."""
+    mini = MINIS[name]
+    for file, text in mini.files.items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(text, encoding="utf-8")
+    for image in filter(None, mini.images):
+        (folder / image).parent.mkdir(parents=True, exist_ok=True)
+        if image.endswith(".avi"):
+            writer = cv2.VideoWriter(str(folder / image), cv2.VideoWriter_fourcc(*"MJPG"), 10, SIZE_WH)
+            for _ in range(3):
+                writer.write(np.zeros((*SIZE_WH[::-1], 3), np.uint8))
+            writer.release()
+        else:
+            Image.new("L", SIZE_WH).save(folder / image)
+    return folder / mini.path
+
+
+def change(name: str, folder: Path, old: str, new: str) -> Path:
+    """The miniature with a change in the file that is damaged; gives that file."""
+    file = folder / next(iter(MINIS[name].files))
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    return file
+
+
+def read(name: str, path: Path) -> list[Scene]:
+    listing: Listing = FORMATS.load(name)(path)
+    return [finish(raw) for raw in listing.scenes]
+
+
+def refused(name: str, path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        read(name, path)
+    return str(caught.value)
+
+
+def test_every_format_has_a_miniature() -> None:
+    assert set(MINIS) == set(FORMATS)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_miniature_is_read(tmp_path: Path, name: str) -> None:
+    first, second = read(name, lay(name, tmp_path))
+    assert np.allclose(first.points_xy, POINTS)
+    assert (first.size_wh, second.count) == (SIZE_WH, 0)
+    assert str(first.image).startswith(str(tmp_path / MINIS[name].images[0]))
+    if FORMATS[name].holds.boxes and name != "video":
+        assert first.boxes_xyxy is not None
+        assert np.allclose(first.boxes_xyxy, [[1, 2, 11, 22], [21, 2, 31, 22]])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", OWN)
+def test_another_encoding_and_line_end_change_nothing(tmp_path: Path, name: str, encoding: str) -> None:
+    path = lay(name, tmp_path)
+    for file in MINIS[name].files:
+        text = (tmp_path / file).read_text(encoding="utf-8")
+        text = text.replace('encoding="utf-8"', f'encoding="{encoding.removesuffix("-sig")}"')
+        (tmp_path / file).write_text(text + "\n", encoding=encoding, newline="\r\n")
+    first, second = read(name, path)
+    assert np.allclose(first.points_xy, POINTS)
+    assert second.count == 0
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_an_almost_right_layout_says_why_it_does_not_match(tmp_path: Path, name: str) -> None:
+    path = lay(name, tmp_path)
+    old, new, words = MINIS[name].almost
+    if old:
+        (tmp_path / old).rename(tmp_path / new)
+        path = tmp_path / new if path == tmp_path / old and name != "cvat" else path
+    else:
+        path = tmp_path / new
+    message = refused(name, path)
+    assert all(word in message for word in words)
+    assert "no " in refused(name, tmp_path / "none.csv") or "none.csv" in refused(name, tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("kind", ["cut", "number", "missing", "image"])
+@pytest.mark.parametrize("name", OWN)
+def test_damage_is_told_by_file_and_place(tmp_path: Path, name: str, kind: str) -> None:
+    path, mini = lay(name, tmp_path), MINIS[name]
+    file = tmp_path / next(iter(mini.files))
+    words = [file.name]
+    if kind == "cut":
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text[: text.index(mini.cut) + (mini.cut[0] == " ")], encoding="utf-8")
+        words += ["line"]
+    elif kind == "number":
+        change(name, tmp_path, mini.number, re.sub(r"\d+(?=\D*$)", '"x"' if "[" in mini.number else "x", mini.number))
+        words += [mini.place, "number"]
+    elif kind == "missing":
+        old, new, word = mini.needed
+        change(name, tmp_path, old, new)
+        words += [word]
+    else:
+        (tmp_path / mini.images[0]).rename(tmp_path / "elsewhere")
+        if name == "yolo":  # who names its images is the list
+            words = []
+        words += [mini.name_place, "image"]
+    message = refused(name, path)
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize("name", [name for name in OWN if MINIS[name].name_place])
+def test_images_are_found_by_names_of_other_systems(tmp_path: Path, name: str) -> None:
+    written = MINIS[name].images[0]
+    name_in_file = Path(written).name if name == "labelme" else written  # which lies beside its image
+    windows = name_in_file.replace("/", "\\")
+    for number, other in enumerate([f".\\{windows}", name_in_file.replace(" ", "%20"), f"C:\\me\\{windows}"]):
+        folder = tmp_path / str(number)
+        path = lay(name, folder)
+        escaped = other.replace("\\", "\\\\") if MINIS[name].number.startswith("[") else other
+        change(name, folder, name_in_file, escaped)
+        (scene,) = [scene for scene in read(name, path) if scene.count]
+        assert Path(str(scene.image)).name.partition("#")[0] == Path(written).name
+        if name not in ("video", "yolo") and other != name_in_file:
+            assert any(raw.found_by for raw in FORMATS.load(name)(path).scenes)
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_which_class_is_counted_is_one_rule(tmp_path: Path, name: str) -> None:
+    named = MINIS[name].named
+
+    def laid(word: str, *, all_of_them: bool = True) -> Path:
+        folder = tmp_path / f"{word}{all_of_them}"
+        path = lay(name, folder)
+        for file in MINIS[name].files:
+            text = (folder / file).read_text(encoding="utf-8")
+            new = named.replace("head", word)
+            text = text.replace(named, new) if all_of_them else text.replace(named, new, 1)
+            (folder / file).write_text(
+                text.replace("<name>head</name></label>", f"<name>{word}</name></label>"), "utf-8"
+            )
+        return path
+
+    assert [scene.count for scene in read(name, laid("Human_Head"))] == [2, 0]
+    assert [scene.count for scene in read(name, laid("person"))] == [2, 0]
+    assert "car, which is no head" in refused(name, laid("car"))
+    if name in ("cvat", "labelme", "voc"):
+        assert [scene.count for scene in read(name, laid("person", all_of_them=False))] == [1, 0]
+
+
+SCENES = {
+    "a b.png": ([[5.0, 5.0], [20.1, 21.3]], [[0.5, 0, 10, 10.25], [10, 10, 30.7, 30]], ("annotated", "pseudo")),
+    "zwölf 人/x.1.png": ([], [], ()),
+    "in/in/c, d.png": ([[1.0, 47.5]], None, ()),
+    "in/C.PNG": ([[8.0, 9.0]], [[2.0, 3, 14, 15]], ("interpolated",)),
+}
+
+
+WRITTEN = [
+    (name, suffix)
+    for name, row in FORMATS.items()
+    if row.writes
+    for suffix in (*row.file_suffixes, *([""] if row.folder else []))
+]
+
+
+@pytest.mark.parametrize("copy", [False, True])
+@pytest.mark.parametrize(("name", "suffix"), WRITTEN)
+def test_what_a_format_holds_comes_back(tmp_path: Path, name: str, suffix: str, copy: bool) -> None:
+    row, path = FORMATS[name], tmp_path / "out" / f"set{suffix}"
+    path.parent.mkdir()
+    fitted: list[Scene] = []
+    for image, (points, boxes, made) in SCENES.items():
+        (tmp_path / "in" / image).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", SIZE_WH).save(tmp_path / "in" / image)
+        corners = None if boxes is None else np.array(boxes).reshape(-1, 4)
+        scene = Scene(tmp_path / "in" / image, np.array(points).reshape(-1, 2), corners, made, name=image)  # type: ignore[arg-type]
+        kept, _ = fit(scene, row.holds_at(path))
+        fitted += [] if kept is None else [kept]
+    assert len(fitted) >= len(SCENES) - 1
+    row.write(fitted, path, splits=["train", "val", "test", ""][: len(fitted)], copy_images=copy)
+    back = read(name, path)
+
+    def kept_of(scene: Scene) -> str:
+        boxes = [] if scene.boxes_xyxy is None else scene.boxes_xyxy.tolist()
+        if row.holds.precision_px:  # without points of their own, nor how boxes came to be
+            return repr(np.round(boxes, 1).tolist())
+        return repr((scene.points_xy.tolist(), boxes, scene.box_provenance))
+
+    assert sorted(map(kept_of, back)) == sorted(map(kept_of, fitted))
+    for scene in back:
+        assert isinstance(scene.image, Path)
+        assert scene.image.resolve().is_relative_to(tmp_path / ("out" if copy else "in"))
+    with pytest.raises(InputError, match=r"(exists|files) already") as caught:
+        row.write(fitted, path)
+    assert caught.value.remedy == "overwrite"
+
+
+PACKAGE = """
+from pathlib import Path
+from headcount.core.scene import Scene
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene
+from headcount.data.formats.table import FormatRow, Holds
+import numpy as np
+
+def list_lines(path):
+    rows = [line.split("|") for line in path.read_text().splitlines()]
+    scenes = (
+        RawScene(name, "", path.parent / name, path,
+                 lambda cells=cells: RawAnnotation(points_xy=np.array(cells, float).reshape(-1, 2)))
+        for name, *cells in rows
+    )
+    return Listing(tuple(scenes))
+
+def write_lines(scenes, path, *, splits, copy_images, overwrite):
+    lines = ["|".join([scene.image.name, *map(str, scene.points_xy.ravel().tolist())]) for scene in scenes]
+    path.write_text("\\n".join(lines) + "\\n")
+
+LINES = FormatRow(
+    name="lines", title="Lines", target="lines_of_others:list_lines", writer="lines_of_others:write_lines",
+    holds=Holds(boxes=False, provenance=False, splits=False), file_suffixes=(".lines",), folder=False,
+)
+"""
+
+
+@pytest.fixture
+def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A package that adds a format through an entry point, as pip would install it."""
+    home = tmp_path / "site"
+    (home / "lines_of_others-1.0.dist-info").mkdir(parents=True)
+    (home / "lines_of_others.py").write_text(PACKAGE)
+    info = home / "lines_of_others-1.0.dist-info"
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lines-of-others\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[headcount.formats]\nlines = lines_of_others:LINES\n")
+    monkeypatch.syspath_prepend(str(home))
+    FORMATS.__dict__.pop("_others", None)
+    yield
+    FORMATS.__dict__.pop("_others", None)
+    FORMATS._loaded.pop("lines", None)
+    sys.modules.pop("lines_of_others", None)
+
+
+@pytest.mark.usefixtures("other_package")
+def test_a_format_of_another_package_is_read_and_written(tmp_path: Path) -> None:
+    points = lay("points", tmp_path)
+    report = convert_dataset(f"points={points}", "lines", tmp_path / "in/heads.lines")
+    assert (report.images, report.heads) == (2, 2)
+    scenes = read_dataset(f"lines={tmp_path / 'in/heads.lines'}", "all")
+    assert [scene.points_xy.tolist() for scene in scenes] == [POINTS, []]
+    convert_dataset(f"lines={tmp_path / 'in/heads.lines'}", "coco", tmp_path / "c.json")
+    assert [scene.count for scene in read("coco", tmp_path / "c.json")] == [2, 0]
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.sampled_from(OWN), st.data())
+def test_whatever_stands_there_it_is_read_or_refused_by_file(
+    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / f"fuzz-{name}"
+    path, mini = lay(name, folder), MINIS[name]
+    file = folder / data.draw(st.sampled_from(list(mini.files)))
+    text = file.read_text(encoding="utf-8")
+    start = data.draw(st.integers(0, len(text)))
+    stop = data.draw(st.integers(start, min(len(text), start + 12)))
+    signs = st.text(st.sampled_from('<>/="&;,.-e019{}[]: \\\n'), max_size=6)
+    piece = data.draw(signs | st.text(max_size=4) | st.sampled_from(["nan", "null", "1e999"]))
+    file.write_bytes((text[:start] + piece + text[stop:]).encode("utf-8", "surrogatepass"))
+    message = str(folder)
+    try:
+        for raw in FORMATS.load(name)(path).scenes:
+            assert np.isfinite(raw.read().heads_xy).all()
+    except InputError as error:
+        message = str(error)
+    assert str(folder) in message
+
+
+def test_a_row_says_what_a_path_can_hold() -> None:
+    row = FormatRow(name="x", target="math:pi", file_suffixes=(".x",))
+    assert not row.writes
+    assert (row.holds_at(Path("a")).splits, row.holds_at(Path("a.x")).splits) == (True, False)
+    with pytest.raises(InputError, match=r"no x file: a name that ends in \.x"):
+        replace(row, folder=False).holds_at(Path("a"))
