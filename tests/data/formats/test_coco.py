@@ -66,6 +66,12 @@ def test_a_box_may_reach_over_the_edge_and_a_drawn_point_may_not(folder: Path) -
         finish(second)
 
 
+def test_ids_are_the_same_as_numbers_and_as_text_and_unused_categories_do_not_matter(folder: Path) -> None:
+    categories = [{"id": 0, "name": "objects"}, {"id": "3", "name": "person"}]
+    (folder / "c.json").write_text(json.dumps({**one(image_id="7", category_id=3.0), "categories": categories}))
+    assert [finish(raw).count for raw in list_coco(folder / "c.json").scenes] == [1, 0]
+
+
 def test_images_are_found_in_the_usual_folders(folder: Path) -> None:
     for place in ("annotations", "images/val2017"):
         (folder / place).mkdir(parents=True)

@@ -300,6 +300,8 @@ def _head(point: Sequence[Any] | None, corners: Sequence[Any], made: Any, path: 
 
 
 def _numbers(names: Sequence[str], values: Sequence[Any], path: Path, where: str, least: float | None) -> list[float]:
+    if all(type(value) is float for value in values) and (least is None or min(values) >= least):
+        return list(values)  # of a model, which has checked them
     return [number(value, name, path, where, least=least) for name, value in zip(names, values, strict=True)]
 
 
