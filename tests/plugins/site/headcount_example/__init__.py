@@ -1,0 +1,1 @@
+"""Another package's method and format, as its author would write them."""

@@ -1,0 +1,74 @@
+"""A package outside the source tree adds a method and a format through entry points, and uses both."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import headcount
+
+SITE = Path(__file__).parent / "site"
+SOURCES = Path(headcount.__file__).parents[1]
+HEADS = {"a.png": [(20.5, 30.25), (60.0, 40.0)], "b c.png": [], "d.png": [(5.0, 5.0)]}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(3)
+    for name in HEADS:
+        Image.fromarray(rng.integers(0, 256, (64, 96, 3), dtype=np.uint8)).save(tmp_path / name)
+    lines = [
+        "\t".join([name, *(f"{value!r}" for point in points for value in point)]) for name, points in HEADS.items()
+    ]
+    (tmp_path / "heads.dots").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+def run(folder: Path, *arguments: str, with_package: bool = True, code: int = 0) -> str:
+    path = [str(SOURCES), *([str(SITE)] if with_package else [])]
+    done = subprocess.run(
+        [sys.executable, "-m", "headcount", *arguments], cwd=folder, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_its_format_is_listed_read_checked_and_written(folder: Path) -> None:
+    assert "dots" in run(folder, "datasets", "list")
+    assert "3 images, 3 heads" in run(folder, "datasets", "convert", "dots=heads.dots", "heads.csv", "--to", "points")
+    run(folder, "datasets", "convert", "points=heads.csv", "again.dots", "--to", "dots")
+    assert (folder / "again.dots").read_text() == (folder / "heads.dots").read_text()
+    assert "nothing wrong found" in run(folder, "datasets", "check", "dots=heads.dots")
+    (folder / "heads.dots").write_text("a.png\t1.0\tx\n")
+    told = run(folder, "datasets", "convert", "dots=heads.dots", "new.csv", "--to", "points", code=2)
+    assert 'heads.dots", line 1: x and y of each head were expected' in told
+
+
+def test_without_the_package_there_is_no_such_name(folder: Path) -> None:
+    told = run(folder, "datasets", "check", "dots=heads.dots", with_package=False, code=2)
+    assert '"dots" is no data set' in told
+
+
+@pytest.mark.slow
+def test_its_method_trains_exports_counts_and_is_measured(folder: Path) -> None:
+    (folder / "one.yaml").write_text(
+        "name: one\nmethod: one_layer\nmodel: {density_sigma: 3}\ndata: {sources: {dots: heads.dots}, crop: 64}\n"
+        "batch: 2\nepochs: 1\nsteps_per_epoch: 3\nthreads: 1\n"
+    )
+    assert "Done" in run(folder, "train", "one.yaml")
+    run(folder, "export", "runs/one", "--output", "one.onnx")
+    assert "a.png: " in run(folder, "count", "a.png", "--model", "one.onnx")
+    report = run(folder, "evaluate", "one.onnx", "--data", "dots=heads.dots")
+    assert "3 images, 3 heads" in report
+    assert "MAE" in report
+    told = run(folder, "train", "one.yaml", "model.density_sgima=2", "output=elsewhere", code=2)
+    assert 'Did you mean "density_sigma"' in told
+    told = run(folder, "train", "one.yaml", "method=one_leyer", with_package=True, code=2)
+    assert 'Did you mean "one_layer"' in told
