@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from headcount.models.parts.backbones import VggBackbone
+from headcount.models.parts.classic import VggBackbone
 
 
 class CsrNet(nn.Module):

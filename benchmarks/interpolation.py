@@ -19,7 +19,7 @@ from headcount.core.errors import HeadcountError
 from headcount.core.random import generator
 from headcount.core.scene import Scene
 from headcount.data.sets.registry import read_dataset
-from headcount.label.interpolate import Method, interpolate_sizes
+from headcount.label.interpolate import Interpolation, interpolate_sizes
 
 MOST_PRESETS = 8
 SAME_SIZE = "one size"  # the yardstick: every head as large as the presets' median
@@ -46,7 +46,9 @@ def relative_errors(boxes: Boxes, presets: NDArray[np.int64]) -> dict[str, NDArr
     points_xy = (boxes[hidden, :2] + boxes[hidden, 2:]) / 2
     truth = _side(boxes[hidden, 2:] - boxes[hidden, :2])
     kept = boxes[presets]
-    guesses = {method: _side(interpolate_sizes(points_xy, kept, method=method, k=2)) for method in get_args(Method)}
+    guesses = {
+        method: _side(interpolate_sizes(points_xy, kept, method=method, k=2)) for method in get_args(Interpolation)
+    }
     guesses[SAME_SIZE] = np.full(len(hidden), np.median(_side(kept[:, 2:] - kept[:, :2])))
     return {name: np.abs(guess - truth) / truth for name, guess in guesses.items()}
 
@@ -63,7 +65,7 @@ def study(images: Sequence[Boxes], k: int, pick: Pick) -> dict[str, NDArray[np.f
 
 def table(images: Sequence[Boxes], pick: Pick) -> Iterable[str]:
     """Lines of at most 80 columns."""
-    names = (*get_args(Method), SAME_SIZE)
+    names = (*get_args(Interpolation), SAME_SIZE)
     yield f"{'k':>4}{'hidden heads':>14}" + "".join(f"{name:>13}" for name in names)
     for k in range(1, MOST_PRESETS + 1):
         errors = study(images, k, pick)

@@ -23,7 +23,8 @@ from headcount.data.sets.registry import read_dataset
 from headcount.models.method import Method
 from headcount.models.table import build_method
 from headcount.synth import paint_scene
-from headcount.train.batches import Batch, Batches, Pool
+from headcount.train.batches import Batch, Batches
+from headcount.train.pools import Pool
 from headcount.train.recipe import Recipe, load_recipe
 
 STEPS_PER_EPOCH = 250

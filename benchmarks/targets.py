@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from headcount.core.errors import HeadcountError
 from headcount.core.scene import Scene
 from headcount.data.sets.registry import read_dataset
-from headcount.decode import get_decoder
+from headcount.decode.table import open_decoder
 from headcount.evaluate.metrics.matching import match
 from headcount.targets.cross import cross_map
 from headcount.targets.density import density_map, sum_pool
@@ -74,13 +74,14 @@ KINDS = (
 
 def study(scenes: Iterable[Scene], kind: Kind, stride: int) -> tuple[int, int, list[int], float]:
     """Heads, points found, points matched at each radius, processor seconds of decoding, over all scenes."""
+    decode = open_decoder(kind.decoder, {})
     heads = found = 0
     matched, seconds = [0] * len(RADII_PX), 0.0
     for scene in scenes:
         size = scene.size_wh
         maps = {kind.map: kind.make(scene.points_xy, size, stride)[None]}
         start = time.process_time()
-        points = get_decoder(kind.decoder)(maps, {kind.map: stride}, {}, size).points_xy
+        points = decode(maps, {kind.map: stride}, size).points_xy
         seconds += time.process_time() - start
         heads, found = heads + len(scene.points_xy), found + len(points)
         matched = [m + len(match(points, scene.points_xy, r)) for m, r in zip(matched, RADII_PX, strict=True)]

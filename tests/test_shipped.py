@@ -12,9 +12,9 @@ from headcount.core.card import TileSpec
 from headcount.core.image import RgbImage
 from headcount.core.scene import Scene
 from headcount.data.sets.registry import read_dataset
-from headcount.evaluate.localization_run import RecordsPoints
-from headcount.evaluate.metrics.localization import evaluate_localization
-from headcount.evaluate.run import evaluate_counting
+from headcount.evaluate.metrics.localization import LocalizationResult
+from headcount.evaluate.metrics.table import EvaluationSettings
+from headcount.evaluate.run import evaluate_scenes
 from headcount.infer.counter import Counter, load
 from headcount.infer.models import find_model, shipped_models
 from headcount.synth import paint_scene
@@ -105,9 +105,10 @@ def _is_free(scene: Scene, left: int, top: int, side: int, margin: float) -> boo
 @pytest.mark.parametrize("data", ["shanghaitech-a", "shanghaitech-b"])
 def test_the_card_s_validation_error_is_what_the_model_makes(counter: Counter, data: str) -> None:
     stated = {r.metric: r.value for r in counter.card.results if (r.data, r.split) == (data, "val")}
-    report = evaluate_counting(counter, read_dataset(f"{data}={SHANGHAITECH}", "val"), data=data, split="val")
-    assert report.result.mae == pytest.approx(stated["MAE"], abs=0.05)
-    assert report.result.rmse == pytest.approx(stated["RMSE"], abs=0.1)
+    scenes = read_dataset(f"{data}={SHANGHAITECH}", "val")
+    found = evaluate_scenes(counter, scenes, EvaluationSettings(data=data, split="val"), metrics=["counting"]).counting
+    assert found.mae == pytest.approx(stated["MAE"], abs=0.05)
+    assert found.rmse == pytest.approx(stated["RMSE"], abs=0.1)
 
 
 def test_the_recipe_in_the_package_is_the_one_that_made_it(counter: Counter) -> None:
@@ -148,8 +149,8 @@ def test_the_locator_finds_heads_in_photographs(locator: Counter, data: str, lea
     folder = SHANGHAITECH.parent / "SCUT-HEAD" if data.startswith("scut") else SHANGHAITECH
     if not folder.is_dir():
         pytest.skip(f"{data} is not at hand")
-    recorder = RecordsPoints(locator)
-    evaluate_counting(recorder, read_dataset(f"{data}={folder}", "val")[::16], keep_worst=0)
-    found = evaluate_localization(recorder.images)
+    scenes = read_dataset(f"{data}={folder}", "val")[::16]
+    found = evaluate_scenes(locator, scenes, metrics=["localization"], keep_worst=0).results["localization"]
+    assert isinstance(found, LocalizationResult)
     key = "8px" if data.startswith("shanghaitech") else "sigma_l"
     assert next(result for result in found.radii if result.radius.key == key).total.f1 >= least

@@ -78,7 +78,7 @@ def test_a_bad_file_in_a_folder_is_skipped(photos: Path, count: RunCli, bad_imag
     Path("photos/notes.md").write_text("no image", encoding="utf-8")
     code, out, err = count("photos")
     assert code == 1
-    assert out.splitlines()[-1] == "4 files could not be read and were skipped"
+    assert out.splitlines()[-1] == "4 files could not be counted and were skipped"
     assert err.count("Skipped: ") == len(err.splitlines()) == 4
     assert "3 images" in out
 
@@ -98,13 +98,46 @@ def test_every_odd_image_is_counted(count: RunCli, odd_images: dict) -> None:
     assert f"{len(odd_images)} images: " in out
 
 
+def test_what_would_help_is_told_with_each_file(photos: Path, count: RunCli) -> None:
+    Image.new("RGB", (20, 20)).save("photos/3.png")
+    code, _, err = count("photos", "--max-pixels", "1000")
+    assert code == 1
+    assert err.count("shrink it, or raise the limit with --max-pixels.\n") == 3
+    code, _, err = count("photos/1.png", "--max-pixels", "1000")
+    assert code == 2
+    assert err.endswith("shrink it, or raise the limit with --max-pixels.\n")
+
+
+def test_a_surprise_in_one_file_does_not_end_the_run(
+    photos: Path, count: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headcount.infer.counter import Counter
+
+    whole = Counter.count
+
+    def surprised(self: Counter, source: object) -> object:
+        if "2.png" in str(getattr(source, "source", "")):
+            raise TypeError("no number")
+        return whole(self, source)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Counter, "count", surprised)
+    code, out, err = count("photos", "--output", "out.json")
+    assert code == 1
+    assert err == 'Skipped: "photos/2.png" (TypeError: no number)\n'
+    assert "2 images: " in out
+    assert len(json.loads(Path("out.json").read_text(encoding="utf-8"))) == 2
+    code, _, err = count("photos/2.png")
+    assert code == 70
+    assert "TypeError: no number" in err
+
+
 def test_a_folder_of_which_nothing_is_counted_is_an_error(photos: Path, count: RunCli, bad_images: dict) -> None:
     (photos / "bad").mkdir()
     for name in ("zero.jpg", "text.jpg"):
         shutil.copy(bad_images[name][0], photos / "bad")
     code, out, err = count("bad", "--output", "out.json")
     assert (code, out) == (2, "")
-    assert err.splitlines()[-1] == "Error: Nothing was counted: 2 files could not be read."
+    assert err.splitlines()[-1] == "Error: Nothing was counted: 2 files skipped."
     assert not Path("out.json").exists()
 
 
@@ -204,7 +237,7 @@ def test_video(photos: Path, count: RunCli) -> None:
     assert count("bad.mp4")[0] == 2
     code, out, _ = count("bad.mp4", "photos")
     assert code == 1
-    assert "1 file could not be read and was skipped" in out
+    assert "1 file could not be counted and was skipped" in out
 
 
 def test_libraries_do_not_speak_between_our_lines(photos: Path, tiny_model: str) -> None:
@@ -242,7 +275,7 @@ def test_an_interruption_keeps_what_was_counted(photos: Path, count: RunCli, mon
     assert len(json.loads(Path("out.json").read_text(encoding="utf-8"))) == 2
 
 
-@pytest.mark.parametrize("writer", ["headcount.cli.overlays.save_png", "headcount.data.formats.predictions.os.fsync"])
+@pytest.mark.parametrize("writer", ["headcount.infer.overlays.save_png", "headcount.data.formats.predictions.os.fsync"])
 def test_what_was_counted_is_shown_before_a_failure_to_write(
     photos: Path, count: RunCli, monkeypatch: pytest.MonkeyPatch, writer: str
 ) -> None:
@@ -306,6 +339,12 @@ def test_wrong_options(photos: Path, run_cli: RunCli, tiny_model: str, options: 
     assert (code, out) == (2, "")
     assert words in err
     assert "Traceback" not in err
+
+
+def test_an_error_moves_no_cursor(count: RunCli) -> None:
+    code, _, err = count("\x1b[31mno.png")
+    assert code == 2
+    assert r'"\x1b[31mno.png"' in err
 
 
 def test_a_name_that_is_no_unicode_is_printed(photos: Path, count: RunCli) -> None:

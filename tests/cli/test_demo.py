@@ -1,33 +1,15 @@
-"""`headcount demo`, `models`, `export` and `import` as far as they need no training."""
+"""`headcount demo`: a painted crowd, or one's own photo."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
-from headcount.infer import models
-from headcount.infer.runtimes import table as runtimes
-
 RunCli = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def place(tmp_path: Path, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working folder, where the tiny model is shipped as headcount-s."""
-    shelf = tmp_path / "shelf"
-    shelf.mkdir()
-    shutil.copy(tiny_model_dir / "tiny.onnx", shelf / "headcount-s.onnx")
-    shutil.copy(tiny_model_dir / "tiny.json", shelf / "headcount-s.json")
-    monkeypatch.setattr(models, "_shipped_folder", lambda: shelf)
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    return tmp_path / "work"
 
 
 def test_a_painted_scene(place: Path, run_cli: RunCli) -> None:
@@ -80,60 +62,3 @@ def test_a_bad_photo_changes_nothing(place: Path, run_cli: RunCli, bad_images: d
         assert (code, out) == (2, "")
         assert path.name in err
     assert not (place / "demo-output").exists()
-
-
-def test_models_lists_what_is_shipped(place: Path, run_cli: RunCli) -> None:
-    code, out, _ = run_cli("models")
-    assert code == 0
-    assert out.startswith("headcount-s (the default)\n")
-    assert max(map(len, out.splitlines())) <= 80
-
-
-def test_the_shipped_model_is_the_default(place: Path, run_cli: RunCli, odd_images: dict) -> None:
-    assert run_cli("count", odd_images["rgb.png"][0])[0] == 0
-    code, _, err = run_cli("count", odd_images["rgb.png"][0], "--model", "headcont-s")
-    assert code == 2
-    assert 'Did you mean "headcount-s"' in err
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("export", "run"),
-        ("import", "backbone", "resnet50", "a.pth"),
-        ("count", "{image}", "--device", "cuda"),
-        ("count", "{image}", "--runtime", "torch"),
-    ],
-)
-def test_a_light_install_names_the_extra(
-    place: Path, run_cli: RunCli, odd_images: dict, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
-) -> None:
-    monkeypatch.setattr(runtimes, "is_installed", lambda package: False)
-    image = odd_images["rgb.png"][0]
-    code, out, err = run_cli(*(str(image) if argument == "{image}" else argument for argument in arguments))
-    assert (code, out) == (2, "")
-    assert 'needs the "train" extra: install it with pip install "headcount[train]".' in err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("export", "no"), "no folder"),
-        (("export", "run", "--output", "a.txt"), ".onnx file"),
-        (("export", "run"), "exists already"),
-        (("export", "run", "--output", "RUN.ONNX"), 'RUN.safetensors" exists'),
-        (("import", "backbone", "run", "no.pth"), "exists already"),
-        (("import", "backbone", "x", "run.safetensors", "--output", "a.txt"), ".safetensors file"),
-        (("import", "backbone", "x", "run.safetensors", "--output", "run.safetensors", "--force"), "to be imported"),
-    ],
-)
-def test_paths_are_checked_first(
-    place: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
-) -> None:
-    monkeypatch.setattr(runtimes, "is_installed", lambda package: True)
-    (place / "run").mkdir()
-    for name in ("run.safetensors", "run.onnx", "RUN.safetensors"):
-        (place / name).touch()
-    code, _, err = run_cli(*arguments)
-    assert code == 2
-    assert words in err

@@ -16,6 +16,8 @@ from headcount.cli.evaluate import evaluate
 from headcount.core.errors import InputError, ModelError
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
+from headcount.data.formats.table import FORMATS
+from headcount.data.sets.convert import convert
 from headcount.infer.counter import load as load_model
 
 
@@ -57,12 +59,12 @@ def test_the_table(points: Path) -> None:
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0] == "two-more on points-hall, split all: 3 images, 404 heads"
-    assert "protocol" in lines[1]
+    assert "protocol" in lines[2]
     text = " ".join(result.stdout.split())
     for words in (
         "MAE 2.00 95 % interval 2.0 to 2.0", "RMSE 2.00", "NAE 0.2525 1 image without heads left out", "bias +2.00",
         "MAE where nobody is 2.00", "GAME(1)", "1–10 1 4.0 2.00 2.00 +2.00", "301–700 1 400.0", "ms per image",
-        "by fake on cpu in f32",
+        "counted by fake on cpu in f32",
     ):  # fmt: skip
         assert words in text
     assert max(map(len, lines)) <= 80
@@ -76,8 +78,10 @@ def test_json_and_plots(points: Path, tmp_path: Path) -> None:
     report = json.loads(output.read_text())
     assert report["runtime"] == {"name": "fake", "device": "cpu", "precision": "f32"}
     (measured,) = report["reports"]
-    assert (measured["mae"], measured["split"], measured["nae_left_out"]) == (2, "all", 1)
-    assert [level["name"] for level in measured["levels"]] == ["0–3", "4–300", "> 300"]
+    counting = measured["metrics"]["counting"]
+    assert (counting["mae"], measured["split"], counting["nae_left_out"]) == (2, "all", 1)
+    assert measured["metrics"]["timing"]["time_ms_per_image"] >= 0
+    assert [level["name"] for level in counting["levels"]] == ["0–3", "4–300", "> 300"]
     assert [row["name"] for row in measured["per_image"]] == ["none.png", "few.png", "many.png"]
     assert {path.name for path in plots.iterdir()} == {"scatter-points-hall-all.png", "worst-points-hall-all.png"}
     # Asked again, it is refused before anything is counted.
@@ -136,7 +140,8 @@ def test_a_real_network_from_file_to_report(points: Path, tiny_model: str, tmp_p
     counter = load_model(tiny_model)
     expected = [counter.count(points.with_name(f"{name}.png")).count for name in ("none", "few", "many")]
     assert [row["predicted"] for row in measured["per_image"]] == pytest.approx(expected, abs=1e-3)
-    assert measured["game"]["1"] >= measured["mae"] * (1 - 1e-6)
+    metrics = measured["metrics"]
+    assert metrics["game"]["1"] >= metrics["counting"]["mae"] * (1 - 1e-6)
 
 
 @pytest.mark.parametrize(
@@ -156,3 +161,37 @@ def test_what_is_refused(points: Path, arguments: list[str]) -> None:
     result = run(*(argument.format(points) for argument in arguments))
     assert isinstance(result.exception, InputError)
     assert TwoMore.counted == 0
+
+
+@pytest.mark.parametrize("splits", [[""] * 12, ["train", "train", "val"] * 4])
+def test_the_same_images_have_the_same_figures_in_every_format(
+    tmp_path: Path, tiny_model: str, splits: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    draw = np.random.default_rng(4)
+    (tmp_path / "images").mkdir()
+    scenes = []
+    for number in range(12):
+        path = tmp_path / "images" / f"{number:02d}.png"
+        Image.fromarray(draw.integers(0, 256, (96, 128, 3), dtype=np.uint8)).save(path)
+        corner = np.floor(draw.random((number * 2, 2)) * (110, 80))
+        scenes.append(Scene(path, corner + 4, np.concatenate([corner, corner + 8], axis=1), name=path.name))
+    app = typer.Typer()
+    app.command()(evaluate)
+    printed: dict[str, list[str]] = {}
+    for form in FORMATS.values():
+        if not form.writer:
+            continue
+        path = tmp_path / form.name / f"twelve{form.file_suffixes[0] if form.file_suffixes else ''}"
+        path.parent.mkdir()
+        convert(scenes, form.name, path, splits=splits if form.holds.splits else ())
+        result = CliRunner().invoke(app, [tiny_model, "--data", f"{form.name}={path}", "--localization"])
+        assert result.exit_code == 0, (form.name, result.exception)
+        first, *lines = result.stdout.splitlines()
+        assert first == f"tiny on {form.name}-twelve, split all: 12 images, 132 heads"
+        printed[form.name] = [line for line in lines if " ms per image" not in line and "σ" not in line]
+    assert {"points", "coco", "voc", "yolo", "labelme", "cvat"} <= printed.keys()
+    assert "MAE" in "".join(printed["points"])
+    assert "8 px" in "".join(printed["points"])
+    for lines in printed.values():  # points alone have no sizes, and so none of the radii σ
+        assert lines == printed["points"]

@@ -90,7 +90,7 @@ def test_pictures_of_a_prediction_file(files: tuple[Path, Path], tmp_path: Path)
     result = run(*arguments, "--plots", plots)
     assert result.exit_code == 0, result.exception
     assert "lacks 1 of 2 images (9)" in " ".join(result.stderr.split())
-    assert "wrote 1 pictures" in result.stdout
+    assert "wrote 1 picture to" in result.stdout
     assert [path.name for path in plots.iterdir()] == ["heads-predictions-worst-01.png"]
     # The head at (10, 10) in the file, σ_l 6, is drawn about that pixel's centre: 1400 px wide, below 40 of caption.
     with Image.open(plots / "heads-predictions-worst-01.png") as image:
@@ -141,12 +141,17 @@ def test_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, opt
     assert ("localization: 1 image" in result.stdout) == located
     assert ("peaks of a density map, not heads" in result.stdout) == (located and kind == "peaks")
     (report,) = json.loads(output.read_text())["reports"]
-    assert report["mae"] == 0
-    assert ("located" in report) == located
+    metrics = report["metrics"]
+    assert metrics["counting"]["mae"] == 0
+    assert ("radius" in str(metrics.get("localization"))) == located
+    assert ("not_measured" in metrics.get("localization", {})) == (kind == "none")
+    assert [figure["metric"] for figure in report["figures"] if figure["metric"].startswith("F1")] == (
+        ["F1 at 4px", "F1 at 8px"] if kind == "heads" else []
+    )
     names = {path.name for path in plots.iterdir()}
     assert ({"heads-points-p-all-worst-01.png", "threshold-points-p-all.png"} <= names) == located
     if located:
-        assert [row["f1"] for row in report["located"]["localization"]] == [1, 1]
+        assert [row["f1"] for row in metrics["localization"]["localization"]] == [1, 1]
 
 
 @pytest.fixture

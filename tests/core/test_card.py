@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from headcount.core.card import DataUse, DecoderSpec, InputSpec, ModelCard, OutputSpec, Result, TileSpec, sha256_of
 from headcount.core.errors import ModelError
+from headcount.infer.models import find_model
 
 
 def _card(**changes: object) -> ModelCard:
@@ -54,7 +55,6 @@ def test_a_card_is_read_back_as_written(tmp_path: Path, changes: dict[str, objec
         (lambda d: d["input"].update(mean=[0.5]), ["input", "each of 3 channels"]),
         (lambda d: d["input"].update(channels=2), ["input.channels"]),
         (lambda d: d["tile"].update(size=512, halo=256), ["tile", "leaves no core"]),
-        (lambda d: d["decoder"]["settings"].update(density_scale="much"), ["decoder.settings.density_scale"]),
     ],
 )
 def test_a_wrong_field_is_named(tmp_path: Path, change: Callable[[dict], object], words: list[str]) -> None:
@@ -116,3 +116,16 @@ def test_a_card_cannot_be_changed() -> None:
 def test_the_checksum_is_sha256(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_every_task_but_size_has_a_decoder() -> None:
+    assert _card(decoder=None, task="size").decoder is None
+    with pytest.raises(ValidationError, match='the key "decoder" is missing'):
+        _card(decoder=None)
+    with pytest.raises(ValidationError, match="has no decoder"):
+        _card(task="size")
+
+
+@pytest.mark.parametrize(("name", "task"), [("headcount-s", "count"), ("headcount-locate-s", "locate")])
+def test_shipped_cards_say_what_their_models_do(name: str, task: str) -> None:
+    assert find_model(name).card.task == task

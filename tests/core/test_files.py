@@ -7,7 +7,18 @@ from pathlib import Path
 import pytest
 
 from headcount.core.errors import InputError, MissingFileError
-from headcount.core.files import atomic_text, discard, file_size, is_file, is_folder, partial_beside, replacing
+from headcount.core.files import (
+    atomic_text,
+    discard,
+    file_size,
+    is_file,
+    is_folder,
+    partial_beside,
+    refuse_suffix,
+    refuse_taken,
+    replacing,
+    write_json,
+)
 
 
 def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
@@ -63,3 +74,36 @@ def test_names_too_long_are_no_file(tmp_path: Path) -> None:
         file_size(tmp_path / "x")
     with pytest.raises(InputError, match="folder"):
         file_size(tmp_path)
+
+
+def test_what_stands_in_the_way_is_said_before_the_work(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    refuse_taken(None, overwrite=False)
+    refuse_taken(path, overwrite=False)
+    path.touch()
+    refuse_taken(path, overwrite=True)
+    with pytest.raises(InputError, match=r'a\.json" exists already: choose another name\.$') as caught:
+        refuse_taken(path, overwrite=False)
+    assert caught.value.remedy == "overwrite"
+    with pytest.raises(InputError, match="is a folder"):
+        refuse_taken(tmp_path, overwrite=True)
+    with pytest.raises(InputError, match="no folder"):
+        refuse_taken(tmp_path / "no" / "a.json", overwrite=False)
+    refuse_taken(tmp_path / "no" / "a.json", overwrite=False, makes_folder=True)
+
+
+def test_another_suffix_is_refused() -> None:
+    refuse_suffix(Path("a.ONNX"), ".onnx", ".safetensors")
+    with pytest.raises(InputError, match=r'a \.onnx or \.safetensors file, but it is "a\.txt"'):
+        refuse_suffix(Path("a.txt"), ".onnx", ".safetensors")
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    write_json(path, {"data": "größe", "mae": 1.5})
+    assert path.read_text(encoding="utf-8") == '{\n  "data": "größe",\n  "mae": 1.5\n}\n'
+    with pytest.raises(TypeError):
+        write_json(path, {"mae": object()})
+    with pytest.raises(InputError, match="cannot be written"):
+        write_json(tmp_path / "none" / "report.json", {})
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]

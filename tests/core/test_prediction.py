@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import headcount.data.formats.predictions  # noqa: F401  (registers the codecs)
 from headcount.core.errors import InputError
 from headcount.core.prediction import Prediction
 
@@ -36,9 +37,11 @@ def test_counts_are_finite_and_scores_float64() -> None:
     assert scored.scores.dtype == np.float64
 
 
-def test_scores_must_match_points() -> None:
+def test_scores_and_boxes_must_match_points() -> None:
     with pytest.raises(InputError, match="one each"):
         Prediction(1.0, (8, 8), points_xy=np.zeros((2, 2)), scores=np.zeros(1))
+    with pytest.raises(InputError, match="1 boxes were given for 2 points"):
+        Prediction(1.0, (8, 8), points_xy=np.zeros((2, 2)), boxes_xyxy=np.zeros((1, 4)))
 
 
 @pytest.mark.parametrize(
@@ -62,13 +65,14 @@ def test_from_dict_says_what_is_wrong(plain: dict) -> None:
 def test_save_refuses_and_overwrites(tmp_path: Path) -> None:
     target = tmp_path / "a.json"
     full().save(target)
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="exists already") as caught:
         full().save(target)
+    assert caught.value.remedy == "overwrite"
     full().save(target, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
     with pytest.raises(InputError, match="Did you mean"):
         full().save(tmp_path / "a.jsn")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match=r'no folder ".*nowhere"'):
         full().save(tmp_path / "nowhere" / "a.json")
 
 
@@ -82,3 +86,13 @@ def test_picture_needs_the_image(tmp_path: Path) -> None:
 def test_a_path_is_no_image_to_draw_on() -> None:
     with pytest.raises(InputError, match="a str was given"):
         Prediction(0.0, (8, 8)).draw("d.png")  # type: ignore[arg-type]
+
+
+def test_it_is_saved_in_a_process_that_has_loaded_nothing_else(tmp_path: Path) -> None:
+    code = (
+        "import sys, numpy, headcount; "
+        "headcount.Prediction(3.0, (10, 10)).save(sys.argv[1], image=numpy.zeros((10, 10, 3), numpy.uint8))"
+    )
+    for name in ("x.json", "x.jsonl", "x.csv", "x.png", "x.jpg"):
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=True, timeout=60)
+        assert (tmp_path / name).stat().st_size > 0

@@ -10,13 +10,14 @@ from scipy.spatial import cKDTree
 
 from headcount.core.errors import ModelError
 from headcount.core.prediction import Prediction
-from headcount.decode import get_decoder
-from headcount.decode.gaussian_prior import decode_gaussian_prior, reconstruct_heads
+from headcount.decode.gaussian_prior import reconstruct_heads
+from headcount.decode.table import open_decoder
 from headcount.targets.density import density_map, sum_pool
 
 
 def decode(density: np.ndarray, size_wh: tuple[int, int], stride: int = 1, **options: float) -> Prediction:
-    return decode_gaussian_prior({"density": density.astype(np.float32)[None]}, {"density": stride}, options, size_wh)
+    maps = {"density": density.astype(np.float32)[None]}
+    return open_decoder("gaussian_prior", options)(maps, {"density": stride}, size_wh)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 9), (40, 30)])
@@ -101,7 +102,7 @@ def test_the_order_of_the_points_changes_nothing() -> None:
 def test_the_map_is_not_changed() -> None:
     density = density_map(np.array([[20.5, 16.5]]), (40, 32))
     kept = density.copy()
-    decode_gaussian_prior({"density": density[None]}, {"density": 1}, {}, (40, 32))
+    open_decoder("gaussian_prior", {})({"density": density[None]}, {"density": 1}, (40, 32))
     assert np.array_equal(density, kept)
 
 
@@ -111,14 +112,14 @@ def test_the_map_is_not_changed() -> None:
         ({}, {}, ['needs a map "density"']),
         ({"density": np.full((1, 4, 4), np.nan)}, {}, ['map "density"', "not finite"]),
         ({"density": np.zeros((1, 3, 4))}, {}, ["at least (1, 4, 4)", "(1, 3, 4)"]),
-        ({"density": np.zeros((1, 4, 4))}, {"sigma": 1}, ['no setting "sigma"']),
-        ({"density": np.zeros((1, 4, 4))}, {"density_sigma": 0}, ["density_sigma must be"]),
+        ({"density": np.zeros((1, 4, 4))}, {"sigma": 1}, ['no key "decoder.settings.sigma"']),
+        ({"density": np.zeros((1, 4, 4))}, {"density_sigma": 0}, ["density_sigma", "greater than 0"]),
         ({"density": np.zeros((1, 4, 4))}, {"kernel_size": 14}, ["odd"]),
         ({"density": np.zeros((1, 4, 4))}, {"least_weight": 0}, ["least_weight"]),
     ],
 )
 def test_what_does_not_fit_is_named(maps: dict[str, np.ndarray], options: dict[str, float], words: list[str]) -> None:
     with pytest.raises(ModelError) as caught:
-        get_decoder("gaussian_prior")(maps, dict.fromkeys(maps, 1), options, (4, 4))
+        open_decoder("gaussian_prior", options)(maps, dict.fromkeys(maps, 1), (4, 4))
     for word in words:
         assert word in str(caught.value)

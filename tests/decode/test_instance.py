@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import ModelError
 from headcount.core.prediction import Prediction
-from headcount.decode.instance import decode_instances
+from headcount.decode.table import open_decoder
 from headcount.targets.instance import boxes_from_points, instance_map
 
 
@@ -18,9 +18,8 @@ def _decode(
     confidence: NDArray[np.float32], stride: int = 1, size_wh: tuple[int, int] | None = None, **settings: float
 ) -> Prediction:
     height, width = confidence.shape
-    return decode_instances(
-        {"confidence": confidence[None]}, {"confidence": stride}, settings, size_wh or (width * stride, height * stride)
-    )
+    maps, strides = {"confidence": confidence[None]}, {"confidence": stride}
+    return open_decoder("instances", settings)(maps, strides, size_wh or (width * stride, height * stride))
 
 
 def _blank(height: int = 20, width: int = 30) -> NDArray[np.float32]:
@@ -103,11 +102,11 @@ def test_each_threshold_holds_for_its_own_cells() -> None:
     confidence = np.full((1, 8, 16), 0.5, np.float32)
     threshold = np.array([[[0.4, 0.6]]], np.float32)
     maps = {"confidence": confidence, "threshold": threshold}
-    found = decode_instances(maps, {"confidence": 1, "threshold": 8}, {}, (16, 8))
+    found = open_decoder("instances", {})(maps, {"confidence": 1, "threshold": 8}, (16, 8))
     assert found.count == 1
     assert found.boxes_xyxy is not None
     assert found.boxes_xyxy.tolist() == [[0.0, 0.0, 8.0, 8.0]]
-    least = decode_instances(maps, {"confidence": 1, "threshold": 8}, {"least_threshold": 0.55}, (16, 8))
+    least = open_decoder("instances", {"least_threshold": 0.55})(maps, {"confidence": 1, "threshold": 8}, (16, 8))
     assert least.count == 0
 
 
@@ -139,20 +138,21 @@ def test_values_that_are_no_numbers_raise_with_the_name_of_the_map(bad: float, n
     maps = {"confidence": np.zeros((1, 8, 8), np.float32), "threshold": np.full((1, 1, 1), 0.5, np.float32)}
     maps[name][0, 0, 0] = bad
     with pytest.raises(ModelError, match=f'"{name}"'):
-        decode_instances(maps, {"confidence": 1, "threshold": 8}, {}, (8, 8))
+        open_decoder("instances", {})(maps, {"confidence": 1, "threshold": 8}, (8, 8))
 
 
 def test_maps_that_do_not_belong_together_are_named() -> None:
-    confidence = np.zeros((1, 8, 8), np.float32)
+    decode, confidence = open_decoder("instances", {}), np.zeros((1, 8, 8), np.float32)
     with pytest.raises(ModelError, match="whole fraction"):
-        decode_instances(
+        decode(
             {"confidence": confidence, "threshold": np.zeros((1, 3, 3), np.float32)},
-            {"confidence": 1, "threshold": 8}, {}, (8, 8),
-        )  # fmt: skip
+            {"confidence": 1, "threshold": 8},
+            (8, 8),
+        )
     with pytest.raises(ModelError, match='needs a map "confidence"'):
-        decode_instances({}, {}, {}, (8, 8))
+        decode({}, {}, (8, 8))
     with pytest.raises(ModelError, match="at least"):
-        decode_instances({"confidence": confidence}, {"confidence": 1}, {}, (9, 8))
+        decode({"confidence": confidence}, {"confidence": 1}, (9, 8))
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 
 from headcount.core.errors import ModelError
 from headcount.core.prediction import Prediction
-from headcount.decode import get_decoder
-from headcount.decode.raz_loc import decode_raz_loc
+from headcount.decode.table import open_decoder
 from headcount.targets.cross import cross_map
 
 
 def decode(cross: np.ndarray, size_wh: tuple[int, int], stride: int = 1, **options: float) -> Prediction:
-    return decode_raz_loc({"cross": cross.astype(np.float32)[None]}, {"cross": stride}, options, size_wh)
+    return open_decoder("raz_loc", options)({"cross": cross.astype(np.float32)[None]}, {"cross": stride}, size_wh)
 
 
 def test_nobody() -> None:
@@ -81,12 +80,12 @@ def test_points_apart_come_back_whatever_their_order(seed: int, number: int) -> 
         ({"cross": np.full((1, 4, 4), np.nan)}, {}, ['map "cross"', "not finite"]),
         ({"cross": np.zeros((1, 4, 4)), "other": np.full((1, 2, 2), np.inf)}, {}, ['map "other"']),
         ({"cross": np.zeros((1, 3, 4))}, {}, ["at least (1, 4, 4)", "(1, 3, 4)"]),
-        ({"cross": np.zeros((1, 4, 4))}, {"treshold": 1}, ['no setting "treshold"', '"threshold"']),
-        ({"cross": np.zeros((1, 4, 4))}, {"threshold": 1.0}, ["between 0 and 1"]),
+        ({"cross": np.zeros((1, 4, 4))}, {"treshold": 1}, ['no key "decoder.settings.treshold"', '"threshold"']),
+        ({"cross": np.zeros((1, 4, 4))}, {"threshold": 1.0}, ["decoder.settings.threshold", "1.0", "less than 1"]),
     ],
 )
 def test_what_does_not_fit_is_named(maps: dict[str, np.ndarray], options: dict[str, float], words: list[str]) -> None:
     with pytest.raises(ModelError) as caught:
-        get_decoder("raz_loc")(maps, dict.fromkeys(maps, 1), options, (4, 4))
+        open_decoder("raz_loc", options)(maps, dict.fromkeys(maps, 1), (4, 4))
     for word in words:
         assert word in str(caught.value)

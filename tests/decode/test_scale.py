@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headcount.core.errors import ModelError
-from headcount.decode import get_decoder
-from headcount.decode.scale import SIZES, limit_sides, sample_sizes
+from headcount.decode.scale import limit_sides, sample_sizes
 
 MAP = np.random.default_rng(4).normal(6, 1, (5, 7)).astype(np.float32)
 coordinates = st.floats(-50, 150, allow_nan=False)
@@ -64,8 +62,3 @@ def test_absurd_values_stay_finite_and_are_limited() -> None:
     sides = sample_sizes(np.array([[1e30, -1e30]], np.float32), 8, np.array([[4.0, 4.0], [12.0, 4.0]]))
     assert limit_sides(sides, (640, 480)).tolist() == [480, 2]
     assert limit_sides(np.array([5.0]), (1, 9)).tolist() == [1]
-
-
-def test_such_a_model_is_refused_for_counting() -> None:
-    with pytest.raises(ModelError, match=r"counts nobody.*label pseudo"):
-        get_decoder(SIZES)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from headcount.core.errors import InputError
+from headcount.core.geometry import centres
 from headcount.core.prediction import Prediction
-from headcount.draw.prediction import caption_of, draw_density, draw_points
+from headcount.draw.prediction import caption_of, draw_boxes, draw_density, draw_points
 
 
 def centroid_xy(weight: np.ndarray) -> np.ndarray:
@@ -65,3 +66,38 @@ def test_the_caption_counts_peaks_apart() -> None:
     assert caption_of(peaks) == "86 people (70 to 99)"
     assert caption_of(peaks, dots=True) == "86 people (70 to 99; 57 peaks marked)"
     assert caption_of(Prediction(1, (64, 48), points_xy=np.ones((1, 2)), points_kind="heads"), dots=True) == "1 person"
+
+
+BOXES = np.array([[20.0, 30.0, 60.0, 70.0], [80.0, 10.0, 90.0, 24.0]])
+
+
+def test_the_lines_of_boxes_lie_on_their_sides() -> None:
+    drawn = draw_boxes(np.zeros((96, 128, 3), np.uint8), BOXES, line_px=1.0)
+    shown = drawn.astype(int).sum(axis=2) > 0
+    rows, columns = np.nonzero(shown[:, :70])
+    assert abs((columns.min() + columns.max() + 1) / 2 - 40) <= 0.5
+    assert abs((rows.min() + rows.max() + 1) / 2 - 50) <= 0.5
+    assert not shown[35:65, 25:55].any()
+    assert not draw_boxes(np.zeros((9, 9, 3), np.uint8), np.zeros((0, 4)), np.zeros(0)).any()
+
+
+def test_a_score_is_written_where_there_is_room() -> None:
+    image, scores = np.zeros((96, 128, 3), np.uint8), np.array([0.91, 0.42])
+    changed = (draw_boxes(image, BOXES, scores) != draw_boxes(image, BOXES)).any(axis=2)
+    assert changed[:30, 20:].any()
+    assert not changed[30:].any()
+    assert not changed[:, 80:].any(), "over the second box the image ends"
+    stacked = np.array([[20.0, 30.0, 60.0, 70.0], [20.0, 72.0, 60.0, 90.0]])
+    changed = (draw_boxes(image, stacked, scores) != draw_boxes(image, stacked)).any(axis=2)
+    assert not changed[30:].any(), "over the second box lies the first"
+
+
+def test_boxes_of_heads_are_what_is_drawn_of_them_and_those_of_parts_are_not() -> None:
+    image = np.zeros((96, 128, 3), np.uint8)
+    fields = {"points_xy": centres(BOXES), "points_kind": "heads", "scores": np.ones(2), "boxes_xyxy": BOXES}
+    heads, parts = Prediction(2, (128, 96), **fields), Prediction(2, (128, 96), **fields, boxes_kind="parts")
+    assert np.array_equal(heads.draw(image), heads.draw(image, kind="boxes"))
+    assert np.array_equal(parts.draw(image), parts.draw(image, kind="points"))
+    assert np.array_equal(parts.draw(image, kind="boxes"), heads.draw(image))
+    with pytest.raises(InputError, match="no boxes"):
+        Prediction(0, (128, 96)).draw(image, kind="boxes")

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from headcount.core.errors import InputError
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
-from headcount.evaluate.localization_run import RecordsPoints
 from headcount.evaluate.region import inside_region
-from headcount.evaluate.run import evaluate_counting
+from headcount.evaluate.run import evaluate_scenes
 
 REGION = np.zeros((8, 12), np.bool_)
 REGION[2:, 4:] = True
@@ -72,8 +71,8 @@ class _Finds:
 
 
 def test_reports_judge_the_region_and_say_so() -> None:
-    recorded = RecordsPoints(_Finds())
-    report = evaluate_counting(recorded, [_scene(), _scene(region=None)])
+    report = evaluate_scenes(_Finds(), [_scene(), _scene(region=None)])
     assert [(image.true, image.predicted) for image in report.images] == [(3, 3), (5, 5)]
-    assert "1 of them inside their regions" in report.protocol
-    assert [len(image.true_xy) for image in recorded.images] == [3, 5]
+    assert "1 of them inside their regions" in report.counting.protocol
+    located = report.results["localization"].to_dict()
+    assert [row["heads"] for row in located["per_image"]] == [3, 5]

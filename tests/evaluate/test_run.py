@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ import pytest
 from headcount.core.errors import InputError, ModelError
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
-from headcount.evaluate.run import evaluate_counting
+from headcount.evaluate.metrics.table import EvaluationSettings
+from headcount.evaluate.run import evaluate_scenes
 
 
 def scenes(counts: list[int]) -> list[Scene]:
@@ -48,37 +51,79 @@ class Fails(Off):
 
 def test_a_report_in_order_with_the_worst_first() -> None:
     told: list[tuple[int, int]] = []
-    report = evaluate_counting(
-        Off([1, -5, 5, 0]), scenes([10, 20, 0, 400]), lambda done, total: told.append((done, total)),
-        data="shanghaitech-a", split="val", game_levels=(0, 1), keep_worst=3,
+    report = evaluate_scenes(
+        Off([1, -5, 5, 0]), scenes([10, 20, 0, 400]), EvaluationSettings(data="shanghaitech-a", split="val"),
+        keep_worst=3, progress=lambda done, total: told.append((done, total)),
     )  # fmt: skip
     assert [image.name for image in report.images] == [f"set/IMG_{number}" for number in range(4)]
     assert [image.predicted for image in report.images] == [11, 15, 5, 400]
-    assert (report.result.mae, report.result.bias, report.result.nae_left_out) == (2.75, 0.25, 1)
-    assert report.result.game[0] == pytest.approx(report.result.mae, abs=1e-4)
-    assert report.result.game[1] > report.result.game[0]
-    assert [level.name for level in report.result.levels] == ["0–300", "301–700"]
+    found = report.counting
+    assert (found.mae, found.bias, found.nae_left_out) == (2.75, 0.25, 1)
+    assert list(report.results) == ["counting", "game", "timing"]
+    assert [level.name for level in found.levels] == ["0–300", "301–700"]
     # Ties fall to the earlier image.
     assert [worst.image.short_name for worst in report.worst] == ["IMG_1", "IMG_2", "IMG_0"]
     assert (report.model, report.split, told[-1]) == ("off", "val", (4, 4))
     data = json.loads(json.dumps(report.to_dict()))
     assert data["per_image"][1] == {**report.images[1].to_dict(), "predicted": 15, "error": -5}
     assert data["split"] == "val"
-    assert data["protocol"]
+    assert data["metrics"]["counting"]["protocol"]
+    game = data["metrics"]["game"]
+    assert found.mae < game["1"] <= game["2"] <= game["3"]
 
 
 def test_only_the_worst_predictions_are_kept() -> None:
-    report = evaluate_counting(Off([float(n) for n in range(50)]), scenes([3] * 50), keep_worst=2)
+    report = evaluate_scenes(Off([float(n) for n in range(50)]), scenes([3] * 50), keep_worst=2)
     assert [worst.image.error for worst in report.worst] == [49, 48]
-    assert evaluate_counting(Off([1]), scenes([3]), keep_worst=0).worst == ()
+    assert evaluate_scenes(Off([1]), scenes([3]), keep_worst=0).worst == ()
 
 
 def test_game_is_left_out_where_one_image_has_no_places() -> None:
-    assert evaluate_counting(Off([1], density=False), scenes([3]), game_levels=(1,)).result.game == {}
+    assert "game" not in evaluate_scenes(Off([1], density=False), scenes([3])).results
 
 
 def test_what_cannot_be_evaluated() -> None:
     with pytest.raises(InputError, match='no image to evaluate in "x", split "val"'):
-        evaluate_counting(Off([]), [], data="x", split="val")
+        evaluate_scenes(Off([]), [], EvaluationSettings(data="x", split="val"))
     with pytest.raises(ModelError, match=r"IMG_1.*too large"):
-        evaluate_counting(Fails(), scenes([1, 2]))
+        evaluate_scenes(Fails(), scenes([1, 2]))
+    with pytest.raises(InputError, match=r'no metric "countin"\. Did you mean "counting"'):
+        evaluate_scenes(Off([]), scenes([1]), metrics=["countin"])
+
+
+def test_the_clock_runs_while_counting_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        """Takes a second to count, a metric half a minute to take it in, a region a minute to apply."""
+
+        now = 0.0
+
+        def count(self, source: Scene) -> Prediction:
+            Slow.now += 1
+            return Prediction(source.count, source.size_wh)
+
+        def add(self, scene: Scene, prediction: Prediction, seconds: float) -> None:
+            Slow.now += 30
+
+    def judged(scene: Scene, prediction: Prediction) -> tuple[Scene, Prediction]:
+        Slow.now += 60
+        return scene, prediction
+
+    monkeypatch.setattr("headcount.evaluate.run.time", SimpleNamespace(perf_counter=lambda: Slow.now))
+    monkeypatch.setattr("headcount.evaluate.run.inside_region", judged)
+    report = evaluate_scenes(Slow(), scenes([3, 4, 5]), also=[Slow()])
+    assert [image.time_ms for image in report.images] == [1000, 1000, 1000]
+    assert report.results["timing"].to_dict() == {"time_ms_per_image": 1000}
+
+
+def test_the_region_is_judged_once_and_seen_by_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+
+    def once(scene: Scene, prediction: Prediction) -> tuple[Scene, Prediction]:
+        judged.append(scene.name)
+        return replace(scene, points_xy=scene.points_xy[:1]), replace(prediction, count=1.0)
+
+    monkeypatch.setattr("headcount.evaluate.run.inside_region", once)
+    report = evaluate_scenes(Off([0, 0]), scenes([3, 4]))
+    assert judged == ["set/IMG_0", "set/IMG_1"]
+    assert [(image.true, image.predicted) for image in report.images] == [(1, 1), (1, 1)]
+    assert report.counting.mae == 0

@@ -1,10 +1,11 @@
-"""Tiles put together equal the whole, exactly, for any size."""
+"""Tiles put together equal the whole, exactly, for any size; so do their boxes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,9 +13,12 @@ from hypothesis import strategies as st
 
 from headcount.core.card import InputSpec, ModelCard, OutputSpec, TileSpec
 from headcount.core.errors import ModelError
+from headcount.core.prediction import Prediction
+from headcount.decode.boxes import boxes_prediction
+from headcount.decode.inputs import read_channels, read_map
 from headcount.infer.counter import load
 from headcount.infer.runtimes.table import Runtime
-from headcount.infer.tiling import cut, is_tiled, network_maps, plan
+from headcount.infer.tiling import Span, TileBoxes, cut_spans, is_tiled, join_boxes, network_maps, plan
 
 MakeCard = Callable[..., ModelCard]
 WHOLE = TileSpec(size=100_000, halo=32)
@@ -33,7 +37,7 @@ def random_pixels(size_wh: tuple[int, int], seed: int = 0) -> np.ndarray:
 @given(st.integers(1, 200), st.integers(1, 40), st.integers(0, 12), st.sampled_from([1, 8, 32]))
 def test_cut_covers_once_with_context(length: int, tile: int, halo: int, divisor: int) -> None:
     length, tile, halo = length * divisor, (tile + 2 * halo) * divisor, halo * divisor
-    windows = cut(length, tile, halo, divisor)
+    windows = cut_spans(length, tile, halo, divisor)
     assert len({window.stop - window.start for window in windows}) == 1
     assert windows[0].core_start == 0
     assert windows[-1].core_stop == length
@@ -49,7 +53,7 @@ def test_cut_covers_once_with_context(length: int, tile: int, halo: int, divisor
 
 def test_a_tile_without_a_core_is_refused() -> None:
     with pytest.raises(ModelError, match="leave no core"):
-        cut(640, 64, 31, 32)
+        cut_spans(640, 64, 31, 32)
 
 
 @pytest.mark.parametrize(
@@ -139,3 +143,123 @@ def test_a_card_of_another_network_is_refused(
 ) -> None:
     with pytest.raises(ModelError, match=words):
         network_maps(random_pixels((64, 64)), network.run, tiny_card(outputs=outputs))
+
+
+def _squares(size_wh: tuple[int, int], centres_xy: list[tuple[int, int]], side: int) -> np.ndarray:
+    pixels = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
+    for x, y in centres_xy:
+        pixels[y - side // 2 : y + side // 2, x - side // 2 : x + side // 2] = 255
+    return pixels
+
+
+def _heat_and_sizes(pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """A "network" at stride 4 that sees 20 px far: heat at the middle of each bright square, and its width and height.
+
+    A square that the tile cuts, it takes for a smaller one.
+    """
+    bright = pixels[0, :, :, 0] > 128
+    heat = np.zeros((1, 1, bright.shape[0] // 4, bright.shape[1] // 4), np.float32)
+    size = np.zeros((1, 2, *heat.shape[2:]), np.float32)
+    number, _, stats, middles = cv2.connectedComponentsWithStats(bright.view(np.uint8))
+    for k in range(1, number):
+        column, row = (int(middle // 4) for middle in middles[k])
+        heat[0, 0, row, column] = 0.9
+        size[0, :, row, column] = stats[k, cv2.CC_STAT_WIDTH], stats[k, cv2.CC_STAT_HEIGHT]
+    return {"heat": heat, "size": size}
+
+
+def _decode_heat(maps: dict[str, np.ndarray], size_wh: tuple[int, int]) -> Prediction:
+    strides = {"heat": 4, "size": 4}
+    heat = read_map(maps, "heat", strides, size_wh, "heat")
+    size = read_channels(maps, "size", strides, size_wh, "heat", channels=2)
+    row, column = np.nonzero(heat > 0.5)
+    middle, half = np.stack([column, row], axis=1) * 4.0 + 2, size[:, row, column].T / 2
+    return boxes_prediction(np.concatenate([middle - half, middle + half], axis=1), heat[row, column], size_wh)
+
+
+def test_a_head_on_a_seam_is_found_once_and_whole(tiny_card: MakeCard) -> None:
+    tile = TileSpec(size=128, halo=32)
+    outputs = (OutputSpec(name="heat", stride=4), OutputSpec(name="size", stride=4, channels=2))
+    card = tiny_card(outputs=outputs, tile=tile)
+    size_wh = (320, 256)
+    seam_x = cut_spans(320, 128, 32, 32)[0].core_stop
+    seam_y = cut_spans(256, 128, 32, 32)[0].core_stop
+    middles = [(seam_x, 40), (seam_x - 2, 160), (40, seam_y), (seam_x, seam_y), (seam_x + 12, 130), (300, 20)]
+    pixels = _squares(size_wh, middles, side=20)
+    maps = network_maps(pixels, _heat_and_sizes, card)
+    found = _decode_heat(maps, size_wh)
+    assert is_tiled(size_wh, card)
+    assert found.count == len(middles)
+    assert found.boxes_xyxy is not None
+    assert (np.ptp(found.boxes_xyxy.reshape(-1, 2, 2), axis=1) == 20).all()
+    nearest = np.abs(found.points_xy[:, None] - np.array(middles)).max(axis=2).min(axis=0)
+    assert (nearest <= 2).all()
+
+
+def test_maps_of_another_number_of_values_are_refused(tiny_card: MakeCard) -> None:
+    card = tiny_card(outputs=(OutputSpec(name="heat", stride=4), OutputSpec(name="size", stride=4)))
+    with pytest.raises(ModelError, match=r'"size" of "tiny" must be \(1, 1, 16, 16\) at stride 4, but it is \(1, 2'):
+        network_maps(np.zeros((64, 64, 3), np.uint8), _heat_and_sizes, card)
+
+
+def _seen_by(x: Span, y: Span, boxes: np.ndarray, scores: np.ndarray, shift: np.ndarray | float = 0.0) -> TileBoxes:
+    """What a detector would find in a tile: all that shows in it, cut at its border."""
+    start, stop = np.array([x.start, y.start] * 2), np.array([x.stop, y.stop] * 2)
+    cut_boxes = np.clip(boxes + shift, np.tile(start[:2], 2), stop)
+    shown = (cut_boxes[:, 2:] - cut_boxes[:, :2] > 2).all(axis=1)
+    return TileBoxes(x, y, (cut_boxes - start)[shown], scores[shown])
+
+
+def _tiles(size_wh: tuple[int, int], spec: TileSpec) -> list[tuple[Span, Span]]:
+    columns, rows = plan(size_wh, spec, 32)
+    return [(x, y) for y in rows for x in columns]
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.8])
+def test_boxes_of_tiles_are_those_of_the_whole_image(jitter: float) -> None:
+    size_wh, rng = (640, 512), np.random.default_rng(4)
+    grid = np.stack(np.meshgrid(np.arange(14, 630, 30), np.arange(14, 500, 30)), axis=-1).reshape(-1, 2)
+    middles = grid + rng.uniform(-2, 2, grid.shape)
+    boxes, scores = np.concatenate([middles - 12, middles + 12], axis=1), rng.permutation(len(grid)) / len(grid)
+    boxes = np.clip(boxes, 0, [*size_wh, *size_wh])
+    tiles = [
+        _seen_by(x, y, boxes, scores, rng.uniform(-jitter, jitter, boxes.shape))
+        for x, y in _tiles(size_wh, TileSpec(size=192, halo=32))
+    ]
+    assert len(tiles) > 4
+    found, score = join_boxes(tiles, iou=0.5)
+    order = np.argsort(-scores)
+    assert score.tolist() == scores[order].tolist()
+    np.testing.assert_allclose(found, boxes[order], atol=jitter + 1e-9)
+    again = join_boxes(tiles[::-1], iou=0.5)
+    assert np.array_equal(found, again[0])
+
+
+def test_a_box_whose_middle_each_tile_sees_beyond_its_own_core_is_kept() -> None:
+    left, right = cut_spans(192, 128, 32, 32)
+    row, seam = Span(0, 64, 0, 64), left.core_stop
+    views = [
+        TileBoxes(x, row, np.array([[seam - 10 - x.start + by, 8, seam + 10 - x.start + by, 28]]), np.array([0.9]))
+        for x, by in ((left, 1.0), (right, -1.0))
+    ]
+    assert len(join_boxes(views, iou=0.5)[0]) == 1
+
+
+def test_a_whole_box_goes_before_one_that_was_cut_whatever_their_scores() -> None:
+    left, right = cut_spans(192, 128, 32, 32)
+    row = Span(0, 64, 0, 64)
+    views = [
+        TileBoxes(left, row, np.array([[60.0, 8, 128, 28]]), np.array([0.95])),
+        TileBoxes(right, row, np.array([[0.5 + 4, 8, 80.0, 28]]), np.array([0.6])),
+    ]
+    found, scores = join_boxes(views, iou=0.5)
+    assert scores.tolist() == [0.6]
+    assert found.tolist() == [[68.5, 8, 144, 28]]
+
+
+def test_no_boxes_are_none() -> None:
+    empty = TileBoxes(Span(0, 64, 0, 64), Span(0, 64, 0, 64), np.zeros((0, 4)), np.zeros(0))
+    for tiles in ([], [empty]):
+        boxes, scores = join_boxes(tiles, iou=0.5)
+        assert boxes.shape == (0, 4)
+        assert scores.shape == (0,)

@@ -14,11 +14,11 @@ from PIL import Image
 from headcount.core.errors import InputError
 from headcount.core.geometry import boxes_around, owners
 from headcount.core.scene import Provenance, Scene
-from headcount.label.interpolate import METHODS, Method, interpolate_scenes, interpolate_sizes
+from headcount.label.interpolate import INTERPOLATIONS, Interpolation, interpolate_scenes, interpolate_sizes
 
 Array = NDArray[np.float64]
 relaxed = settings(deadline=None, max_examples=60)
-methods = st.sampled_from(METHODS)
+methods = st.sampled_from(INTERPOLATIONS)
 NOBODY = np.zeros((0, 2))
 
 
@@ -35,7 +35,7 @@ presets = st.lists(st.builds(_box, quarters, quarters, sides, sides), min_size=1
 
 @relaxed
 @given(points, presets, methods, st.integers(1, 10))
-def test_sizes_are_positive_and_near_the_presets_own(heads: Array, boxes: Array, method: Method, k: int) -> None:
+def test_sizes_are_positive_and_near_the_presets_own(heads: Array, boxes: Array, method: Interpolation, k: int) -> None:
     sizes = interpolate_sizes(heads, boxes, method=method, k=k)
     preset_wh = boxes[:, 2:] - boxes[:, :2]
     reach = 1.25 if method == "linear" else 1.0
@@ -46,7 +46,9 @@ def test_sizes_are_positive_and_near_the_presets_own(heads: Array, boxes: Array,
 
 @relaxed
 @given(points, presets, methods, st.integers(1, 10), st.sampled_from([0.25, 2.0, 64.0]))
-def test_scaling_the_image_scales_the_sizes(heads: Array, boxes: Array, method: Method, k: int, factor: float) -> None:
+def test_scaling_the_image_scales_the_sizes(
+    heads: Array, boxes: Array, method: Interpolation, k: int, factor: float
+) -> None:
     sizes = interpolate_sizes(heads, boxes, method=method, k=k)
     scaled = interpolate_sizes(heads * factor, boxes * factor, method=method, k=k)
     np.testing.assert_allclose(scaled, sizes * factor, rtol=1e-12)
@@ -55,7 +57,7 @@ def test_scaling_the_image_scales_the_sizes(heads: Array, boxes: Array, method: 
 @relaxed
 @given(points, presets, methods, st.integers(1, 10), st.randoms(use_true_random=False))
 def test_the_order_of_points_and_of_presets_is_irrelevant(
-    heads: Array, boxes: Array, method: Method, k: int, random: object
+    heads: Array, boxes: Array, method: Interpolation, k: int, random: object
 ) -> None:
     order, other = list(range(len(heads))), list(range(len(boxes)))
     random.shuffle(order)  # type: ignore[attr-defined]
@@ -66,7 +68,7 @@ def test_the_order_of_points_and_of_presets_is_irrelevant(
 
 @relaxed
 @given(presets, st.sampled_from(["nearest", "y-axis"]), st.integers(1, 10))
-def test_presets_reproduce_themselves(boxes: Array, method: Method, k: int) -> None:
+def test_presets_reproduce_themselves(boxes: Array, method: Interpolation, k: int) -> None:
     middles, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     seen = middles if method == "nearest" else middles[:, 1:]
     alone = [row for row in range(len(boxes)) if (seen == seen[row]).all(axis=1).sum() == 1]
@@ -76,7 +78,7 @@ def test_presets_reproduce_themselves(boxes: Array, method: Method, k: int) -> N
 @relaxed
 @given(points, presets, methods)
 def test_one_preset_means_a_constant_and_more_than_there_are_means_all(
-    heads: Array, boxes: Array, method: Method
+    heads: Array, boxes: Array, method: Interpolation
 ) -> None:
     only = boxes[:1]
     assert (interpolate_sizes(heads, only, method=method) == only[0, 2:] - only[0, :2]).all()
@@ -141,7 +143,7 @@ def test_what_cannot_be_used_is_refused(heads: Array, boxes: Array, options: dic
 
 
 def test_nobody_gets_no_box() -> None:
-    for method in METHODS:
+    for method in INTERPOLATIONS:
         assert interpolate_sizes(NOBODY, ONE, method=method).shape == (0, 2)
     assert boxes_around(NOBODY, NOBODY, (9, 9)).shape == (0, 4)
     assert owners(NOBODY, ONE).tolist() == [-1]

@@ -13,11 +13,10 @@ import pytest
 from PIL import Image
 
 import headcount
-from headcount.core.card import DecoderSpec, InputSpec, ModelCard, OutputSpec, TileSpec, sha256_of
+from headcount.core.card import InputSpec, ModelCard, OutputSpec, TileSpec, sha256_of
 from headcount.core.errors import InputError, ModelError
 from headcount.core.scene import Scene
 from headcount.data.formats.head_list import read_boxes
-from headcount.decode.scale import SIZES
 from headcount.label.sizes import SizeEstimator, load_sizes
 
 Run = Callable[..., tuple[int, str, str]]
@@ -45,7 +44,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
     card = ModelCard(
         name="sizes", method="none", input=InputSpec(size_divisor=8), outputs=(OutputSpec(name="log_area", stride=8),),
-        decoder=DecoderSpec(name=SIZES), tile=TileSpec(size=64, halo=8, overlap="average"),
+        task="size", tile=TileSpec(size=64, halo=8, overlap="average"),
         sha256={path.name: sha256_of(path)},
     )  # fmt: skip
     path.with_suffix(".json").write_text(card.to_json(), encoding="utf-8")
@@ -179,7 +178,7 @@ def test_the_command_overwrites_nothing_unasked_and_no_input_ever(folder: Path, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("points.csv", "out.txt"), "must be a .csv or .json file"),
+        (("points.csv", "out.txt"), "written as .csv or .json"),
         (("nothing.csv", "out.csv"), '"nothing.csv"'),
         (("shanghaitech-x=.", "out.csv"), '"shanghaitech-x" is no data set'),
         (("points.csv", "no/out.csv"), "no folder"),
@@ -203,4 +202,4 @@ def test_the_command_refuses_a_model_that_counts(folder: Path, run_cli: Run, tin
 
 
 def test_the_card_says_what_it_is(model: str) -> None:
-    assert json.loads(Path(model).with_suffix(".json").read_text())["decoder"]["name"] == "sizes"
+    assert json.loads(Path(model).with_suffix(".json").read_text())["task"] == "size"

@@ -14,6 +14,7 @@ from torch import nn
 from headcount.core.errors import InputError, ModelError
 from headcount.core.scene import Scene
 from headcount.decode.scale import sample_sizes
+from headcount.models.method import TargetBatch
 from headcount.models.parts.attention import ChannelAttention, SpatialAttention
 from headcount.models.scale.head_scale import HeadScale
 from headcount.models.table import build_method
@@ -136,8 +137,7 @@ def test_it_learns_to_tell_large_from_small() -> None:
     for step in range(40):
         scenes = [_painted_squares(4 * step + k) for k in range(4)]
         images = torch.from_numpy(np.stack([scene.image for scene in scenes])).permute(0, 3, 1, 2) / 127.5 - 1
-        maps = [method.targets(scene) for scene in scenes]
-        targets = {key: torch.from_numpy(np.stack([each[key] for each in maps])) for key in maps[0]}
+        targets = TargetBatch.join([method.targets(scene) for scene in scenes])
         loss = method.loss(method.training_forward(images, targets), targets)["total"]
         optimiser.zero_grad()
         loss.backward()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.models.density.mask_aware import MaskAware
-from headcount.models.method import Method
+from headcount.models.method import Method, TargetBatch
 from headcount.models.table import build_method
 from headcount.targets.density import adaptive_sigma, density_map, sum_pool
 
@@ -34,9 +34,9 @@ def _images(channels: int = 3) -> Tensor:
     return torch.randn(2, channels, 64, 96, generator=torch.Generator().manual_seed(1))
 
 
-def _truth(share: float = 0.5) -> dict[str, Tensor]:
+def _truth(share: float = 0.5) -> TargetBatch:
     mask = (torch.rand(2, 1, 8, 12, generator=torch.Generator().manual_seed(3)) < share).float()
-    return {"density": mask * 0.3, "mask": mask}
+    return TargetBatch({"density": mask * 0.3, "mask": mask}, {})
 
 
 def _parameters(method: Method) -> int:
@@ -119,7 +119,7 @@ def test_solutions_one_and_four_see_the_true_mask_in_training_only(variant: str)
     if variant == "solution1":
         assert not one.any()
     posterior = method(images)["mask"]
-    hard = {"density": torch.zeros_like(posterior), "mask": (posterior > 0.5).float()}
+    hard = TargetBatch({"mask": (posterior > 0.5).float()}, {})
     torch.testing.assert_close(method(images)["density"], method.training_forward(images, hard)["density"])
 
 
@@ -165,22 +165,22 @@ def test_targets_are_pooled_to_the_stride() -> None:
     scene = _scene(POINTS)
     targets = _built().targets(scene)
     full = density_map(scene.points_xy, (60, 40))
-    np.testing.assert_array_equal(targets["density"][0], sum_pool(full, 8))
-    assert targets["mask"].shape == (1, 5, 8)
-    np.testing.assert_array_equal(targets["mask"][0] > 0, sum_pool(full, 8) > 0)
+    np.testing.assert_array_equal(targets.maps["density"][0], sum_pool(full, 8))
+    assert targets.maps["mask"].shape == (1, 5, 8)
+    np.testing.assert_array_equal(targets.maps["mask"][0] > 0, sum_pool(full, 8) > 0)
 
 
 def test_adaptive_sigma_is_an_option() -> None:
     scene = _scene(POINTS)
     full = density_map(scene.points_xy, (60, 40), density_sigma=adaptive_sigma(scene.points_xy), kernel_size=None)
-    np.testing.assert_array_equal(_built(density_sigma="adaptive").targets(scene)["density"][0], sum_pool(full, 8))
+    np.testing.assert_array_equal(_built(density_sigma="adaptive").targets(scene).maps["density"][0], sum_pool(full, 8))
 
 
 def test_disc_and_box_masks_are_options() -> None:
     scene = _scene([[20.0, 20.0]], boxes_xyxy=np.array([[16.0, 16.0, 24.0, 40.0]]))
-    disc = _built(mask="disc", disc_radius_px=2).targets(scene)["mask"][0]
+    disc = _built(mask="disc", disc_radius_px=2).targets(scene).maps["mask"][0]
     assert np.argwhere(disc).tolist() == [[2, 2]]
-    box = _built(mask="box").targets(scene)["mask"][0]
+    box = _built(mask="box").targets(scene).maps["mask"][0]
     assert np.argwhere(box).tolist() == [[2, 2], [3, 2], [4, 2]]
 
 
@@ -195,8 +195,8 @@ def test_the_region_cuts_density_and_mask_but_not_inside_it() -> None:
     targets = _built(kernel_size=3).targets(_scene(POINTS, region=region))
     whole = _built(kernel_size=3).targets(_scene(POINTS))
     for name in ("density", "mask"):
-        assert not targets[name][..., 4:].any()
-        np.testing.assert_array_equal(targets[name][..., :3], whole[name][..., :3])
+        assert not targets.maps[name][..., 4:].any()
+        np.testing.assert_array_equal(targets.maps[name][..., :3], whole.maps[name][..., :3])
 
 
 def test_the_vgg_variant_has_csrnets_front_end() -> None:

@@ -6,7 +6,6 @@ import gc
 import threading
 import time
 import tracemalloc
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,12 @@ import pytest
 import torch
 from PIL import Image
 
-from headcount.core.card import InputSpec
 from headcount.core.errors import HeadcountError, InputError, MissingExtraError
 from headcount.core.scene import Scene
-from headcount.data.formats.head_list import write_points
 from headcount.models.method import Method
-from headcount.models.normalise import normalise, to_tensor
 from headcount.models.table import build_method
-from headcount.train.batches import Batches, PixelCache, Pool, SampleOrder, read_pools
+from headcount.train.batches import Batches
+from headcount.train.pools import PixelCache, Pool
 from headcount.train.recipe import DataSettings
 
 pytestmark = pytest.mark.slow
@@ -42,60 +39,6 @@ def _pool(name: str, scenes: int, share: float = 1.0, side: int = 48) -> Pool:
     )
 
 
-def _names(order: SampleOrder, epoch: int) -> list[str]:
-    return [scene.name for scene in order.epoch(epoch)]
-
-
-def test_the_order_is_a_function_of_seed_and_epoch() -> None:
-    pools = [_pool("a", 7), _pool("b", 3)]
-    first, again, other = SampleOrder(pools, 20, 1), SampleOrder(pools, 20, 1), SampleOrder(pools, 20, 2)
-    forward = [_names(first, epoch) for epoch in range(4)]
-    backward = [_names(again, epoch) for epoch in reversed(range(4))][::-1]
-    assert forward == backward
-    assert len({tuple(names) for names in forward}) == 4
-    assert forward != [_names(other, epoch) for epoch in range(4)]
-
-
-@pytest.mark.parametrize(
-    ("shares", "samples", "expected"),
-    [
-        ([1.0], 5, [5]),
-        ([1.0, 1.0], 20, [10, 10]),
-        ([0.46, 0.46, 0.08], 2000, [920, 920, 160]),
-        ([3.0, 1.0], 8, [6, 2]),
-        ([1.0, 1.0, 1.0], 10, [3, 4, 3]),
-    ],
-)
-def test_every_epoch_keeps_the_shares_exactly(shares: list[float], samples: int, expected: list[int]) -> None:
-    pools = [_pool(chr(97 + k), 4 + k, share, side=2) for k, share in enumerate(shares)]
-    order = SampleOrder(pools, samples, 1)
-    for epoch in range(3):
-        counts = Counter(name[0] for name in _names(order, epoch))
-        assert [counts[pool.name] for pool in pools] == expected
-
-
-def test_no_scene_comes_again_before_all_have_come() -> None:
-    pools = [_pool("a", 7), _pool("b", 5)]
-    order = SampleOrder(pools, 9, 3)
-    for pool, samples in zip(pools, order.samples, strict=True):
-        drawn = [n for epoch in range(35) for n in sorted_by_turn(order, epoch, pool.name)]
-        assert len(drawn) == 35 * samples
-        counts = Counter(drawn)
-        assert len(counts) == len(pool.scenes)
-        assert max(counts.values()) - min(counts.values()) <= 1
-
-
-def sorted_by_turn(order: SampleOrder, epoch: int, name: str) -> list[str]:
-    return [n for n in _names(order, epoch) if n[0] == name]
-
-
-def test_a_turn_within_one_epoch_has_no_repeats() -> None:
-    order = SampleOrder([_pool("a", 6)], 6, 3)
-    turns = [_names(order, epoch) for epoch in range(5)]
-    assert all(len(set(turn)) == 6 for turn in turns)
-    assert len({tuple(turn) for turn in turns}) > 1
-
-
 @pytest.fixture(scope="module")
 def method() -> Method:
     torch.manual_seed(0)
@@ -109,7 +52,7 @@ def _batches(method: Method, seed: int = 1, **settings: Any) -> Batches:
 
 
 def _equal(one: Any, two: Any) -> bool:
-    return torch.equal(one[0], two[0]) and all(torch.equal(one[1][key], two[1][key]) for key in one[1])
+    return torch.equal(one[0], two[0]) and all(torch.equal(one[1].maps[key], two[1].maps[key]) for key in one[1].maps)
 
 
 def test_a_batch_is_the_same_in_whatever_order_it_is_asked_for(method: Method) -> None:
@@ -132,7 +75,7 @@ def test_batches_prepared_ahead_are_those_asked_for(method: Method, first: int, 
 def test_a_batch_has_the_shapes_of_crop_and_stride(method: Method) -> None:
     images, targets = _batches(method).at(0)
     assert (images.shape, images.dtype) == ((3, 3, 32, 32), torch.float32)
-    shapes = {key: tuple(value.shape) for key, value in targets.items()}
+    shapes = {key: tuple(value.shape) for key, value in targets.maps.items()}
     assert shapes == {"density": (3, 1, 4, 4), "mask": (3, 1, 4, 4)}
 
 
@@ -142,64 +85,6 @@ def _files(tmp_path: Path, n: int, side: int = 100) -> list[Scene]:
         Image.fromarray(np.full((side, side, 3), k, np.uint8)).save(tmp_path / f"{k}.png")
         scenes.append(Scene(tmp_path / f"{k}.png", np.array([[1.0, 1.0]]), name=str(k)))
     return scenes
-
-
-def test_the_cache_never_holds_more_than_its_limit(tmp_path: Path) -> None:
-    scenes = _files(tmp_path, 40, side=200)  # 0.12 MB each: eight in one megabyte
-    cache = PixelCache(1)
-    for k, scene in enumerate(scenes):
-        assert (cache.load(scene).pixels == k).all()
-        assert cache.held_bytes == min(k + 1, 8) * 120_000 <= cache.limit_bytes
-    assert sum(view.pixels.nbytes for view in cache._views.values()) == cache.held_bytes
-
-
-def test_an_image_larger_than_the_limit_is_read_but_not_kept(tmp_path: Path) -> None:
-    [large] = _files(tmp_path, 1, side=800)  # 1.92 MB
-    cache = PixelCache(1)
-    for _ in range(2):
-        assert cache.load(large).pixels.shape == (800, 800, 3)
-        assert cache.held_bytes == 0
-
-
-def test_a_full_cache_keeps_what_it_has(tmp_path: Path) -> None:
-    """Each epoch passes through all: what was read first is what comes first again."""
-    scenes = _files(tmp_path, 9, side=200)
-    cache = PixelCache(1)
-    for scene in scenes:
-        cache.load(scene)
-    for file in tmp_path.iterdir():
-        file.unlink()
-    for k, scene in enumerate(scenes[:8]):
-        assert (cache.load(scene).pixels == k).all()
-        assert cache.size_wh(scene) == (200, 200)
-    with pytest.raises(InputError):
-        cache.load(scenes[8])
-
-
-def test_without_a_cache_images_are_read_anew(tmp_path: Path) -> None:
-    scenes = _files(tmp_path, 3)
-    cache = PixelCache(0)
-    for scene in [*scenes, *scenes]:
-        assert (cache.load(scene).pixels == int(scene.name)).all()
-        assert cache.held_bytes == 0
-
-
-def test_pixels_in_memory_are_not_cached_again() -> None:
-    cache = PixelCache(10)
-    scene = _pool("a", 1).scenes[0]
-    assert cache.load(scene, 2).pixels is scene.image
-    assert cache.held_bytes == 0
-    assert cache.size_wh(scene) == (48, 48)
-
-
-def test_only_a_jpeg_is_held_at_several_sizes(tmp_path: Path) -> None:
-    cache = PixelCache(10)
-    for suffix, held in ((".png", 100 * 100 * 3), (".jpg", (100 * 100 + 50 * 50) * 3)):
-        Image.new("RGB", (100, 100)).save(tmp_path / f"a{suffix}")
-        before = cache.held_bytes
-        for reduction in (1, 2, 1, 2):
-            cache.load(Scene(tmp_path / f"a{suffix}"), reduction)
-        assert cache.held_bytes - before == held
 
 
 def _jpegs(tmp_path: Path, n: int, side: int = 160) -> Pool:
@@ -251,7 +136,7 @@ def test_an_augmentation_switched_on_moves_no_other_draw(method: Method) -> None
     plain = _batches(method).at(3)
     for name in ("blur", "noise", "jpeg"):
         batch = _batches(method, **{name: 1.0}).at(3)
-        assert all(torch.equal(batch[1][key], plain[1][key]) for key in plain[1])
+        assert all(torch.equal(batch[1].maps[key], plain[1].maps[key]) for key in plain[1].maps)
         assert not torch.equal(batch[0], plain[0])
         assert _equal(_batches(method, **{name: 1e-12}).at(3), plain)
 
@@ -336,51 +221,3 @@ def test_memory_is_flat_over_epochs(tmp_path: Path, method: Method) -> None:
         assert tracemalloc.get_traced_memory()[1] < batches.cache.limit_bytes + 4_000_000
     finally:
         tracemalloc.stop()
-
-
-def test_pools_are_read_from_data_sets_and_painted_scenes(tmp_path: Path) -> None:
-    points = write_points(_files(tmp_path, 3), tmp_path / "p.csv")
-    pools = read_pools(DataSettings(sources={"points": str(points)}, painted_scenes=2, shares={"points": 3}))
-    assert [(pool.name, len(pool.scenes), pool.share) for pool in pools] == [("points", 3, 3.0), ("painted", 2, 1.0)]
-    assert pools[1].scenes[0].name == "painted-100000"
-    only = read_pools(DataSettings(sources={"points": str(points)}, painted_scenes=1, shares={"points": 0}))
-    assert [pool.name for pool in only] == ["painted"]
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({}, "nothing to train on"),
-        ({"painted_scenes": 1, "shares": {"painted": 0}}, "nothing to train on"),
-        ({"shares": {"point": 1.0}, "sources": {"points": "x"}}, '"point".*"points"'),
-        ({"sources": {"points": "nowhere.csv"}}, "nowhere.csv"),
-    ],
-)
-def test_a_wrong_mixture_is_explained(settings: dict[str, Any], words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        read_pools(DataSettings(**settings))
-
-
-def test_pixels_are_normalised_as_the_card_says() -> None:
-    spec = InputSpec(mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 1.0))
-    pixels = np.zeros((2, 4, 3), np.uint8)
-    pixels[..., 0], pixels[..., 1], pixels[..., 2] = 255, 255, 51
-    batch = to_tensor([pixels, pixels], spec)
-    assert batch.shape == (2, 3, 2, 4)
-    np.testing.assert_allclose(batch[0, :, 0, 0], [1.0, 3.0, 0.2], rtol=1e-6)
-
-
-def test_one_channel_is_the_luminance() -> None:
-    spec = InputSpec(channels=1, mean=(0.5,), std=(0.5,))
-    pixels = torch.tensor([[[[255.0]], [[0.0]], [[0.0]]]])
-    assert normalise(pixels, spec).item() == pytest.approx((0.299 - 0.5) / 0.5, abs=1e-6)
-
-
-def test_a_batch_from_a_table_is_the_batch_computed() -> None:
-    spec = InputSpec(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-    images = [np.random.default_rng(k).integers(0, 256, (24, 32, 3), dtype=np.uint8) for k in range(3)]
-    batch = to_tensor(images, spec)
-    assert torch.equal(batch, normalise(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2), spec))
-    assert batch.is_contiguous(memory_format=torch.channels_last)
-    gray = InputSpec(channels=1, mean=(0.5,), std=(0.5,))
-    assert to_tensor(images, gray).shape == (3, 1, 24, 32)

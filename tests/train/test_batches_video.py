@@ -12,7 +12,8 @@ from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.data.media.video import Video
 from headcount.models.table import build_method
-from headcount.train.batches import Batches, PixelCache, Pool
+from headcount.train.batches import Batches
+from headcount.train.pools import PixelCache, Pool
 from headcount.train.recipe import DataSettings
 
 SIZE_WH = (96, 64)

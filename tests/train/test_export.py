@@ -17,6 +17,10 @@ from safetensors.torch import load_file
 import headcount
 from headcount.core.card import ModelCard, sha256_of
 from headcount.core.errors import InputError, ModelError
+from headcount.core.prediction import Prediction
+from headcount.core.scene import Scene
+from headcount.evaluate.metrics.table import EvaluationSettings
+from headcount.evaluate.run import evaluate_scenes
 from headcount.models.method import Method
 from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
@@ -178,40 +182,55 @@ def test_a_folder_without_a_checkpoint_is_named(tmp_path: Path, make: Any) -> No
     assert not list(tmp_path.glob("m.*"))
 
 
-FIGURES = {"mae": 1.23456, "rmse": 2, "nae": None, "bias": -1}
-REPORT = {"reports": [{"data": "points", "split": "val", "images": 3, "protocol": "whole", **FIGURES}]}
+class _TwoMore:
+    def count(self, source: Scene, /) -> Prediction:
+        points = np.vstack([source.points_xy, [[1.0, 1.0], [2.0, 2.0]]])
+        return Prediction(len(points), source.size_wh, points, "heads", model="two-more")
+
+
+def _report(path: Path) -> Path:
+    scenes = [Scene(np.zeros((90, 120, 3), np.uint8), [[60.0, 50.0]] * heads) for heads in (2, 5)]
+    report = evaluate_scenes(_TwoMore(), scenes, EvaluationSettings(data="points", split="val"))
+    path.write_text(json.dumps({"reports": [report.to_dict()]}), encoding="utf-8")
+    return path
 
 
 @pytest.mark.usefixtures("_without_onnx")
 def test_measured_figures_go_into_the_card(tmp_path: Path) -> None:
-    (tmp_path / "r.json").write_text(json.dumps(REPORT), encoding="utf-8")
     run = _run(tmp_path / "run", VARIANTS["solution5"])
-    card = export_checkpoint(run, tmp_path / "m.onnx", reports=[tmp_path / "r.json"])
-    assert [(r.metric, r.value) for r in card.results] == [("MAE", 1.235), ("RMSE", 2.0), ("bias", -1.0)]
-
-
-def test_located_heads_go_into_the_card_but_peaks_do_not(tmp_path: Path) -> None:
-    radii = [{"radius": "sigma_l", "f1": 0.81239}, {"radius": "8px", "f1": 0.5}]
-    for points, expected in ((["heads"], [("F1 at σ_l", 0.812), ("F1 at 8px", 0.5)]), (["peaks"], [])):
-        located = {"points": points, "protocol": "maximum matching", "localization": radii}
-        report = {"reports": [{**REPORT["reports"][0], "located": located}]}
-        (tmp_path / "r.json").write_text(json.dumps(report), encoding="utf-8")
-        results = [result for result in read_report(tmp_path / "r.json") if result.metric.startswith("F1")]
-        assert [(result.metric, result.value) for result in results] == expected
-        assert all(result.protocol == "maximum matching" for result in results)
+    card = export_checkpoint(run, tmp_path / "m.onnx", reports=[_report(tmp_path / "r.json")])
+    # Of 7 heads all are found, beside 4 that are none; (2/2 + 2/5) / 2.
+    assert [(r.metric, r.value) for r in card.results] == [
+        ("MAE", 2.0), ("RMSE", 2.0), ("NAE", 0.7), ("bias", 2.0), ("F1 at 4px", 0.778), ("F1 at 8px", 0.778),
+    ]  # fmt: skip
+    assert {(r.data, r.split, r.images) for r in card.results} == {("points", "val", 2)}
+    assert "whole images" in card.results[0].protocol
+    assert "maximum matching" in card.results[-1].protocol
 
 
 @pytest.mark.usefixtures("_without_onnx")
 def test_calibrated_settings_of_the_decoder_go_into_the_card(tmp_path: Path) -> None:
     run = _run(tmp_path / "run", VARIANTS["solution5"])
     card = export_checkpoint(run, tmp_path / "m.onnx", decoder={"peak_threshold": 0.4})
-    assert card.decoder.settings == {"density_scale": 1.0, "peak_threshold": 0.4}
+    assert card.decoder.settings == {"density_scale": 1.0, "peak_threshold": 0.4, "peak_distance": 1}
     with pytest.raises(ModelError, match="peak_treshold"):
         export_checkpoint(run, tmp_path / "n.onnx", decoder={"peak_treshold": 0.4})
     assert not list(tmp_path.glob("n.*"))
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"reports": [{}]}', '{"reports": 3}', '{"reports": [3]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"reports": [{}]}',
+        '{"reports": 3}',
+        '{"reports": [3]}',
+        '{"reports": [{"figures": [3]}]}',
+        '{"reports": [{"data": "d", "split": "val", "images": "x", "figures": [{"metric": "m", "value": 1}]}]}',
+    ],
+)
 def test_another_file_is_no_report(tmp_path: Path, text: str) -> None:
     (tmp_path / "r.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"r\.json"):

@@ -189,7 +189,7 @@ def test_ctrl_c_finishes_the_step_and_keeps_it(
     with pytest.raises(KeyboardInterrupt):
         train(recipe, say=interrupt)
     step = 5 if line == "step 5/" else 8
-    assert said[-1] == f'Stopped at step {step}; "--resume" goes on from there.'
+    assert said[-1] == f"Stopped at step {step}: resume the run to go on from there."
     assert signal.getsignal(signal.SIGINT) is before
     _train(recipe, resume=True)
     _assert_equal_ends(tmp_path / "run", unbroken["sgd"])
@@ -280,8 +280,9 @@ def test_scalars_and_pictures_are_logged_from_the_first_step(unbroken: dict[str,
 def test_a_folder_that_holds_a_run_is_not_written_over(points: Path, unbroken: dict[str, Path], tmp_path: Path) -> None:
     recipe = _recipe(tmp_path, points).model_copy(update={"output": str(unbroken["adamw"])})
     before = (unbroken["adamw"] / "recipe.json").read_bytes()
-    with pytest.raises(InputError, match=r"holds a run already.*--resume.*output=FOLDER"):
+    with pytest.raises(InputError, match=r"holds a run already: choose another output=FOLDER") as caught:
         _train(recipe)
+    assert caught.value.remedy == "resume"
     assert (unbroken["adamw"] / "recipe.json").read_bytes() == before
 
 

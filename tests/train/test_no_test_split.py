@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from headcount.core.scene import Scene
-from headcount.train import batches
+from headcount.train import pools
 from headcount.train.recipe import DataSettings
 
 
@@ -17,6 +17,6 @@ def test_pools_are_of_the_training_split_alone(monkeypatch: pytest.MonkeyPatch) 
         asked.append((spec, split))
         return [Scene(np.zeros((8, 8, 3), np.uint8))]
 
-    monkeypatch.setattr(batches, "read_dataset", read)
-    batches.read_pools(DataSettings(sources={"points": "a.csv", "shanghaitech-b": "b"}, painted_scenes=0))
+    monkeypatch.setattr(pools, "read_dataset", read)
+    pools.read_pools(DataSettings(sources={"points": "a.csv", "shanghaitech-b": "b"}, painted_scenes=0))
     assert asked == [("points=a.csv", "train"), ("shanghaitech-b=b", "train")]

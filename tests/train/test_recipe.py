@@ -14,13 +14,14 @@ import torch
 from headcount.core.card import OutputSpec
 from headcount.core.errors import InputError
 from headcount.data.sets.catalogue import CATALOGUE
-from headcount.models.instance.iim.foreign import AUTHORS_DATA
+from headcount.decode.instance import InstanceDecoderSettings
+from headcount.models.instance.iim.foreign import FOREIGN
 from headcount.models.instance.iim.method import IimSettings
 from headcount.models.table import build_method
 from headcount.train.recipe import Recipe, load_recipe, recipe_path
 
 _SHALLOW = {"mean", "std", "enlarge", "instances", "largest_half_px", "grad_to_confidence", "threshold_lr_factor",
-            "threshold_decays", "fixed_threshold"}  # fmt: skip
+            "threshold_decays", "decoder"}  # fmt: skip
 SHIPPED = sorted(p.name for p in (resources.files("headcount") / "recipes").iterdir() if p.name.endswith(".yaml"))
 
 
@@ -83,11 +84,11 @@ def test_iim_recipes_differ_in_nothing_but_what_their_rows_do() -> None:
     assert len(trained) == len(recipes)
     for name, recipe in recipes.items():
         settings = IimSettings(**recipe.model)
-        about = AUTHORS_DATA[next(iter(recipe.data.sources))]
-        assert settings.mean == pytest.approx(about.mean, abs=1e-6)
-        assert settings.std == pytest.approx(about.std, abs=1e-6)
-        assert settings.enlarge == about.enlarge
-        assert recipe.data.scale == pytest.approx((0.8 * about.enlarge, 1.2 * about.enlarge))
+        about = FOREIGN.data[next(iter(recipe.data.sources))]
+        assert settings.mean == pytest.approx(about["mean"], abs=1e-6)
+        assert settings.std == pytest.approx(about["std"], abs=1e-6)
+        assert settings.enlarge == about["enlarge"]
+        assert recipe.data.scale == pytest.approx((0.8 * about["enlarge"], 1.2 * about["enlarge"]))
         assert recipe.data.crop_hw == (512, 1024)
         assert settings.largest_half_px == (15 if "qnrf" in name or "jhu" in name else 25)
         assert recipe.batch == (12 if "nwpu" in name else 6)
@@ -258,3 +259,15 @@ def test_a_wrong_value_names_its_key(override: str, key: str, words: str) -> Non
         load_recipe("headcount-s", [override])
     assert f'"{key}"' in str(caught.value)
     assert words in str(caught.value)
+
+
+def test_a_setting_of_the_decoder_is_the_methods_own(tmp_path: Path) -> None:
+    text = "name: mine\nmethod: iim\nmodel: {threshold: fixed, decoder: {threshold: 0.8}}\n"
+    recipe = load_recipe(_recipe(tmp_path, text), ["model.decoder.min_area_px=5"])
+    assert IimSettings(**recipe.model).decoder.model_dump() == {
+        **InstanceDecoderSettings().model_dump(), "threshold": 0.8, "min_area_px": 5.0,
+    }  # fmt: skip
+    with pytest.raises(InputError, match=r'no key "model\.decoder\.treshold".*"threshold"'):
+        load_recipe(_recipe(tmp_path, text), ["model.decoder.treshold=0.5"])
+    with pytest.raises(InputError, match=r'"model\.decoder\.threshold" is .*less than 1'):
+        load_recipe(_recipe(tmp_path, text), ["model.decoder.threshold=1"])

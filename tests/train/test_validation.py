@@ -74,7 +74,7 @@ def test_a_run_from_training_to_boxes(tmp_path: Path, monkeypatch: pytest.Monkey
         return _scenes() if split == "val" else read_dataset(spec, split)
 
     monkeypatch.setattr(loop, "read_dataset", read)
-    monkeypatch.setattr("headcount.train.batches.read_dataset", lambda spec, split: _scenes())
+    monkeypatch.setattr("headcount.train.pools.read_dataset", lambda spec, split: _scenes())
     said: list[str] = []
     train(load_recipe(str(recipe)), say=said.append)
     assert sum(line.startswith("validation points: loss ") for line in said) == 2

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
 _WIDEST = 100
@@ -24,11 +28,42 @@ def output_console() -> Console:
     return console
 
 
+def print_wrapped(text: str) -> None:
+    """A paragraph on standard output, indented, its further lines a little more."""
+    import textwrap
+
+    out = output_console()
+    lines = textwrap.fill(text, out.width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    out.print(lines, soft_wrap=True)
+
+
+@cache  # a note that is printed by another console than the progress bar's would be printed into the bar
 def error_console() -> Console:
     """Standard error, for progress, notes and skipped files."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+@contextmanager
+def progress_bar(doing: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on standard error, told (done, all) or (done, None); nothing where standard error is no terminal.
+
+    One thing alone has no bar.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=error_console(), transient=True) as bar:
+        task = bar.add_task(doing, total=None, visible=False)
+
+        def show(done: int, total: int | None) -> None:
+            bar.update(task, completed=done, total=total, visible=total != 1)
+
+        yield show
 
 
 def printable(text: str) -> str:
@@ -82,12 +117,3 @@ def people(count: float) -> str:
     """
     number = round(count)
     return "1 person" if number == 1 else f"{number:,} people"
-
-
-def plural(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> plural(1, "file"), plural(2, "file")
-    ('1 file', '2 files')
-    """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

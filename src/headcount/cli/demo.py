@@ -15,20 +15,18 @@ _FILES = ("scene.png", "truth.csv", "overlay.png", "density.png", "prediction.js
 
 
 def demo(
-    photo: Annotated[
-        Path | None, typer.Argument(metavar="[PHOTO]", help="Your own photo instead.", show_default=False)
-    ] = None,
+    photo: Annotated[Path | None, typer.Argument(metavar="PHOTO", help="Count this photo instead.")] = None,
     output_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")] = Path("demo-output"),
-    seed: Annotated[int, typer.Option(min=0, help="Which scene is painted.")] = 7,
+    seed: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Which scene is painted.")] = 7,
 ) -> None:
     """Paint a crowd of known number, count it, and show both numbers.
 
-    DIR is overwritten only where an earlier demo made it; any other folder that holds files is left alone.
+    DIR is overwritten only where an earlier demo made it.
     """
     from headcount.cli.console import output_console, people, printable
-    from headcount.cli.overlays import save_png
     from headcount.core.image import read_image
     from headcount.infer.counter import load
+    from headcount.infer.overlays import save_png
 
     console = output_console()
     # All that can be refused is refused before anything is written.
@@ -80,7 +78,7 @@ def _claim(folder: Path) -> None:
 
     try:
         if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARKER).is_file():
-            raise InputError(f'"{folder}" holds files that no demo wrote: choose another --output-dir.')
+            raise InputError(f'"{folder}" holds files that no demo wrote: choose another folder with --output-dir.')
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _MARKER).touch()
         for path in (folder / name for name in _FILES):
@@ -91,9 +89,9 @@ def _claim(folder: Path) -> None:
 
 def _painted(seed: int, path: Path) -> Scene:
     """A painted scene, with its image and its points also as files, in the format for anybody's own images."""
-    from headcount.cli.overlays import save_png
     from headcount.core.scene import Scene
     from headcount.data.formats.head_list import write_points
+    from headcount.infer.overlays import save_png
     from headcount.synth import paint_scene
 
     scene = paint_scene(seed)

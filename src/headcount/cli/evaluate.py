@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from headcount.cli.choices import Device, Matching, Precision
+from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, choice
 
-if TYPE_CHECKING:
-    from headcount.core.scene import Scene
-    from headcount.evaluate.run import CountingReport, CountsScenes
+Matcher = Literal["fast", "reference"]
 
 
 def evaluate(
@@ -45,7 +43,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="train, val, trainval or test (choose nothing by it). Default: val, and all of your own images.",
+            help="train, val, trainval, test (choose nothing by it) or all. Default: val, and all of your own images.",
             show_default=False,
         ),
     ] = None,
@@ -59,9 +57,9 @@ def evaluate(
     plots: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write pictures: a scatter plot, the worst images, heads found.")
     ] = None,
-    device: Annotated[Device, typer.Option(help="Where to compute; cuda needs the train extra.")] = Device.auto,
-    runtime: Annotated[str, typer.Option(metavar="NAME", help="auto, openvino, onnxruntime or torch.")] = "auto",
-    precision: Annotated[Precision, typer.Option(help="auto is the quickest one here.")] = Precision.auto,
+    device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
     levels: Annotated[
         str | None, typer.Option(metavar="300,700", help="Upper bounds of the density levels; else the data set's own.")
     ] = None,
@@ -72,177 +70,127 @@ def evaluate(
         ),
     ] = False,
     matcher: Annotated[
-        Matching, typer.Option(help="Which pairs are found: it changes the recall by level, never P, R, F1.")
-    ] = Matching.fast,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite what is already there.")] = False,
+        Matcher,
+        choice("Which pairs are found", ("fast", "reference"), more="only the recall by level depends on it"),
+    ] = "fast",
+    force: ForceOption = False,
 ) -> None:
     """Measure how well a model counts and locates: MAE, RMSE, NAE, bias; precision, recall, F1.
 
     headcount evaluate predictions.txt --ground-truth val_gt_loc.txt
     """
     from headcount import __version__
-    from headcount.cli.console import output_console
-    from headcount.cli.files import refuse_report, write_report
-    from headcount.cli.localization import (
-        evaluate_file,
-        is_prediction_file,
-        localization_lines,
-        refuse_predictions,
-        write_predictions,
-    )
+    from headcount.cli.console import output_console, progress_bar
     from headcount.core.errors import InputError
-    from headcount.core.files import is_file
-    from headcount.data.formats.nwpu import ids_of_names
-    from headcount.data.sets.registry import parse_spec, read_dataset
-    from headcount.evaluate.localization_run import RecordsPoints, name_of
-    from headcount.evaluate.metrics.localization import evaluate_localization
+    from headcount.core.files import refuse_taken, write_json
+    from headcount.core.words import plural
+    from headcount.evaluate.files import PredictionFile, read_sets
+    from headcount.evaluate.metrics.table import EvaluationSettings
+    from headcount.evaluate.run import evaluate_scenes
     from headcount.infer.counter import load
 
-    if is_prediction_file(model, ground_truth):
-        if ground_truth is None:
-            raise InputError(f'"{model}" is a prediction file: name its truth with --ground-truth FILE.')
-        if Path(model).suffix.lower() != ".txt" and not is_file(Path(model)):
-            raise InputError(
-                f'--ground-truth goes with a prediction file, which "{model}" is not: a model takes --data.'
-            )
+    if ground_truth is not None or Path(model).suffix.lower() == ".txt":
         if data or predictions is not None:
             raise InputError("--data and --predictions go with a model, not with a prediction file: leave them out.")
-        evaluate_file(
-            Path(model), ground_truth, images=images, plots=plots, matcher=matcher.value, mean=localization,
-            output=output, force=force,
-        )  # fmt: skip
+        _evaluate_file(Path(model), ground_truth, images, output, plots, localization, matcher, force)
         return
     if images is not None:
         raise InputError("--images goes with a prediction file; a model's images are named by --data: leave it out.")
     if not data:
         raise InputError("A model is measured on data: add --data NAME=PATH, as in shanghaitech-b=/data/ShanghaiTech.")
     bounds = None if levels is None else _bounds(levels)
-    refuse_report(output, force=force)
-    refuse_predictions(predictions, force=force)
+    refuse_taken(output, overwrite=force)
     if predictions is not None and predictions == output:
         raise InputError(f'--output and --predictions are both "{output}": give each a file of its own.')
-    counter = load(model, device=device.value, runtime=runtime, precision=precision.value)
-    sets: dict[tuple[str, str], list[Scene]] = {}
-    for spec in data:
-        name, path = parse_spec(spec)
-        own = name in ("points", "boxes", "video")  # one file, which has no splits of its own
-        label = (f"{name}-{path.stem}", split or "all") if own else (name, split or "val")
-        if label in sets:
-            raise InputError(f'"{label[0]}" is given twice: evaluate one copy of it at a time.')
-        sets[label] = read_dataset(spec, split or ("test" if own else "val"))
-    ids: list[int] = []
-    if predictions is not None:
-        ids = ids_of_names(name_of(scene, index) for scenes in sets.values() for index, scene in enumerate(scenes))
+    found = None if predictions is None else PredictionFile(predictions, overwrite=force)
+    counter = load(model, device=device, runtime=runtime, precision=precision)
+    sets = read_sets(data, split)
+    if found is not None:
+        found.expect(sets)
     if plots is not None:
-        from headcount.evaluate.plots.counting import plot_paths
-        from headcount.evaluate.plots.localization import localization_plot_paths, refuse_pictures
+        from headcount.evaluate.plots.report import refuse_report_plots, save_report_plots
 
         for name, of_split in sets:
-            plot_paths(plots, name, of_split, overwrite=force)
-            refuse_pictures(localization_plot_paths(plots, f"{name}-{of_split}"), plots, overwrite=force)
+            refuse_report_plots(plots, name, of_split, overwrite=force)
     ran_on = {key: str(getattr(counter.runtime, key)) for key in ("name", "device", "precision")}
-    reports: list[CountingReport] = []
-    contents: list[dict[str, Any]] = []
-    recorders: list[RecordsPoints] = []
+    counted_by = "{name} on {device} in {precision}".format(**ran_on)
+    reports: list[dict[str, Any]] = []
     out = output_console()
     try:
         for (name, of_split), scenes in sets.items():
-            recorder = RecordsPoints(counter, need_points=predictions is not None)
-            recorders.append(recorder)
-            report = _measured(recorder, scenes, name, of_split, bounds)
-            if reports:
-                out.print()
-            out.print("\n".join(report_lines(report)), soft_wrap=True)
-            out.print(f"  counted by {ran_on['name']} on {ran_on['device']} in {ran_on['precision']}")
-            reports.append(report)
-            contents.append(report.to_dict())
-            if recorder.locates_heads or (localization and "none" not in recorder.kinds):
-                located = evaluate_localization(recorder.images, matcher=matcher.value, mean=localization)
-                what = [] if recorder.locates_heads else ["note: the points are peaks of a density map, not heads"]
-                out.print("\n".join(["", *what, *localization_lines(located)]), soft_wrap=True)
-                if plots is not None:
-                    from headcount.evaluate.plots.localization import save_localization_plots
-
-                    pictures = save_localization_plots(
-                        located, recorder.scenes, plots, f"{name}-{of_split}", overwrite=force
-                    )
-                    out.print(f"wrote {len(pictures)} pictures of located heads to {plots}", soft_wrap=True)
-                contents[-1]["located"] = {"points": sorted(recorder.kinds), **located.to_dict()}
-            elif localization:
-                out.print("  the model says nowhere where heads are: no localization figures")
+            settings = EvaluationSettings(
+                data=name, split=of_split, bounds=bounds, matcher=matcher, peaks_are_heads=localization,
+                mean_over_thresholds=localization,
+            )  # fmt: skip
+            with progress_bar(f"{name} {of_split}") as show:
+                report = evaluate_scenes(
+                    counter, scenes, settings, also=[] if found is None else [found], counted_by=counted_by,
+                    progress=show,
+                )  # fmt: skip
+            out.print("\n".join(([""] if reports else []) + report.lines()), soft_wrap=True)
+            reports.append(report.to_dict())
             if plots is not None:
-                from headcount.evaluate.plots.counting import save_plots
-
-                for path in save_plots(report, plots, overwrite=force):
-                    out.print(f"wrote {path}", soft_wrap=True)
-        if predictions is not None:
-            write_predictions(predictions, ids, recorders, force=force)
-            out.print(f"wrote {predictions}", soft_wrap=True)
+                pictures = save_report_plots(report, scenes, plots, overwrite=force)
+                out.print(f"wrote {plural(len(pictures), 'picture')} to {plots}", soft_wrap=True)
+        if found is not None:
+            found.write()
+            out.print(f"wrote {found.path}", soft_wrap=True)
     finally:  # an error on the second data set does not cost the first
         if output is not None and reports:
-            content = {"headcount": __version__, "runtime": ran_on, "reports": contents}
-            write_report(output, content)
+            write_json(output, {"headcount": __version__, "runtime": ran_on, "reports": reports})
             out.print(f"wrote {output}", soft_wrap=True)
 
 
-def report_lines(report: CountingReport) -> list[str]:
-    """The report as it is printed: at most 80 columns, unless a name is longer."""
-    from headcount.cli.console import plural
+def _evaluate_file(
+    predictions: Path,
+    ground_truth: Path | None,
+    images: Path | None,
+    output: Path | None,
+    plots: Path | None,
+    localization: bool,
+    matcher: Matcher,
+    force: bool,
+) -> None:
+    from headcount import __version__
+    from headcount.cli.console import error_console, output_console, printable
+    from headcount.core.errors import InputError
+    from headcount.core.files import is_file, refuse_taken, write_json
+    from headcount.core.words import plural
+    from headcount.evaluate.files import evaluate_prediction_file
 
-    result = report.result
-    images, heads = plural(result.images, "image"), plural(round(result.heads), "head")
-    low, high = result.mae_interval
-    left_out = f"{plural(result.nae_left_out, 'image')} without heads left out"
-    without = left_out if result.nae_left_out else "no image left out"
-    lines = [
-        f"{report.model} on {report.data}, split {report.split}: {images}, {heads}",
-        f"protocol: {report.protocol}",
-    ]
-    if report.split in ("train", "trainval"):
-        lines.append("note: the model may have been trained on these images")
-    lines += [
-        "",
-        f"  MAE  {result.mae:9.2f}   95 % interval {low:.1f} to {high:.1f}",
-        f"  RMSE {result.rmse:9.2f}",
-        f"  NAE  {'—' if result.nae is None else f'{result.nae:.4f}':>9}   {without}",
-        f"  bias {result.bias:+9.2f}   mean of predicted − true",
-    ]
-    if result.mae_negatives is not None:
-        lines.append(f"  MAE where nobody is {result.mae_negatives:.2f}")
-    if result.game:
-        lines.append("  " + "   ".join(f"GAME({level}) {value:.2f}" for level, value in result.game.items()))
-    lines += ["", f"  {'true count':<12}{'images':>8}{'mean count':>12}{'MAE':>10}{'RMSE':>10}{'bias':>10}"]
-    lines += [
-        f"  {level.name:<12}{level.images:>8,}{level.mean_count:>12,.1f}"
-        f"{level.mae:>10.2f}{level.rmse:>10.2f}{level.bias:>+10.2f}"
-        for level in result.levels
-    ]
-    return [*lines, "", f"  {report.time_ms:.0f} ms per image (median), from file to prediction"]
-
-
-def _measured(
-    counter: CountsScenes, scenes: list[Scene], name: str, split: str, bounds: tuple[int, ...] | None
-) -> CountingReport:
-    import sys
-
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    from headcount.cli.console import error_console
-    from headcount.evaluate.metrics.game import LEVELS
-    from headcount.evaluate.run import evaluate_counting
-
-    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=error_console(), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(f"{name} {split}", total=len(scenes))
-        return evaluate_counting(
-            counter,
-            scenes,
-            lambda done, _: bar.update(task, completed=done),
-            data=name,
-            split=split,
-            bounds=bounds,
-            game_levels=LEVELS,
+    if ground_truth is None:
+        raise InputError(f'"{predictions}" is a prediction file: name its truth with --ground-truth FILE.')
+    if predictions.suffix.lower() != ".txt" and not is_file(predictions):
+        raise InputError(
+            f'--ground-truth goes with a prediction file, which "{predictions}" is not: a model takes --data.'
         )
+    if plots is not None and images is None:
+        raise InputError("--plots draws on the images of a prediction file: say where they are with --images DIR.")
+    refuse_taken(output, overwrite=force)
+    if plots is not None:
+        from headcount.draw.figure import refuse_pictures
+        from headcount.evaluate.plots.localization import localization_plot_paths, save_localization_plots
+
+        *pictures, _ = localization_plot_paths(plots, predictions.stem)  # a curve needs scores, which the file lacks
+        refuse_pictures(pictures, plots, overwrite=force)
+    report = evaluate_prediction_file(
+        predictions, ground_truth, images=images, matcher=matcher, mean_over_thresholds=localization
+    )
+    missing = report.missing
+    if images is not None and missing:
+        few = ", ".join(map(str, missing[:3])) + (" …" if len(missing) > 3 else "")
+        error_console().print(
+            f"Note: {printable(str(images))} lacks {len(missing):,} of {plural(len(report.scenes), 'image')} ({few}): "
+            "they are scored, but neither drawn nor searched for points outside."
+        )
+    out = output_console()
+    out.print("\n".join(map(printable, report.lines())), soft_wrap=True)
+    if output is not None:
+        write_json(output, {"headcount": __version__, **report.to_dict()})
+        out.print(f"wrote {output}", soft_wrap=True)
+    if plots is not None:
+        written = save_localization_plots(report.result, report.scenes, plots, predictions.stem, overwrite=force)
+        out.print(f"wrote {plural(len(written), 'picture')} to {plots}", soft_wrap=True)
 
 
 def _bounds(levels: str) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""The `headcount` command: wires the commands together and turns errors into one sentence and an exit code."""
+"""The `headcount` command: the table of its verbs, and errors turned into one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -10,20 +10,63 @@ from typing import Annotated
 import typer
 
 from headcount import __version__
-from headcount.cli.count import count
-from headcount.cli.datasets import app as datasets_app
-from headcount.cli.demo import demo
-from headcount.cli.evaluate import evaluate
-from headcount.cli.label import app as label_app
-from headcount.cli.models import export, import_app, models
-from headcount.cli.train import train
+from headcount.cli.console import printable
+from headcount.cli.verbs import Verb, verb_group
 from headcount.core.errors import HeadcountError
+from headcount.core.table import Table
 
-app = typer.Typer(
+_COUNT, _MEASURE, _LABEL, _TRAIN = "Count", "Measure", "Label", "Train (needs the train extra)"
+
+VERBS = Table(
+    "commands",
+    "command",
+    [
+        Verb(
+            name="count", target="headcount.cli.count:count", panel=_COUNT,
+            help="Count the people in images and video.",
+        ),
+        Verb(
+            name="demo", target="headcount.cli.demo:demo", panel=_COUNT,
+            help="Paint a crowd of known number, count it, and show both numbers.",
+        ),
+        Verb(
+            name="models", target="headcount.cli.models:models", panel=_COUNT,
+            help="List the shipped models: size, results, data and its terms.",
+        ),
+        Verb(
+            name="evaluate", target="headcount.cli.evaluate:evaluate", panel=_MEASURE,
+            help="Measure how well a model counts and locates: MAE, RMSE, NAE, bias; precision, recall, F1.",
+        ),
+        Verb(
+            name="datasets", target="headcount.cli.datasets:app", panel=_MEASURE,
+            help="List the known data sets; check or convert a copy of one.",
+        ),
+        Verb(
+            name="label", target="headcount.cli.label:app", panel=_LABEL,
+            help="Give heads that are points a box each.",
+        ),
+        Verb(
+            name="train", target="headcount.cli.train:train", panel=_TRAIN, title="Training", package="torch",
+            extra="train", help="Train a model by a recipe.",
+        ),
+        Verb(
+            name="export", target="headcount.cli.export:export", panel=_TRAIN, title="headcount export",
+            package="torch", extra="train",
+            help="Export a checkpoint to ONNX and safetensors, with a model card.",
+        ),
+        Verb(
+            name="import", target="headcount.cli.import_:app", panel=_TRAIN,
+            help="Import weights of other projects as safetensors or ONNX.",
+        ),
+    ],
+    Verb,
+)  # fmt: skip
+"""The commands of ``headcount``; other packages add theirs by the entry-point group ``headcount.commands``."""
+
+app = verb_group(
+    VERBS,
+    "Count and locate people in photographs and video, from a queue to a hundred thousand.",
     name="headcount",
-    help="Count and locate people in photographs and video, from a queue to a hundred thousand.",
-    no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -45,17 +88,6 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-app.command(rich_help_panel="Count")(count)
-app.command(rich_help_panel="Count")(demo)
-app.command(rich_help_panel="Count")(models)
-app.command(rich_help_panel="Measure")(evaluate)
-app.add_typer(datasets_app, name="datasets", rich_help_panel="Measure")
-app.add_typer(label_app, name="label", rich_help_panel="Label")
-app.command(rich_help_panel="Train (needs the train extra)")(train)
-app.command(rich_help_panel="Train (needs the train extra)")(export)
-app.add_typer(import_app, name="import", rich_help_panel="Train (needs the train extra)")
 
 
 def main() -> None:
@@ -97,4 +129,4 @@ def _close_output() -> None:
 
 
 def _say(text: str) -> None:
-    print(f"Error: {text}", file=sys.stderr)
+    print(f"Error: {printable(text)}", file=sys.stderr)

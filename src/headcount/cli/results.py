@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headcount.cli.console import people, plural, printable, shorten
+from headcount.cli.console import people, printable, shorten
+from headcount.core.words import plural
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CountLine:
     """What is kept of a prediction until the end: of thousands of images neither maps nor points."""
 
     name: str
@@ -24,7 +25,7 @@ class Row:
     is_frame: bool = False
 
 
-def print_one(console: Console, row: Row) -> None:
+def print_one(console: Console, row: CountLine) -> None:
     """``photo.jpg: 123 people``, on a line of its own however long the name is."""
     text = f"{printable(row.name)}: {people(row.count)}"
     if row.interval is not None:
@@ -32,7 +33,7 @@ def print_one(console: Console, row: Row) -> None:
     console.print(text, soft_wrap=True)
 
 
-def print_table(console: Console, rows: Sequence[Row]) -> None:
+def print_table(console: Console, rows: Sequence[CountLine]) -> None:
     """A line an image, names shortened in the middle, within the console's width."""
     from rich.table import Table
     from rich.text import Text
@@ -58,7 +59,7 @@ def print_table(console: Console, rows: Sequence[Row]) -> None:
     console.print(table)
 
 
-def print_summary(console: Console, rows: Sequence[Row], skipped: int) -> None:
+def print_summary(console: Console, rows: Sequence[CountLine], skipped: int) -> None:
     """How many in all and at most; frames of a video show the same people again, so they are not added up."""
     if rows:
         most = max(rows, key=lambda row: row.count)
@@ -75,7 +76,7 @@ def print_summary(console: Console, rows: Sequence[Row], skipped: int) -> None:
             text += f" ({shorten(_tail(most.name), room)})"
         console.print(text, style="bold", soft_wrap=True)
     if skipped:
-        console.print(f"{plural(skipped, 'file')} could not be read and {'was' if skipped == 1 else 'were'} skipped")
+        console.print(f"{plural(skipped, 'file')} could not be counted and {'was' if skipped == 1 else 'were'} skipped")
 
 
 def _common_folder(names: Sequence[str]) -> str:

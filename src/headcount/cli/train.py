@@ -6,18 +6,18 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli.extras import require_train
-
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped recipe.", metavar="RECIPE")],
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a shipped recipe.")],
     changes: Annotated[
-        list[str] | None, typer.Argument(help="Settings to change, as in optimiser.lr=1e-3.", metavar="KEY=VALUE")
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, as in optimiser.lr=1e-3.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
 ) -> None:
-    """Train a model by a recipe; a run that was cut off goes on with --resume and ends the same, bit for bit."""
-    require_train("Training")
+    """Train a model by a recipe.
+
+    A run that was cut off goes on with --resume and ends the same, bit for bit.
+    """
     import functools
     import warnings
 

@@ -11,6 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from headcount.core.errors import ModelError, nearest
 
+Task = Literal["count", "locate", "detect", "size"]
+"""What a model does: ``count`` people, ``locate`` each head, ``detect`` each head with its box, or tell the ``size`` of
+heads whose places are known (which counts nobody)."""
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,17 +39,18 @@ class InputSpec(_Record):
 
 
 class OutputSpec(_Record):
-    """One named map: its stride in input pixels."""
+    """One named map: its stride in input pixels, and how many values a cell holds."""
 
     name: str
     stride: int = Field(ge=1)
+    channels: int = Field(default=1, ge=1)
 
 
 class DecoderSpec(_Record):
-    """The decoder's name in ``decode/`` and its calibrated settings."""
+    """The decoder's name in ``decode/`` and its calibrated settings, which its own class of settings checks."""
 
     name: str
-    settings: dict[str, float] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
 
 
 class TileSpec(_Record):
@@ -93,12 +98,14 @@ class ModelCard(_Record):
     format: Literal[1] = 1
     name: str
     summary: str = ""
+    task: Task = "count"
     method: str
     architecture: dict[str, Any] = Field(default_factory=dict)
     """The method's settings: what builds the network again for its weights."""
     input: InputSpec = InputSpec()
     outputs: tuple[OutputSpec, ...]
-    decoder: DecoderSpec
+    decoder: DecoderSpec | None = None
+    """None for the task ``size``, whose map is read at points."""
     tile: TileSpec = TileSpec()
     parameters: int = 0
     data: tuple[DataUse, ...] = ()
@@ -110,6 +117,14 @@ class ModelCard(_Record):
     notes: tuple[str, ...] = ()
     sha256: dict[str, str] = Field(default_factory=dict)
     """File name → SHA-256 of the weights the card was written for."""
+
+    @model_validator(mode="after")
+    def _decoded_unless_it_tells_sizes(self) -> ModelCard:
+        if self.decoder is None and self.task != "size":
+            raise ValueError('the key "decoder" is missing')
+        if self.decoder is not None and self.task == "size":
+            raise ValueError("a model that tells sizes has no decoder")
+        return self
 
     def stride(self, output: str) -> int:
         """The stride of a named output map, in input pixels."""
@@ -138,7 +153,8 @@ class ModelCard(_Record):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise ModelError(f'The model card "{path}" is wrong at "{where}": {first["msg"]}.') from error
+            place = f' at "{where}"' if where else ""
+            raise ModelError(f'The model card "{path}" is wrong{place}: {first["msg"]}.') from error
         except (OSError, ValueError, RecursionError) as error:  # of encoding, JSON, too many digits, too deep nesting
             raise ModelError(f'The model card "{path}" is no JSON ({error}): export the model again.') from error
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from headcount.core.errors import InputError, MissingFileError
 
@@ -72,6 +73,35 @@ def writing(path: Path) -> Iterator[None]:
         raise InputError(f'"{path}" cannot be written ({error.strerror or error}): choose another place.') from error
 
 
+def refuse_taken(path: Path | None, *, overwrite: bool, makes_folder: bool = False) -> None:
+    """Stop before anything is computed where a file could not be written; None is no file.
+
+    ``makes_folder``: whoever writes it makes its folder too.
+
+    Raises:
+        InputError: the file exists and ``overwrite`` is False, it is a folder, or its folder is not there.
+    """
+    if path is None:
+        return
+    with writing(path):
+        if path.is_dir():
+            raise InputError(f'"{path}" is a folder: name a file in it.')
+        if path.exists() and not overwrite:
+            raise InputError(f'"{path}" exists already: choose another name.', remedy="overwrite")
+        if not makes_folder and not path.absolute().parent.is_dir():
+            raise InputError(f'There is no folder "{path.parent}" to write to: make it first.')
+
+
+def refuse_suffix(path: Path, *suffixes: str) -> None:
+    """Stop where a file to be written has another suffix than those that say what it is.
+
+    Raises:
+        InputError: it has.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f'The output must be a {" or ".join(suffixes)} file, but it is "{path.name}".')
+
+
 def partial_beside(path: Path) -> tuple[Path, Path]:
     """Where to write what shall become ``path``: a hidden name with its suffix, and the name to give it at the end.
 
@@ -113,3 +143,14 @@ def atomic_text(path: Path) -> Iterator[TextIO]:
             os.fsync(file.fileno())
     except UnicodeEncodeError as error:
         raise InputError(f'"{path}": an image name is no valid text ({error.reason}): rename the image.') from error
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write plain data as indented JSON, under its name only when it is whole.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    with atomic_text(path) as file:
+        file.write(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,26 +11,23 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from headcount.core.errors import InputError, nearest
-from headcount.core.files import is_file, replacing, writing
+from headcount.core.errors import InputError
+from headcount.core.files import is_file, refuse_taken, replacing, writing
 from headcount.core.geometry import as_boxes, as_points
 from headcount.core.image import RgbImage, as_rgb_array, read_image
+from headcount.core.kinds import PictureKind
 from headcount.core.table import load_object
+from headcount.core.writers import Writer, writer_row
 
 PointsKind = Literal["heads", "peaks", "none"]
 """``heads``: the method locates each head and the count is their number. ``peaks``: local maxima of a density
 map, where people probably are; their number need not equal the count. ``none``: no points."""
 
+BoxesKind = Literal["heads", "parts"]
+"""``heads``: each box is as large as a head. ``parts``: it holds what marked the head, and tells no size."""
+
 _PICTURE = "headcount.draw.prediction:draw_prediction"
 """What draws; on a higher floor, and OpenCV is loaded only when something is drawn."""
-
-Writer = Callable[["Prediction", Path], None]
-_WRITERS: dict[str, Writer] = {}
-
-
-def register_writer(suffix: str, writer: Writer) -> None:
-    """Let ``Prediction.save`` write files of a suffix; the codecs in ``data/`` call this."""
-    _WRITERS[suffix] = writer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +40,8 @@ class Prediction:
         points_xy: (n, 2) float64, in pixels of the upright image, the first pixel's centre at (0.5, 0.5).
         points_kind: what the points are (``heads``, ``peaks`` or ``none``).
         scores: (n,) float64 score of each point, or None.
-        boxes_xyxy: (n, 4) float64, or None where the method has none.
+        boxes_xyxy: (n, 4) float64, the box of each point, or None where the method has none.
+        boxes_kind: what the boxes are (``heads`` or ``parts``), where there are any.
         density: (h / stride, w / stride) float32, people per cell, or None. Its sum is the count where the
             count comes from it.
         density_stride: side of a density cell in pixels.
@@ -61,6 +59,7 @@ class Prediction:
     points_kind: PointsKind = "none"
     scores: NDArray[np.float64] | None = None
     boxes_xyxy: NDArray[np.float64] | None = None
+    boxes_kind: BoxesKind = "heads"
     density: NDArray[np.float32] | None = None
     density_stride: int = 1
     interval: tuple[float, float] | None = None
@@ -76,6 +75,10 @@ class Prediction:
         object.__setattr__(self, "points_xy", as_points(self.points_xy))
         if self.boxes_xyxy is not None:
             object.__setattr__(self, "boxes_xyxy", as_boxes(self.boxes_xyxy))
+            if len(self.boxes_xyxy) != len(self.points_xy):
+                raise InputError(
+                    f"{len(self.boxes_xyxy)} boxes were given for {len(self.points_xy)} points: give one each."
+                )
         if self.scores is not None:
             object.__setattr__(self, "scores", np.asarray(self.scores, dtype=np.float64))
             if len(self.scores) != len(self.points_xy):
@@ -96,6 +99,7 @@ class Prediction:
             "points_xy": [[round(float(x), 2), round(float(y), 2)] for x, y in self.points_xy],
             "scores": None if self.scores is None else [round(float(s), 4) for s in self.scores],
             "boxes_xyxy": None if self.boxes_xyxy is None else self.boxes_xyxy.round(2).tolist(),
+            "boxes_kind": None if self.boxes_xyxy is None else self.boxes_kind,
             "timing_ms": {step: round(value, 2) for step, value in self.timing_ms.items()},
             "warnings": list(self.warnings),
         }
@@ -125,6 +129,8 @@ class Prediction:
                 points_kind=data.get("points_kind", "none"),
                 scores=None if scores is None else np.asarray(scores, dtype=np.float64),
                 boxes_xyxy=None if boxes is None else as_boxes(boxes),
+                # Before boxes had a kind, only instances had boxes.
+                boxes_kind="heads" if boxes is None else data.get("boxes_kind", "parts"),
                 interval=None if interval is None else (float(interval[0]), float(interval[1])),
                 model=str(data.get("model", "")),
                 runtime=str(data.get("runtime", "")),
@@ -137,11 +143,12 @@ class Prediction:
         except (TypeError, ValueError, IndexError, OverflowError) as error:
             raise InputError(f"A prediction's fields are not as expected ({error}).") from error
 
-    def draw(self, image: RgbImage | None = None, *, kind: Literal["auto", "points", "density"] = "auto") -> RgbImage:
+    def draw(self, image: RgbImage | None = None, *, kind: PictureKind = "auto") -> RgbImage:
         """The image with the result on it: (h, w, 3) uint8 RGB.
 
-        ``points`` draws a dot on each point, ``density`` a heat map; ``auto`` draws points where the method has
-        any and they keep up with the count, else density. Without ``image`` the source file is read again.
+        ``points`` draws a dot on each point, ``boxes`` each box with its score, ``density`` a heat map. ``auto`` draws
+        the boxes of heads where the method has any, else points where they keep up with the count, else density.
+        Without ``image`` the source file is read again.
 
         Raises:
             InputError: the source is no file to read, the sizes differ, or there is no such kind or result to draw.
@@ -155,25 +162,17 @@ class Prediction:
         return drawn
 
     def save(self, path: str | Path, *, image: RgbImage | None = None, overwrite: bool = False) -> Path:
-        """Write the prediction: ``.png`` or ``.jpg`` the picture, other suffixes by their codec (``.json``, ``.csv``…).
+        """Write the prediction as its suffix says (``WRITERS``): a picture (``.png``, ``.jpg``), ``.json``, ``.csv``…
+
+        ``image`` is what a picture is drawn on, as in ``draw``.
 
         Raises:
             InputError: the suffix is unknown, the file exists and ``overwrite`` is False, or it cannot be written.
         """
         path = Path(path)
-        suffix = path.suffix.lower()
-        picture = suffix in (".png", ".jpg", ".jpeg")
-        if not picture and suffix not in _WRITERS:
-            hint = nearest(suffix, [*_WRITERS, ".png", ".jpg"])
-            raise InputError(f'A prediction cannot be written as "{path.name}".{hint}')
-        with writing(path):
-            if path.exists() and not overwrite:
-                raise InputError(f'"{path}" exists already: choose another name, or pass overwrite=True.')
-            with replacing(path) as partial:
-                if picture:
-                    from PIL import Image
-
-                    Image.fromarray(self.draw(image)).save(partial)
-                else:
-                    _WRITERS[suffix](self, partial)
+        writer: Writer = writer_row(path).load()
+        refuse_taken(path, overwrite=overwrite)
+        content = writer.one(self, image)
+        with writing(path), replacing(path) as partial:
+            partial.write_bytes(content)
         return path

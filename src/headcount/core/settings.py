@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from headcount.core.errors import InputError, nearest
 
@@ -21,6 +21,14 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def _refuse_even(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError("an odd number was expected")
+    return value
+
+
+Positive = Annotated[float, Field(gt=0)]
+Odd = Annotated[int, Field(ge=1), AfterValidator(_refuse_even)]
 Kind = TypeVar("Kind", bound=BaseModel)
 
 

@@ -3,52 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from headcount.core.errors import ModelError
 from headcount.core.prediction import Prediction
-from headcount.decode.inputs import read_map, read_settings
+from headcount.core.settings import Settings
+from headcount.decode.inputs import read_map
 from headcount.decode.maxima import local_maxima
 
 _SMOOTHING = np.array([0.25, 0.5, 0.25], dtype=np.float32)
-_DISTANCE_MAX = 64  # no head is wider, and the search takes memory and time with its square
 
 
-@dataclass(frozen=True, slots=True)
-class DensitySettings:
-    """What a card may say to this decoder.
+class DensityDecoderSettings(Settings):
+    """What a card may say to this decoder: the map's scale, and which local maxima are shown as peaks."""
 
-    ``density_scale`` multiplies the map; a peak has at least ``peak_threshold`` people in the 3×3 cells around it
-    and none higher within ``peak_distance`` cells in x or y.
-    """
-
-    density_scale: float = 1.0
+    density_scale: float = Field(default=1.0, gt=0)
+    """Factor of the whole map."""
     peak_threshold: float = 0.25
-    peak_distance: int = 1
-
-    @classmethod
-    def read(cls, settings: Mapping[str, float]) -> DensitySettings:
-        """Typed settings from a card's.
-
-        Raises:
-            ModelError: a key is unknown or a value out of range.
-        """
-        typed = read_settings(cls, settings, "density")
-        if not 1 <= typed.peak_distance <= _DISTANCE_MAX:
-            raise ModelError(f"peak_distance must be from 1 to {_DISTANCE_MAX} cells, but it is {typed.peak_distance}.")
-        if not (np.isfinite(typed.density_scale) and typed.density_scale > 0):
-            raise ModelError(f"density_scale must be a number above 0, but it is {typed.density_scale}.")
-        return typed
+    """People in the 3×3 cells around a peak, at least."""
+    peak_distance: int = Field(default=1, ge=1, le=64)
+    """Cells in x and y within which none is higher: no head is wider, and the search takes the square of it."""
 
 
 def decode_density(
     maps: Mapping[str, NDArray[np.float32]],
     strides: Mapping[str, int],
-    settings: Mapping[str, float],
+    settings: DensityDecoderSettings,
     size_wh: tuple[int, int],
 ) -> Prediction:
     """Count, density and peaks of the map named ``density``.
@@ -58,20 +41,19 @@ def decode_density(
     ((j + 0.5) · stride, (i + 0.5) · stride), and never outside the image.
 
     Raises:
-        ModelError: there is no such map, it holds NaN or infinity, is smaller than the image, or a setting is wrong.
+        ModelError: there is no such map, it holds NaN or infinity, or is smaller than the image.
 
     >>> density = np.zeros((1, 4, 4), dtype=np.float32)
     >>> density[0, 1, 2] = 1
-    >>> found = decode_density({"density": density}, {"density": 8}, {}, (30, 30))
+    >>> found = decode_density({"density": density}, {"density": 8}, DensityDecoderSettings(), (30, 30))
     >>> found.count, found.points_xy.tolist()
     (1.0, [[20.0, 12.0]])
     """
-    chosen = DensitySettings.read(settings)
     width, height = size_wh
     density = read_map(maps, "density", strides, size_wh, "density")
     stride = strides["density"]
-    density = np.multiply(density, np.float32(chosen.density_scale), dtype=np.float32)
-    cells_xy, mass = find_peaks(density, threshold=chosen.peak_threshold, distance=chosen.peak_distance)
+    density = np.multiply(density, np.float32(settings.density_scale), dtype=np.float32)
+    cells_xy, mass = find_peaks(density, threshold=settings.peak_threshold, distance=settings.peak_distance)
     points_xy = (cells_xy + 0.5) * stride
     # The last cells may reach beyond the image: their peaks are drawn back to its outermost pixel centres.
     points_xy = np.clip(points_xy, 0.5, np.array([width - 0.5, height - 0.5]))

@@ -9,54 +9,36 @@ fits best, subtract it, and look again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from headcount.core.errors import ModelError
 from headcount.core.prediction import Prediction
-from headcount.decode.inputs import read_map, read_settings
+from headcount.core.settings import Odd, Settings
+from headcount.decode.inputs import read_map
 from headcount.decode.maxima import local_maxima
 from headcount.targets.density import density_map, sum_pool
 
 _KERNEL_MAX = 255  # pixels; no head is wider
 
 
-@dataclass(frozen=True, slots=True)
-class GaussianPriorSettings:
-    """What a card may say to this decoder: the kernel heads were painted with, and when there is one.
+class GaussianPriorDecoderSettings(Settings):
+    """What a card may say to this decoder: the kernel heads were painted with, and when there is one."""
 
-    ``density_sigma`` and ``kernel_size`` are in pixels of the image; ``least_weight`` is the share of a head's mass
-    that a place must support.
-    """
-
-    density_sigma: float = 4.0
-    kernel_size: int = 15
-    least_weight: float = 0.5
-
-    @classmethod
-    def read(cls, settings: Mapping[str, float]) -> GaussianPriorSettings:
-        """Typed settings from a card's.
-
-        Raises:
-            ModelError: a key is unknown or a value out of range.
-        """
-        typed = read_settings(cls, settings, "gaussian_prior")
-        if not 0 < typed.density_sigma <= _KERNEL_MAX:
-            raise ModelError(f"density_sigma must be from 0 to {_KERNEL_MAX} pixels, but it is {typed.density_sigma}.")
-        if not 1 <= typed.kernel_size <= _KERNEL_MAX or typed.kernel_size % 2 == 0:
-            raise ModelError(f"kernel_size must be odd, up to {_KERNEL_MAX} pixels, but it is {typed.kernel_size}.")
-        if not 0 < typed.least_weight <= 1:
-            raise ModelError(f"least_weight must lie above 0 and be at most 1, but it is {typed.least_weight}.")
-        return typed
+    density_sigma: float = Field(default=4.0, gt=0, le=_KERNEL_MAX)
+    """Of a head's Gaussian, in pixels of the image."""
+    kernel_size: Odd = Field(default=15, le=_KERNEL_MAX)
+    """Side of a head's kernel, in pixels of the image."""
+    least_weight: float = Field(default=0.5, gt=0, le=1)
+    """Share of a head's mass that a place must support to be one."""
 
 
 def decode_gaussian_prior(
     maps: Mapping[str, NDArray[np.float32]],
     strides: Mapping[str, int],
-    settings: Mapping[str, float],
+    settings: GaussianPriorDecoderSettings,
     size_wh: tuple[int, int],
 ) -> Prediction:
     """The heads whose Gaussians make up the map ``density``; the count is the map's sum.
@@ -66,23 +48,23 @@ def decode_gaussian_prior(
     rounded sum, and fewer where mass lies about that is nowhere enough for a head.
 
     Raises:
-        ModelError: there is no such map, it holds NaN or infinity, is smaller than the image, or a setting is wrong.
+        ModelError: there is no such map, it holds NaN or infinity, or is smaller than the image.
 
     >>> density = density_map(np.array([[20.5, 16.5]]), (40, 32))
-    >>> found = decode_gaussian_prior({"density": density[None]}, {"density": 1}, {}, (40, 32))
+    >>> settings = GaussianPriorDecoderSettings()
+    >>> found = decode_gaussian_prior({"density": density[None]}, {"density": 1}, settings, (40, 32))
     >>> round(found.count, 4), found.points_xy.round(2).tolist()
     (1.0, [[20.5, 16.5]])
     """
-    chosen = GaussianPriorSettings.read(settings)
     density = read_map(maps, "density", strides, size_wh, "gaussian_prior")
     stride = strides["density"]
     points, weights = reconstruct_heads(
         density,
         size_wh,
         stride=stride,
-        density_sigma=chosen.density_sigma,
-        kernel_size=chosen.kernel_size,
-        least_weight=chosen.least_weight,
+        density_sigma=settings.density_sigma,
+        kernel_size=settings.kernel_size,
+        least_weight=settings.least_weight,
     )
     return Prediction(
         count=float(density.sum(dtype=np.float64)),

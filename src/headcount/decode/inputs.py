@@ -1,31 +1,13 @@
-"""What decoders ask of the maps and settings they are given."""
+"""What decoders ask of the maps they are given."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headcount.core.errors import ModelError, nearest
-
-Typed = TypeVar("Typed")
-
-
-def read_settings(kind: type[Typed], settings: Mapping[str, float], decoder: str) -> Typed:
-    """A card's settings as the dataclass ``kind``, whose defaults give each its type.
-
-    Raises:
-        ModelError: a key is unknown; the nearest is suggested.
-    """
-    known: dict[str, Any] = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
-    for key in settings:
-        if key not in known:
-            raise ModelError(f'The {decoder} decoder has no setting "{key}".{nearest(key, known)}')
-    # NaN and infinity make no whole number: they are left for the decoder's own limits to refuse.
-    return kind(**{k: type(known[k])(v) if np.isfinite(v) else v for k, v in settings.items()})
+from headcount.core.errors import ModelError
 
 
 def read_map(
@@ -40,6 +22,24 @@ def read_map(
     Raises:
         ModelError: there is no such map, it is smaller than the image, or a map holds NaN or infinity.
     """
+    values: NDArray[np.float32] = read_channels(maps, name, strides, size_wh, decoder)[0]
+    return values
+
+
+def read_channels(
+    maps: Mapping[str, NDArray[np.float32]],
+    name: str,
+    strides: Mapping[str, int],
+    size_wh: tuple[int, int],
+    decoder: str,
+    *,
+    channels: int = 1,
+) -> NDArray[np.float32]:
+    """``maps[name]``, as ``read_map`` gives it, of several values a cell: (channels, ⌈h/s⌉, ⌈w/s⌉).
+
+    Raises:
+        ModelError: as ``read_map`` does.
+    """
     if name not in maps:
         raise ModelError(
             f'The {decoder} decoder needs a map "{name}", but the model makes {", ".join(maps) or "none"}.'
@@ -52,9 +52,9 @@ def read_map(
     stride = strides[name]
     columns, rows = -(-width // stride), -(-height // stride)
     values = maps[name]
-    if values.ndim != 3 or values.shape[0] != 1 or values.shape[1] < rows or values.shape[2] < columns:
+    if values.ndim != 3 or values.shape[0] != channels or values.shape[1] < rows or values.shape[2] < columns:
         raise ModelError(
-            f'The map "{name}" of a {width}×{height} image must be at least (1, {rows}, {columns}), but it is '
+            f'The map "{name}" of a {width}×{height} image must be at least ({channels}, {rows}, {columns}), but it is '
             f"{values.shape}."
         )
-    return values[0, :rows, :columns]
+    return values[:, :rows, :columns]

@@ -3,64 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, field_validator
 from scipy.spatial import cKDTree
 
 from headcount.core.errors import ModelError
 from headcount.core.prediction import Prediction
-from headcount.decode.inputs import read_map, read_settings
+from headcount.core.settings import Settings
+from headcount.decode.inputs import read_map
 
 Labels = NDArray[np.int32]
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceSettings:
-    """What a card may say to this decoder.
+class InstanceDecoderSettings(Settings):
+    """What a card may say to this decoder: where the confidence is cut, and what is a head of what is left."""
 
-    ``threshold``: where the model makes no ``threshold`` map; ``least_threshold``: a learned one counts as at least
-    this. ``min_area_px``: smaller components are no heads, in pixels of the image. ``connectivity``: 4 or 8.
-    ``split``: 1 splits components by their confidence peaks, which are the highest within ``split_distance`` cells.
-    """
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    """Where the model makes no ``threshold`` map."""
+    least_threshold: float = Field(default=0.0, ge=0, lt=1)
+    """A learned threshold counts as at least this."""
+    min_area_px: float = Field(default=3.0, ge=0)
+    """Smaller components are no heads, in pixels of the image."""
+    connectivity: Literal[4, 8] = 4
+    split: bool = False
+    """Components are split by their confidence peaks."""
+    split_distance: int = Field(default=3, ge=1, le=64)
+    """Cells within which such a peak is the highest."""
 
-    threshold: float = 0.5
-    least_threshold: float = 0.0
-    min_area_px: float = 3.0
-    connectivity: int = 4
-    split: int = 0
-    split_distance: int = 3
-
+    @field_validator("connectivity", mode="before")
     @classmethod
-    def read(cls, settings: Mapping[str, float]) -> InstanceSettings:
-        """Typed settings from a card's.
-
-        Raises:
-            ModelError: a key is unknown or a value out of range.
-        """
-        typed = read_settings(cls, settings, "instances")
-        if not 0 < typed.threshold < 1:
-            raise ModelError(f"threshold must lie between 0 and 1, but it is {typed.threshold}.")
-        if not 0 <= typed.least_threshold < 1:
-            raise ModelError(f"least_threshold must lie between 0 and 1, but it is {typed.least_threshold}.")
-        if not 0 <= typed.min_area_px < np.inf:
-            raise ModelError(f"min_area_px must be 0 or more, but it is {typed.min_area_px}.")
-        if typed.connectivity not in (4, 8):
-            raise ModelError(f"connectivity must be 4 or 8, but it is {typed.connectivity}.")
-        if typed.split not in (0, 1) or not 1 <= typed.split_distance <= 64:
-            raise ModelError(
-                f"split must be 0 or 1 and split_distance from 1 to 64 cells, but they are {typed.split} and "
-                f"{typed.split_distance}."
-            )
-        return typed
+    def _whole(cls, connectivity: object) -> object:
+        # A card's older settings, and the command line's, are floats.
+        return int(connectivity) if isinstance(connectivity, float) and connectivity.is_integer() else connectivity
 
 
 def decode_instances(
     maps: Mapping[str, NDArray[np.float32]],
     strides: Mapping[str, int],
-    settings: Mapping[str, float],
+    settings: InstanceDecoderSettings,
     size_wh: tuple[int, int],
 ) -> Prediction:
     """One head for each connected component where ``confidence`` ≥ ``threshold``.
@@ -70,28 +54,27 @@ def decode_instances(
     of shrunken instances and no head sizes; scores their mean confidence. Row by row, from the top.
 
     Raises:
-        ModelError: a map is missing, too small, or holds NaN or infinity; a setting is wrong.
+        ModelError: a map is missing, too small, or holds NaN or infinity.
 
     >>> confidence = np.zeros((1, 4, 6), dtype=np.float32)
     >>> confidence[0, 1:3, 1:3] = confidence[0, 1:3, 4:6] = 0.9
-    >>> found = decode_instances({"confidence": confidence}, {"confidence": 2}, {}, (12, 8))
+    >>> found = decode_instances({"confidence": confidence}, {"confidence": 2}, InstanceDecoderSettings(), (12, 8))
     >>> found.count, found.points_xy.tolist()
     (2.0, [[4.0, 4.0], [10.0, 4.0]])
     """
-    chosen = InstanceSettings.read(settings)
     shown = read_map(maps, "confidence", strides, size_wh, "instances")
     stride = strides["confidence"]
     if "threshold" in maps:
         # Compared with the padding's cells still there: the threshold is coarser.
-        threshold = np.maximum(maps["threshold"], np.float32(chosen.least_threshold))
+        threshold = np.maximum(maps["threshold"], np.float32(settings.least_threshold))
         binary = _above_map(maps["confidence"][0], threshold, strides["threshold"] // stride)
         binary = binary[: shown.shape[0], : shown.shape[1]]
     else:
-        binary = (shown >= np.float32(chosen.threshold)).astype(np.uint8)
-    row, column, of = _components(np.ascontiguousarray(binary), chosen.connectivity)
-    if chosen.split and len(row):
-        of = _split(shown, row, column, of, chosen.split_distance)
-    return _prediction(shown, row, column, of, stride, chosen.min_area_px, size_wh)
+        binary = (shown >= np.float32(settings.threshold)).astype(np.uint8)
+    row, column, component = _components(np.ascontiguousarray(binary), settings.connectivity)
+    if settings.split and len(row):
+        component = _split(shown, row, column, component, settings.split_distance)
+    return _prediction(shown, row, column, component, stride, settings.min_area_px, size_wh)
 
 
 def _above_map(confidence: NDArray[np.float32], threshold: NDArray[np.float32], factor: int) -> NDArray[np.uint8]:
@@ -122,7 +105,7 @@ def _split(
     confidence: NDArray[np.float32],
     row: NDArray[np.intp],
     column: NDArray[np.intp],
-    of: NDArray[np.intp],
+    component: NDArray[np.intp],
     distance: int,
 ) -> NDArray[np.intp]:
     """Components anew: those with several confidence peaks are divided, each cell to its nearest peak within."""
@@ -130,12 +113,12 @@ def _split(
     window = np.ones((2 * distance + 1, 2 * distance + 1), np.uint8)
     highest = cv2.dilate(smooth, window)
     is_peak = smooth[row, column] >= highest[row, column] * np.float32(1 - 1e-6)
-    parts = of.copy()
+    parts = component.copy()
     peaks = np.flatnonzero(is_peak)
-    several = np.flatnonzero(np.bincount(of[peaks], minlength=of.max() + 1) > 1)
-    next_label = int(of.max()) + 1
-    order = np.argsort(of, kind="stable")
-    bounds = np.searchsorted(of[order], np.stack([several, several + 1]))
+    several = np.flatnonzero(np.bincount(component[peaks], minlength=component.max() + 1) > 1)
+    next_label = int(component.max()) + 1
+    order = np.argsort(component, kind="stable")
+    bounds = np.searchsorted(component[order], np.stack([several, several + 1]))
     for start, stop in bounds.T:
         cells = order[start:stop]
         own = cells[is_peak[cells]]
@@ -150,21 +133,21 @@ def _prediction(
     confidence: NDArray[np.float32],
     row: NDArray[np.intp],
     column: NDArray[np.intp],
-    of: NDArray[np.intp],
+    component: NDArray[np.intp],
     stride: int,
     min_area_px: float,
     size_wh: tuple[int, int],
 ) -> Prediction:
-    number = int(of.max()) + 1 if len(of) else 0
-    area = np.bincount(of, minlength=number)  # cells
+    number = int(component.max()) + 1 if len(component) else 0
+    area = np.bincount(component, minlength=number)  # cells
     kept = np.flatnonzero(area * stride**2 >= min_area_px)
-    x = (np.bincount(of, column, minlength=number)[kept] / area[kept] + 0.5) * stride
-    y = (np.bincount(of, row, minlength=number)[kept] / area[kept] + 0.5) * stride
-    scores = np.bincount(of, confidence[row, column], minlength=number)[kept] / area[kept]
+    x = (np.bincount(component, column, minlength=number)[kept] / area[kept] + 0.5) * stride
+    y = (np.bincount(component, row, minlength=number)[kept] / area[kept] + 0.5) * stride
+    scores = np.bincount(component, confidence[row, column], minlength=number)[kept] / area[kept]
     low, high = np.full((2, number), np.iinfo(np.intp).max), np.full((2, number), -1)
     for axis, values in enumerate((column, row)):
-        np.minimum.at(low[axis], of, values)
-        np.maximum.at(high[axis], of, values)
+        np.minimum.at(low[axis], component, values)
+        np.maximum.at(high[axis], component, values)
     corners = np.stack([*(low[:, kept] * stride), *((high[:, kept] + 1) * stride)], axis=1).astype(np.float64)
     width, height = size_wh
     limit = np.array([width, height], dtype=np.float64)
@@ -177,4 +160,5 @@ def _prediction(
         points_kind="heads",
         scores=scores,
         boxes_xyxy=np.minimum(corners, np.tile(limit, 2)),
+        boxes_kind="parts",
     )

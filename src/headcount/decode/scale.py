@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-SIZES = "sizes"
-"""What a card's ``decoder`` is named where its model tells the size of heads that are known, and no count."""
 SMALLEST_SIDE_PX = 2.0
 
 _LARGEST_LOG = 100.0  # far beyond any image, and exp does not overflow

@@ -1,8 +1,9 @@
-"""Pictures to check a count by: dots on heads, a heat map of the density, a caption with the number."""
+"""Pictures to check a count by: dots or boxes on heads, a heat map of the density, a caption with the number."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import io
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -10,21 +11,21 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.image import RgbImage
+from headcount.core.kinds import PICTURE_KINDS, PictureKind
 
 if TYPE_CHECKING:
     from headcount.core.prediction import Prediction
 
-_KINDS = ("auto", "points", "density")
 _DOT = (255, 45, 85)
 _RIM = (255, 255, 255)
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
 _STRIP_ROWS = 512  # blended at a time: in floats, a picture of 40 megapixels would take gigabytes
 
 
-def draw_prediction(prediction: Prediction, image: RgbImage, kind: Literal["auto", "points", "density"]) -> RgbImage:
+def draw_prediction(prediction: Prediction, image: RgbImage, kind: PictureKind) -> RgbImage:
     """Draw a prediction on a copy of its image. See ``Prediction.draw``."""
-    if str(kind) not in _KINDS:
-        raise InputError(f'There is no kind of picture "{kind}".{nearest(str(kind), _KINDS)}')
+    if str(kind) not in PICTURE_KINDS:
+        raise InputError(f'There is no kind of picture "{kind}".{nearest(str(kind), PICTURE_KINDS)}')
     height, width = image.shape[:2]
     if (width, height) != prediction.size_wh:
         raise InputError(
@@ -35,7 +36,13 @@ def draw_prediction(prediction: Prediction, image: RgbImage, kind: Literal["auto
         # Peaks that miss much of a dense crowd would show a wrong number of dots: there the heat map is honest.
         keeps_up = len(prediction.points_xy) >= 0.7 * prediction.count
         kind = "points" if prediction.density is None or keeps_up else "density"
-    if kind == "density":
+        if prediction.boxes_xyxy is not None and prediction.boxes_kind == "heads":
+            kind = "boxes"
+    if kind == "boxes":
+        if prediction.boxes_xyxy is None:
+            raise InputError(f'Model "{prediction.model}" makes no boxes: draw its points.')
+        picture = draw_boxes(image, prediction.boxes_xyxy, prediction.scores)
+    elif kind == "density":
         if prediction.density is None:
             raise InputError(f'Model "{prediction.model}" makes no density map: draw its points.')
         picture = draw_density(image, prediction.density, prediction.density_stride)
@@ -88,6 +95,51 @@ def draw_points(
     return picture
 
 
+def draw_boxes(
+    image: RgbImage,
+    boxes_xyxy: NDArray[np.float64],
+    scores: NDArray[np.float64] | None = None,
+    *,
+    colour: tuple[int, int, int] = _DOT,
+    line_px: float | None = None,
+) -> RgbImage:
+    """A rimmed rectangle for each box (n, 4), sub-pixel; its line follows the image unless given.
+
+    ``scores`` (n,) stand as small labels on top of the boxes that have room for it.
+    """
+    picture = image.copy()
+    if line_px is None:
+        line_px = float(np.clip(max(image.shape[:2]) / 640, 1.0, 6.0))
+    line, rim = max(1, round(line_px)), max(1, round(line_px)) + 2 * max(1, round(line_px / 2))
+    # OpenCV puts a pixel's centre at integers, headcount at halves.
+    corners = np.round((boxes_xyxy - 0.5) * (1 << _SHIFT)).astype(int)
+    for thickness, shade in ((rim, _RIM), (line, colour)):
+        for x1, y1, x2, y2 in corners.tolist():
+            cv2.rectangle(picture, (x1, y1), (x2, y2), shade, thickness, cv2.LINE_AA, _SHIFT)
+    if scores is not None:
+        _write_scores(picture, boxes_xyxy, [f"{score:.2f}" for score in scores], 0.3 + 0.1 * line_px, colour)
+    return picture
+
+
+def _write_scores(
+    picture: RgbImage, boxes_xyxy: NDArray[np.float64], texts: list[str], scale: float, colour: tuple[int, int, int]
+) -> None:
+    """A label on top of each box, where it lies within the image and hides no other box and no other label."""
+    taken = boxes_xyxy
+    for box, text in zip(boxes_xyxy, texts, strict=True):
+        (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+        pad = max(2, height // 4)
+        left, bottom = round(box[0]), round(box[1]) - 1
+        right, top = left + width + 2 * pad, bottom - height - 2 * pad
+        hides = (taken[:, 0] < right) & (taken[:, 2] > left) & (taken[:, 1] < bottom) & (taken[:, 3] > top)
+        if hides.any() or top < 0 or left < 0 or right > picture.shape[1]:
+            continue
+        taken = np.concatenate([taken, [[left, top, right, bottom]]])
+        cv2.rectangle(picture, (left, top), (right, bottom), colour, -1)
+        place = (left + pad, bottom - pad)
+        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, _RIM, 1, cv2.LINE_AA)
+
+
 def draw_density(image: RgbImage, density: NDArray[np.float32], stride: int) -> RgbImage:
     """The density over a grayed image: transparent where nobody is, bright where the crowd is densest."""
     height, width = image.shape[:2]
@@ -127,3 +179,21 @@ def _caption(picture: RgbImage, text: str) -> RgbImage:
         picture, text, (pad, pad + text_height), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), thick, cv2.LINE_AA
     )
     return picture
+
+
+class PictureWriter:
+    """Writes predictions as pictures of one file format of Pillow's; see ``core.writers``."""
+
+    def __init__(self, file_format: str) -> None:
+        self._format = file_format
+
+    def one(self, prediction: Prediction, image: RgbImage | None) -> bytes:
+        """The picture that ``Prediction.draw`` makes, as a file."""
+        from PIL import Image
+
+        buffer = io.BytesIO()
+        Image.fromarray(prediction.draw(image)).save(buffer, self._format)
+        return buffer.getvalue()
+
+
+PNG, JPEG = PictureWriter("PNG"), PictureWriter("JPEG")

@@ -1,24 +1,22 @@
-"""Run a model over Scenes and measure its counts: streaming, one image in memory at a time."""
+"""Run a model over Scenes and measure it: one pass, one image in memory at a time, every metric handed each image."""
 
 from __future__ import annotations
 
 import heapq
-import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from headcount.core.errors import InputError, ModelError
+from headcount.core.notes import Progress
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
+from headcount.core.words import plural
 from headcount.data.sets.catalogue import find_entry
-from headcount.evaluate.metrics.counting import GENERAL_LEVELS, CountingResult, counting_result
-from headcount.evaluate.metrics.game import region_errors
+from headcount.evaluate.metrics.counting import CountingResult
+from headcount.evaluate.metrics.table import EvaluationSettings, MetricResult, SeesImages, open_metrics
 from headcount.evaluate.region import inside_region
-
-PROTOCOL = "whole images; truth is the number of annotated heads"
-Progress = Callable[[int, int], None]
 
 
 class CountsScenes(Protocol):
@@ -69,21 +67,46 @@ class WorstImage:
 
 
 @dataclass(frozen=True, slots=True)
-class CountingReport:
-    """How a model counts a set of images.
+class EvaluationReport:
+    """How a model does on a set of images.
 
-    ``worst`` are the images with the largest absolute errors, the largest first; ``time_ms`` is the median per
-    image, from the file to the Prediction.
+    Attributes:
+        model, data, split: what was measured on what.
+        counted_by: runtime, device and precision, or empty.
+        images: one for each scene, in their order.
+        worst: the images with the largest absolute errors, the largest first.
+        results: what each metric found, by its name; those that have nothing to say are not there.
     """
 
     model: str
     data: str
     split: str
-    protocol: str
-    result: CountingResult
+    counted_by: str
     images: tuple[ImageResult, ...]
     worst: tuple[WorstImage, ...]
-    time_ms: float
+    results: Mapping[str, MetricResult]
+
+    @property
+    def counting(self) -> CountingResult:
+        """What the metric ``counting`` found, which must have been asked for."""
+        found = self.results["counting"]
+        assert isinstance(found, CountingResult)
+        return found
+
+    def lines(self) -> list[str]:
+        """As it is printed: at most 80 columns, unless a name is longer."""
+        heads = sum(image.true for image in self.images)
+        lines = [
+            f"{self.model} on {self.data}, split {self.split}: "
+            f"{plural(len(self.images), 'image')}, {plural(heads, 'head')}"
+        ]
+        if self.counted_by:
+            lines.append(f"counted by {self.counted_by}")
+        if self.split in ("train", "trainval") or (self.split == "all" and find_entry(self.data) is not None):
+            lines.append("note: the model may have been trained on these images")
+        for number, result in enumerate(self.results.values()):
+            lines += ([""] if number else []) + result.lines()
+        return lines
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, with one row per image."""
@@ -91,86 +114,75 @@ class CountingReport:
             "model": self.model,
             "data": self.data,
             "split": self.split,
-            "protocol": self.protocol,
-            "time_ms_per_image": round(self.time_ms, 2),
-            **self.result.to_dict(),
+            "images": len(self.images),
+            "counted_by": self.counted_by,
+            "metrics": {name: result.to_dict() for name, result in self.results.items()},
+            "figures": [figure._asdict() for result in self.results.values() for figure in result.figures()],
             "per_image": [image.to_dict() for image in self.images],
         }
 
 
-def default_levels(data: str) -> tuple[int, ...]:
-    """The density levels that papers report a data set by, or the general ones.
-
-    >>> default_levels("shanghaitech-a"), default_levels("points")
-    ((300, 700), (0, 10, 50, 100, 300, 700))
-    """
-    entry = find_entry(data)
-    return (entry.levels if entry is not None else ()) or GENERAL_LEVELS
-
-
-def evaluate_counting(
+def evaluate_scenes(
     counter: CountsScenes,
     scenes: Sequence[Scene],
-    progress: Progress | None = None,
+    settings: EvaluationSettings | None = None,
     *,
-    data: str = "",
-    split: str = "",
-    bounds: Sequence[int] | None = None,
-    game_levels: Sequence[int] = (),
+    metrics: Iterable[str] | None = None,
+    also: Sequence[SeesImages] = (),
+    counted_by: str = "",
     keep_worst: int = 12,
-    seed: int = 0,
-) -> CountingReport:
-    """Count each scene and compare with its number of points.
+    progress: Progress | None = None,
+) -> EvaluationReport:
+    """Count each scene once and hand it, the prediction and the seconds that counting took to each metric.
 
-    ``bounds`` are the inclusive upper bounds of the density levels (those of ``data`` where None), ``game_levels``
-    the L for which GAME is computed. Density maps are dropped image by image, except those of the ``keep_worst``
-    worst images. Where a scene has a region of interest, only what lies inside is judged. ``progress`` is told
-    (done, all).
+    Where a scene has a region of interest, only what lies inside is judged. ``metrics`` are names of the table, all
+    where None; ``also`` is handed the images, too. Density maps are dropped image by image, except those of the
+    ``keep_worst`` worst images. ``progress`` is told (done, all).
 
     Raises:
-        InputError: there is no scene, its image cannot be read, or ``inside_region`` cannot be applied.
+        InputError: there is no scene, its image cannot be read, ``inside_region`` cannot be applied, or there is no
+            such metric.
         ModelError: the model fails on an image, which is named.
     """
+    settings = EvaluationSettings() if settings is None else settings
     if not scenes:
-        raise InputError(f'There is no image to evaluate in "{data or "the data"}", split "{split}".')
+        raise InputError(f'There is no image to evaluate in "{settings.data or "the data"}", split "{settings.split}".')
+    opened = open_metrics(settings, metrics)
     images: list[ImageResult] = []
-    region_sums: dict[int, float] | None = dict.fromkeys(game_levels, 0.0)
     # A heap of the worst so far; the index makes ties fall to the earlier image and keeps scenes from comparing.
     worst: list[tuple[float, int, WorstImage]] = []
-    model, in_regions = "", 0
+    model = ""
     for index, whole in enumerate(scenes):
+        name = name_of(whole, index)
         start = time.perf_counter()
-        name = whole.name or whole.source or f"image {index + 1}"
         try:
-            prediction = counter.count(whole)
+            counted = counter.count(whole)
         except ModelError as error:  # one about the image itself names its file
             raise ModelError(f'"{name}": {error}') from error
-        time_ms = 1000 * (time.perf_counter() - start)
-        scene, prediction = inside_region(whole, prediction)
-        in_regions += scene.region is not None
+        seconds = time.perf_counter() - start
+        scene, prediction = inside_region(replace(whole, name=name), counted)
+        for sees in (*opened.values(), *also):
+            sees.add(scene, prediction, seconds)
         model = prediction.model or model
-        image = ImageResult(name, scene.count, float(prediction.count), prediction.size_wh, time_ms)
+        image = ImageResult(name, scene.count, float(prediction.count), prediction.size_wh, 1000 * seconds)
         images.append(image)
-        errors = region_errors(prediction, scene.points_xy, game_levels) if region_sums is not None else None
-        region_sums = None if region_sums is None or errors is None else {k: region_sums[k] + errors[k] for k in errors}
         if keep_worst > 0:
             entry = (abs(image.error), -index, WorstImage(image, scene, prediction))
             (heapq.heappush if len(worst) < keep_worst else heapq.heappushpop)(worst, entry)
         if progress is not None:
             progress(index + 1, len(scenes))
-    result = counting_result(
-        [image.predicted for image in images],
-        [image.true for image in images],
-        bounds=default_levels(data) if bounds is None else bounds,
-        seed=seed,
-    )
-    return CountingReport(
+    results = {name: metric.result() for name, metric in opened.items()}
+    return EvaluationReport(
         model=model,
-        data=data,
-        split=split,
-        protocol=PROTOCOL if not in_regions else f"{PROTOCOL}; {in_regions} of them inside their regions of interest",
-        result=replace(result, game={level: total / len(images) for level, total in (region_sums or {}).items()}),
+        data=settings.data,
+        split=settings.split,
+        counted_by=counted_by,
         images=tuple(images),
         worst=tuple(entry[2] for entry in sorted(worst, key=lambda entry: entry[:2], reverse=True)),
-        time_ms=statistics.median(image.time_ms for image in images),
+        results={name: result for name, result in results.items() if result is not None},
     )
+
+
+def name_of(scene: Scene, index: int) -> str:
+    """What an image is called in reports: its name, or where it came from, or its number, counted from ``index`` 0."""
+    return scene.name or scene.source or f"image {index + 1}"

@@ -11,14 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-import headcount.data.formats.predictions  # noqa: F401  (registers the codecs that Prediction.save writes with)
 from headcount.core.card import ModelCard
 from headcount.core.errors import InputError, ModelError
 from headcount.core.image import RgbImage, VideoFrame
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
-from headcount.decode import get_decoder
+from headcount.decode.table import decoder_of
 from headcount.infer import DEFAULT_MODEL
 from headcount.infer.models import ModelFiles, check_weights, find_model
 from headcount.infer.runtimes.table import Runtime, choose_runtime, open_runtime
@@ -79,7 +78,7 @@ class Counter:
         self.card = card
         self.runtime = runtime
         self.max_pixels = max_pixels
-        self._decode = get_decoder(card.decoder.name)
+        self._decode = decoder_of(card)
         self._strides = {output.name: output.stride for output in card.outputs}
 
     def count(self, source: Source) -> Prediction:
@@ -100,7 +99,7 @@ class Counter:
         read = perf_counter()
         maps, decoded_wh = self._maps(pixels)
         computed = perf_counter()
-        found = self._decode(maps, self._strides, self.card.decoder.settings, decoded_wh)
+        found = self._decode(maps, self._strides, decoded_wh)
         prediction = _in_pixels_of(size_wh, found)
         decoded = perf_counter()
         timing_ms = {
@@ -144,7 +143,7 @@ class Counter:
         """
         size_wh = (shrunk.shape[1], shrunk.shape[0])
         maps, decoded_wh = self._maps(shrunk)
-        other = self._decode(maps, self._strides, self.card.decoder.settings, decoded_wh).count
+        other = self._decode(maps, self._strides, decoded_wh).count
         low, high = sorted((count + 10, other + 10))  # so that a handful more or less is no news
         if high <= _SECOND_LOOK_FACTOR * low:
             return ()

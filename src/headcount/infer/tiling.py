@@ -1,5 +1,8 @@
 """Any image size in bounded memory: equal tiles with enough context, put together before decoding.
 
+Maps are joined, so that nothing is cut where a decoder looks for heads. A runtime that gives boxes itself has its tiles
+joined by ``join_boxes``.
+
 Padding: the image is filled to a multiple of the card's ``size_divisor`` at its right and bottom with the card's
 mean colour, which the network's normalisation turns into zeros, the same as its own convolutions see beyond every
 other border. An image thus ends for the network on all four sides alike, nothing is repeated that could look like a
@@ -8,7 +11,7 @@ person, and whole and tiled runs pad the same pixels. Cells wholly in the paddin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +19,16 @@ from numpy.typing import NDArray
 
 from headcount.core.card import ModelCard, TileSpec
 from headcount.core.errors import ModelError, nearest
+from headcount.core.geometry import Boxes, centres, sides
 from headcount.core.image import RgbImage
+from headcount.decode.boxes import nms
 
 Maps = dict[str, NDArray[np.float32]]
 Run = Callable[[NDArray[np.uint8]], Maps]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Span:
     """One tile along one axis, in pixels: what the network sees, and the core that is kept of it."""
 
     start: int
@@ -32,8 +37,8 @@ class Window:
     core_stop: int
 
 
-def cut(length: int, tile: int, halo: int, divisor: int) -> list[Window]:
-    """Windows over ``length`` pixels, all equally long, at most ``tile``, their cores side by side without a gap.
+def cut_spans(length: int, tile: int, halo: int, divisor: int) -> list[Span]:
+    """Spans over ``length`` pixels, all equally long, at most ``tile``, their cores side by side without a gap.
 
     Every core has ``halo`` pixels of context on both sides, or ends where the image ends. Starts, stops and cores
     are multiples of ``divisor``, as ``length`` must be, so that each stride of the network falls on the same pixels
@@ -42,28 +47,28 @@ def cut(length: int, tile: int, halo: int, divisor: int) -> list[Window]:
     Raises:
         ModelError: the tile leaves no core once halo and size are multiples of the divisor.
 
-    >>> cut(192, 128, 32, 32)
-    [Window(start=0, stop=128, core_start=0, core_stop=96), Window(start=64, stop=192, core_start=96, core_stop=192)]
+    >>> cut_spans(192, 128, 32, 32)
+    [Span(start=0, stop=128, core_start=0, core_stop=96), Span(start=64, stop=192, core_start=96, core_stop=192)]
     """
     whole, largest, context = length // divisor, tile // divisor, -(-halo // divisor)
     if whole <= largest:
-        return [Window(0, length, 0, length)]
+        return [Span(0, length, 0, length)]
     if largest <= 2 * context:
         raise ModelError(
             f"Tiles of {tile} px with a halo of {halo} px leave no core in steps of {divisor} px: mend the card."
         )
     number = -(-(whole - 2 * context) // (largest - 2 * context))
-    side = 2 * context + -(-(whole - 2 * context) // number)  # no longer than this many windows need
+    side = 2 * context + -(-(whole - 2 * context) // number)  # no longer than this many spans need
     starts = [k * (whole - side) // (number - 1) for k in range(number)]
     seams = [0, *(start + context for start in starts[1:]), whole]
     return [
-        Window(start * divisor, (start + side) * divisor, seams[k] * divisor, seams[k + 1] * divisor)
+        Span(start * divisor, (start + side) * divisor, seams[k] * divisor, seams[k + 1] * divisor)
         for k, start in enumerate(starts)
     ]
 
 
-def plan(size_wh: tuple[int, int], spec: TileSpec, divisor: int) -> tuple[list[Window], list[Window]]:
-    """Windows along x and along y of an image whose padded size is ``size_wh``.
+def plan(size_wh: tuple[int, int], spec: TileSpec, divisor: int) -> tuple[list[Span], list[Span]]:
+    """Spans along x and along y of an image whose padded size is ``size_wh``.
 
     Memory follows area, so an image that is long and thin is cut along its length only, into tiles as long as
     their thinness allows.
@@ -71,10 +76,10 @@ def plan(size_wh: tuple[int, int], spec: TileSpec, divisor: int) -> tuple[list[W
     width, height = size_wh
     area = spec.size**2
     if width * height <= area:
-        return [Window(0, width, 0, width)], [Window(0, height, 0, height)]
+        return [Span(0, width, 0, width)], [Span(0, height, 0, height)]
     tile_width = area // height if height < spec.size else spec.size
     tile_height = area // width if width < spec.size else spec.size
-    return cut(width, tile_width, spec.halo, divisor), cut(height, tile_height, spec.halo, divisor)
+    return cut_spans(width, tile_width, spec.halo, divisor), cut_spans(height, tile_height, spec.halo, divisor)
 
 
 def is_tiled(size_wh: tuple[int, int], card: ModelCard) -> bool:
@@ -104,7 +109,7 @@ def network_maps(pixels: RgbImage, run: Run, card: ModelCard) -> Maps:
     averaged = card.tile.overlap == "average" and len(columns) * len(rows) > 1
     for y in rows:
         for x in columns:
-            tile = _checked(run(_window_pixels(pixels, x, y, fill)), x, y, card)
+            tile = _checked(run(_tile_pixels(pixels, x, y, fill)), x, y, card)
             for name, stride in strides.items():
                 values = tile[name]
                 if name not in maps:
@@ -124,16 +129,69 @@ def network_maps(pixels: RgbImage, run: Run, card: ModelCard) -> Maps:
     return maps
 
 
+@dataclass(frozen=True, slots=True)
+class TileBoxes:
+    """What was found in one tile by a runtime that gives boxes itself.
+
+    Attributes:
+        x: the tile along x.
+        y: the tile along y.
+        boxes_xyxy: (n, 4) in pixels of the tile.
+        scores: (n,).
+    """
+
+    x: Span
+    y: Span
+    boxes_xyxy: Boxes
+    scores: NDArray[np.float64]
+
+
+def join_boxes(tiles: Iterable[TileBoxes], *, iou: float) -> tuple[Boxes, NDArray[np.float64]]:
+    """The boxes of an image out of those of its tiles: (n, 4) in its pixels, and (n,) scores, the highest first.
+
+    A tile has its say on boxes whose middle lies in its core, or so near that another view of the same head may have
+    it there; ``nms`` with ``iou`` then leaves one of several views. A box that its tile's border has cut gives way to
+    one that is whole. The order of the tiles changes nothing.
+
+    >>> left, right = cut_spans(192, 128, 32, 32)
+    >>> seen = [TileBoxes(x, Span(0, 64, 0, 64), np.array([[90.0 - x.start, 8, 104 - x.start, 22]]), np.array([0.9]))
+    ...         for x in (left, right)]
+    >>> join_boxes(seen, iou=0.5)[0].tolist()
+    [[90.0, 8.0, 104.0, 22.0]]
+    """
+    boxes, scores, whole = [np.zeros((0, 4))], [np.zeros(0)], [np.zeros(0, np.bool_)]
+    for tile in tiles:
+        start = np.array([tile.x.start, tile.y.start], np.float64)
+        stop = np.array([tile.x.stop, tile.y.stop], np.float64)
+        core = np.array([[span.core_start, span.core_stop] for span in (tile.x, tile.y)], np.float64)  # (xy, ends)
+        placed = tile.boxes_xyxy + np.tile(start, 2)
+        middle, slack = centres(placed), sides(placed) / 4
+        # Where the core ends with its tile, so does the image.
+        own = ((middle >= core[:, 0] - slack) & (middle <= core[:, 1] + slack)).all(axis=1)
+        inner_start, inner_stop = core[:, 0] > start, core[:, 1] < stop
+        is_cut = (inner_start & (placed[:, :2] < start + 1)) | (inner_stop & (placed[:, 2:] > stop - 1))
+        boxes.append(placed[own])
+        scores.append(np.asarray(tile.scores, np.float64)[own])
+        whole.append(~np.any(is_cut[own], axis=1))
+    every, score, is_whole = np.concatenate(boxes), np.concatenate(scores), np.concatenate(whole)
+    order = np.lexsort([*every.T, score])
+    every, score, is_whole = every[order], score[order], is_whole[order]
+    span = 1 + (np.ptp(score) if len(score) else 0)
+    kept = nms(every, np.where(is_whole, score, score - span), iou)
+    kept = kept[np.argsort(-score[kept], kind="stable")]
+    return every[kept], score[kept]
+
+
 def _padded(size_wh: tuple[int, int], divisor: int) -> tuple[int, int]:
     return -(-size_wh[0] // divisor) * divisor, -(-size_wh[1] // divisor) * divisor
 
 
-def _core(window: Window, stride: int) -> slice:
-    return slice((window.core_start - window.start) // stride, (window.core_stop - window.start) // stride)
+def _core(span: Span, stride: int) -> slice:
+    return slice((span.core_start - span.start) // stride, (span.core_stop - span.start) // stride)
 
 
-def _window_pixels(pixels: RgbImage, x: Window, y: Window, fill: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(1, h, w, 3): a window's pixels, filled where it reaches beyond the image."""
+def _tile_pixels(pixels: RgbImage, x: Span, y: Span, fill: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(1, h, w, 3): the pixels of a tile, filled where it reaches beyond the image."""
     inside = pixels[y.start : y.stop, x.start : x.stop]
     if inside.shape[:2] == (y.stop - y.start, x.stop - x.start):
         return np.ascontiguousarray(inside)[None]
@@ -143,18 +201,18 @@ def _window_pixels(pixels: RgbImage, x: Window, y: Window, fill: NDArray[np.uint
     return filled
 
 
-def _checked(maps: Maps, x: Window, y: Window, card: ModelCard) -> Maps:
+def _checked(maps: Maps, x: Span, y: Span, card: ModelCard) -> Maps:
     """One image's maps without the batch axis, once they are what the card says."""
     checked: Maps = {}
     for output in card.outputs:
         if output.name not in maps:
             raise ModelError(f'The network of "{card.name}" makes no map "{output.name}".{nearest(output.name, maps)}')
         shape = maps[output.name].shape
-        expected = ((y.stop - y.start) // output.stride, (x.stop - x.start) // output.stride)
-        if len(shape) != 4 or shape[0] != 1 or shape[2:] != expected:
+        expected = (1, output.channels, (y.stop - y.start) // output.stride, (x.stop - x.start) // output.stride)
+        if shape != expected:
             raise ModelError(
-                f'The map "{output.name}" of "{card.name}" must be (1, c, {expected[0]}, {expected[1]}) at stride '
-                f"{output.stride}, but it is {shape}: the card is not of these weights."
+                f'The map "{output.name}" of "{card.name}" must be {expected} at stride {output.stride}, but it is '
+                f"{shape}: the card is not of these weights."
             )
         checked[output.name] = maps[output.name][0]
     return checked

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.geometry import as_boxes, as_points, boxes_around, centres, owners, sides
+from headcount.core.notes import Note
 from headcount.core.scene import Provenance, Scene
 
-Method = Literal["nearest", "y-axis", "linear"]
+Interpolation = Literal["nearest", "y-axis", "linear"]
 Share = Literal["image", "folder", "all"]
-METHODS: tuple[Method, ...] = get_args(Method)
+INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 SHARES: tuple[Share, ...] = get_args(Share)
 
 # How far the linear fit may go beyond the presets it was made from: a quarter.
@@ -33,10 +34,11 @@ _APART = 0.5
 # The fit looks at every pair of presets: of more than these, evenly spread ones along y are taken.
 _MOST_IN_FIT = 1000
 _PAIRS_AT_ONCE = 2_000_000
+_EXAMPLES = 3
 
 
 def interpolate_sizes(
-    points_xy: NDArray[np.float64], presets_xyxy: NDArray[np.float64], *, method: Method = "nearest", k: int = 2
+    points_xy: NDArray[np.float64], presets_xyxy: NDArray[np.float64], *, method: Interpolation = "nearest", k: int = 2
 ) -> NDArray[np.float64]:
     """(n, 2) positive float64 (width, height) of heads at ``points_xy`` (n, 2), from ``presets_xyxy`` (p, 4), p ≥ 1.
 
@@ -56,8 +58,8 @@ def interpolate_sizes(
     [[6.0, 6.0], [4.0, 4.0]]
     """
     points, presets = as_points(points_xy), as_boxes(presets_xyxy)
-    if method not in METHODS:
-        raise InputError(f'"{method}" is no way to interpolate sizes.{nearest(method, METHODS)}')
+    if method not in INTERPOLATIONS:
+        raise InputError(f'"{method}" is no way to interpolate sizes.{nearest(method, INTERPOLATIONS)}')
     if k < 1:
         raise InputError(f"k, the number of presets to interpolate between, must be at least 1, but it is {k}.")
     if not len(presets):
@@ -97,12 +99,29 @@ class Interpolated:
     headless: int
     strangers: list[str]
 
+    def notes(self, *, k: int, share: Share, points: str) -> list[Note]:
+        """What was not as asked for: ``k`` presets and ``share`` were, ``points`` names where the heads come from."""
+        notes = []
+        if self.left_out:
+            remedy = "" if share == "all" else "share"
+            notes.append(Note(f"left out, no preset serves them: {_some(self.left_out)}; draw one there", remedy))
+        if self.few:
+            notes.append(Note(f"fewer than {k} presets, all of them used: {_some(self.few)}"))
+        if self.strangers:
+            fate = "not used" if share == "image" else "not written"
+            notes.append(Note(f'presets on images that "{points}" does not name, {fate}: {_some(self.strangers)}'))
+        if self.headless:
+            notes.append(Note(f"{_presets(self.headless)} with no point inside: used for sizes, not written"))
+        if self.not_drawn:
+            notes.append(Note(f"{_presets(self.not_drawn)} not drawn by a person (interpolated, pseudo): not used"))
+        return notes
+
 
 def interpolate_scenes(
     scenes: Sequence[Scene],
     presets: Sequence[Scene],
     *,
-    method: Method = "nearest",
+    method: Interpolation = "nearest",
     k: int = 2,
     share: Share = "image",
     progress: Callable[[int], None] | None = None,
@@ -165,7 +184,7 @@ def _with_boxes(
     own: NDArray[np.float64],
     rows: NDArray[np.int64],
     serving: NDArray[np.float64],
-    method: Method,
+    method: Interpolation,
     k: int,
 ) -> Scene:
     if not scene.count:
@@ -234,3 +253,13 @@ def _line(y: NDArray[np.float64], preset_y: NDArray[np.float64], preset_wh: NDAr
         # The median of what the slope leaves: as many presets lie above the line as below.
         sizes[:, axis] = np.median(size - slope * (preset_y - middle)) + slope * (y - middle)
     return sizes
+
+
+def _some(names: Sequence[str]) -> str:
+    more = ", …" if len(names) > _EXAMPLES else ""
+    number = "1 image" if len(names) == 1 else f"{len(names):,} images"
+    return f"{number} ({', '.join(names[:_EXAMPLES])}{more})"
+
+
+def _presets(number: int) -> str:
+    return "1 preset" if number == 1 else f"{number:,} presets"

@@ -13,7 +13,7 @@ from headcount.core.errors import InputError, ModelError
 from headcount.core.geometry import as_boxes, boxes_around
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.scene import Provenance, Scene
-from headcount.decode.scale import SIZES, limit_sides, sample_sizes
+from headcount.decode.scale import limit_sides, sample_sizes
 from headcount.infer.counter import open_model
 from headcount.infer.models import find_model
 from headcount.infer.runtimes.table import Runtime
@@ -107,7 +107,7 @@ class SizeEstimator:
 
 
 def _check_kind(card: ModelCard) -> None:
-    if card.decoder.name != SIZES:
+    if card.task != "size":
         raise ModelError(
             f'"{card.name}" counts people and does not tell how large heads are: give a head-scale network, which '
             "headcount train head-scale-s and headcount export make."

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, TileSpec
+from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, Task, TileSpec
 from headcount.core.errors import ModelError
 from headcount.core.scene import Scene
 from headcount.models.weights import (
@@ -24,7 +26,47 @@ from headcount.models.weights import (
     tensor_names,
 )
 
-TargetMaps = dict[str, NDArray[np.float32]]
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What one scene teaches a method, in numpy.
+
+    Attributes:
+        maps: (c, h', w') float32 by name, of the same shape for all crops: batches stack them.
+        ragged: (n, …) float32 by name, n whatever the scene has (its boxes, none of them perhaps): never stacked.
+    """
+
+    maps: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    ragged: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+class TargetBatch(NamedTuple):
+    """The targets of a batch: ``maps`` (b, c, h', w') by name, and ``ragged``, one (n, …) tensor an image, by name."""
+
+    maps: Mapping[str, Tensor]
+    ragged: Mapping[str, Sequence[Tensor]]
+
+    @classmethod
+    def join(cls, scenes: Sequence[Targets]) -> TargetBatch:
+        """The targets of some scenes as one batch.
+
+        >>> boxes = [np.zeros((heads, 4), np.float32) for heads in (2, 0)]
+        >>> batch = TargetBatch.join([Targets({"mask": np.zeros((1, 3, 3), np.float32)}, {"boxes": b}) for b in boxes])
+        >>> tuple(batch.maps["mask"].shape), [tuple(one.shape) for one in batch.ragged["boxes"]]
+        ((2, 1, 3, 3), [(2, 4), (0, 4)])
+        """
+        first = scenes[0]
+        return cls(
+            {name: torch.from_numpy(np.stack([scene.maps[name] for scene in scenes])) for name in first.maps},
+            {name: [torch.from_numpy(scene.ragged[name]) for scene in scenes] for name in first.ragged},
+        )
+
+    def to(self, device: torch.device) -> TargetBatch:
+        """The same targets on a device."""
+        return TargetBatch(
+            {name: values.to(device) for name, values in self.maps.items()},
+            {name: [one.to(device) for one in images] for name, images in self.ragged.items()},
+        )
 
 
 class Method(nn.Module, ABC):
@@ -34,28 +76,29 @@ class Method(nn.Module, ABC):
     """
 
     settings_type: ClassVar[type[BaseModel]]
+    task: ClassVar[Task]
+    """What a model of it does; one that tells sizes counts nobody, and is validated by its loss."""
     input_spec: InputSpec
     outputs: tuple[OutputSpec, ...]
-    decoder: DecoderSpec
+    decoder: DecoderSpec | None
+    """None where the task is ``size``."""
     tile: TileSpec | None = None
     """How large images are cut, where the method has its own way; else by how far its network sees."""
-    counts: ClassVar[bool] = True
-    """Whether its decoder counts people; a method that does not is validated by its loss."""
 
     @abstractmethod
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """(b, c, h, w) normalised images → named maps, as the decoder reads them."""
 
     @abstractmethod
-    def targets(self, scene: Scene) -> TargetMaps:
-        """The target maps of a Scene, (1, h', w') float32 each: numpy, run where scenes are loaded."""
+    def targets(self, scene: Scene) -> Targets:
+        """What a Scene teaches: numpy, run where scenes are loaded."""
 
     @abstractmethod
-    def training_forward(self, images: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def training_forward(self, images: Tensor, targets: TargetBatch) -> dict[str, Tensor]:
         """The maps the loss reads; a method that needs the truth while training takes it from ``targets``."""
 
     @abstractmethod
-    def loss(self, maps: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
         """Named scalars; ``total`` is their weighted sum, the one that is minimised."""
 
     @abstractmethod

@@ -41,7 +41,7 @@ def open_torch(weights: Path, card: ModelCard, *, device: str, precision: str) -
         ModelError: the weights are not those of the card's method.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise InputError('Device "cuda" was asked for, but torch finds no GPU here: use --device cpu.')
+        raise InputError('Device "cuda" was asked for, but torch finds no GPU here: choose "cpu".', remedy="device")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headcount.core.settings import checked
@@ -12,8 +13,26 @@ if TYPE_CHECKING:
     from headcount.models.method import Method
 
 
-def _row(name: str, target: str, title: str) -> Row:
-    return Row(name=name, target=f"headcount.models.{target}", title=title, package="torch", extra="train")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodRow(Row):
+    """A method: its target is the class that keeps the contract.
+
+    Attributes:
+        foreign: ``module:object`` of the ``ForeignWeights`` by which its authors' checkpoints are imported, or empty.
+    """
+
+    foreign: str = ""
+
+
+def _row(name: str, target: str, title: str, *, foreign: str = "") -> MethodRow:
+    return MethodRow(
+        name=name,
+        target=f"headcount.models.{target}",
+        title=title,
+        package="torch",
+        extra="train",
+        foreign=foreign and f"headcount.models.{foreign}",
+    )
 
 
 METHODS = Table(
@@ -21,12 +40,12 @@ METHODS = Table(
     "method",
     [
         _row("mask_aware", "density.mask_aware:MaskAware", "The mask-aware network"),
-        _row("iim", "instance.iim.method:Iim", "Independent instance maps"),
+        _row("iim", "instance.iim.method:Iim", "Independent instance maps", foreign="instance.iim.foreign:FOREIGN"),
         _row("gaussian_prior", "instance.gaussian_prior:GaussianPrior", "A Gaussian prior on IIM's network"),
         _row("raz_loc", "instance.raz_loc:RazLoc", "Cross-shaped labels on IIM's network"),
         _row("head_scale", "scale.head_scale:HeadScale", "The head-scale network"),
     ],
-    Row,
+    MethodRow,
 )
 
 

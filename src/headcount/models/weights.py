@@ -1,17 +1,20 @@
-"""Weights on disk and in a network: safetensors read, matched by name, put in place."""
+"""Weights on disk and in a network: safetensors read, matched by name, put in place; other people's checkpoints."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from headcount.core.errors import ModelError
 
-_COUNTER = "num_batches_tracked"  # of a batch norm, and of no use
+_COUNTER = "num_batches_tracked"
 
 
 def tensor_names(file: Path) -> set[str]:
@@ -30,7 +33,7 @@ def of_backbone(keys: Iterable[str]) -> set[str]:
 
 def same_but_counters(keys: set[str], own: set[str]) -> bool:
     """Whether two networks have tensors of the same names, the counters of batch norms left out."""
-    return {key for key in keys ^ own if not key.endswith(_COUNTER)} == set()
+    return {key for key in keys ^ own if not is_counter(key)} == set()
 
 
 def load_weights(method: nn.Module, weights: Path) -> None:
@@ -62,8 +65,98 @@ def load_tensors(method: nn.Module, tensors: Mapping[str, Tensor], where: str) -
     """
     own = method.state_dict()
     for key, value in own.items():
-        if key not in tensors and not key.endswith(_COUNTER):
+        if key not in tensors and not is_counter(key):
             raise ModelError(f'"{where}" lacks "{key}": its card describes another network.')
         if key in tensors and tensors[key].shape != value.shape:
             raise ModelError(f'"{where}" has another shape for "{key}": its card describes another network.')
     method.load_state_dict({k: tensors[k].to(v.dtype) if k in tensors else v for k, v in own.items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignWeights:
+    """How the checkpoints of a method's authors become its weights: what a row of ``METHODS`` names as ``foreign``.
+
+    Attributes:
+        title: the method as the authors' is called: ``IIM``.
+        telling: by which tensors theirs are known, for the message where they are not.
+        options_of: the names in a checkpoint → the method's options that build their network; None if it is another.
+        data: what they trained on → the options that belong to it, which a checkpoint does not say.
+        usual: the data set of most of their checkpoints, a key of ``data``.
+        their_name: the name of one of our tensors, and the options → its name in their checkpoint.
+        unused: names that nothing in their network reads.
+    """
+
+    title: str
+    telling: str
+    options_of: Callable[[Collection[str]], dict[str, Any] | None]
+    data: Mapping[str, Mapping[str, Any]]
+    usual: str
+    their_name: Callable[[str, Mapping[str, Any]], str]
+    unused: frozenset[str] = frozenset()
+
+    def put(self, method: nn.Module, theirs: Mapping[str, Tensor], options: Mapping[str, Any], where: str) -> None:
+        """Put the tensors of a checkpoint (of any float type) into the method that ``options`` built.
+
+        Raises:
+            ModelError: some of the network's are missing, others are left over, or one has another shape.
+        """
+        own = method.state_dict()
+        names = {key: self.their_name(key, options) for key in own if not is_counter(key)}
+        missing = set(names.values()) - theirs.keys()
+        extra = {name for name in theirs.keys() - set(names.values()) - self.unused if not is_counter(name)}
+        if missing or extra:
+            complaints = [f"lacks {some_of(missing)}"] * bool(missing) + [f"has also {some_of(extra)}"] * bool(extra)
+            raise ModelError(f'"{where}" does not fit {self.title}: it {" and ".join(complaints)}.')
+        for key, name in names.items():
+            if theirs[name].shape != own[key].shape:
+                raise ModelError(
+                    f'"{where}": "{name}" is {tuple(theirs[name].shape)}, but {self.title}\'s is '
+                    f"{tuple(own[key].shape)}."
+                )
+        method.load_state_dict(
+            {key: theirs[names[key]].float() if key in names else torch.zeros_like(own[key]) for key in own}
+        )
+
+
+def is_counter(key: str) -> bool:
+    """Whether a tensor counts the batches that a batch norm has seen, which is of no use."""
+    return key.endswith(_COUNTER)
+
+
+def some_of(keys: Iterable[str], most: int = 4) -> str:
+    """The first few of some keys, and how many more there are.
+
+    >>> some_of("cab", most=2)
+    '"a", "b" and 1 more'
+    """
+    ordered = sorted(keys)
+    text = ", ".join(f'"{key}"' for key in ordered[:most])
+    return text if len(ordered) <= most else f"{text} and {len(ordered) - most} more"
+
+
+def without_wrappers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Names without the ``module`` that a network trained on several GPUs has in them, at any depth."""
+    return {".".join(part for part in key.split(".") if part != "module"): value for key, value in tensors.items()}
+
+
+def read_foreign(file: Path) -> Mapping[str, Tensor]:
+    """The tensors of a ``.pth``, its state dict alone; nothing in it is run.
+
+    Raises:
+        ModelError: it is missing, damaged, or holds anything that the restricted unpickler refuses.
+    """
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ModelError(f'There is no file "{file}": check the path.') from error
+    except Exception as error:
+        raise ModelError(
+            f'"{file}" is no checkpoint of plain tensors ({type(error).__name__}): anything else could run code and is '
+            "refused."
+        ) from error
+    for wrapper in ("state_dict", "model", "net"):
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()) or not content:
+        raise ModelError(f'"{file}" holds no state dict: a table of named tensors was expected.')
+    return {str(key): value for key, value in content.items()}

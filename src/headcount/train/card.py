@@ -1,8 +1,10 @@
-"""The model card of a recipe."""
+"""The model card of a network, before anything is measured."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from headcount.core.card import ModelCard
 from headcount.models.method import Method
@@ -11,18 +13,29 @@ from headcount.train.recipe import Recipe
 
 
 def card_of(recipe: Recipe, method: Method) -> ModelCard:
-    """The card of a recipe's model, before anything is measured."""
-    return ModelCard(
+    """The card of a recipe's model."""
+    return method_card(
+        recipe.method,
+        recipe.model,
+        method,
         name=recipe.name,
         summary=recipe.summary,
-        method=recipe.method,
-        architecture=json.loads(json.dumps(recipe.model)),
+        initialisation=recipe.initialisation_note,
+        recipe=recipe.name,
+        seed=recipe.seed,
+    )
+
+
+def method_card(method_name: str, options: Mapping[str, Any], method: Method, **fields: Any) -> ModelCard:
+    """The card of a method that ``options`` built; ``fields`` are what it does not say itself, its name above all."""
+    return ModelCard(
+        task=method.task,
+        method=method_name,
+        architecture=json.loads(json.dumps(options)),
         input=method.input_spec,
         outputs=method.outputs,
         decoder=method.decoder,
         tile=tile_of(method),
         parameters=sum(parameter.numel() for parameter in method.parameters()),
-        initialisation=recipe.initialisation_note,
-        recipe=recipe.name,
-        seed=recipe.seed,
+        **fields,
     )

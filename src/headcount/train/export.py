@@ -24,15 +24,15 @@ from headcount.core.card import DataUse, DecoderSpec, ModelCard, Result, sha256_
 from headcount.core.errors import InputError, ModelError
 from headcount.core.files import replacing
 from headcount.data.sets.catalogue import find_entry
-from headcount.decode import get_decoder
+from headcount.decode.table import decoder_of
 from headcount.models.method import Method
 from headcount.models.normalise import normalise
 from headcount.models.table import build_method
 from headcount.models.weights import load_tensors
 from headcount.synth import paint_scene
-from headcount.train.batches import PAINTED
 from headcount.train.card import card_of
 from headcount.train.checkpoint import TENSORS, Checkpoint, find_checkpoint, read_checkpoint
+from headcount.train.pools import PAINTED
 from headcount.train.recipe import Recipe
 
 
@@ -69,20 +69,16 @@ def export_checkpoint(
             "data": _data_uses(saved.state.get("scenes", {})),
             "terms": _terms(saved.state.get("scenes", {})),
             "results": tuple(result for report in reports for result in read_report(report)),
-            "decoder": DecoderSpec(name=method.decoder.name, settings={**method.decoder.settings, **(decoder or {})}),
+            "decoder": _calibrated(method.decoder, decoder or {}),
         }
     )
     if decoder:
-        _try_decoder(card)
+        decoder_of(card)  # a wrong setting is told before anything is written
     return write_model(method, card, output)
 
 
-def _try_decoder(card: ModelCard) -> None:
-    """Decode empty maps: a wrong setting is told before anything is written."""
-    side = 4 * card.input.size_divisor
-    strides = {output.name: output.stride for output in card.outputs}
-    maps = {name: np.zeros((1, side // stride, side // stride), np.float32) for name, stride in strides.items()}
-    get_decoder(card.decoder.name)(maps, strides, card.decoder.settings, (side, side))
+def _calibrated(decoder: DecoderSpec | None, settings: Mapping[str, float]) -> DecoderSpec | None:
+    return decoder and decoder.model_copy(update={"settings": {**decoder.settings, **settings}})
 
 
 def write_model(method: Method, card: ModelCard, output: Path, *, halved: bool = True) -> ModelCard:
@@ -154,39 +150,20 @@ def read_report(path: Path) -> list[Result]:
         InputError: the file is no such report.
     """
     try:
-        sets = json.loads(path.read_text(encoding="utf-8"))["reports"]
-        return [result for one in sets for result in (*_counting(one), *_localization(one))]
+        reports = json.loads(path.read_text(encoding="utf-8"))["reports"]
+        return [_result(report, figure) for report in reports for figure in report["figures"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f'"{path}" is no report of headcount evaluate ({type(error).__name__}: {error}).') from error
 
 
-def _counting(report: Mapping[str, Any]) -> list[Result]:
-    metrics = (("MAE", "mae"), ("RMSE", "rmse"), ("NAE", "nae"), ("bias", "bias"))
-    return [
-        _result(report, metric, report[key], report["protocol"]) for metric, key in metrics if report[key] is not None
-    ]
-
-
-def _localization(report: Mapping[str, Any]) -> list[Result]:
-    """F1 at each radius, of a model that locates heads; peaks of a density map are none."""
-    located = report.get("located")
-    if located is None or located["points"] != ["heads"]:
-        return []
-    titles = {"sigma_l": "σ_l", "sigma_s": "σ_s"}
-    return [
-        _result(report, f"F1 at {titles.get(one['radius'], one['radius'])}", one["f1"], located["protocol"])
-        for one in located["localization"]
-    ]
-
-
-def _result(report: Mapping[str, Any], metric: str, value: float, protocol: str) -> Result:
+def _result(report: Mapping[str, Any], figure: Mapping[str, Any]) -> Result:
     return Result(
         data=report["data"],
         split=report["split"],
         images=report["images"],
-        metric=metric,
-        value=round(float(value), 3),
-        protocol=protocol,
+        metric=figure["metric"],
+        value=round(float(figure["value"]), 3),
+        protocol=figure["protocol"],
     )
 
 
@@ -264,7 +241,8 @@ def _compare(method: Method, card: ModelCard, path: Path, *, at_most: float) -> 
     """Run the file and the network on an image: an export that differs is no export."""
     import onnxruntime
 
-    side = 4 * card.input.size_divisor  # another size than the example's
+    divisor = card.input.size_divisor
+    side = divisor * max(4, -(-64 // divisor))  # another size than the example's, and one that can be painted
     pixels = paint_scene(0, size_wh=(2 * side, side)).pixels()[None]
     with torch.inference_mode():
         expected = [value.numpy() for value in _FromPixels(method)(torch.tensor(pixels))]

@@ -22,13 +22,14 @@ from headcount.core.errors import HeadcountError, InputError, nearest
 from headcount.core.scene import Scene
 from headcount.data.sets.registry import DATA_SETS, read_dataset
 from headcount.draw.prediction import draw_density
-from headcount.evaluate.run import CountingReport, evaluate_counting
+from headcount.evaluate.metrics.table import EvaluationSettings
+from headcount.evaluate.run import EvaluationReport, evaluate_scenes
 from headcount.infer.counter import Counter
 from headcount.infer.models import find_model, shipped_models
-from headcount.models.method import Method
+from headcount.models.method import Method, TargetBatch
 from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
-from headcount.train.batches import Batches, Pool, read_pools
+from headcount.train.batches import Batches
 from headcount.train.card import card_of
 from headcount.train.checkpoint import (
     Checkpoint,
@@ -38,6 +39,7 @@ from headcount.train.checkpoint import (
     unflatten_optimiser,
     write_checkpoint,
 )
+from headcount.train.pools import Pool, read_pools
 from headcount.train.recipe import DataSettings, OptimiserSettings, Recipe
 from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
 from headcount.train.validation import validation_loss
@@ -63,9 +65,9 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
     folder = recipe.folder
     found = find_checkpoint(folder)
     if not resume and found is not None:
-        raise InputError(f'"{folder}" holds a run already: go on with --resume, or choose another output=FOLDER.')
+        raise InputError(f'"{folder}" holds a run already: choose another output=FOLDER.', remedy="resume")
     if resume and not (folder / "recipe.json").is_file():
-        raise InputError(f'There is no run in "{folder}" to resume: leave out --resume to start one.')
+        raise InputError(f'There is no run in "{folder}" to resume: start one.')
     if recipe.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device=cuda was asked for, but torch finds no GPU here: use device=cpu.")
     unknown = recipe.data.sources.keys() - DATA_SETS.keys()
@@ -118,7 +120,7 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
                 elif interrupted() or time.monotonic() - run.saved_at >= recipe.checkpoint_seconds:
                     run.checkpoint()
                 if interrupted():
-                    say(f'Stopped at step {run.step}; "--resume" goes on from there.')
+                    say(f"Stopped at step {run.step}: resume the run to go on from there.")
                     raise KeyboardInterrupt
     finally:
         run.writer.close()
@@ -181,7 +183,7 @@ class _Run:
         self.wrapped, self.optimiser = self.fabric.setup(self.method, optimiser)
         self.wrapped.mark_forward_method("training_forward")
 
-    def learn(self, step: int, images: Tensor, targets: dict[str, Tensor]) -> None:
+    def learn(self, step: int, images: Tensor, targets: TargetBatch) -> None:
         """One step."""
         recipe = self.recipe
         kind = optimiser_name(step, recipe)
@@ -190,7 +192,7 @@ class _Run:
         self.method.train()
         torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout, if any, is a function of the step as well
         images = self.fabric.to_device(images.contiguous(memory_format=torch.channels_last))
-        targets = self.fabric.to_device(targets)
+        targets = targets.to(self.fabric.device)
         set_lr(self.optimiser, lr_factor(step, recipe))
         maps = self.wrapped.training_forward(images, targets)
         losses = self.method.loss(maps, targets)
@@ -233,11 +235,11 @@ class _Run:
         epoch = self.step // self.recipe.steps_per_epoch
         due = epoch % self.recipe.validate_every == 0 or epoch == self.recipe.epochs
         if due and any(validation.values()):
-            if self.method.counts:
+            if self.method.task != "size":
                 reports = {name: self._validate(name, scenes) for name, scenes in validation.items() if scenes}
                 # Sets of different density weigh alike: the mean error relative to each set's mean count.
-                score = sum(report.result.mae / _mean_count(report) for report in reports.values()) / len(reports)
-                found = {"mae": {name: round(report.result.mae, 3) for name, report in reports.items()}}
+                score = sum(report.counting.mae / _mean_count(report) for report in reports.values()) / len(reports)
+                found = {"mae": {name: round(report.counting.mae, 3) for name, report in reports.items()}}
             else:
                 losses = {name: self._validate_loss(name, scenes) for name, scenes in validation.items() if scenes}
                 score = sum(losses.values()) / len(losses)
@@ -248,18 +250,19 @@ class _Run:
                 write_checkpoint(self.folder, "best", self._state())
         self.checkpoint()
 
-    def _validate(self, name: str, scenes: list[Scene]) -> CountingReport:
+    def _validate(self, name: str, scenes: list[Scene]) -> EvaluationReport:
         method = copy.deepcopy(self.averaged)
         runtime = TorchRuntime(method, method.input_spec, device=self.fabric.device.type)
         card = card_of(self.recipe, method)
-        report = evaluate_counting(Counter(card, runtime), scenes, data=name, split="val", keep_worst=3)
-        for metric, value in (("MAE", report.result.mae), ("RMSE", report.result.rmse), ("bias", report.result.bias)):
+        settings = EvaluationSettings(data=name, split="val")
+        report = evaluate_scenes(Counter(card, runtime), scenes, settings, metrics=("counting",), keep_worst=3)
+        result = report.counting
+        for metric, value in (("MAE", result.mae), ("RMSE", result.rmse), ("bias", result.bias)):
             self.writer.add_scalar(f"val-{name}/{metric}", value, self.step)
         for rank, worst in enumerate(report.worst):
             if worst.prediction.density is not None:
                 picture = draw_density(worst.scene.pixels(), worst.prediction.density, worst.prediction.density_stride)
                 self.writer.add_image(f"val-{name}/worst-{rank}", picture, self.step, dataformats="HWC")
-        result = report.result
         self.say(f"validation {name}: MAE {result.mae:.2f} RMSE {result.rmse:.2f} bias {result.bias:+.2f}")
         return report
 
@@ -315,7 +318,7 @@ def _broken(maps: Mapping[str, Tensor]) -> str:
     return f' (the map "{names[0]}" is not)' if names else ""
 
 
-def _mean_count(report: CountingReport) -> float:
+def _mean_count(report: EvaluationReport) -> float:
     return max(1.0, sum(image.true for image in report.images) / len(report.images))
 
 

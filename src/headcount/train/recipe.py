@@ -217,8 +217,8 @@ def _read_values(path: Path, *above: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, OSError, ValueError, RecursionError, TypeError, AttributeError, LookupError) as error:
         # Beside what is no YAML: a date that is none, a number of thousands of digits, lists in lists in lists.
-        said = [*str(error).splitlines(), type(error).__name__]
-        raise InputError(f'"{path}" is no YAML: {said[0]}.') from error
+        reason = [*str(error).splitlines(), type(error).__name__][0]
+        raise InputError(f'"{path}" is no YAML: {reason}.') from error
     if not isinstance(values, dict):
         raise InputError(f'"{path}" must hold "key: value" lines, but holds {type(values).__name__}.')
     if "base" not in values:
@@ -241,14 +241,14 @@ def _read_values(path: Path, *above: Path) -> dict[str, Any]:
     return merged
 
 
-def _base_path(base: str, of: Path) -> Path:
-    for beside in (of.parent / base, of.parent / f"{base}.yaml"):
+def _base_path(base: str, recipe: Path) -> Path:
+    for beside in (recipe.parent / base, recipe.parent / f"{base}.yaml"):
         if beside.is_file():
             return beside
     try:
         return recipe_path(base)
     except InputError as error:
-        raise InputError(f'"{of}" starts from "{base}", but: {error}') from error
+        raise InputError(f'"{recipe}" starts from "{base}", but: {error}') from error
 
 
 def _override(values: dict[str, Any], override: str) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
 from headcount.core.random import generator
 from headcount.core.scene import Scene
 from headcount.data.augment.spatial import random_crop
-from headcount.models.method import Method
+from headcount.models.method import Method, TargetBatch
 from headcount.models.normalise import to_tensor
 from headcount.train.recipe import DataSettings
 
@@ -36,8 +35,7 @@ def validation_loss(method: Method, scenes: Sequence[Scene], settings: DataSetti
             )
             for place, scene in enumerate(scenes[start : start + batch])
         ]  # fmt: skip
-        maps = [method.targets(one) for one in crops]
-        targets = {name: torch.from_numpy(np.stack([each[name] for each in maps])).to(device) for name in maps[0]}
+        targets = TargetBatch.join([method.targets(one) for one in crops]).to(device)
         images = to_tensor([one.pixels() for one in crops], method.input_spec).to(device)
         with torch.inference_mode():
             loss = method.loss(method.training_forward(images, targets), targets)["total"]

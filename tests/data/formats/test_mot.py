@@ -168,14 +168,6 @@ def test_a_description_never_leads_out_of_its_video(tmp_path: Path, folder: str)
     assert len(listed(tmp_path).scenes) == 2
 
 
-def test_a_layout_that_is_almost_right_is_told(tmp_path: Path) -> None:
-    write_video(tmp_path / "HT21", "HT21-01", ROWS, split="training")
-    with pytest.raises(InputError, match="HT21/train was expected"):
-        listed(tmp_path)
-    with pytest.raises(InputError, match=r'but train was expected.*Is it "training"'):
-        listed(tmp_path / "HT21")
-
-
 def test_a_video_is_parsed_once_and_again_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     monkeypatch.setattr(mot, "parse_track", lambda *a, **k: (calls.append(1), parse_track(*a, **k))[1])

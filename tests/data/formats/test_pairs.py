@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from headcount.data.formats.pairs import files_by_name, images_by_name, pair
+from headcount.core.errors import InputError
+from headcount.data.formats.pairs import files_by_name, folders_in, images_by_name, pair
 from headcount.data.formats.raw import RawAnnotation
 
 
@@ -20,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
     assert files_by_name(tmp_path, "*.jpg") == files_by_name(tmp_path / "none", "*.jpg") == {}
-    assert pair({}, {}, read) == []
+    assert pair({}, {}, read) == folders_in(tmp_path) == folders_in(tmp_path / "none") == []
 
 
 @pytest.mark.parametrize(
@@ -38,6 +41,15 @@ def test_numbers_are_in_order_and_a_pattern_says_what_is_the_name(
 ) -> None:
     assert list(files_by_name(folder, *patterns)) == names
     assert list(images_by_name(folder)) == ["a9", "a10"]
+
+
+def test_a_folder_that_may_not_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(InputError, match=re.escape(f'The folder "{folder}" cannot be read (Permission denied)')):
+        files_by_name(folder, "*.jpg")
 
 
 def read(path: Path, attributes: dict[str, str] | None = None) -> RawAnnotation:

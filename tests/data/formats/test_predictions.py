@@ -9,16 +9,19 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from headcount.core.errors import InputError
+from headcount.core.geometry import centres
 from headcount.core.prediction import PointsKind, Prediction
 from headcount.data.formats.nwpu import read_nwpu_predictions
 from headcount.data.formats.predictions import CSV_COLUMNS, PredictionFile, read_predictions
 
 SUFFIXES = (".json", ".jsonl", ".csv")
+BOXES = np.array([[1.0, 2.0, 11.0, 22.0], [30.25, 4.0, 40.0, 9.125]])
 
 
 def some(number: int) -> Prediction:
@@ -75,8 +78,9 @@ def test_one_prediction_saved_by_itself(tmp_path: Path, suffix: str) -> None:
 def test_nothing_is_overwritten_unasked(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out{suffix}"
     path.write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="--force"):
+    with pytest.raises(InputError, match="exists already") as caught:
         PredictionFile(path)
+    assert caught.value.remedy == "overwrite"
     assert path.read_text(encoding="utf-8") == "mine"
     write(path, 1, overwrite=True)
     assert "ü" in path.read_text(encoding="utf-8")
@@ -140,7 +144,7 @@ def test_rows_are_on_disk_before_the_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["out.xml", "out", "nowhere/out.csv", "folder.json", f"{'x' * 300}.json"])
 def test_places_that_cannot_be_written_are_named_at_once(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.json").mkdir()
-    with pytest.raises(InputError, match=Path(name).name):
+    with pytest.raises(InputError, match="no folder .*nowhere" if "nowhere" in name else Path(name).name):
         PredictionFile(tmp_path / name)
 
 
@@ -189,3 +193,59 @@ def test_nwpu_lines(tmp_path: Path) -> None:
                 file.add(wrong)
     assert path.read_text(encoding="utf-8") == "12 2 3 0 63 8\n3 0\n"
     assert {image: len(points) for image, points in read_nwpu_predictions(path).items()} == {12: 2, 3: 0}
+
+
+def boxed(source: str, boxes: np.ndarray = BOXES, **changes: Any) -> Prediction:
+    scores = np.array([0.5, 0.98765])[: len(boxes)]
+    fields = {"scores": scores, "boxes_xyxy": boxes, "source": source, "model": "m", **changes}
+    return Prediction(len(boxes), (64, 48), centres(boxes), "heads", **fields)
+
+
+def test_boxes_come_back_from_json_with_what_they_are(tmp_path: Path) -> None:
+    with PredictionFile(tmp_path / "out.json") as file:
+        file.add(boxed("a.jpg"))
+        file.add(boxed("b.jpg", boxes_kind="parts"))
+        file.add(some(1))
+    first, second, third = read_predictions(tmp_path / "out.json")
+    assert first.boxes_xyxy is not None
+    assert first.boxes_xyxy.tolist() == [[1, 2, 11, 22], [30.25, 4, 40, 9.12]]
+    assert (first.boxes_kind, second.boxes_kind, third.boxes_xyxy) == ("heads", "parts", None)
+
+
+def test_boxes_of_before_they_had_a_kind_are_those_of_instances() -> None:
+    plain = boxed("a.jpg").to_dict()
+    del plain["boxes_kind"]
+    assert Prediction.from_dict(plain).boxes_kind == "parts"
+
+
+def test_coco_results_are_a_list_of_boxes_with_scores(tmp_path: Path) -> None:
+    path = tmp_path / "out.coco.json"
+    with PredictionFile(path) as file:
+        file.add(boxed("nobody.jpg", np.zeros((0, 4))))
+        file.add(boxed("val/000000000139.jpg"))
+        file.add(boxed("hall 3.jpg", BOXES[:1], scores=None))
+        for wrong in (some(1), boxed("5.jpg", boxes_kind="parts")):
+            with pytest.raises(InputError, match="gives no boxes of heads"):
+                file.add(wrong)
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert [entry["image_id"] for entry in found] == [139, 139, "hall 3"]
+    assert [entry["bbox"] for entry in found[:2]] == [[1, 2, 10, 20], [30.25, 4, 9.75, 5.12]]
+    assert [entry["score"] for entry in found] == [0.5, 0.9876, 1.0]
+    boxed("7.jpg").save(tmp_path / "one.coco.json")
+    assert len(json.loads((tmp_path / "one.coco.json").read_text(encoding="utf-8"))) == 2
+    boxed("7.jpg", np.zeros((0, 4))).save(tmp_path / "none.coco.json")
+    assert json.loads((tmp_path / "none.coco.json").read_text(encoding="utf-8")) == []
+
+
+def test_coco_results_are_what_its_own_tools_read(tmp_path: Path) -> None:
+    coco = pytest.importorskip("pycocotools.coco", reason="pycocotools is in the train extra")
+    truth = coco.COCO()
+    truth.dataset = {"images": [{"id": 12}], "annotations": [], "categories": [{"id": 1, "name": "head"}]}
+    truth.createIndex()
+    boxed("12.jpg").save(tmp_path / "12.coco.json")
+    assert len(truth.loadRes(str(tmp_path / "12.coco.json")).anns) == 2
+
+
+def test_a_picture_holds_one_prediction(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r'Predictions cannot be written as "out\.png"'):
+        PredictionFile(tmp_path / "out.png")

@@ -329,6 +329,8 @@ def test_a_set_of_ones_own_keeps_its_splits_and_says_what_was_ignored(tmp_path: 
     )
     assert [(loss.code, loss.occurrences, loss.images) for loss in report.losses] == [("ignored", 1, 1)]
     assert dict(report.splits) == {"train": 2, "val": 1}
+    every = convert_dataset(f"coco={tmp_path / 'coco'}", "labelme", tmp_path / "every", split="all")
+    assert every.splits == report.splits
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 

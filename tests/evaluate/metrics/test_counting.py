@@ -77,7 +77,7 @@ def test_the_order_of_the_images_changes_nothing(rows: list[tuple[float, int]], 
     for name in ("nae", "mae_negatives"):
         assert one[name] == (None if other[name] is None else pytest.approx(other[name], rel=1e-9))
     for data in (one, other):
-        for name in ("levels", "game", "nae", "mae_negatives"):
+        for name in ("levels", "protocol", "nae", "mae_negatives"):
             data.pop(name, None)
     assert one.pop("mae_interval") == pytest.approx(other.pop("mae_interval"), rel=1e-12)
     assert one == pytest.approx(other, rel=1e-9, abs=1e-9)

@@ -10,10 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headcount.core.errors import InputError
-from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.data.formats.nwpu import read_nwpu_predictions, read_nwpu_truth
-from headcount.evaluate.localization_run import RecordsPoints
 from headcount.evaluate.metrics.localization import (
     FIXED_8,
     SIGMA_L,
@@ -165,14 +163,3 @@ def test_by_score_threshold() -> None:
     assert by_score_threshold([scored], FIXED_8, [0, 0.5, 0.95]) == [Tally(1, 1, 0), Tally(1, 0, 0), Tally(0, 0, 1)]
     with pytest.raises(InputError, match="no scores"):
         by_score_threshold([image([[0, 0]], [])], FIXED_8, [0])
-
-
-def test_a_model_is_recorded_while_it_counts() -> None:
-    class Finds:
-        def count(self, source: Scene) -> Prediction:
-            return Prediction(1, source.size_wh, np.array([[3.0, 3.0]]), points_kind="heads")
-
-    recorder = RecordsPoints(Finds())
-    recorder.count(Scene(np.zeros((9, 9, 3), np.uint8), np.array([[3.0, 4.0]]), name="a"))
-    assert recorder.locates_heads
-    assert evaluate_localization(recorder.images).at("4px").total == Tally(1, 0, 0)

@@ -103,10 +103,9 @@ def test_the_matching_is_as_large_however_few_pairs_are_held(
         for reach in (radius, *(np.full(len(true), threshold) for threshold in thresholds))
     ]
     for limits in (
-        {"_DENSE": 0, "_MOST_PAIRS_OF_STRIDE": 0, "_NEAREST": 1, "_PART": 1, "_SAMPLE": 1},
-        {"_DENSE": 0, "_MOST_PAIRS_OF_STRIDE": 0, "_NEAREST": 3},
-        {"_MOST_LAYERS": 1},
-        {"_MOST_LAYERS": 4, "_GREEDY_ROUNDS": 0, "_FIRST_REACH_PX": 1.0},
+        {"_MOST_PAIRS": 1, "_NEAREST": 1, "_SAMPLE": 1},
+        {"_MOST_PAIRS": 5, "_NEAREST": 3},
+        {"_DENSE": 1, "_FIRST_REACH_PX": 1.0},
     ):
         with pytest.MonkeyPatch.context() as patch:
             for name, value in limits.items():
@@ -164,6 +163,11 @@ def test_a_chain_of_thousands_does_not_recurse(matcher: Matcher, reverse: bool) 
     pairs = number - 1 - pairs if reverse else pairs
     pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
     assert len(match_pairs(pairs, number, number, matcher=matcher)) == number
+
+
+def test_the_fast_matcher_pairs_the_nearest_where_nothing_is_lost_by_it() -> None:
+    predicted, true = [[0, 0], [3, 0], [20, 0], [26, 0]], [[3.5, 0], [21, 0]]
+    assert match(predicted, true, 10).tolist() == [[1, 0], [2, 1]]
 
 
 def test_ten_thousand_points() -> None:

@@ -1,49 +1,49 @@
-"""Pictures of located heads: colours where they belong, files written whole, nothing overwritten unasked."""
+"""Pictures of located heads: the pairs of the table, files written whole, nothing overwritten unasked."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
-from headcount.evaluate.metrics.localization import ImagePoints, evaluate_localization
-from headcount.evaluate.plots.localization import (
-    FOUND,
-    MADE_UP,
-    MISSED,
-    chosen_images,
-    draw_matches,
-    localization_plot_paths,
-    refuse_pictures,
-    save_localization_plots,
-)
+from headcount.draw.figure import refuse_pictures
+from headcount.draw.matches import draw_matches
+from headcount.evaluate.metrics.localization import FIXED_8, ImagePoints, evaluate_localization, matched_pairs
+from headcount.evaluate.metrics.matching import MATCHERS, Matcher
+from headcount.evaluate.plots import localization
+from headcount.evaluate.plots.localization import chosen_images, localization_plot_paths, save_localization_plots
 
 
-def test_found_missed_and_made_up_have_their_colours() -> None:
-    blank = np.zeros((60, 90, 3), np.uint8)
-    predicted, true = np.array([[15.5, 30.5], [75.5, 30.5]]), np.array([[15.5, 30.5], [45.5, 30.5]])
-    picture = draw_matches(blank, predicted, true, np.array([10.0, 10.0]), np.array([[0, 0]]))
-    assert picture.shape == blank.shape
-    assert not blank.any()
-    # The circle's right side, 10 pixels from the head's pixel; then each dot.
-    for (x, y), colour in (((25, 30), FOUND), ((55, 30), MISSED), ((15, 30), FOUND), ((45, 30), MISSED)):
-        assert picture[y, x].tolist() == pytest.approx(colour, abs=60)  # anti-aliased
-    assert picture[30, 75].tolist() == pytest.approx(MADE_UP, abs=60)
-    # Centred: what is drawn of a head balances on its pixel.
-    one = draw_matches(
-        np.zeros((61, 61, 3), np.uint8), true[:0], np.array([[30.5, 30.5]]), np.array([20.0]), np.zeros((0, 2), int)
-    )
-    ink = one.sum(axis=2, dtype=np.float64)
-    middle = [float((ink.sum(axis=axis) * np.arange(61)).sum() / ink.sum()) for axis in (0, 1)]
-    assert middle == pytest.approx([30, 30], abs=0.1)
-    assert draw_matches(blank, predicted[:0], true[:0], np.zeros(0), np.zeros((0, 2), int), scale=2).shape == (
-        120,
-        180,
-        3,
-    )
+@pytest.mark.parametrize("matcher", MATCHERS)
+def test_the_picture_shows_the_pairs_that_the_table_counts(matcher: Matcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.Generator(np.random.Philox(5))
+    scenes = [Scene(np.zeros((40, 60, 3), np.uint8), draw.random((n, 2)) * (60, 40), name=str(n)) for n in (9, 0, 30)]
+    images = [ImagePoints.of_scene(scene, draw.random((20, 2)) * (60, 40)) for scene in scenes]
+    result = evaluate_localization(images, matcher=matcher)
+    shown: list[Any] = []
+
+    def see(image: Any, predicted: Any, true: Any, radius: Any, pairs: Any, **options: Any) -> Any:
+        shown.append((len(predicted), len(true), radius, pairs))
+        return draw_matches(image, predicted, true, radius, pairs, **options)
+
+    monkeypatch.setattr(localization, "draw_matches", see)
+    expected = matched_pairs(images, FIXED_8, matcher=matcher)
+    for index, scene in enumerate(scenes):
+        localization.draw_image(scene, result, index)
+        predicted, heads, radius, pairs = shown[-1]
+        tally = result.main.per_image[index]
+        assert pairs.tolist() == expected[index].tolist()
+        assert (len(pairs), predicted - len(pairs), heads - len(pairs)) == (
+            tally.true_positives, tally.false_positives, tally.false_negatives,
+        )  # fmt: skip
+        assert radius.tolist() == [8.0] * heads
+    # Here the two matchers do choose different pairs.
+    other = matched_pairs(images, FIXED_8, matcher="fast" if matcher == "reference" else "reference")
+    assert [pairs.tolist() for pairs in expected] != [pairs.tolist() for pairs in other]
 
 
 @pytest.mark.parametrize("scored", [False, True])

@@ -74,9 +74,7 @@ def read_accepted(file: Path) -> dict[Key, int | None]:
         InputError: it cannot be read, or a line is malformed; the line is named.
     """
     if not is_file(file):
-        raise InputError(
-            f'There is no file "{file}" of accepted findings: name one that is there, or accept what is found into it.'
-        )
+        raise InputError(f'There is no file "{file}" of accepted findings: check the path.', remedy="accept")
     accepted: dict[Key, int | None] = {}
     for number, line in enumerate(read_lines(file, _KIND), start=1):
         place = f'"{file}", line {number}'

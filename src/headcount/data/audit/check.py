@@ -48,14 +48,15 @@ def check_dataset(
 ) -> list[Finding]:
     """Look through a data set given as ``NAME=PATH``; every image is decoded to its end.
 
-    ``split`` is an official one (``train``, ``val`` or ``test``); None takes those that are there. A points file
-    has none. Findings come in the order of the files, those on folders first, those on the whole set and the counts
-    last; ``progress`` is told (done, all).
+    ``split`` is an official one (``train``, ``val`` or ``test``; a points file has none); None and ``all`` take those
+    that are there. Findings come in the order of the files, those on folders first, those on the whole set and the
+    counts last; ``progress`` is told (done, all).
 
     Raises:
         InputError: the name is unknown, or the path is not laid out so that anything could be checked.
     """
     name, path = parse_spec(spec)
+    split = None if split == "all" else split
     if split is not None and split not in OFFICIAL:
         raise InputError(f'"{split}" is no official split.{nearest(split, OFFICIAL)}', remedy="split")
     data_set = DATA_SETS[name]
@@ -67,7 +68,7 @@ def check_dataset(
     raw = [scene for scene in listing.scenes if split in (None, scene.split)]
     if split is not None and not raw:
         known = ", ".join(sorted({scene.split for scene in listing.scenes} - {""}))
-        instead = f"only of {known}" if known else "for it has no splits: check all of it"
+        instead = f"only of {known}: check one of these" if known else "for it has no splits: check it whole"
         raise InputError(f'"{path}" has no images of the official split "{split}", {instead}.', remedy="split")
     findings += check_names(raw)
     seen: list[_Seen] = []

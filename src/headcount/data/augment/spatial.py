@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from headcount.core.geometry import centres
 from headcount.core.image import ReducedImage, RgbImage, read_reduced
 from headcount.core.scene import Provenance, Scene
 
@@ -132,8 +133,8 @@ def _moved(
         if len(boxes) == len(points):  # one of each a head
             keep = keep_box = keep & visible
         else:
-            centres = boxes.reshape(-1, 2, 2).mean(axis=1)
-            keep_box = _shown(centres, (centres - offset) * limit / cut, image_wh, size_wh) & visible
+            middles = centres(boxes)
+            keep_box = _shown(middles, (middles - offset) * limit / cut, image_wh, size_wh) & visible
         boxes = clipped[keep_box].reshape(-1, 4)
         provenance = _chosen(provenance, keep_box)
     region = None

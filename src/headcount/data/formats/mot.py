@@ -35,11 +35,12 @@ from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.image import SUFFIXES
 from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.pairs import entries, folders_in
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
 from headcount.data.parse.text import read_lines
 from headcount.data.parse.values import number
 
-OFFICIAL = ("train", "val", "test")
+_OFFICIAL = ("train", "val", "test")
 _USUAL_KEYS = frozenset({"name", "imdir", "framerate", "seqlength", "imwidth", "imheight", "imext"})
 _MAX_BYTES = 2**29
 _MAX_INI_BYTES = 2**16
@@ -86,7 +87,7 @@ def list_mot(
     base = next((each for each in (root, root / name) if _splits(each)), None)
     splits = [root.name] if base is None else _splits(base)
     if base is None:
-        if root.name not in OFFICIAL or not _videos(root):
+        if root.name not in _OFFICIAL or not _videos(root):
             advice = "give the folder that holds train, with a folder for each video"
             raise wrong_folder(root, ["train" if root.absolute().name == name else f"{name}/train"], advice)
         base = root.parent
@@ -106,14 +107,14 @@ def list_mot(
 
 
 def _splits(base: Path) -> list[str]:
-    return [split for split in OFFICIAL if is_folder(base / split)]
+    return [split for split in _OFFICIAL if is_folder(base / split)]
 
 
 def _videos(folder: Path) -> list[Path]:
     return [
         path
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and (is_folder(path / "img1") or is_file(path / "seqinfo.ini") or is_folder(path / "gt"))
+        for path in folders_in(folder)
+        if (is_folder(path / "img1") or is_file(path / "seqinfo.ini") or is_folder(path / "gt"))
     ]
 
 
@@ -131,9 +132,7 @@ def _list_video(video: Path, split: str, truth: Path | None, visible_only: bool,
     }
     frames: dict[int, Path] = {}
     remarks: list[Remark] = []
-    for path in sorted(images.iterdir()) if is_folder(images) else ():
-        if path.name.startswith("."):
-            continue
+    for path in entries(images):
         number = _frame_number(path)
         if number is None or number in frames:
             text = "this is not named by a number as the frames are, or twice there"

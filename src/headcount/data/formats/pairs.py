@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 
+from headcount.core.errors import InputError
 from headcount.core.files import is_folder
 from headcount.core.image import SUFFIXES
 from headcount.data.formats.raw import RawAnnotation, RawScene, no_annotation
@@ -21,6 +22,25 @@ def natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", name)]
 
 
+def entries(folder: Path) -> list[Path]:
+    """What lies in a folder, by name; hidden ones left out. A folder that is not there has nothing.
+
+    Raises:
+        InputError: it may not be read.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise InputError(f'The folder "{folder}" cannot be read ({error.strerror or error}).') from error
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders among the ``entries`` of a folder."""
+    return [path for path in entries(folder) if is_folder(path)]
+
+
 def files_by_name(folder: Path, *patterns: str) -> dict[str, Path]:
     """The files of a folder that are called by a pattern, by name, numbers in order; hidden ones left out.
 
@@ -29,9 +49,9 @@ def files_by_name(folder: Path, *patterns: str) -> dict[str, Path]:
     """
     kinds = [_compiled(pattern) for pattern in patterns]
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()) if is_folder(folder) else ():
+    for path in entries(folder):
         match = next(filter(None, (kind.fullmatch(path.name) for kind in kinds)), None)
-        if match is not None and not path.name.startswith("."):
+        if match is not None:
             found.setdefault(match["name"], path)
     return {name: found[name] for name in sorted(found, key=natural)}
 
@@ -57,14 +77,14 @@ def pair(
     *,
     split: str = "",
     folder: str | None = None,
-    group: Callable[[str], str] | None = None,
+    group: str | Callable[[str], str] = "",
     attributes: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[RawScene]:
     """A scene for each image, then one for each annotation without an image.
 
     ``read`` takes the annotation's path, and what ``attributes`` know of its name where they know it. A scene is called
-    ``FOLDER/NAME``, where ``folder`` is the split unless it is given; ``group`` maps a name to the scene or video that
-    it belongs to.
+    ``FOLDER/NAME``, where ``folder`` is the split unless it is given; ``group`` is the scene or video that all belong
+    to, or maps a name to its own.
     """
     known = attributes or {}
     before = split if folder is None else folder
@@ -73,5 +93,7 @@ def pair(
         path = annotations.get(name)
         parse = no_annotation if path is None else partial(read, path, *([known[name]] if name in known else []))
         title = f"{before}/{name}" if before else name
-        scenes.append(RawScene(title, split, images.get(name), path, parse, group=group(name) if group else ""))
+        scenes.append(
+            RawScene(title, split, images.get(name), path, parse, group=group(name) if callable(group) else group)
+        )
     return scenes

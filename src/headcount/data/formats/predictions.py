@@ -1,4 +1,4 @@
-"""Predictions on disk: JSON, JSON Lines and CSV, written as they come and read back; NWPU lines, written.
+"""Predictions on disk: JSON, JSON Lines and CSV, written as they come and read back; COCO and NWPU, written.
 
 The CSV is plain data: a file name is written as it is, so one that begins with = + - or @ looks like a formula to a
 spreadsheet. Import the columns as text if the names are not your own.
@@ -10,31 +10,33 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from headcount.core.errors import InputError, nearest
-from headcount.core.files import discard, partial_beside, writing
-from headcount.core.prediction import Prediction, register_writer
+import numpy as np
+
+from headcount.core.errors import InputError
+from headcount.core.files import discard, partial_beside, refuse_taken, writing
+from headcount.core.geometry import sides
+from headcount.core.prediction import Prediction
+from headcount.core.writers import TextWriter, writer_row
 from headcount.data.formats.nwpu import ids_of_names, prediction_line
 
 CSV_COLUMNS = (
     "source", "count", "low", "high", "points", "points_kind", "width", "height", "model", "runtime",
     "warnings",
 )  # fmt: skip
-_ENCODING = "utf-8"
-# File names that are not valid UTF-8 reach Python as lone surrogates: written as \udcXX, which JSON reads back.
-_ENCODING_ERRORS = "backslashreplace"
 
 
 class PredictionFile:
     """A file of many predictions that is never half written: rows go to a hidden file beside it, renamed on closing.
 
     Left through an exception (Ctrl-C, a full disk), what was added until then is kept as a valid file; where nothing
-    was added, no file appears. The suffix chooses the format: ``.json`` (a list), ``.jsonl`` (one a line), ``.csv``
-    (one row an image, without the points) or ``.txt`` (NWPU-Crowd's prediction file: an image's number, its points).
+    was added, no file appears. The suffix chooses the format, a row of ``WRITERS`` that holds many: ``.json`` (a list),
+    ``.jsonl`` (one a line), ``.csv`` (one row an image, without the points), ``.coco.json`` (COCO's results, a list of
+    boxes with scores) or ``.txt`` (NWPU-Crowd's prediction file: an image's number, its points).
 
     Raises:
         InputError: on creation, before anything is counted: the suffix is unknown, the folder is missing or closed to
@@ -43,33 +45,29 @@ class PredictionFile:
 
     def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
         self.path = Path(path)
-        suffix = self.path.suffix.lower()
-        if suffix not in _FORMATS:
-            raise InputError(f'Predictions cannot be written as "{self.path.name}".{nearest(suffix, _FORMATS)}')
-        self._head, self._between, self._tail, self._row = _FORMATS[suffix]
-        self._written = 0
+        self._writer: TextWriter = writer_row(self.path, many=True).load()
+        self._added = self._begun = False
+        refuse_taken(self.path, overwrite=overwrite)
         with writing(self.path):
-            if self.path.is_dir():
-                raise InputError(f'"{self.path}" is a folder: name a file in it.')
-            if self.path.exists() and not overwrite:
-                raise InputError(f'"{self.path}" exists already: choose another name, or overwrite it with --force.')
             self._partial, self._target = partial_beside(self.path)
             self._file = self._partial.open("wb", buffering=0)
 
     def add(self, prediction: Prediction) -> None:
         """Append one prediction, whole or not at all; it is handed to the operating system at once."""
         with writing(self.path):
-            self._append((self._between if self._written else self._head) + self._row(prediction))
-        self._written += 1
+            row = self._writer.row(prediction)
+            if row:
+                self._append((self._writer.between if self._begun else self._writer.head) + row)
+                self._begun = True
+        self._added = True
 
     def close(self) -> None:
         """Finish the file and give it its name."""
         if self._file.closed:
             return
-        before = self._head if not self._written else "\n" if self._tail else ""
         try:
             with writing(self.path):
-                self._append(before + self._tail)
+                self._append(("" if self._begun else self._writer.head) + self._writer.closing(begun=self._begun))
                 os.fsync(self._file.fileno())
                 self._partial.replace(self._target)
         finally:
@@ -77,7 +75,7 @@ class PredictionFile:
             discard(self._partial)
 
     def _append(self, text: str) -> None:
-        data = text.encode(_ENCODING, _ENCODING_ERRORS)
+        data = self._writer.encode(text)
         start = self._file.tell()
         try:
             while data:
@@ -93,7 +91,7 @@ class PredictionFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is None or self._written:
+        if kind is None or self._added:
             self.close()
         else:
             self._file.close()
@@ -175,25 +173,27 @@ def _nwpu_line(prediction: Prediction) -> str:
     return prediction_line(image, prediction.points_xy, prediction.size_wh)
 
 
-# suffix → what opens the file, stands between two rows, closes the file; and one row
-_FORMATS: dict[str, tuple[str, str, str, Callable[[Prediction], str]]] = {
-    ".json": ("[\n", ",\n", "]\n", _json_row),
-    ".jsonl": ("", "", "", _json_line),
-    ".csv": (_as_csv(*CSV_COLUMNS), "", "", _csv_line),
-    ".txt": ("", "", "", _nwpu_line),
-}
+def _coco_row(prediction: Prediction) -> str:
+    """An entry for each box, as pycocotools' ``loadRes`` reads them."""
+    if prediction.boxes_xyxy is None or prediction.boxes_kind != "heads":
+        raise InputError(f'The model "{prediction.model}" gives no boxes of heads, so it gives no COCO results.')
+    stem = Path(prediction.source).stem
+    # COCO's own images are named by their number; others are left with their name for the reader to look up.
+    image: int | str = int(stem) if stem.isascii() and stem.isdigit() else stem
+    scores = np.ones(len(prediction.boxes_xyxy)) if prediction.scores is None else prediction.scores
+    boxes = np.concatenate([prediction.boxes_xyxy[:, :2], sides(prediction.boxes_xyxy)], axis=1)  # x, y, width, height
+    return ",\n".join(
+        json.dumps({"image_id": image, "category_id": 1, "bbox": box, "score": score}, ensure_ascii=False)
+        for box, score in zip(boxes.round(2).tolist(), scores.round(4).tolist(), strict=True)
+    )
 
 
-def _write_one(prediction: Prediction, path: Path) -> None:
-    """One prediction: a JSON object, a line, or a header and a row. ``Prediction.save`` keeps the writing atomic."""
-    suffix = path.suffix.lower()
-    if suffix == ".json":
-        text = json.dumps(prediction.to_dict(), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
-    else:
-        head, _, _, row = _FORMATS[suffix]
-        text = head + row(prediction)
-    path.write_text(text, encoding=_ENCODING, errors=_ENCODING_ERRORS, newline="")
+def _json_alone(prediction: Prediction) -> str:
+    return json.dumps(prediction.to_dict(), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
-for _suffix in _FORMATS:
-    register_writer(_suffix, _write_one)
+JSON = TextWriter(row=_json_row, head="[\n", between=",\n", tail="]\n", alone=_json_alone)
+JSON_LINES = TextWriter(row=_json_line)
+CSV = TextWriter(row=_csv_line, head=_as_csv(*CSV_COLUMNS))
+COCO_RESULTS = TextWriter(row=_coco_row, head="[\n", between=",\n", tail="]\n")
+NWPU = TextWriter(row=_nwpu_line)

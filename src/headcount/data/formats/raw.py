@@ -9,7 +9,7 @@ How to write a reader (`shanghaitech.py` is the example, `head_list.py` where on
 3. The parser gives a `RawAnnotation`: as written, moved to headcount's pixels (a 1-based point less 0.5), never
    clamped, sorted out or compared with the image. What is malformed is an InputError with file and line or key.
 4. A wrong layout is told by `folders.wrong_folder`, files of other names by a `Remark`.
-5. One row in `formats/table.py`; of a published set one in `sets/registry.py` and an entry in `sets/catalogue.py`.
+5. One row in `formats/table.py`; of a published set in `sets/catalogue.py`.
 
 Reading (`finish`), checking, splitting and converting are then there, written once.
 """

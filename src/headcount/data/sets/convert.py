@@ -258,7 +258,7 @@ def _listed(spec: str, split: str | None) -> tuple[list[RawScene], list[str], in
     """The raw scenes with an image, the split of each, and how many there are whose image is missing."""
     name, path = parse_spec(spec)
     data_set = DATA_SETS[name]
-    if split is not None:
+    if split not in (None, "all"):
         chosen = list_dataset(spec, split)
         return chosen, [split if split != "trainval" else one.split for one in chosen], 0
     everything = data_set.list_raw(path).scenes

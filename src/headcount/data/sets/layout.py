@@ -18,7 +18,7 @@ from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_folder
 from headcount.core.image import SUFFIXES
 from headcount.data.formats.folders import need_folder, wrong_folder
-from headcount.data.formats.pairs import files_by_name, pair
+from headcount.data.formats.pairs import entries, files_by_name, pair
 from headcount.data.formats.raw import (
     Listing,
     RawAnnotation,
@@ -59,7 +59,7 @@ class Layout:
         root: Path,
         read: Read,
         *,
-        group: Callable[[str], str] | None = None,
+        group: str | Callable[[str], str] = "",
         attributes: Callable[[Path], Mapping[str, Mapping[str, str]]] | None = None,
     ) -> Listing:
         """The scenes of whichever split is there; ``root`` is the folder that holds them, the one above, or a split's.
@@ -140,7 +140,7 @@ def list_pairs(
     *,
     split: str,
     folder: str | None = None,
-    group: Callable[[str], str] | None = None,
+    group: str | Callable[[str], str] = "",
     attributes: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Listing:
     """The pairs of two folders (or of one), by the patterns of their files; a folder without images is remarked.
@@ -163,8 +163,8 @@ def strays(folder: Path, taken: Iterable[Path], expected: str) -> list[Remark]:
     known = set(taken)
     return [
         Remark("stray-file", path, f"this is not named {expected}")
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in {*SUFFIXES, ".mat"} and path not in known and not path.name.startswith(".")
+        for path in entries(folder)
+        if path.suffix.lower() in {*SUFFIXES, ".mat"} and path not in known
     ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import is_folder
 from headcount.core.scene import Scene
+from headcount.data.formats.pairs import folders_in
 from headcount.data.formats.raw import Listing, RawScene, UnreadableAnnotationError, finish
 from headcount.data.formats.table import FORMATS, FormatRow
 from headcount.data.sets.catalogue import SETS, SetRow
@@ -68,7 +69,7 @@ class DataSet:
         """Where this set is laid out near a folder that is none, else which other set is laid out there."""
         if self.general or not is_folder(path):
             return ""
-        below = [child for child in sorted(path.iterdir()) if is_folder(child)][:_NEAR_FOLDERS]
+        below = folders_in(path)[:_NEAR_FOLDERS]
         above = list(path.absolute().parents)[:_LEVELS_ABOVE]
         for other in (*below, *above):
             if self._is_laid_out(other):

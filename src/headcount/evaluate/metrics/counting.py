@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -16,10 +16,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headcount.core.errors import InputError
+from headcount.core.prediction import Prediction
 from headcount.core.random import generator
+from headcount.core.scene import Scene
+from headcount.core.words import plural
+from headcount.data.sets.catalogue import find_entry
+from headcount.evaluate.metrics.table import EvaluationSettings, Figure
 
 GENERAL_LEVELS = (0, 10, 50, 100, 300, 700)
 """Upper bounds, inclusive, of levels for sets that have none of their own: 0, 1–10, 11–50, …, above 700."""
+PROTOCOL = "whole images; truth is the number of annotated heads"
 _BOOTSTRAP_STREAM = 7001
 
 
@@ -66,7 +72,7 @@ class CountingResult:
         nae, nae_left_out: mean of |error| / true, and the images without heads, which it leaves out.
         mae_negatives: MAE on those images, None where there are none.
         levels: the levels that hold images, ascending.
-        game: GAME(L) by L, empty where it was not asked for or not every image allows it.
+        protocol: what was judged, in words.
     """
 
     images: int
@@ -80,15 +86,75 @@ class CountingResult:
     bias: float
     mae_negatives: float | None
     levels: tuple[LevelResult, ...]
-    game: dict[int, float] = field(default_factory=dict)
+    protocol: str = PROTOCOL
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         data = asdict(self)
         data["mae_interval"] = list(self.mae_interval)
         data["levels"] = [{"name": level.name, **asdict(level)} for level in self.levels]
-        data["game"] = {str(level): value for level, value in self.game.items()}
         return data
+
+    def lines(self) -> list[str]:
+        """The protocol, the errors, and a table of the levels."""
+        low, high = self.mae_interval
+        left_out = plural(self.nae_left_out, "image") + " without heads" if self.nae_left_out else "no image"
+        lines = [
+            f"protocol: {self.protocol}",
+            "",
+            f"  MAE  {self.mae:9.2f}   95 % interval {low:.1f} to {high:.1f}",
+            f"  RMSE {self.rmse:9.2f}",
+            f"  NAE  {'—' if self.nae is None else f'{self.nae:.4f}':>9}   {left_out} left out",
+            f"  bias {self.bias:+9.2f}   mean of predicted − true",
+        ]
+        if self.mae_negatives is not None:
+            lines.append(f"  MAE where nobody is {self.mae_negatives:.2f}")
+        lines += ["", f"  {'true count':<12}{'images':>8}{'mean count':>12}{'MAE':>10}{'RMSE':>10}{'bias':>10}"]
+        return lines + [
+            f"  {level.name:<12}{level.images:>8,}{level.mean_count:>12,.1f}"
+            f"{level.mae:>10.2f}{level.rmse:>10.2f}{level.bias:>+10.2f}"
+            for level in self.levels
+        ]
+
+    def figures(self) -> list[Figure]:
+        """MAE, RMSE, NAE where there is one, and bias."""
+        values = (("MAE", self.mae), ("RMSE", self.rmse), ("NAE", self.nae), ("bias", self.bias))
+        return [Figure(name, value, self.protocol) for name, value in values if value is not None]
+
+
+class Counting:
+    """Accumulates the true and predicted count of each image."""
+
+    def __init__(self, settings: EvaluationSettings) -> None:
+        self._bounds = default_levels(settings.data) if settings.bounds is None else settings.bounds
+        self._seed = settings.seed
+        self._predicted: list[float] = []
+        self._true: list[int] = []
+        self._in_regions = 0
+
+    def add(self, scene: Scene, prediction: Prediction, seconds: float) -> None:
+        """Take in one image."""
+        self._predicted.append(float(prediction.count))
+        self._true.append(scene.count)
+        self._in_regions += scene.region is not None
+
+    def result(self) -> CountingResult:
+        """The errors so far."""
+        found = counting_result(self._predicted, self._true, bounds=self._bounds, seed=self._seed)
+        if not self._in_regions:
+            return found
+        inside = f"{PROTOCOL}; {self._in_regions} of them inside their regions of interest"
+        return replace(found, protocol=inside)
+
+
+def default_levels(data: str) -> tuple[int, ...]:
+    """The density levels that papers report a data set by, or the general ones.
+
+    >>> default_levels("shanghaitech-a"), default_levels("points")
+    ((300, 700), (0, 10, 50, 100, 300, 700))
+    """
+    entry = find_entry(data)
+    return (entry.levels if entry is not None else ()) or GENERAL_LEVELS
 
 
 def mean_absolute_error(predicted: ArrayLike, true: ArrayLike) -> float:
@@ -208,7 +274,7 @@ def mae_interval(
 def counting_result(
     predicted: ArrayLike, true: ArrayLike, *, bounds: Sequence[int] = GENERAL_LEVELS, seed: int = 0
 ) -> CountingResult:
-    """Every counting metric at once, without GAME, which needs to know where people are.
+    """Every counting metric at once.
 
     Raises:
         InputError: as the single metrics.

@@ -7,15 +7,60 @@ GAME(L) of a set is the mean over its images; GAME(0) is the MAE.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.prediction import Prediction
+from headcount.core.scene import Scene
+from headcount.evaluate.metrics.table import EvaluationSettings, Figure
 
 LEVELS = (1, 2, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class GameResult:
+    """GAME(L) by L, in people."""
+
+    by_level: Mapping[int, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {str(level): value for level, value in self.by_level.items()}
+
+    def lines(self) -> list[str]:
+        """One line."""
+        return ["  " + "   ".join(f"GAME({level}) {value:.2f}" for level, value in self.by_level.items())]
+
+    def figures(self) -> list[Figure]:
+        """None."""
+        return []
+
+
+class Game:
+    """Accumulates the errors of the regions of each image."""
+
+    def __init__(self, settings: EvaluationSettings) -> None:
+        self._images = 0
+        self._sums: dict[int, float] | None = dict.fromkeys(LEVELS, 0.0)
+
+    def add(self, scene: Scene, prediction: Prediction, seconds: float) -> None:
+        """Take in one image."""
+        self._images += 1
+        if self._sums is None:
+            return
+        errors = region_errors(prediction, scene.points_xy)
+        self._sums = None if errors is None else {level: self._sums[level] + errors[level] for level in errors}
+
+    def result(self) -> GameResult | None:
+        """The means so far; None where the model does not say of every image where people are."""
+        if self._sums is None:
+            return None
+        return GameResult({level: total / self._images for level, total in self._sums.items()})
 
 
 def grid_of_points(points_xy: NDArray[np.float64], size_wh: tuple[int, int], level: int) -> NDArray[np.float64]:

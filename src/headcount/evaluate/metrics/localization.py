@@ -9,7 +9,7 @@ every result says its protocol.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.geometry import as_points, sigmas_of_boxes
+from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
+from headcount.core.words import plural
 from headcount.data.formats.nwpu import LEVELS, NwpuHeads
 from headcount.evaluate.metrics.counting import GENERAL_LEVELS, CountingResult, counting_result
 from headcount.evaluate.metrics.matching import (
@@ -27,11 +29,12 @@ from headcount.evaluate.metrics.matching import (
     grouped_by_threshold,
     match_grouped,
 )
+from headcount.evaluate.metrics.table import EvaluationSettings, Figure, NotMeasured
 
 MEAN_THRESHOLDS_PX = tuple(range(1, 101))
 """The distances of UCF-QNRF's protocol."""
 _BATCH = 400_000  # points matched at once
-_BATCH_OF_THRESHOLDS = 40_000  # as long as pairs reach out to 100 px
+_BATCH_OF_THRESHOLDS = 15_000  # as long as pairs reach out to 100 px
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,16 +71,22 @@ class ImagePoints:
 
     @classmethod
     def of_scene(
-        cls, scene: Scene, predicted_xy: ArrayLike, *, name: str = "", scores: NDArray[np.float64] | None = None,
+        cls, scene: Scene, predicted_xy: ArrayLike, *, scores: NDArray[np.float64] | None = None,
         predicted_count: float | None = None,
     ) -> ImagePoints:  # fmt: skip
         """With radii from the boxes of a Scene, where it has one for each point."""
         boxes = scene.boxes_xyxy
         small, large = (None, None) if boxes is None or len(boxes) != scene.count else sigmas_of_boxes(boxes)
         return cls(
-            name or scene.name, as_points(predicted_xy), scene.points_xy, small, large, scores=scores,
+            scene.name, as_points(predicted_xy), scene.points_xy, small, large, scores=scores,
             predicted_count=predicted_count,
         )  # fmt: skip
+
+    @classmethod
+    def of_prediction(cls, scene: Scene, prediction: Prediction) -> ImagePoints:
+        """As ``of_scene``, with what a Prediction holds."""
+        count = float(prediction.count)
+        return cls.of_scene(scene, prediction.points_xy, scores=prediction.scores, predicted_count=count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,11 @@ class Radius:
             return np.full(len(image.true_xy), self.px)
         sigma = image.sigma_s_px if self.key == "sigma_s" else image.sigma_l_px
         return np.zeros(0) if sigma is None and image.negative else sigma
+
+    @property
+    def name(self) -> str:
+        """As a model card calls it: ``σ_l``, ``8px``."""
+        return self.title if self.px is None else self.key
 
 
 SIGMA_S, SIGMA_L = Radius("sigma_s", "σ_s"), Radius("sigma_l", "σ_l")
@@ -170,6 +184,7 @@ class RadiusResult:
         negative_false_positives: those on images without heads, part of ``total``.
         levels: recall by level A0…A5, empty where the truth has no levels.
         per_image: one tally for each image, in their order.
+        pairs: what was matched in each image, (k, 2) rows of (prediction, head).
     """
 
     radius: Radius
@@ -177,6 +192,7 @@ class RadiusResult:
     negative_false_positives: int
     levels: tuple[LevelRecall, ...]
     per_image: tuple[Tally, ...]
+    pairs: tuple[Indices, ...] = field(repr=False)
 
     @property
     def mean_level_recall(self) -> float | None:
@@ -230,7 +246,8 @@ class MeanResult:
 class LocalizationResult:
     """How heads are located, and how they are counted beside it.
 
-    ``negatives`` is the number of images without heads; ``mean`` is None where it was not asked for.
+    ``negatives`` is the number of images without heads; ``mean`` is None where it was not asked for; ``kinds`` says
+    what the predicted points are.
     """
 
     images: tuple[ImagePoints, ...] = field(repr=False)
@@ -238,6 +255,7 @@ class LocalizationResult:
     radii: tuple[RadiusResult, ...]
     counting: CountingResult
     mean: MeanResult | None = None
+    kinds: tuple[str, ...] = ("heads",)
 
     @property
     def negatives(self) -> int:
@@ -280,6 +298,7 @@ class LocalizationResult:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, with one row per image."""
         return {
+            "points": list(self.kinds),
             "protocol": self.protocol,
             "matcher": self.matcher,
             "images": len(self.images),
@@ -307,6 +326,74 @@ class LocalizationResult:
             ],
             "per_image_fields": "true positives, false positives, false negatives",
         }
+
+    def lines(self) -> list[str]:
+        """A table of the radii, and one of the recall by level where there are levels."""
+        lines = [] if self.kinds == ("heads",) else ["note: the points are peaks of a density map, not heads"]
+        lines += [
+            f"localization: {plural(len(self.images), 'image')} ({self.negatives:,} without heads), "
+            f"{plural(self.heads, 'head')}, {plural(self.predicted, 'prediction')}",
+            f"protocol: maximum matching, distance ≤ radius; matcher {self.matcher};",
+            "  TP, FP, FN summed over images, then P, R, F1 (radii are not comparable)",
+            "",
+            f"  {'radius':<12}{'P':>8}{'R':>8}{'F1':>8}{'TP':>12}{'FP':>12}{'FN':>12}",
+        ]
+        for at in self.radii:
+            total = at.total
+            lines.append(
+                f"  {at.radius.title:<12}{total.precision:>8.4f}{total.recall:>8.4f}{total.f1:>8.4f}"
+                f"{total.true_positives:>12,}{total.false_positives:>12,}{total.false_negatives:>12,}"
+            )
+        if self.mean is not None:
+            title = f"{self.mean.thresholds_px[0]:g}–{self.mean.thresholds_px[-1]:g} px"
+            lines.append(
+                f"  {title:<12}{self.mean.precision:>8.4f}{self.mean.recall:>8.4f}{self.mean.f1:>8.4f}"
+                "   mean of each over the distances"
+            )
+        with_levels = [at for at in self.radii if at.levels and at.radius.px is None]
+        if with_levels:
+            names = "".join(f"{f'A{level.level}':>8}" for level in with_levels[0].levels)
+            lines += ["", f"  {'recall':<12}{names}{'mean':>8}"]
+            lines += [
+                f"  {at.radius.title:<12}" + "".join(f"{level.recall:>8.4f}" for level in at.levels)
+                + f"{at.mean_level_recall or 0:>8.4f}"
+                for at in with_levels
+            ]  # fmt: skip
+            lines.append(f"  {'heads':<12}" + "".join(f"{level.heads:>8,}" for level in with_levels[0].levels))
+        if self.negatives and self.radii:
+            lines += ["", f"  {self.radii[0].negative_false_positives:,} of the false positives where nobody is"]
+        return lines
+
+    def figures(self) -> list[Figure]:
+        """F1 at each radius, of located heads; peaks of a density map are none."""
+        if self.kinds != ("heads",):
+            return []
+        return [Figure(f"F1 at {at.radius.name}", at.total.f1, self.protocol) for at in self.radii]
+
+
+class Localization:
+    """Accumulates the points of each image; they are matched at the end, all images together."""
+
+    def __init__(self, settings: EvaluationSettings) -> None:
+        self._settings = settings
+        self._images: list[ImagePoints] = []
+        self._kinds: set[str] = set()
+
+    def add(self, scene: Scene, prediction: Prediction, seconds: float) -> None:
+        """Take in one image."""
+        self._kinds.add(prediction.points_kind)
+        self._images.append(ImagePoints.of_prediction(scene, prediction))
+
+    def result(self) -> LocalizationResult | NotMeasured | None:
+        """The figures so far; None of a model that does not locate heads, unless its peaks were asked for."""
+        if self._kinds != {"heads"} and not self._settings.peaks_are_heads:
+            return None
+        if "none" in self._kinds:
+            return NotMeasured("the model says nowhere where heads are: no localization figures")
+        found = evaluate_localization(
+            self._images, mean=self._settings.mean_over_thresholds, matcher=self._settings.matcher
+        )
+        return replace(found, kinds=tuple(sorted(self._kinds)))
 
 
 def images_of_files(
@@ -472,6 +559,7 @@ def _at_radius(images: tuple[ImagePoints, ...], radius: Radius, matcher: Matcher
         ),
         levels=levels,
         per_image=tallies,
+        pairs=tuple(pairs),
     )
 
 

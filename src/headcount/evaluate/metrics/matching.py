@@ -1,45 +1,44 @@
 """Pairing predicted points with heads: a maximum matching of those that lie within each head's own radius.
 
 Two matchers, equal in the number of pairs and so in precision, recall and F1; which head is paired, and so the recall
-by level, may differ. ``fast`` starts greedily, then grows alternating trees from all free points at once and turns
-over one path in each (after Azad et al., "Computing Maximum Cardinality Matchings in Parallel on Bipartite Graphs via
-Tree-Grafting", TPDS 2017), as array operations; where every point has dozens of candidates it holds the nearest ones
-and looks the others up as the trees reach for them. ``reference`` is Kuhn's algorithm in the order in which the
-official NWPU-Crowd evaluation visits predictions and heads. Neither recurses. SciPy's ``maximum_bipartite_matching``
-is not used: its depth-first search never marks dead ends, and in a dense crowd of 10,000 heads it does not come back.
+by level, may differ. ``fast`` pairs the nearest, then SciPy's maximum flow (Dinic) finds what is left; where points
+have dozens of candidates it holds a random share of the pairs and looks up only those others that could make the
+matching larger. ``reference`` is Kuhn's algorithm in the order in which the official NWPU-Crowd evaluation visits
+predictions and heads. Neither recurses. SciPy's ``maximum_bipartite_matching`` is not used: its depth-first search
+never marks dead ends, and in a dense crowd of 10,000 heads it does not come back.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+from scipy.spatial import cKDTree
 
 from headcount.core.errors import InputError, nearest
-from headcount.core.geometry import as_points
-
-if TYPE_CHECKING:
-    from scipy.spatial import cKDTree
+from headcount.core.geometry import Points, as_points
+from headcount.core.random import generator
 
 Matcher = Literal["fast", "reference"]
 MATCHERS: tuple[Matcher, ...] = get_args(Matcher)
 Indices = NDArray[np.intp]
+AnyIndices = NDArray[np.integer]
+Floats = NDArray[np.float64]
 
 _SLACK_PX = 1e-3  # the tree may round; distances are compared again, exactly
-_GREEDY_ROUNDS = 32
 _MOST_PAIRS = 2_000_000  # held at once
 _DENSE = 50  # with more pairs than this for each head, most are not needed
-_PART = 200_000  # pairs looked up at once where they cannot all be held
-_NEAREST = 32  # predictions of each head that are tried first
 _SAMPLE = 400  # heads whose pairs are counted
-_MOST_PAIRS_OF_STRIDE = 4_000_000
+_NEAREST = 8  # predictions of a head that are looked up at once
+_ROUNDS = 6  # find nearly all; a long chain would take one for each link
 _FIRST_REACH_PX = 8.0
-_MOST_LAYERS = 1000  # in array steps, before plain lists take over
 _RADIUS_STEP = math.sqrt(2)  # heads of like radius are looked up together: at most twice the pairs that count
+_SHARE_STREAM = 7003
 
 
 def match(predicted_xy: ArrayLike, true_xy: ArrayLike, radius_px: ArrayLike, *, matcher: Matcher = "fast") -> Indices:
@@ -76,35 +75,26 @@ def candidate_pairs(predicted_xy: ArrayLike, true_xy: ArrayLike, radius_px: Arra
 
 
 def grouped_candidate_pairs(
-    predicted_xy: NDArray[np.float64],
-    true_xy: NDArray[np.float64],
-    radius_px: NDArray[np.float64],
-    predicted_group: Indices,
-    true_group: Indices,
+    predicted_xy: Points, true_xy: Points, radius_px: Floats, predicted_group: Indices, true_group: Indices
 ) -> Indices:
     """As ``candidate_pairs``, for many images at once: only points of the same group, (m,) and (n,), make a pair.
 
     One search for all images of a data set costs a tenth of a search for each.
     """
-    from scipy.spatial import cKDTree  # start-up time
-
     if not len(predicted_xy) or not len(true_xy):
         return np.zeros((0, 2), dtype=np.intp)
     moved, moved_true = _side_by_side(predicted_xy, true_xy, radius_px, predicted_group, true_group)
-    # scipy's own builds balance the tree by medians, which costs more than it gives here.
-    tree = cKDTree(moved, balanced_tree=False, compact_nodes=False)
+    tree = _tree(moved)
     steps = np.ceil(np.log(np.maximum(radius_px, 1.0)) / math.log(_RADIUS_STEP)).astype(np.intp)
     found: list[Indices] = []
     for step in np.unique(steps):
         heads = np.flatnonzero(steps == step)
         reach = float(radius_px[heads].max()) + _SLACK_PX
-        others = cKDTree(moved_true[heads], balanced_tree=False, compact_nodes=False)
+        others = _tree(moved_true[heads])
         near = others.sparse_distance_matrix(tree, reach, output_type="ndarray")
         head, prediction = heads[near["i"]], near["j"]
-        offsets = predicted_xy[prediction] - true_xy[head]
-        squared = np.einsum("ij,ij->i", offsets, offsets)
         # Squares of whole numbers are exact: a distance equal to σ counts.
-        keep = squared <= np.square(radius_px[head])
+        keep = _squared_distances(predicted_xy[prediction], true_xy[head]) <= np.square(radius_px[head])
         found.append(np.column_stack([prediction[keep], head[keep]]))
     pairs = np.concatenate(found)
     if max(len(predicted_xy), len(true_xy)) <= 1 << 16:  # 16 bits are sorted by counting, in a quarter of the time
@@ -114,26 +104,22 @@ def grouped_candidate_pairs(
 
 
 def _side_by_side(
-    predicted_xy: NDArray[np.float64],
-    true_xy: NDArray[np.float64],
-    radius_px: NDArray[np.float64],
-    predicted_group: Indices,
-    true_group: Indices,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    predicted_xy: Points, true_xy: Points, radius_px: Floats, predicted_group: Indices, true_group: Indices
+) -> tuple[Floats, Floats]:
     """The points with all images laid out in one plane, further apart than any radius."""
     both = np.concatenate([predicted_xy, true_xy])
-    low = both.min(axis=0)
-    width = float(both[:, 0].max() - low[0]) + float(radius_px.max()) + 1.0
-    moved, moved_true = predicted_xy - low, true_xy - low
-    moved[:, 0] += predicted_group * width
-    moved_true[:, 0] += true_group * width
+    left, right = both[:, 0].min(), both[:, 0].max()
+    width = float(right - left) + float(radius_px.max()) + 1.0
+    moved, moved_true = predicted_xy.copy(), true_xy.copy()
+    moved[:, 0] += predicted_group * width - left
+    moved_true[:, 0] += true_group * width - left
     return moved, moved_true
 
 
 def match_grouped(
-    predicted_xy: NDArray[np.float64],
-    true_xy: NDArray[np.float64],
-    radius_px: NDArray[np.float64],
+    predicted_xy: Points,
+    true_xy: Points,
+    radius_px: Floats,
     predicted_group: Indices,
     true_group: Indices,
     *,
@@ -141,20 +127,14 @@ def match_grouped(
 ) -> Indices:
     """As ``match``, for many images at once: only points of the same group, (m,) and (n,), may be paired.
 
-    Where radii are so large that the pairs would fill the memory, ``fast`` matches the nearest few of each head and
-    then looks further only for those left over; ``reference`` needs all pairs.
+    ``reference`` holds all pairs at once, ``fast`` two million.
     """
-    if matcher == "fast" and len(predicted_xy) and len(true_xy):
-        ball = _Ball(predicted_xy, true_xy, radius_px, predicted_group, true_group)
-        if ball.pairs() > min(_MOST_PAIRS, _DENSE * len(true_xy)):
-            pairs = ball.nearest_pairs()
-            prediction_of, head_of = _greedy(pairs, len(true_xy), len(predicted_xy))
-            _grow(_Rows.of_pairs(pairs, len(true_xy)), prediction_of, head_of)
-            _grow(ball, prediction_of, head_of)
-            matched = np.flatnonzero(head_of >= 0)
-            return np.column_stack([matched, head_of[matched]])
-    pairs = grouped_candidate_pairs(predicted_xy, true_xy, radius_px, predicted_group, true_group)
-    return match_pairs(pairs, len(predicted_xy), len(true_xy), matcher=matcher)
+    points = predicted_xy, true_xy, radius_px, predicted_group, true_group
+    if matcher == "fast":
+        prediction_of, head_of = _nobody(len(true_xy)), _nobody(len(predicted_xy))
+        _match_within(*points, prediction_of, head_of)
+        return _pairs_of(head_of)
+    return match_pairs(grouped_candidate_pairs(*points), len(predicted_xy), len(true_xy), matcher=matcher)
 
 
 def match_pairs(pairs: Indices, predictions: int, heads: int, *, matcher: Matcher = "fast") -> Indices:
@@ -168,11 +148,11 @@ def match_pairs(pairs: Indices, predictions: int, heads: int, *, matcher: Matche
     """
     if matcher not in MATCHERS:
         raise InputError(f'There is no matcher "{matcher}".{nearest(str(matcher), MATCHERS)}')
-    if not len(pairs):
-        return np.zeros((0, 2), dtype=np.intp)
-    head_of = (_fast if matcher == "fast" else _reference)(pairs, predictions, heads)
-    matched = np.flatnonzero(head_of >= 0)
-    return np.column_stack([matched, head_of[matched]])
+    if matcher == "reference":
+        return _pairs_of(_reference(pairs, predictions, heads))
+    head_of = _nobody(predictions)
+    _augment(pairs[:, 0], pairs[:, 1], head_of, _nobody(heads))
+    return _pairs_of(head_of)
 
 
 def matched_by_threshold(
@@ -180,8 +160,8 @@ def matched_by_threshold(
 ) -> NDArray[np.intp]:
     """The size of a maximum matching at each of the ascending distance thresholds: (t,), never falling.
 
-    One matching grows with the threshold: pairs are added in order of distance, and the search stops for good where
-    every prediction or every head has its partner.
+    One matching grows with the threshold, and the search stops for good where every prediction or every head has its
+    partner.
 
     Raises:
         InputError: points that are no finite (n, 2), or thresholds that are negative or not ascending.
@@ -194,7 +174,7 @@ def matched_by_threshold(
     return grouped_by_threshold(predicted, true, as_thresholds(thresholds_px), *one)
 
 
-def as_thresholds(thresholds_px: ArrayLike) -> NDArray[np.float64]:
+def as_thresholds(thresholds_px: ArrayLike) -> Floats:
     """(t,) float64 distances.
 
     Raises:
@@ -211,316 +191,165 @@ def as_thresholds(thresholds_px: ArrayLike) -> NDArray[np.float64]:
 
 
 def grouped_by_threshold(
-    predicted_xy: NDArray[np.float64],
-    true_xy: NDArray[np.float64],
-    thresholds_px: NDArray[np.float64],
-    predicted_group: Indices,
-    true_group: Indices,
+    predicted_xy: Points, true_xy: Points, thresholds_px: Floats, predicted_group: Indices, true_group: Indices
 ) -> NDArray[np.intp]:
     """As ``matched_by_threshold``, for many images at once: (t,) sizes, summed over the groups, (m,) and (n,)."""
-    sizes = np.zeros(len(thresholds_px), dtype=np.intp)
-    if not len(predicted_xy) or not len(true_xy):
-        return sizes
-    groups = int(max(predicted_group.max(), true_group.max())) + 1
-    full = np.minimum(np.bincount(predicted_group, minlength=groups), np.bincount(true_group, minlength=groups))
-    head_of, prediction_of = np.full(len(predicted_xy), -1, np.intp), np.full(len(true_xy), -1, np.intp)
-    # Looked up in strides of doubling reach, since few images need the last.
-    start, reach = 0, _FIRST_REACH_PX
-    while start < len(thresholds_px):
+    sizes = np.zeros(len(thresholds_px), np.intp)
+    groups = 1 + int(max(predicted_group.max(initial=-1), true_group.max(initial=-1)))
+    # The rarer kind of point of each image is a row: an image is full when none of its rows is free.
+    swap = np.bincount(predicted_group, minlength=groups) > np.bincount(true_group, minlength=groups)
+    swapped, true_swapped = swap[predicted_group], swap[true_group]
+    rows_xy = np.concatenate([predicted_xy[~swapped], true_xy[true_swapped]])
+    columns_xy = np.concatenate([true_xy[~true_swapped], predicted_xy[swapped]])
+    row_group = np.concatenate([predicted_group[~swapped], true_group[true_swapped]])
+    column_group = np.concatenate([true_group[~true_swapped], predicted_group[swapped]])
+    column_of, row_of = _nobody(len(rows_xy)), _nobody(len(columns_xy))
+    start, reach, full = 0, _FIRST_REACH_PX, 0
+    while start < len(thresholds_px) and len(rows_xy):
+        # Looked up in strides of doubling reach, since few images need the last.
         stop = max(start + 1, int(np.searchsorted(thresholds_px, reach, side="right")))
-        matched = np.bincount(predicted_group[head_of >= 0], minlength=groups)
-        sizes[start:] = matched.sum()
-        is_open = matched < full
-        predicted, true = np.flatnonzero(is_open[predicted_group]), np.flatnonzero(is_open[true_group])
-        if not len(predicted):
-            break
-        place = np.full(len(true_xy) + 1, -1, np.intp)  # of a head among the open ones; the last for none
-        place[true] = np.arange(len(true))
-        place_of_prediction = np.full(len(predicted_xy) + 1, -1, np.intp)
-        place_of_prediction[predicted] = np.arange(len(predicted))
-        part = predicted_xy[predicted], true_xy[true], predicted_group[predicted], true_group[true]
-        column_of, row_of = place[head_of[predicted]], place_of_prediction[prediction_of[true]]
-        before = int(matched[~is_open].sum())
-        for index, size in enumerate(_sizes_of_stride(*part, thresholds_px[start:stop], column_of, row_of)):
-            sizes[start + index :] = before + size
-        head_of[predicted] = np.where(column_of >= 0, true[column_of], -1)
-        prediction_of[true] = np.where(row_of >= 0, predicted[row_of], -1)
+        points = rows_xy, columns_xy, thresholds_px[start:stop], row_group, column_group
+        for index, size in enumerate(_growing_sizes(*points, column_of, row_of), start):
+            sizes[index:] = full + size
+        is_open = np.bincount(row_group[column_of < 0], minlength=groups) > 0
+        rows, columns = is_open[row_group], is_open[column_group]
+        full += int((~rows).sum())
+        column_of, row_of = _renumbered(column_of, columns)[rows], _renumbered(row_of, rows)[columns]
+        rows_xy, row_group = rows_xy[rows], row_group[rows]
+        columns_xy, column_group = columns_xy[columns], column_group[columns]
         start, reach = stop, 2 * reach
     return sizes
 
 
-def _sizes_of_stride(
-    predicted_xy: NDArray[np.float64],
-    true_xy: NDArray[np.float64],
-    predicted_group: Indices,
-    true_group: Indices,
-    thresholds_px: NDArray[np.float64],
-    head_of: Indices,
-    prediction_of: Indices,
+def _growing_sizes(
+    rows_xy: Points,
+    columns_xy: Points,
+    thresholds_px: Floats,
+    row_group: Indices,
+    column_group: Indices,
+    column_of: Indices,
+    row_of: Indices,
 ) -> Iterator[int]:
     """The size of the matching at each threshold in turn; the matching, maximum below the first, grows in place."""
-    top = np.full(len(true_xy), thresholds_px[-1])
-    if _Ball(predicted_xy, true_xy, top, predicted_group, true_group).pairs() > _MOST_PAIRS_OF_STRIDE:
+    radius = np.full(len(columns_xy), thresholds_px[-1])
+    if _pairs_about(rows_xy, columns_xy, radius, row_group, column_group) > 2 * _MOST_PAIRS:
         for threshold in thresholds_px:
-            radius = np.full(len(true_xy), threshold)
-            _grow(_Ball(predicted_xy, true_xy, radius, predicted_group, true_group), prediction_of, head_of)
-            yield int((head_of >= 0).sum())
+            radius = np.full(len(rows_xy), threshold)
+            _match_within(columns_xy, rows_xy, radius, column_group, row_group, column_of, row_of)
+            yield int((column_of >= 0).sum())
         return
-    pairs = grouped_candidate_pairs(predicted_xy, true_xy, top, predicted_group, true_group)
-    offsets = predicted_xy[pairs[:, 0]] - true_xy[pairs[:, 1]]
-    squared = np.einsum("ij,ij->i", offsets, offsets)
-    step = np.searchsorted(np.square(thresholds_px), squared, side="left")
-    # Of each prediction the nearest heads first: those within a threshold are the first so many.
-    rows = len(predicted_xy)
-    added = np.bincount(step * np.intp(rows) + pairs[:, 0], minlength=len(thresholds_px) * rows)
-    graph = _Rows.of_pairs(pairs[np.argsort(pairs[:, 0] * np.intp(len(thresholds_px)) + step, kind="stable")], rows)
-    graph.counts = np.zeros(rows, np.intp)
-    for new in added.reshape(len(thresholds_px), rows):
-        graph.counts += new
-        _grow(graph, head_of, prediction_of)
-        yield int((head_of >= 0).sum())
+    pairs = grouped_candidate_pairs(rows_xy, columns_xy, radius, row_group, column_group)
+    row, column = pairs.T.astype(np.int32)
+    squared = _squared_distances(rows_xy[row], columns_xy[column])
+    for threshold in thresholds_px:
+        near = np.flatnonzero(squared <= threshold**2)
+        _augment(row[near], column[near], column_of, row_of)
+        yield int((column_of >= 0).sum())
 
 
-def _fast(pairs: Indices, predictions: int, heads: int) -> Indices:
-    head_of, prediction_of = _greedy(pairs, predictions, heads)
-    _grow(_Rows.of_pairs(pairs, predictions), head_of, prediction_of)
-    return head_of
+def _match_within(
+    predicted_xy: Points,
+    true_xy: Points,
+    radius_px: Floats,
+    predicted_group: Indices,
+    true_group: Indices,
+    prediction_of: Indices,
+    head_of: Indices,
+) -> None:
+    """Make the matching, (n,) and (m,) indices of partners or −1, maximum in place, never holding very many pairs.
 
-
-def _greedy(pairs: Indices, predictions: int, heads: int) -> tuple[Indices, Indices]:
-    """A matching to start from: in rounds, each prediction asks the head that fewest others may have.
-
-    A head takes the one that has the fewest other choices. (predictions,) and (heads,) indices of partners, −1 where
-    there is none. A few rounds find nearly all; a long chain would take one for each link.
+    Where there are many, the points are dealt into parts at random and only pairs within a part are held, which leaves
+    each head a share of its candidates. Then pairs are added that lead on from the heads which alternating paths from
+    free heads reach to predictions which none reaches; where there are none of these, the matching is maximum (König).
     """
-    head_of, prediction_of = np.full(predictions, -1, np.intp), np.full(heads, -1, np.intp)
-    left, right = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
-    asked_by = np.empty(heads, np.intp)
-    for _ in range(_GREEDY_ROUNDS):
-        number = len(left)
-        if not number:
-            break
-        starts = np.flatnonzero(np.concatenate([[True], left[1:] != left[:-1]]))
-        rarity = np.bincount(right, minlength=heads)[right] * np.intp(number) + np.arange(number)
-        asks = np.minimum.reduceat(rarity, starts) % number  # a pair for each prediction
-        asks = asks[np.argsort(-np.diff(starts, append=number), kind="stable")]
-        asked_by[right[asks]] = asks  # of several, the last stays: the one with the fewest choices
-        agreed = asks[asked_by[right[asks]] == asks]
-        head_of[left[agreed]], prediction_of[right[agreed]] = right[agreed], left[agreed]
-        keep = (head_of[left] < 0) & (prediction_of[right] < 0)
-        left, right = left[keep], right[keep]
-    return head_of, prediction_of
-
-
-class _Rows:
-    """Which columns each row may be paired with: row i has ``columns[starts[i] : starts[i] + counts[i]]``."""
-
-    def __init__(self, starts: Indices, counts: Indices, columns: Indices) -> None:
-        self.starts, self.counts, self.columns = starts, counts, columns
-
-    @classmethod
-    def of_pairs(cls, pairs: Indices, rows: int) -> _Rows:
-        """From pairs (k, 2) of (row, column), ascending by row."""
-        counts = np.bincount(pairs[:, 0], minlength=rows)
-        return cls(np.cumsum(counts) - counts, counts, np.ascontiguousarray(pairs[:, 1]))
-
-    def pairs(self) -> Indices:
-        """(k, 2) of (row, column), ascending by row."""
-        (found,) = self.near(np.arange(len(self.starts)), np.full(self.columns.max(initial=0) + 1, -1))
-        return np.column_stack(found)
-
-    def near(self, rows: Indices, parent: Indices) -> Iterator[tuple[Indices, Indices]]:
-        """The pairs of these rows whose column has no parent yet, as two (k,)."""
-        counts = self.counts[rows]
-        ends = np.cumsum(counts)
-        places = np.repeat(self.starts[rows] - ends + counts, counts) + np.arange(ends[-1] if len(ends) else 0)
-        columns = self.columns[places]
-        new = parent[columns] < 0
-        yield np.repeat(rows, counts)[new], columns[new]
-
-
-class _Ball:
-    """Which predictions (columns) each head (row) may be paired with, looked up when asked, a few at a time."""
-
-    def __init__(
-        self,
-        predicted_xy: NDArray[np.float64],
-        true_xy: NDArray[np.float64],
-        radius_px: NDArray[np.float64],
-        predicted_group: Indices,
-        true_group: Indices,
-    ) -> None:
-        self._predicted, self._true, self._radius = predicted_xy, true_xy, radius_px
-        self._moved, self._moved_true = _side_by_side(predicted_xy, true_xy, radius_px, predicted_group, true_group)
-
-    def pairs(self) -> int:
-        """About how many pairs there are, from a sample of the heads; 0 where they are few anyway."""
-        if len(self._predicted) <= _DENSE:
-            return 0
-        some = np.arange(0, len(self._true), -(-len(self._true) // _SAMPLE))
-        found = self._tree(self._moved).query_ball_point(
-            self._moved_true[some], self._radius[some] + _SLACK_PX, return_length=True
-        )
-        return int(np.asarray(found).mean() * len(self._true))
-
-    def nearest_pairs(self) -> Indices:
-        """The pairs (k, 2) of (head, prediction) with each head's nearest predictions, ascending by head."""
-        several = range(1, 1 + min(_NEAREST, len(self._predicted)))
-        reach = float(self._radius.max()) + _SLACK_PX
-        found = self._tree(self._moved).query(self._moved_true, k=several, distance_upper_bound=reach)
-        near = np.asarray(found[1], dtype=np.intp)
-        heads, places = np.nonzero(near < len(self._predicted))
-        return np.column_stack(self._within(heads, near[heads, places]))
-
-    def near(self, rows: Indices, parent: Indices) -> Iterator[tuple[Indices, Indices]]:
-        """The pairs of these rows whose column has no parent yet, as two (k,), in parts of bounded size."""
-        rows = rows[np.argsort(self._radius[rows], kind="stable")]  # like radii together: one search finds few too far
-        start, size = 0, 1
-        while start < len(rows):
-            left = np.flatnonzero(parent < 0)
-            if not len(left):
-                return
-            part = rows[start : start + size]
-            start += size
-            found = self._tree(self._moved_true[part]).sparse_distance_matrix(
-                self._tree(self._moved[left]), float(self._radius[part].max()) + _SLACK_PX, output_type="ndarray"
-            )
-            yield self._within(part[found["i"]], left[found["j"]])
-            size = max(1, min(2 * size, size * _PART // max(1, len(found))))
-
-    def _within(self, heads: Indices, predictions: Indices) -> tuple[Indices, Indices]:
-        offsets = self._predicted[predictions] - self._true[heads]
-        keep = np.einsum("ij,ij->i", offsets, offsets) <= np.square(self._radius[heads])
-        return heads[keep], predictions[keep]
-
-    @staticmethod
-    def _tree(points_xy: NDArray[np.float64]) -> cKDTree:
-        from scipy.spatial import cKDTree  # start-up time
-
-        # scipy's own builds balance the tree by medians, which costs more than it gives here.
-        return cKDTree(points_xy, balanced_tree=False, compact_nodes=False)
-
-
-def _grow(graph: _Rows | _Ball, column_of: Indices, row_of: Indices) -> None:
-    """Augment the matching, in place, until it is maximum.
-
-    In phases: alternating trees grow from all free rows at once, layer by layer, each column in one tree only. A tree
-    that meets a free column stops, and after the phase the path from there to its root is turned over; the trees share
-    nothing, so all paths are turned at once. A phase in which no tree meets a free column is the proof that none can.
-    """
-    layers = 0
+    most = min(_MOST_PAIRS, _DENSE * len(true_xy))
+    about = _pairs_about(predicted_xy, true_xy, radius_px, predicted_group, true_group)
+    if about <= most:
+        pairs = grouped_candidate_pairs(predicted_xy, true_xy, radius_px, predicted_group, true_group)
+        squared = _squared_distances(predicted_xy[pairs[:, 0]], true_xy[pairs[:, 1]])
+        _pair_nearest(pairs[np.argsort(squared, kind="stable")], head_of, prediction_of)
+        _augment(pairs[:, 0], pairs[:, 1], head_of, prediction_of)
+        return
+    parts, draw = -(-about // most), generator(0, stream=_SHARE_STREAM)
+    part, true_part = (draw.permutation(len(points)) % parts for points in (predicted_xy, true_xy))
+    groups = predicted_group * parts + part, true_group * parts + true_part
+    share = grouped_candidate_pairs(predicted_xy, true_xy, radius_px, *groups)[:, ::-1]
+    moved, moved_true = _side_by_side(predicted_xy, true_xy, radius_px, predicted_group, true_group)
+    added = share[:0]
     while True:
-        root = np.full(len(column_of), -1, np.intp)
-        parent = np.full(len(row_of), -1, np.intp)  # the row from which a column was reached
-        goal = np.full(len(column_of), -1, np.intp)  # the free column that the tree of a root has met
-        frontier = np.flatnonzero(column_of < 0)
-        root[frontier] = frontier
-        while len(frontier) and layers < _MOST_LAYERS:
-            layers += isinstance(graph, _Rows)
-            following: list[Indices] = []
-            for rows, columns in graph.near(frontier, parent):
-                grows = goal[root[rows]] < 0
-                rows, columns = rows[grows], columns[grows]
-                parent[columns] = rows  # of several, the last stays
-                first = parent[columns] == rows
-                rows, columns = rows[first], columns[first]
-                partners = row_of[columns]
-                free = partners < 0
-                goal[root[rows[free]]] = columns[free]
-                root[partners[~free]] = root[rows[~free]]
-                following.append(partners[~free])
-            frontier = np.concatenate(following) if following else frontier[:0]
-            frontier = frontier[goal[root[frontier]] < 0]
-        columns = goal[goal >= 0]
-        met = len(columns)
-        while len(columns):  # from the free columns to the roots, every second link is turned over
-            rows = parent[columns]
-            before = column_of[rows]
-            column_of[rows], row_of[columns] = columns, rows
-            columns = before[before >= 0]
-        if isinstance(graph, _Rows) and layers >= _MOST_LAYERS:
-            # Long thin chains: arrays of a few entries are slower than plain lists.
-            forest = _Forest(column_of, row_of)
-            forest.grow(graph.pairs())
-            column_of[:], row_of[:] = forest.head_of, forest.prediction_of
+        pairs = np.concatenate([share, added])
+        head, prediction = pairs[np.argsort(pairs[:, 0], kind="stable")].T
+        _augment(head, prediction, prediction_of, head_of)
+        heads, away = _reached(head, prediction, prediction_of, head_of)
+        if not len(heads) or not len(away):
             return
-        if not met:
+        reach = float(radius_px.max()) + _SLACK_PX
+        several = range(1, 1 + min(_NEAREST, len(away)))
+        near = np.asarray(_tree(moved[away]).query(moved_true[heads], k=several, distance_upper_bound=reach)[1])
+        row, place = np.nonzero(near < len(away))
+        head, prediction = heads[row], away[near[row, place]]
+        within = _squared_distances(predicted_xy[prediction], true_xy[head]) <= np.square(radius_px[head])
+        head, prediction = head[within], prediction[within]
+        if not len(head):
             return
+        _, first = np.unique(prediction, return_index=True)  # one way to each is enough
+        added = np.concatenate([added, np.column_stack([head[first], prediction[first]])])
 
 
-class _Forest:
-    """Alternating trees from all free predictions at once, one link at a time.
+def _pair_nearest(pairs: Indices, column_of: Indices, row_of: Indices) -> None:
+    """Pair whoever is nearest to each other, in rounds, in place; ``pairs`` (k, 2) ascend by distance.
 
-    Each tree is rooted in a free prediction and holds heads with their partners. Where a tree meets a free head, its
-    path is turned over, the tree is let go, and its heads are taken up by the trees they touch (grafting); no head is
-    looked at twice but for that. When nothing is left to grow the matching is maximum.
+    The flow has less to do, and pictures look right: it may pair anew, but most pairs stay.
     """
+    first, first_of = np.empty_like(column_of), np.empty_like(row_of)
+    for _ in range(_ROUNDS):
+        pairs = pairs[(column_of[pairs[:, 0]] < 0) & (row_of[pairs[:, 1]] < 0)]
+        row, column, number = pairs[:, 0], pairs[:, 1], np.arange(len(pairs))
+        first[row[::-1]] = first_of[column[::-1]] = number[::-1]  # of several, the last stays
+        mutual = (first[row] == number) & (first_of[column] == number)
+        column_of[row[mutual]], row_of[column[mutual]] = column[mutual], row[mutual]
 
-    def __init__(self, head_of: Indices, prediction_of: Indices) -> None:
-        self.head_of: list[int] = head_of.tolist()
-        self.prediction_of: list[int] = prediction_of.tolist()
-        self._flat: list[tuple[list[int], list[int]]] = []
-        self._root = [-1 if head >= 0 else index for index, head in enumerate(self.head_of)]  # of a prediction
-        self._taken = bytearray(len(prediction_of))  # heads that are in a tree
-        self._parent = [-1] * len(prediction_of)  # the prediction from which a head was reached
-        self._members: dict[int, list[int]] = {}  # the heads of a tree, by its root
-        self._queue: deque[int] = deque()
 
-    def grow(self, pairs: Indices) -> None:
-        """Augment along ``pairs`` (k, 2), ascending by prediction, until the matching is maximum."""
-        by_head = pairs[np.argsort(pairs[:, 1], kind="stable")]
-        for size, keys, values in (
-            (len(self.head_of), pairs[:, 0], pairs[:, 1]),
-            (len(self.prediction_of), by_head[:, 1], by_head[:, 0]),
-        ):
-            self._flat.append((np.searchsorted(keys, np.arange(size + 1)).tolist(), values.tolist()))
-        root, taken, parent, queue, members = self._root, self._taken, self._parent, self._queue, self._members
-        queue.extend(tree for tree in root if tree >= 0)
-        while queue:
-            prediction = queue.popleft()
-            tree = root[prediction]
-            if tree < 0:  # let go since it was queued
-                continue
-            for head in self._near(0, prediction):
-                if taken[head]:
-                    continue
-                parent[head] = prediction
-                partner = self.prediction_of[head]
-                if partner < 0:
-                    self._augment(tree, head)
-                    break
-                taken[head] = 1
-                root[partner] = tree
-                members.setdefault(tree, []).append(head)
-                queue.append(partner)
+def _augment(row: AnyIndices, column: AnyIndices, column_of: Indices, row_of: Indices) -> None:
+    """Make the matching maximum among pairs of row and column, two (k,), ascending by row, in place."""
+    if not len(row):
+        return
+    rows = len(column_of)
+    graph, source, sink = _residual(row, column, column_of, row_of)
+    flow = maximum_flow(graph, source, sink, method="dinic").flow
+    links = int(flow.indptr[rows])  # of the rows
+    found = np.flatnonzero((flow.data[:links] > 0) & (flow.indices[:links] >= rows))
+    found = found[flow.indices[found] < source]
+    # A row that had a partner gets another one, or keeps it: no path ends in it.
+    paired = np.searchsorted(flow.indptr[: rows + 1], found, side="right") - 1
+    column_of[paired] = flow.indices[found] - rows
+    row_of[column_of[paired]] = paired
 
-    def _near(self, side: Literal[0, 1], index: int) -> list[int]:
-        """The heads that a prediction (side 0) may have, or the predictions that a head (side 1) may have."""
-        starts, values = self._flat[side]
-        return values[starts[index] : starts[index + 1]]
 
-    def _augment(self, tree: int, head: int) -> None:
-        released = self._members.pop(tree, [])
-        for member in released:
-            self._taken[member] = 0
-            self._root[self.prediction_of[member]] = -1
-        self._root[tree] = -1
-        released.append(head)
-        while head >= 0:  # from the free head to the root, every second link is turned over
-            prediction = self._parent[head]
-            before = self.head_of[prediction]
-            self.head_of[prediction], self.prediction_of[head] = head, prediction
-            head = before
-        for member in released:
-            for prediction in self._near(1, member):
-                other = self._root[prediction]
-                if other >= 0:
-                    partner = self.prediction_of[member]
-                    self._parent[member], self._taken[member] = prediction, 1
-                    self._root[partner] = other
-                    self._members.setdefault(other, []).append(member)
-                    self._queue.append(partner)
-                    break
+def _reached(row: AnyIndices, column: AnyIndices, column_of: Indices, row_of: Indices) -> tuple[Indices, Indices]:
+    """The rows that alternating paths from free rows reach, and the columns that they do not."""
+    graph, source, _ = _residual(row, column, column_of, row_of)
+    reached = np.zeros(source + 2, np.bool_)
+    reached[breadth_first_order(graph, source, return_predecessors=False)] = True
+    rows = len(column_of)
+    return np.flatnonzero(reached[:rows]), np.flatnonzero(~reached[rows:source])
+
+
+def _residual(row: AnyIndices, column: AnyIndices, column_of: Indices, row_of: Indices) -> tuple[csr_array, int, int]:
+    """What can still flow, with the source's and the sink's numbers: rows come first, then columns, each link holds 1.
+
+    Source → free row → column → its row or, where it is free, the sink: no node is passed twice, since a row is entered
+    by one link and a column left by one.
+    """
+    rows, columns = len(column_of), len(row_of)
+    source, sink = rows + columns, rows + columns + 1
+    unpaired = np.flatnonzero(column_of[row] != column)
+    free = np.flatnonzero(column_of < 0)
+    counts = np.concatenate([np.bincount(row[unpaired], minlength=rows), np.ones(columns, np.intp), [len(free), 0]])
+    starts = np.zeros(sink + 2, np.int32)
+    np.cumsum(counts, out=starts[1:])
+    ends = np.concatenate([column[unpaired] + rows, np.where(row_of >= 0, row_of, sink), free], dtype=np.int32)
+    return csr_array((np.ones(len(ends), np.int32), ends, starts), shape=(sink + 1, sink + 1)), source, sink
 
 
 def _reference(pairs: Indices, predictions: int, heads: int) -> Indices:
@@ -566,7 +395,44 @@ def _reference(pairs: Indices, predictions: int, heads: int) -> Indices:
     return head_of
 
 
-def _radii(radius_px: ArrayLike, heads: int) -> NDArray[np.float64]:
+def _pairs_about(
+    predicted_xy: Points, true_xy: Points, radius_px: Floats, predicted_group: Indices, true_group: Indices
+) -> int:
+    """About how many pairs there are, from a sample of the heads."""
+    if not len(predicted_xy) or not len(true_xy):
+        return 0
+    moved, moved_true = _side_by_side(predicted_xy, true_xy, radius_px, predicted_group, true_group)
+    some = np.arange(0, len(true_xy), -(-len(true_xy) // _SAMPLE))
+    found = _tree(moved).query_ball_point(moved_true[some], radius_px[some] + _SLACK_PX, return_length=True)
+    return int(np.asarray(found).mean() * len(true_xy))
+
+
+def _tree(points_xy: Points) -> cKDTree:
+    # SciPy's own builds balance the tree by medians, which costs more than it gives here.
+    return cKDTree(points_xy, balanced_tree=False, compact_nodes=False)
+
+
+def _squared_distances(one_xy: Points, other_xy: Points) -> Floats:
+    offsets = one_xy - other_xy
+    squared: Floats = np.einsum("ij,ij->i", offsets, offsets)
+    return squared
+
+
+def _nobody(number: int) -> Indices:
+    return np.full(number, -1, np.intp)
+
+
+def _pairs_of(head_of: Indices) -> Indices:
+    matched = np.flatnonzero(head_of >= 0)
+    return np.column_stack([matched, head_of[matched]])
+
+
+def _renumbered(partners: Indices, kept: NDArray[np.bool_]) -> Indices:
+    """Indices of partners where only the ``kept`` ones stay; −1 stays −1."""
+    return np.append(np.cumsum(kept) - 1, -1)[partners]
+
+
+def _radii(radius_px: ArrayLike, heads: int) -> Floats:
     try:
         radius = np.broadcast_to(np.asarray(radius_px, dtype=np.float64), (heads,))
     except (TypeError, ValueError) as error:

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from headcount.core.errors import InputError, MissingExtraError
-from headcount.core.files import replacing, writing
 from headcount.core.image import RgbImage
+from headcount.core.words import plural
+from headcount.draw.figure import new_figure, refuse_pictures, write_picture
 from headcount.draw.prediction import draw_density, draw_points
-from headcount.evaluate.run import CountingReport, WorstImage
+from headcount.evaluate.run import EvaluationReport, WorstImage
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ _CELL_WH = (400, 300)
 _GAP = 6
 
 
-def save_plots(report: CountingReport, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
+def save_plots(report: EvaluationReport, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
     """Write ``scatter-DATA-SPLIT.png`` and ``worst-DATA-SPLIT.png`` into a folder, which is made if need be.
 
     Raises:
@@ -34,41 +34,26 @@ def save_plots(report: CountingReport, folder: str | Path, *, overwrite: bool = 
         InputError: a file exists and ``overwrite`` is False, or the folder cannot be written to.
     """
     folder = Path(folder)
-    drawings = dict(zip(plot_paths(folder, report.data, report.split, overwrite=overwrite), _DRAWN, strict=True))
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, draw in drawings.items():
-            with replacing(path) as partial:
-                draw(report).savefig(partial, dpi=120)
+    drawings = dict(zip(plot_paths(folder, report.data, report.split), _DRAWN, strict=True))
+    refuse_pictures(drawings, folder, overwrite=overwrite)
+    for path, draw in drawings.items():
+        write_picture(draw(report), path)
     return list(drawings)
 
 
-def plot_paths(folder: Path, data: str, split: str, *, overwrite: bool = False) -> tuple[Path, Path]:
-    """Where ``save_plots`` writes the scatter plot and the sheet; asked before a long run, so that it is not in vain.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-        InputError: a file exists and ``overwrite`` is False.
-    """
-    _figure(1, 1)
+def plot_paths(folder: Path, data: str, split: str) -> tuple[Path, Path]:
+    """Where ``save_plots`` writes the scatter plot and the sheet."""
     stem = "-".join(part for part in (data, split) if part) or "images"
-    paths = folder / f"scatter-{stem}.png", folder / f"worst-{stem}.png"
-    with writing(folder):
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f'"{folder}" is a file: name a folder for the plots.')
-        for path in paths:
-            if path.exists() and not overwrite:
-                raise InputError(f'"{path}" exists already: choose another folder, or pass --force (overwrite=True).')
-    return paths
+    return folder / f"scatter-{stem}.png", folder / f"worst-{stem}.png"
 
 
-def draw_scatter(report: CountingReport) -> Figure:
+def draw_scatter(report: EvaluationReport) -> Figure:
     """Predicted against true counts: the identity, bands of ±10 and ±20 %, the worst images by name.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure = _figure(7.0, 7.25)
+    figure = new_figure(7.0, 7.25)
     axes = figure.add_axes((0.11, 0.08, 0.86, 0.83))
     true = np.array([image.true for image in report.images], dtype=np.float64)
     predicted = np.array([max(image.predicted, 0.0) for image in report.images])
@@ -98,9 +83,9 @@ def draw_scatter(report: CountingReport) -> Figure:
         side.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.grid(color="#dddddd", lw=0.6)
     axes.set_axisbelow(True)
-    result = report.result
+    result = report.counting
     axes.set_title(
-        f"{report.model} on {_data(report)}: {_images(result.images)}\n"
+        f"{report.model} on {_data(report)}: {plural(result.images, 'image')}\n"
         f"MAE {result.mae:.1f}, RMSE {result.rmse:.1f}, bias {result.bias:+.1f}",
         fontsize=11,
     )
@@ -112,7 +97,7 @@ def draw_scatter(report: CountingReport) -> Figure:
     return figure
 
 
-def draw_worst(report: CountingReport) -> Figure:
+def draw_worst(report: EvaluationReport) -> Figure:
     """The images with the largest absolute errors: the photograph beside what the model sees in it.
 
     Raises:
@@ -123,10 +108,11 @@ def draw_worst(report: CountingReport) -> Figure:
     rows = max(1, -(-len(report.worst) // columns))
     width, head = 6.7, 0.75
     cell = width * _CELL_WH[1] / (2 * _CELL_WH[0] + _GAP) + 0.38
-    figure = _figure(columns * width + 0.3, rows * cell + head)
+    figure = new_figure(columns * width + 0.3, rows * cell + head)
     height = rows * cell + head
     figure.suptitle(
-        f"{report.model} on {_data(report)}: largest errors, {len(report.worst)} of {_images(report.result.images)}",
+        f"{report.model} on {_data(report)}: largest errors, {len(report.worst)} of "
+        f"{plural(len(report.images), 'image')}",
         fontsize=13,
         y=1 - 0.3 / height,
     )
@@ -219,29 +205,13 @@ def _label(
         taken.append(box_taken)
 
 
-def _figure(width_in: float, height_in: float) -> Figure:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("Evaluation plots", "plots") from error
-    # No pyplot: its figures and backend are a global state of the user's process.
-    figure = Figure(figsize=(width_in, height_in), dpi=120, layout=None)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _data(report: CountingReport) -> str:
+def _data(report: EvaluationReport) -> str:
     return " ".join(part for part in (report.data, report.split) if part) or "images"
 
 
 def _shorten(name: str, length: int) -> str:
     # The end of a name tells images apart more often than its beginning.
     return name if len(name) <= length else "…" + name[1 - length :]
-
-
-def _images(number: int) -> str:
-    return "1 image" if number == 1 else f"{number:,} images"
 
 
 _DRAWN = (draw_scatter, draw_worst)

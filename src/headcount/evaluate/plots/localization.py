@@ -1,103 +1,50 @@
-"""Pictures of located heads: what was found, missed and made up, and precision and recall by score threshold.
-
-Colours as in the field: true positives green, misses red, false positives magenta; the circles are the matching radii,
-and a line joins a found head's middle to its prediction.
-"""
+"""Pictures of located heads: the matches that the table counts, and precision and recall by score threshold."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from headcount.core.errors import InputError, MissingExtraError
-from headcount.core.files import replacing, writing
 from headcount.core.image import RgbImage
 from headcount.core.random import generator
 from headcount.core.scene import Scene
-from headcount.evaluate.metrics.localization import (
-    ImagePoints,
-    LocalizationResult,
-    Radius,
-    by_score_threshold,
-    matched_pairs,
-)
-from headcount.evaluate.metrics.matching import Indices
+from headcount.draw.figure import new_figure, refuse_pictures, write_picture
+from headcount.draw.matches import FOUND, MADE_UP, MISSED, caption_bar, draw_matches
+from headcount.evaluate.metrics.localization import ImagePoints, LocalizationResult, Radius, by_score_threshold
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WORST, RANDOM = 6, 6
 """How many pictures are made of the images with the most errors, and of others."""
-FOUND, MISSED, MADE_UP = (40, 225, 90), (255, 40, 40), (255, 60, 255)
-_RIM = (20, 20, 20)
-_SHIFT = 4  # OpenCV draws at 1/16 of a pixel
 _LONG_SIDE_PX = 1400  # smaller images are enlarged, so that circles of a few pixels can be told apart
 _RANDOM_STREAM = 7002
 
 
-def draw_matches(
-    image: RgbImage,
-    predicted_xy: NDArray[np.float64],
-    true_xy: NDArray[np.float64],
-    radius_px: NDArray[np.float64],
-    pairs: Indices,
-    *,
-    scale: float = 1.0,
-) -> RgbImage:
-    """The image, ``scale`` times as large, with a circle of its radius on each head and a dot on each prediction.
+def draw_image(scene: Scene, result: LocalizationResult, index: int, *, long_side_px: int = _LONG_SIDE_PX) -> RgbImage:
+    """The image of ``result.images[index]`` with the pairs of ``result.main`` and a caption.
 
-    Points (m, 2) and (n, 2) have the first pixel's centre at (0.5, 0.5); ``pairs`` are (k, 2) of (prediction, head).
-    """
-    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    shrinks = scale < 1
-    resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    # Photographs are darkened a little, so that the colours carry.
-    picture: RgbImage = (resized * np.float32(0.72)).astype(np.uint8)
-    thick = 2 if max(size) >= 1000 else 1
-    dot = 3.0 if max(size) >= 1000 else 2.0
-    found = np.zeros(len(true_xy), dtype=np.bool_)
-    found[pairs[:, 1]] = True
-    made_up = np.ones(len(predicted_xy), dtype=np.bool_)
-    made_up[pairs[:, 0]] = False
-    for head, radius, is_found in zip(true_xy * scale, radius_px * scale, found, strict=True):
-        # A radius of 0 still shows where the head is.
-        _circle(picture, head, max(radius, 1.0), FOUND if is_found else MISSED, thick)
-    for prediction, head in pairs:
-        start, end = _fixed(predicted_xy[prediction] * scale), _fixed(true_xy[head] * scale)
-        cv2.line(picture, start, end, FOUND, 1, cv2.LINE_AA, _SHIFT)
-    for head in true_xy[~found] * scale:
-        _dot(picture, head, dot, MISSED)
-    for point, wrong in zip(predicted_xy * scale, made_up, strict=True):
-        _dot(picture, point, dot + wrong, MADE_UP if wrong else FOUND)
-    return picture
-
-
-def draw_image(scene: Scene, image: ImagePoints, radius: Radius, *, long_side_px: int = _LONG_SIDE_PX) -> RgbImage:
-    """One image with its matches and a caption, its longer side at least ``long_side_px``.
+    Its longer side is at least ``long_side_px``.
 
     Raises:
-        InputError: the image cannot be read, or has no boxes that the radius needs.
+        InputError: the image cannot be read.
     """
     pixels = scene.pixels()
-    (pairs,) = matched_pairs([image], radius)
-    reach = radius.of(image)
-    assert reach is not None  # matched_pairs has refused it
+    image, at = result.images[index], result.main
+    reach, tally = at.radius.of(image), at.per_image[index]
+    assert reach is not None  # it was evaluated
     scale = max(1.0, long_side_px / max(pixels.shape[:2]))
-    picture = draw_matches(pixels, image.predicted_xy, image.true_xy, reach, pairs, scale=scale)
-    found = len(pairs)
+    picture = draw_matches(pixels, image.predicted_xy, image.true_xy, reach, at.pairs[index], scale=scale)
     words = [
-        (f"{found:,} found", FOUND),
-        (f"{len(image.true_xy) - found:,} missed", MISSED),
-        (f"{len(image.predicted_xy) - found:,} made up", MADE_UP),
-        (f"within {radius.title.replace('σ', 'sigma')}", (255, 255, 255)),
+        (f"{tally.true_positives:,} found", FOUND),
+        (f"{tally.false_negatives:,} missed", MISSED),
+        (f"{tally.false_positives:,} made up", MADE_UP),
+        (f"within {at.radius.title.replace('σ', 'sigma')}", (255, 255, 255)),
     ]
-    return np.vstack([_caption(words, picture.shape[1]), picture])
+    return np.vstack([caption_bar(words, picture.shape[1]), picture])
 
 
 def save_localization_plots(
@@ -129,15 +76,12 @@ def save_localization_plots(
     written = [*paths, *([curve] if scored else [])]
     refuse_pictures(written, folder, overwrite=overwrite)
     figure = draw_thresholds(result.images, radius) if scored else None
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for path, index in zip(paths, [*chosen[0], *chosen[1]], strict=True):
-            scene = scenes[index]
-            assert scene is not None
-            _save(draw_image(scene, result.images[index], radius), path)
-        if figure is not None:
-            with replacing(curve) as partial:
-                figure.savefig(partial, dpi=120)
+    for path, index in zip(paths, [*chosen[0], *chosen[1]], strict=True):
+        scene = scenes[index]
+        assert scene is not None
+        write_picture(draw_image(scene, result, index), path)
+    if figure is not None:
+        write_picture(figure, curve)
     return written
 
 
@@ -146,24 +90,6 @@ def localization_plot_paths(folder: Path, stem: str, *, worst: int = WORST, rand
     numbers = [("worst", rank) for rank in range(1, worst + 1)] + [("random", rank) for rank in range(1, random + 1)]
     pictures = [folder / f"heads-{stem}-{kind}-{rank:02d}.png" for kind, rank in numbers]
     return [*pictures, folder / f"threshold-{stem}.png"]
-
-
-def refuse_pictures(paths: Iterable[Path], folder: Path, *, overwrite: bool) -> None:
-    """Stop where pictures could not be written; asked before a long run, so that it is not in vain.
-
-    Raises:
-        InputError: a file exists and ``overwrite`` is False, or the folder is a file, is closed to writing or cannot
-            be made.
-    """
-    with writing(folder):
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f'"{folder}" is a file: name a folder for the plots.')
-        existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-            raise InputError(f'"{existing}" is closed to writing, so no plots can be put there: choose another folder.')
-        for path in paths:
-            if path.exists() and not overwrite:
-                raise InputError(f'"{path}" exists already: choose another folder, or pass --force (overwrite=True).')
 
 
 def chosen_images(
@@ -187,17 +113,11 @@ def draw_thresholds(images: Sequence[ImagePoints], radius: Radius, *, steps: int
         MissingExtraError: matplotlib is not installed.
         InputError: an image has no scores, or no boxes that the radius needs.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("Evaluation plots", "plots") from error
     scores = np.concatenate([image.scores for image in images if image.scores is not None] or [np.zeros(1)])
     low, high = float(scores.min(initial=0.0)), float(scores.max(initial=1.0))
     thresholds = np.linspace(min(low, 0.0), high, steps)
     tallies = by_score_threshold(images, radius, thresholds.tolist())
-    figure = Figure(figsize=(7.0, 5.0), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(7.0, 5.0, layout="constrained")
     axes = figure.add_subplot()
     # Without predictions there is no precision to draw.
     some = [tally.true_positives + tally.false_positives > 0 for tally in tallies]
@@ -218,41 +138,3 @@ def draw_thresholds(images: Sequence[ImagePoints], radius: Radius, *, steps: int
     axes.grid(color="#dddddd", lw=0.6)
     axes.legend(frameon=False, loc="lower left")
     return figure
-
-
-def _circle(
-    picture: RgbImage, centre_xy: NDArray[np.float64], radius: float, colour: tuple[int, ...], thick: int
-) -> None:
-    whole = round(radius * (1 << _SHIFT))
-    cv2.circle(picture, _fixed(centre_xy), whole, _RIM, thick + 2, cv2.LINE_AA, _SHIFT)
-    cv2.circle(picture, _fixed(centre_xy), whole, colour, thick, cv2.LINE_AA, _SHIFT)
-
-
-def _dot(picture: RgbImage, centre_xy: NDArray[np.float64], radius: float, colour: tuple[int, ...]) -> None:
-    for size, paint in ((radius + 1, _RIM), (radius, colour)):
-        cv2.circle(picture, _fixed(centre_xy), round(size * (1 << _SHIFT)), paint, -1, cv2.LINE_AA, _SHIFT)
-
-
-def _fixed(xy: NDArray[np.float64]) -> tuple[int, int]:
-    # OpenCV puts a pixel's centre at integers, headcount at halves.
-    x, y = np.round((xy - 0.5) * (1 << _SHIFT)).astype(int)
-    return int(x), int(y)
-
-
-def _caption(words: Sequence[tuple[str, tuple[int, ...]]], width: int) -> RgbImage:
-    height, scale, gap = 40, 0.8, 24
-    sizes = [cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 2)[0][0] for text, _ in words]
-    scale *= min(1.0, (width - 10) / (sum(sizes) + gap * len(words)))
-    bar = np.full((height, width, 3), 20, dtype=np.uint8)
-    left = 10
-    for text, colour in words:
-        cv2.putText(bar, text, (left, 28), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 2, cv2.LINE_AA)
-        left += int(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 2)[0][0] + gap * scale / 0.8)
-    return bar
-
-
-def _save(picture: RgbImage, path: Path) -> None:
-    from PIL import Image
-
-    with replacing(path) as partial:
-        Image.fromarray(picture).save(partial)

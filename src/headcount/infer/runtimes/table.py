@@ -1,22 +1,21 @@
-"""What runs a network: the contract, and a table of runtimes that are loaded only when asked for."""
+"""What runs a network: the contract, and the table of runtimes."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from headcount.core.card import ModelCard
 from headcount.core.errors import InputError, MissingExtraError, nearest
+from headcount.core.table import Row, Table
 
-Precision = Literal["auto", "f32", "bf16"]
-DEVICES = ("auto", "cpu", "cuda")
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from headcount.core.card import ModelCard
+
 PRECISIONS = ("auto", "f32", "bf16")
 
 
@@ -40,53 +39,53 @@ class Runtime(Protocol):
 
 
 class OpenRuntime(Protocol):
-    """What a provider offers: weights and their card become a Runtime."""
+    """What a row's target is: it makes a Runtime of weights and their card."""
 
     def __call__(self, weights: Path, card: ModelCard, *, device: str, precision: str) -> Runtime: ...
 
 
-@dataclass(frozen=True, slots=True)
-class RuntimeSpec:
-    """One row of the table.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeRow(Row):
+    """A runtime: ``target`` is its ``OpenRuntime``, which may lie on a higher floor or in an extra.
 
     Attributes:
-        title: as it is written for people.
-        provider: ``module:function`` of an ``OpenRuntime``; imported when the runtime is first opened, so that
-            one on a higher floor, or in an extra, costs nothing until then.
         weights: suffix of the files it reads.
         devices: where it can compute.
-        package: what must be installed for it.
-        extra: the extra that brings the package, or None for the light install.
     """
 
-    title: str
-    provider: str
     weights: Literal[".onnx", ".safetensors"]
-    devices: tuple[str, ...]
-    package: str
-    extra: str | None = None
+    devices: tuple[str, ...] = ("cpu",)
 
 
-RUNTIMES: dict[str, RuntimeSpec] = {
-    "openvino": RuntimeSpec(
-        "OpenVINO", "headcount.infer.runtimes.openvino:open_openvino", ".onnx", ("cpu",), "openvino"
-    ),
-    "onnxruntime": RuntimeSpec(
-        "ONNX Runtime", "headcount.infer.runtimes.onnx:open_onnxruntime", ".onnx", ("cpu",), "onnxruntime", "train"
-    ),
-    "torch": RuntimeSpec(
-        "The torch runtime", "headcount.models.runtime:open_torch", ".safetensors", ("cpu", "cuda"),
-        "torch", "train",
-    ),
-}  # fmt: skip
+RUNTIMES = Table(
+    "runtimes",
+    "runtime",
+    [
+        RuntimeRow(
+            name="openvino", title="OpenVINO", target="headcount.infer.runtimes.openvino:open_openvino", weights=".onnx"
+        ),
+        RuntimeRow(
+            name="onnxruntime", title="ONNX Runtime", target="headcount.infer.runtimes.onnx:open_onnxruntime",
+            weights=".onnx", package="onnxruntime", extra="train",
+        ),
+        RuntimeRow(
+            name="torch", title="The torch runtime", target="headcount.models.runtime:open_torch",
+            weights=".safetensors", devices=("cpu", "cuda"), package="torch", extra="train",
+        ),
+    ],
+    RuntimeRow,
+)  # fmt: skip
+"""What can run a model, by name."""
 
 
-def is_installed(package: str) -> bool:
-    """Whether a package can be imported, without importing it."""
-    try:
-        return importlib.util.find_spec(package) is not None
-    except (ImportError, ValueError):
-        return False
+def runtime_names() -> list[str]:
+    """What may be asked for: ``auto``, then the names in the table."""
+    return ["auto", *RUNTIMES]
+
+
+def device_names() -> list[str]:
+    """What may be asked for: ``auto``, then every device that a runtime computes on."""
+    return list(dict.fromkeys(["auto", *(device for row in RUNTIMES.values() for device in row.devices)]))
 
 
 def choose_runtime(
@@ -101,28 +100,32 @@ def choose_runtime(
         InputError: the runtime or device is unknown, or they do not go together, or the weights are not there.
         MissingExtraError: it is not in this install.
     """
-    if device not in DEVICES:
-        raise InputError(f'There is no device "{device}".{nearest(device, DEVICES)}')
+    if device not in device_names():
+        raise InputError(f'There is no device "{device}".{nearest(device, device_names())}')
     if runtime == "auto":
-        wants_torch = device == "cuda" or first == ".safetensors" or ".onnx" not in available
-        runtime = "torch" if wants_torch else "openvino"
+        needs_torch = device == "cuda" or first == ".safetensors" or ".onnx" not in available
+        runtime = "torch" if needs_torch else "openvino"
     elif runtime not in RUNTIMES:
-        raise InputError(f'There is no runtime "{runtime}".{nearest(runtime, [*RUNTIMES, "auto"])}')
-    spec = RUNTIMES[runtime]
-    if device != "auto" and device not in spec.devices:
-        raise InputError(f"{spec.title} computes on {' or '.join(spec.devices)}, not on {device}: use --runtime torch.")
-    if not is_installed(spec.package) and spec.extra is not None:
-        raise MissingExtraError('Device "cuda"' if device == "cuda" else spec.title, spec.extra)
-    if spec.weights not in available:
-        there = ", ".join(f'"{path}"' for path in available.values())
-        raise InputError(f"{spec.title} reads {spec.weights} files, but the model has only {there}.")
-    return runtime, available[spec.weights]
+        raise InputError(f'There is no runtime "{runtime}".{nearest(runtime, runtime_names())}')
+    row = RUNTIMES[runtime]
+    if device not in ("auto", *row.devices):
+        able = " or ".join(f'"{other.name}"' for other in RUNTIMES.values() if device in other.devices)
+        raise InputError(
+            f"{row.title} computes on {' or '.join(row.devices)}, not on {device}: choose the runtime {able}.",
+            remedy="runtime",
+        )
+    if not row.is_installed:
+        raise MissingExtraError('Device "cuda"' if device == "cuda" else row.title, row.extra)
+    if row.weights not in available:
+        files = ", ".join(f'"{path}"' for path in available.values())
+        raise InputError(f"{row.title} reads {row.weights} files, but the model has only {files}.")
+    return runtime, available[row.weights]
 
 
 def open_runtime(
     name: str, weights: Path, card: ModelCard, *, device: str = "auto", precision: str = "auto"
 ) -> Runtime:
-    """Load a model into the runtime of a name, importing its provider.
+    """Load a model into the runtime of a name.
 
     Raises:
         InputError: the precision is unknown, or not one this runtime has.
@@ -130,6 +133,5 @@ def open_runtime(
     """
     if precision not in PRECISIONS:
         raise InputError(f'There is no precision "{precision}".{nearest(precision, PRECISIONS)}')
-    module, function = RUNTIMES[name].provider.split(":")
-    provider = cast(Callable[..., Runtime], getattr(importlib.import_module(module), function))
+    provider: OpenRuntime = RUNTIMES.load(name)
     return provider(weights, card, device=device, precision=precision)

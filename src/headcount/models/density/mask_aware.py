@@ -9,23 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from headcount.core.card import DecoderSpec, InputSpec, OutputSpec
+from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, Task
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
-from headcount.core.settings import Settings
-from headcount.losses.density import Comparison, block_count_loss, density_mse
+from headcount.core.settings import Positive
+from headcount.decode.density import DensityDecoderSettings
 from headcount.losses.mask import mask_focal_bce
-from headcount.models.method import Method, TargetMaps
+from headcount.models.method import Method, TargetBatch, Targets
 from headcount.models.parts.backbones import TimmOptions, build_backbone, initialise_he, load_backbone
+from headcount.models.parts.density_targets import DensityTargetSettings, density_loss, density_target
 from headcount.models.parts.necks import TopDownNeck
-from headcount.targets.density import adaptive_sigma, density_map, max_pool, sum_pool
+from headcount.targets.density import max_pool, sum_pool
 from headcount.targets.mask import box_mask, density_mask, disc_mask
 
 Variant = Literal[
@@ -33,10 +34,7 @@ Variant = Literal[
 ]
 
 
-Positive = Annotated[float, Field(gt=0)]
-
-
-class MaskAwareSettings(Settings):
+class MaskAwareSettings(DensityTargetSettings):
     """Options of the mask-aware network; the defaults are the paper's light solution 5."""
 
     variant: Variant = "solution5"
@@ -55,20 +53,16 @@ class MaskAwareSettings(Settings):
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[Positive, ...] = (0.5, 0.5, 0.5)
 
-    density_sigma: Positive | Literal["adaptive"] = 4.0
-    kernel_size: int | None = Field(default=15, ge=1)
     mask: Literal["density", "disc", "box"] = "density"
     disc_radius_px: Positive = 8.0
 
-    density_loss: Literal["mse", "blocks"] = "mse"
-    """``mse`` is Eq. 2; ``blocks`` compares counts over blocks of several sizes."""
-    blocks: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 2, 4, 8), min_length=1)
-    comparison: Comparison = "poisson"
     alpha: float = Field(default=1.0, ge=0)
     """Weight of the density loss (α of Eq. 3; the paper gives no value)."""
     mask_weight: float = Field(default=1.0, ge=0)
     mask_gamma: float = Field(default=0.0, ge=0)
     """γ of the mask's focal loss; 0 is cross-entropy."""
+
+    decoder: DensityDecoderSettings = DensityDecoderSettings()
 
     @field_validator("mean", "std")
     @classmethod
@@ -76,13 +70,6 @@ class MaskAwareSettings(Settings):
         if len(values) not in (3, others.data.get("in_channels", 3)):
             raise ValueError("one number for each channel was expected")
         return values
-
-    @field_validator("kernel_size")
-    @classmethod
-    def _odd(cls, kernel_size: int | None) -> int | None:
-        if kernel_size is not None and kernel_size % 2 == 0:
-            raise ValueError("an odd number was expected")
-        return kernel_size
 
 
 class _PassThrough(torch.autograd.Function):
@@ -109,6 +96,7 @@ class MaskAware(Method):
     """(b, c, h, w) → ``density`` and ``mask``, (b, 1, h/s, w/s) each, s the stride of the backbone's finest map."""
 
     settings_type = MaskAwareSettings
+    task: ClassVar[Task] = "count"
 
     def __init__(self, settings: MaskAwareSettings) -> None:
         super().__init__()
@@ -155,7 +143,7 @@ class MaskAware(Method):
         self.outputs = (OutputSpec(name="density", stride=self.stride),)
         if variant.startswith("solution"):
             self.outputs += (OutputSpec(name="mask", stride=self.stride),)
-        self.decoder = DecoderSpec(name="density", settings={"density_scale": 1.0})
+        self.decoder = DecoderSpec(name="density", settings=settings.decoder.model_dump())
 
     def initialise_backbone(self, file: Path) -> None:
         load_backbone(self.backbone, file)
@@ -200,19 +188,12 @@ class MaskAware(Method):
         maps = self._maps(images, None)
         return {spec.name: maps[spec.name] for spec in self.outputs}
 
-    def training_forward(self, images: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return self._maps(images, targets["mask"])
+    def training_forward(self, images: Tensor, targets: TargetBatch) -> dict[str, Tensor]:
+        return self._maps(images, targets.maps["mask"])
 
-    def targets(self, scene: Scene) -> TargetMaps:
+    def targets(self, scene: Scene) -> Targets:
         settings = self.settings
-        sigma = settings.density_sigma
-        density = density_map(
-            scene.points_xy,
-            scene.size_wh,
-            density_sigma=adaptive_sigma(scene.points_xy) if sigma == "adaptive" else sigma,
-            kernel_size=None if sigma == "adaptive" else settings.kernel_size,
-            region=scene.region,
-        )
+        density = density_target(scene, settings)
         if settings.mask == "density":
             mask = density_mask(density)
         elif settings.mask == "disc":
@@ -223,24 +204,21 @@ class MaskAware(Method):
             raise InputError(f'mask: box needs head boxes, which "{scene.name}" has not: choose density or disc.')
         if scene.region is not None:
             mask = mask * scene.region
-        return {"density": sum_pool(density, self.stride)[None], "mask": max_pool(mask, self.stride)[None]}
+        return Targets({"density": sum_pool(density, self.stride)[None], "mask": max_pool(mask, self.stride)[None]})
 
-    def loss(self, maps: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
         settings = self.settings
-        losses = {"density": self._density_loss(maps["density"].float(), targets["density"])}
+        losses = {"density": density_loss(maps["density"].float(), targets.maps["density"], settings)}
         total = settings.alpha * losses["density"]
         if "mask_logits" in maps:
-            losses["mask"] = mask_focal_bce(maps["mask_logits"].float(), targets["mask"], gamma=settings.mask_gamma)
+            losses["mask"] = mask_focal_bce(
+                maps["mask_logits"].float(), targets.maps["mask"], gamma=settings.mask_gamma
+            )
             total = total + settings.mask_weight * losses["mask"]
         elif "first_density" in maps:
-            losses["first_density"] = self._density_loss(maps["first_density"].float(), targets["density"])
+            losses["first_density"] = density_loss(maps["first_density"].float(), targets.maps["density"], settings)
             total = total + settings.mask_weight * losses["first_density"]
         return {"total": total, **losses}
-
-    def _density_loss(self, density: Tensor, target: Tensor) -> Tensor:
-        if self.settings.density_loss == "mse":
-            return density_mse(density, target)
-        return block_count_loss(density, target, blocks=self.settings.blocks, comparison=self.settings.comparison)
 
 
 def _last(branch: nn.Sequential) -> nn.Conv2d:

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import Field, field_validator
 from torch import Tensor
 from torch.nn import functional as F
 
 from headcount.core.card import DecoderSpec, OutputSpec
 from headcount.core.scene import Scene
-from headcount.models.instance.predictor import Positive, PredictorMethod, PredictorSettings
-from headcount.models.method import TargetMaps
+from headcount.decode.gaussian_prior import GaussianPriorDecoderSettings
+from headcount.models.instance.predictor import PredictorMethod, PredictorSettings
+from headcount.models.method import TargetBatch, Targets
 from headcount.targets.density import density_map, sum_pool
 
 _AREA_PX = 100.0  # the loss is of people in 100 pixels: there a lone head of σ = 4 peaks at 1
@@ -22,18 +22,8 @@ _AREA_PX = 100.0  # the loss is of people in 100 pixels: there a lone head of σ
 class GaussianPriorSettings(PredictorSettings):
     """Options of the density map; the defaults are the paper's VGG-16 and 15×15 kernels."""
 
-    density_sigma: Positive = 4.0
-    kernel_size: int = Field(default=15, ge=1, le=255)
-    """Odd side of a head's kernel, in pixels."""
-    least_weight: float = Field(default=0.5, gt=0, le=1)
-    """Share of a head's mass that a place must support to be one."""
-
-    @field_validator("kernel_size")
-    @classmethod
-    def _odd(cls, kernel_size: int) -> int:
-        if kernel_size % 2 == 0:
-            raise ValueError("an odd number was expected")
-        return kernel_size
+    decoder: GaussianPriorDecoderSettings = GaussianPriorDecoderSettings()
+    """Its kernel is the one that heads are painted with and found by."""
 
 
 class GaussianPrior(PredictorMethod):
@@ -46,32 +36,25 @@ class GaussianPrior(PredictorMethod):
         self.settings = settings
         self.unit = _AREA_PX / settings.map_stride**2  # people per cell → people in 100 pixels
         self.outputs = (OutputSpec(name="density", stride=settings.map_stride),)
-        self.decoder = DecoderSpec(
-            name="gaussian_prior",
-            settings={
-                "density_sigma": settings.density_sigma,
-                "kernel_size": settings.kernel_size,
-                "least_weight": settings.least_weight,
-            },
-        )
+        self.decoder = DecoderSpec(name="gaussian_prior", settings=settings.decoder.model_dump())
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         # Softplus, not the usual ReLU: nearly all of the target is 0, where a ReLU soon learns nothing any more.
         return {"density": F.softplus(self.feature_and_logits(images)[1]) / self.unit}
 
-    def training_forward(self, images: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def training_forward(self, images: Tensor, targets: TargetBatch) -> dict[str, Tensor]:
         return self.forward(images)
 
-    def targets(self, scene: Scene) -> TargetMaps:
+    def targets(self, scene: Scene) -> Targets:
         density = density_map(
             scene.points_xy,
             scene.size_wh,
-            density_sigma=self.settings.density_sigma,
-            kernel_size=self.settings.kernel_size,
+            density_sigma=self.settings.decoder.density_sigma,
+            kernel_size=self.settings.decoder.kernel_size,
             region=scene.region,
         )
-        return {"density": sum_pool(density, self.settings.map_stride)[None]}
+        return Targets({"density": sum_pool(density, self.settings.map_stride)[None]})
 
-    def loss(self, maps: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        loss = F.mse_loss(maps["density"].float() * self.unit, targets["density"] * self.unit)
+    def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
+        loss = F.mse_loss(maps["density"].float() * self.unit, targets.maps["density"] * self.unit)
         return {"total": loss, "density": loss}

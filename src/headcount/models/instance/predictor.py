@@ -9,22 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from headcount.core.card import InputSpec
+from headcount.core.card import InputSpec, Task
 from headcount.core.errors import InputError
-from headcount.core.settings import Settings
+from headcount.core.settings import Positive, Settings
 from headcount.models.method import Method
 from headcount.models.parts.backbones import TimmBackbone, load_backbone
 from headcount.models.parts.necks import TopDownNeck
 
 MapStride = Literal[1, 2, 4]
-Positive = Annotated[float, Field(gt=0)]
 
 
 def _conv_bn_relu(inside: int, outside: int, kernel: int) -> nn.Sequential:
@@ -164,6 +163,8 @@ class PredictorMethod(Method):
     Raises:
         InputError: an option that the named predictor does not have.
     """
+
+    task: ClassVar[Task] = "locate"
 
     def __init__(self, settings: PredictorSettings) -> None:
         super().__init__()

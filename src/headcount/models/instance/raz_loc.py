@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
 from headcount.core.card import DecoderSpec, OutputSpec
 from headcount.core.scene import Scene
-from headcount.models.instance.predictor import Positive, PredictorMethod, PredictorSettings
-from headcount.models.method import TargetMaps
+from headcount.core.settings import Positive
+from headcount.decode.raz_loc import RazLocDecoderSettings
+from headcount.models.instance.predictor import PredictorMethod, PredictorSettings
+from headcount.models.method import TargetBatch, Targets
 from headcount.targets.cross import cross_map
 
 
@@ -26,8 +27,7 @@ class RazLocSettings(PredictorSettings):
     positive_weight: Positive = 100.0
     """Weight of a cross's cells in the cross-entropy: they are one in hundreds, and no two people click the same
     pixel, so unweighted no cell reaches the threshold."""
-    threshold: float = Field(default=0.5, gt=0, lt=1)
-    """Of the 3×3 average."""
+    decoder: RazLocDecoderSettings = RazLocDecoderSettings()
 
 
 class RazLoc(PredictorMethod):
@@ -39,20 +39,20 @@ class RazLoc(PredictorMethod):
         super().__init__(settings)
         self.settings = settings
         self.outputs = (OutputSpec(name="cross", stride=settings.map_stride),)
-        self.decoder = DecoderSpec(name="raz_loc", settings={"threshold": settings.threshold})
+        self.decoder = DecoderSpec(name="raz_loc", settings=settings.decoder.model_dump())
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         return {"cross": torch.sigmoid(self.feature_and_logits(images)[1])}
 
-    def training_forward(self, images: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def training_forward(self, images: Tensor, targets: TargetBatch) -> dict[str, Tensor]:
         return {"cross_logits": self.feature_and_logits(images)[1]}
 
-    def targets(self, scene: Scene) -> TargetMaps:
+    def targets(self, scene: Scene) -> Targets:
         stride = self.settings.map_stride
-        return {"cross": cross_map(scene.points_xy, scene.size_wh, stride=stride, region=scene.region)[None]}
+        return Targets({"cross": cross_map(scene.points_xy, scene.size_wh, stride=stride, region=scene.region)[None]})
 
-    def loss(self, maps: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
         logits = maps["cross_logits"].float()
         weight = logits.new_tensor(self.settings.positive_weight)
-        loss = F.binary_cross_entropy_with_logits(logits, targets["cross"], pos_weight=weight)
+        loss = F.binary_cross_entropy_with_logits(logits, targets.maps["cross"], pos_weight=weight)
         return {"total": loss, "cross": loss}

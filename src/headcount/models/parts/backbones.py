@@ -1,4 +1,4 @@
-"""Backbones: an image in, features out. Any timm `features_only` network, the paper's light one, CSRNet's VGG."""
+"""Backbones by name: any timm `features_only` network, or a classic one; their initialisation."""
 
 from __future__ import annotations
 
@@ -13,13 +13,8 @@ from torch import Tensor, nn
 
 from headcount.core.errors import InputError, ModelError, nearest
 from headcount.core.settings import Settings
-
-
-class Backbone(nn.Module):
-    """An image in, one feature map for each of ``strides`` out, of as many ``channels``."""
-
-    channels: list[int]
-    strides: list[int]
+from headcount.models.parts.base import Backbone
+from headcount.models.parts.classic import LightBackbone, VggBackbone
 
 
 class TimmBackbone(Backbone):
@@ -88,64 +83,6 @@ class TimmBackbone(Backbone):
         """(b, c, h, w) → one (b, channels[i], h/strides[i], w/strides[i]) each."""
         features = self.network(images)
         return [features[index] for index in self.picked]
-
-
-def _conv(inside: int, outside: int, kernel: int | tuple[int, int] = 3) -> nn.Sequential:
-    padding = kernel // 2 if isinstance(kernel, int) else (kernel[0] // 2, kernel[1] // 2)
-    return nn.Sequential(nn.Conv2d(inside, outside, kernel, padding=padding), nn.ReLU(inplace=True))
-
-
-class MultiScaleUnit(nn.Module):
-    """Four parallel paths of 64 channels, concatenated: (b, c, h, w) → (b, 256, h, w). Fig. 2b of the paper."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.paths = nn.ModuleList(
-            [
-                _conv(channels, 64, 1),
-                nn.Sequential(_conv(channels, 64, 1), _conv(64, 64, 3)),
-                nn.Sequential(_conv(channels, 64, 1), _conv(64, 64, (1, 7)), _conv(64, 64, (7, 1))),
-                nn.Sequential(nn.AvgPool2d(3, stride=1, padding=1), _conv(channels, 64, 1)),
-            ]
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        return torch.cat([path(features) for path in self.paths], dim=1)
-
-
-class LightBackbone(Backbone):
-    """The light backbone of "Mask-aware networks…" (III-C, Fig. 2a): stride 4, 256 channels."""
-
-    def __init__(self, *, in_channels: int = 3) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            _conv(in_channels, 64), _conv(64, 64), nn.MaxPool2d(2),
-            _conv(64, 128), _conv(128, 128), nn.MaxPool2d(2),
-            _conv(128, 128), MultiScaleUnit(128), MultiScaleUnit(256),
-        )  # fmt: skip
-        self.channels, self.strides = [256], [4]
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """(b, c, h, w) → [(b, 256, h/4, w/4)]."""
-        return [self.layers(images)]
-
-
-class VggBackbone(Backbone):
-    """The first ten convolutions of VGG-16, as CSRNet's front end: stride 8, 512 channels."""
-
-    def __init__(self, *, in_channels: int = 3) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        channels = in_channels
-        for width in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512):
-            layers.append(_conv(channels, width) if width else nn.MaxPool2d(2))
-            channels = width or channels
-        self.layers = nn.Sequential(*layers)
-        self.channels, self.strides = [512], [8]
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """(b, c, h, w) → [(b, 512, h/8, w/8)]."""
-        return [self.layers(images)]
 
 
 class TimmOptions(Settings):

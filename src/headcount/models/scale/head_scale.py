@@ -16,19 +16,17 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, TileSpec
+from headcount.core.card import InputSpec, OutputSpec, Task, TileSpec
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
-from headcount.core.settings import Settings
-from headcount.decode.scale import SIZES
+from headcount.core.settings import Positive, Settings
 from headcount.losses.scale import Deviation, log_area_loss
-from headcount.models.method import Method, TargetMaps
+from headcount.models.method import Method, TargetBatch, Targets
 from headcount.models.parts.attention import ScarHead
 from headcount.models.parts.backbones import TimmBackbone, initialise_he, load_backbone
 from headcount.models.parts.necks import TopDownNeck
 from headcount.targets.scale import scale_target
 
-Positive = Annotated[float, Field(gt=0)]
 _STRIDE = 8
 
 
@@ -58,7 +56,7 @@ class HeadScale(Method):
     """(b, 3, h, w) → ``log_area`` (b, 1, h/8, w/8): the natural log of a head's area in square pixels."""
 
     settings_type = HeadScaleSettings
-    counts: ClassVar[bool] = False
+    task: ClassVar[Task] = "size"
     tile = TileSpec(size=768, halo=96, overlap="average", exact=False)
     """Attention over places takes memory with the fourth power of a tile's side: 340 MB here."""
 
@@ -89,7 +87,7 @@ class HeadScale(Method):
         nn.init.constant_(self.head.last.bias, 2 * math.log(settings.typical_side_px))
         self.input_spec = InputSpec(mean=settings.mean, std=settings.std, size_divisor=max(self.backbone.strides))
         self.outputs = (OutputSpec(name="log_area", stride=_STRIDE),)
-        self.decoder = DecoderSpec(name=SIZES)
+        self.decoder = None
 
     def initialise_backbone(self, file: Path) -> None:
         # Published weights of a ResNet have the layers that are not used here, too.
@@ -100,20 +98,22 @@ class HeadScale(Method):
         feature = features[0] if self.neck is None else self.neck(features)
         return {"log_area": self.head(self.back_end(feature))}
 
-    def training_forward(self, images: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def training_forward(self, images: Tensor, targets: TargetBatch) -> dict[str, Tensor]:
         return self.forward(images)
 
-    def targets(self, scene: Scene) -> TargetMaps:
+    def targets(self, scene: Scene) -> Targets:
         if scene.boxes_xyxy is None:
             raise InputError(
                 f'A head-scale network learns from head boxes, which "{scene.name}" has not: train on a set with boxes.'
             )
         target = scale_target(scene.boxes_xyxy, scene.size_wh, stride=_STRIDE, region=scene.region)
-        return {"log_area": target.log_area[None], "weight": target.weight[None]}
+        return Targets({"log_area": target.log_area[None], "weight": target.weight[None]})
 
-    def loss(self, maps: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
         deviation = self.settings.deviation
-        total = log_area_loss(maps["log_area"].float(), targets["log_area"], targets["weight"], deviation=deviation)
+        total = log_area_loss(
+            maps["log_area"].float(), targets.maps["log_area"], targets.maps["weight"], deviation=deviation
+        )
         return {"total": total}
 
 

@@ -25,7 +25,7 @@ from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.geometry import as_boxes
 from headcount.data.formats.folders import need_folder, wrong_folder
-from headcount.data.formats.pairs import files_by_name
+from headcount.data.formats.pairs import files_by_name, folders_in
 from headcount.data.formats.raw import (
     Listing,
     RawAnnotation,
@@ -79,7 +79,7 @@ def list_crowdhuman(root: Path) -> Listing:
 def _images(root: Path) -> dict[str, Path]:
     """The images by their ID, of ``Images`` here and in the folders of the archives."""
     found: dict[str, Path] = {}
-    for folder in sorted(filter(is_folder, root.iterdir())):
+    for folder in folders_in(root):
         inside = folder / "Images" if is_folder(folder / "Images") else folder
         for name, path in files_by_name(inside, "*.jpg", "*.jpeg", "*.png").items():
             found.setdefault(name, path)

@@ -18,7 +18,7 @@ from headcount.core.errors import InputError
 from headcount.core.files import is_folder
 from headcount.core.geometry import as_boxes
 from headcount.data.formats.folders import need_folder, wrong_folder
-from headcount.data.formats.pairs import natural
+from headcount.data.formats.pairs import folders_in, natural
 from headcount.data.formats.raw import Listing, RawAnnotation, Remark
 from headcount.data.parse.json import read_json
 from headcount.data.parse.values import known_shape, number, shorten
@@ -42,18 +42,16 @@ def list_fdst(root: Path) -> Listing:
 
 
 def _list_split(folder: Path, split: str) -> Listing:
-    videos = sorted(filter(is_folder, folder.iterdir()), key=lambda video: natural(video.name))
+    videos = sorted(folders_in(folder), key=lambda video: natural(video.name))
     remarks = [] if videos else [Remark("empty", folder, "no folder of a video is in this folder")]
     remarks += strays(folder, (), "as a folder of a video, and lies beside them")
     return join([Listing((), tuple(remarks)), *(_list_video(video, split) for video in videos)])
 
 
 def _list_video(video: Path, split: str) -> Listing:
-    group = f"{split}/{video.name}"
+    name = f"{split}/{video.name}"
     # By numbers alone: people keep resized copies (001_resize.jpg) beside the frames.
-    return list_pairs(
-        video, "#.jpg", video, "#.json", read_annotation, split=split, folder=group, group=lambda _: group
-    )
+    return list_pairs(video, "#.jpg", video, "#.json", read_annotation, split=split, folder=name, group=name)
 
 
 def read_annotation(path: Path) -> RawAnnotation:

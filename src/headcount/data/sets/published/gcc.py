@@ -22,12 +22,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from headcount.core.files import is_file, is_folder
+from headcount.core.files import is_file
 from headcount.data.formats.folders import need_folder, wrong_folder
-from headcount.data.formats.pairs import files_by_name, pair
+from headcount.data.formats.pairs import files_by_name, folders_in, pair
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark
 from headcount.data.parse.json import read_json
 from headcount.data.parse.mat import as_rows, read_members, row_names
@@ -46,21 +47,6 @@ _SCENE = re.compile(r"scene_[0-9]+_[0-9]+")
 _COLUMNS = ("crowd_level", "time_class", "weather_class")
 
 
-def list_by_location(root: Path) -> Listing:
-    """Split by location: see ``list_gcc``."""
-    return list_gcc(root, "location")
-
-
-def list_by_camera(root: Path) -> Listing:
-    """Split by camera: see ``list_gcc``."""
-    return list_gcc(root, "camera")
-
-
-def list_at_random(root: Path) -> Listing:
-    """Split at random: see ``list_gcc``."""
-    return list_gcc(root, "random")
-
-
 def list_gcc(root: Path, by: By) -> Listing:
     """All images, training first, with the split of the published lists; one that is in no list has none.
 
@@ -71,7 +57,7 @@ def list_gcc(root: Path, by: By) -> Listing:
     """
     need_folder(root, "scene_00_0 and the others")
     base = home_of(root, _HOMES)
-    folders = sorted(f for f in base.iterdir() if _SCENE.fullmatch(f.name) and is_folder(f))
+    folders = [folder for folder in folders_in(base) if _SCENE.fullmatch(folder.name)]
     if not folders:
         raise wrong_folder(base, ["scene_00_0"], "give the folder that holds the scenes")
     classes: dict[str, dict[str, str]] = {}
@@ -90,13 +76,15 @@ def list_gcc(root: Path, by: By) -> Listing:
             remarks.append(Remark("empty", folder, "no image pngs/*.png is in this scene"))
         truths = {**files_by_name(folder / "mats", "*.mat"), **files_by_name(folder / "jsons", "*.json")}
         known = {name: classes.get(f"{folder.name}/{name}", {}) for name in {*images, *truths}}
-        scenes += pair(images, truths, read_annotation, folder=folder.name, attributes=known)
-    # scene_XX: its four cameras see the same people.
-    scenes = [
-        replace(scene, split=split_of.get(scene.name, "") if split_of else "train", group=scene.name.rpartition("_")[0])
-        for scene in scenes
-    ]
+        place = folder.name.rpartition("_")[0]  # scene_XX: its four cameras see the same people
+        scenes += pair(images, truths, read_annotation, folder=folder.name, group=place, attributes=known)
+    scenes = [replace(scene, split=split_of.get(scene.name, "") if split_of else "train") for scene in scenes]
     return Listing(tuple(sorted(scenes, key=lambda scene: (*_SPLITS, "").index(scene.split))), tuple(remarks))
+
+
+list_by_location = partial(list_gcc, by="location")
+list_by_camera = partial(list_gcc, by="camera")
+list_at_random = partial(list_gcc, by="random")
 
 
 def read_classes(path: Path) -> dict[str, dict[str, str]]:

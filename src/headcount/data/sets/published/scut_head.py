@@ -15,6 +15,7 @@ in the images lie symmetric about a place right of and below it: by 0.4 and 0.1 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from headcount.core.files import is_folder
@@ -24,16 +25,6 @@ from headcount.data.formats.voc import ANNOTATIONS, list_voc_folder
 from headcount.data.sets.layout import home_of
 
 
-def list_part_a(root: Path) -> Listing:
-    """Part A: see ``list_part``."""
-    return list_part(root, "A")
-
-
-def list_part_b(root: Path) -> Listing:
-    """Part B: see ``list_part``."""
-    return list_part(root, "B")
-
-
 def list_part(root: Path, part: str) -> Listing:
     """The scenes of part ``A`` or ``B``, with the splits of its own lists.
 
@@ -41,6 +32,10 @@ def list_part(root: Path, part: str) -> Listing:
         InputError: the layout is not the published one.
     """
     return list_voc_folder(part_folder(root, part), heads=None)
+
+
+list_part_a = partial(list_part, part="A")
+list_part_b = partial(list_part, part="B")
 
 
 def part_folder(root: Path, part: str) -> Path:

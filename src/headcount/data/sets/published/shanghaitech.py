@@ -16,16 +16,6 @@ read_annotation = partial(read_mat_points, key="image_info.location")
 """A `.mat` file's points in headcount's pixels."""
 
 
-def list_part_a(root: Path) -> Listing:
-    """Part A: see ``list_part``."""
-    return list_part(root, "A")
-
-
-def list_part_b(root: Path) -> Listing:
-    """Part B: see ``list_part``."""
-    return list_part(root, "B")
-
-
 def list_part(root: Path, part: str) -> Listing:
     """The scenes of part ``A`` or ``B``; ``root`` may be the set, the part or one of its splits.
 
@@ -40,3 +30,7 @@ def list_part(root: Path, part: str) -> Listing:
         part=f"part_{part}",
     )
     return layout.find(root, read_annotation)
+
+
+list_part_a = partial(list_part, part="A")
+list_part_b = partial(list_part, part="B")

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
 from headcount.data.formats.folders import need_folder, wrong_folder
-from headcount.data.formats.pairs import files_by_name, natural, pair
+from headcount.data.formats.pairs import files_by_name, folders_in, natural, pair
 from headcount.data.formats.raw import Listing, RawAnnotation, Remark
 from headcount.data.parse.mat import as_column, read_members
 from headcount.data.sets.layout import join, read_mat_points, strays
@@ -56,7 +56,7 @@ def _list_split(frames: Path, labels: Path, split: str) -> Listing:
     images, truths = _below(frames, "*.jpg"), _below(labels, "*.mat")
     truths = {name: path for name, path in truths.items() if name != ROI}
     remarks = [] if images else [Remark("empty", frames, "no frame *.jpg is in this folder or its folders")]
-    for folder in (frames, *sorted(filter(is_folder, frames.iterdir()))):
+    for folder in (frames, *folders_in(frames)):
         remarks += strays(folder, images.values(), "*.jpg")
     read = partial(read_annotation, labels=labels)
     return Listing(tuple(pair(images, truths, read, split=split, group=scene_of)), tuple(remarks))
@@ -65,7 +65,7 @@ def _list_split(frames: Path, labels: Path, split: str) -> Listing:
 def _below(folder: Path, pattern: str) -> dict[str, Path]:
     """The files of a folder and of the folders in it, by their names without suffix."""
     found: dict[str, Path] = {}
-    for place in (folder, *sorted(filter(is_folder, folder.iterdir()))):
+    for place in (folder, *folders_in(folder)):
         found.update(files_by_name(place, pattern))
     return {name: found[name] for name in sorted(found, key=natural)}
 

@@ -1,13 +1,15 @@
 """The names in the IIM authors' checkpoints, and what belongs to their training data but is not in them.
 
-A table beside the method, which is ``instance/iim.py``.
+A table beside the method, which is ``method.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any
+
+from headcount.models.weights import ForeignWeights
 
 Prefixes = Mapping[str, str]
 Triple = tuple[float, float, float]
@@ -26,62 +28,65 @@ _PYRAMID = {
     for layer, name in enumerate(("conv", "bn"))
 }
 
-AUTHORS_NAMES: Mapping[str, Prefixes] = MappingProxyType(
+# Predictor → the beginnings of our names and of theirs.
+_NAMES: Mapping[str, Prefixes] = MappingProxyType(
     {
         "vgg16_bn_fpn": {**_VGG, **_PYRAMID, "head.layers.": "Extractor.de_pred.", **_ENCODER},
         # timm names HRNet's parts as the public network for segmentation does.
         "hrnet_w48": {"backbone.network.": "Extractor.", "head.layers.": "Extractor.last_layer.", **_ENCODER},
     }
 )
-"""Predictor → the beginnings of our names and of theirs."""
-
-UNUSED = frozenset({"Binar.weight", "Binar.bias"})
-"""Parameters that nothing in the authors' network reads."""
-
 _TELLING = {"vgg16_bn_fpn": "Extractor.neck.", "hrnet_w48": "Extractor.stage4."}
 
 
-class AuthorsData(NamedTuple):
+def _trained_on(mean: Triple, std: Triple, enlarge: float = 1.0) -> dict[str, Any]:
     """What the authors' networks take of a data set: normalised so, and enlarged by that factor."""
-
-    mean: Triple
-    std: Triple
-    enlarge: float = 1.0
+    return {"mean": mean, "std": std, "enlarge": enlarge}
 
 
-_CCTV = AuthorsData((0.45201686, 0.44724965, 0.43198186), (0.23242046, 0.22492579, 0.22184023))
-AUTHORS_DATA: Mapping[str, AuthorsData] = MappingProxyType(
+_CCTV = (0.45201686, 0.44724965, 0.43198186), (0.23242046, 0.22492579, 0.22184023)
+_DATA = MappingProxyType(
     {
-        "nwpu-crowd": AuthorsData((0.44613960, 0.40951568, 0.39508399), (0.28820574, 0.27814460, 0.28350237)),
-        "shanghaitech-a": AuthorsData((0.41082489, 0.37063497, 0.35968211), (0.27858058, 0.26925138, 0.27156368), 2.0),
-        "shanghaitech-b": _CCTV._replace(enlarge=2.0),
-        "ucf-qnrf": AuthorsData((0.41352600, 0.37852016, 0.37161687), (0.28484946, 0.27704644, 0.28150985)),
-        "fdst": _CCTV,
-        "jhu-crowd++": AuthorsData((0.42968395, 0.43710491, 0.42197886), (0.23554939, 0.23256843, 0.23559505)),
+        "nwpu-crowd": _trained_on((0.44613960, 0.40951568, 0.39508399), (0.28820574, 0.27814460, 0.28350237)),
+        "shanghaitech-a": _trained_on((0.41082489, 0.37063497, 0.35968211), (0.27858058, 0.26925138, 0.27156368), 2.0),
+        "shanghaitech-b": _trained_on(*_CCTV, 2.0),
+        "ucf-qnrf": _trained_on((0.41352600, 0.37852016, 0.37161687), (0.28484946, 0.27704644, 0.28150985)),
+        "fdst": _trained_on(*_CCTV),
+        "jhu-crowd++": _trained_on((0.42968395, 0.43710491, 0.42197886), (0.23554939, 0.23256843, 0.23559505)),
     }
 )
 
 
-def predictor_of(keys: Iterable[str]) -> str | None:
-    """Which predictor the authors' names are of, None if neither.
+def _options_of(keys: Collection[str]) -> dict[str, Any] | None:
+    """Which predictor the authors' names are of.
 
-    >>> predictor_of(["Extractor.neck.lateral_convs.0.conv.weight"])
-    'vgg16_bn_fpn'
+    >>> _options_of(["Extractor.neck.lateral_convs.0.conv.weight"])
+    {'predictor': 'vgg16_bn_fpn'}
     """
-    present = list(keys)
     for predictor, telling in _TELLING.items():
-        if any(key.startswith(telling) for key in present):
-            return predictor
+        if any(key.startswith(telling) for key in keys):
+            return {"predictor": predictor}
     return None
 
 
-def authors_name(key: str, predictor: str) -> str:
+def _their_name(key: str, options: Mapping[str, Any]) -> str:
     """The authors' name of one of our tensors.
 
-    >>> authors_name("backbone.network.features_24.weight", "vgg16_bn_fpn")
+    >>> _their_name("backbone.network.features_24.weight", {"predictor": "vgg16_bn_fpn"})
     'Extractor.layer2.1.weight'
     """
-    for ours, theirs in AUTHORS_NAMES[predictor].items():
+    for ours, theirs in _NAMES[options["predictor"]].items():
         if key.startswith(ours):
             return theirs + key.removeprefix(ours)
     raise AssertionError(f"the table of names lacks {key}")
+
+
+FOREIGN = ForeignWeights(
+    title="IIM",
+    telling='"Extractor.neck…" (VGG-16) nor "Extractor.stage4…" (HRNet)',
+    options_of=_options_of,
+    data=_DATA,
+    usual="nwpu-crowd",
+    their_name=_their_name,
+    unused=frozenset({"Binar.weight", "Binar.bias"}),
+)

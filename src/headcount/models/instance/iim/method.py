@@ -18,10 +18,12 @@ from torch.nn import functional as F
 from headcount.core.card import DecoderSpec, OutputSpec, TileSpec
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
+from headcount.core.settings import Positive
+from headcount.decode.instance import InstanceDecoderSettings
 from headcount.losses.binarization import GRAD_TO_CONFIDENCE, binarize, instance_loss
 from headcount.models.instance.iim.thresholds import STRIDE, ImageThreshold, PixelThreshold
-from headcount.models.instance.predictor import Positive, PredictorMethod, PredictorSettings
-from headcount.models.method import TargetMaps
+from headcount.models.instance.predictor import PredictorMethod, PredictorSettings
+from headcount.models.method import TargetBatch, Targets
 from headcount.targets.density import max_pool
 from headcount.targets.instance import boxes_from_points, instance_map, separate_boxes
 
@@ -30,8 +32,7 @@ class IimSettings(PredictorSettings):
     """Options of IIM; the defaults are the paper's VGG-16 with pixel-level binarization."""
 
     threshold: Literal["pbm", "ibm", "fixed"] = "pbm"
-    fixed_threshold: float = Field(default=0.5, gt=0, lt=1)
-    """With ``threshold: fixed``: the baseline rows of Table 3."""
+    """``fixed``: at ``decoder.threshold``, the baseline rows of Table 3."""
     threshold_widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(256, 128, 64), min_length=1)
     grad_to_confidence: float = Field(default=GRAD_TO_CONFIDENCE, ge=0)
     """Share of the binary map's gradient that reaches the confidence; 0 for the rows "PBM" and "IBM" alone."""
@@ -51,7 +52,7 @@ class IimSettings(PredictorSettings):
     separate_points: bool = False
     """Shrink squares about points as boxes are, where a coarse map would join them."""
 
-    min_area_px: float = Field(default=3.0, ge=0)
+    decoder: InstanceDecoderSettings = InstanceDecoderSettings()
     tile_overlap: Literal["average", "crop"] = "average"
     """``crop`` gives a tiled image the maps of the whole one; the authors average."""
 
@@ -70,12 +71,9 @@ class Iim(PredictorMethod):
         elif settings.threshold == "ibm":
             self.threshold_encoder = ImageThreshold(self.channels)
         self.outputs = (OutputSpec(name="confidence", stride=settings.map_stride),)
-        decoding = {"min_area_px": settings.min_area_px}
-        if self.threshold_encoder is None:
-            decoding["threshold"] = settings.fixed_threshold
-        else:
+        if self.threshold_encoder is not None:
             self.outputs += (OutputSpec(name="threshold", stride=STRIDE),)
-        self.decoder = DecoderSpec(name="instances", settings=decoding)
+        self.decoder = DecoderSpec(name="instances", settings=settings.decoder.model_dump())
         if settings.tile_overlap == "average":
             self.tile = TileSpec(size=1024, halo=64, overlap="average", exact=False)
 
@@ -90,7 +88,7 @@ class Iim(PredictorMethod):
         maps = self._predict(images)
         return {spec.name: maps[spec.name] for spec in self.outputs}
 
-    def training_forward(self, images: Tensor, targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def training_forward(self, images: Tensor, targets: TargetBatch) -> dict[str, Tensor]:
         maps = self._predict(images)
         if "threshold" in maps:
             factor = float(STRIDE // self.settings.map_stride)
@@ -98,7 +96,7 @@ class Iim(PredictorMethod):
             maps["binary"] = binarize(maps["confidence"].float(), threshold, self.settings.grad_to_confidence)
         return maps
 
-    def targets(self, scene: Scene) -> TargetMaps:
+    def targets(self, scene: Scene) -> Targets:
         settings = self.settings
         if scene.boxes_xyxy is not None and settings.instances != "points":
             boxes, separated = scene.boxes_xyxy, True
@@ -121,13 +119,13 @@ class Iim(PredictorMethod):
         mask = instance_map(boxes, scene.size_wh, stride=settings.map_stride)
         if scene.region is not None:
             mask *= max_pool(scene.region.astype(np.float32), settings.map_stride)
-        return {"mask": mask[None]}
+        return Targets({"mask": mask[None]})
 
-    def loss(self, maps: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
         return instance_loss(
             maps["confidence_logits"].float(),
             maps.get("binary"),
-            targets["mask"],
+            targets.maps["mask"],
             confidence=self.settings.confidence_loss,
         )
 

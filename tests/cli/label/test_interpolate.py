@@ -28,7 +28,7 @@ def test_boxes_are_written_and_what_was_not_as_asked_is_said(folder: Path, run_c
     code, out, err = run_cli("label", "interpolate", "points.csv", "presets.csv", "out.json")
     assert code == 1  # some images were left out
     assert out == "wrote out.json: 3 heads on 2 images, 1 as drawn, 2 interpolated\n"
-    assert "left out, no preset serves them: 1 image (b.png)" in err
+    assert "left out, no preset serves them: 1 image (b.png); draw one there, or share presets with --share\n" in err
     assert "1 preset with no point inside" in err
     first, empty = read_boxes(folder / "out.json")
     assert first.box_provenance == ("interpolated", "annotated", "interpolated")

@@ -42,14 +42,14 @@ class OverlayFolder:
             name = file.path.name if file.kind == "video" else file.path.stem
             stem = self._stems[file.path] = self._reserve(_shortened(name))
             if file.kind == "video":
-                there = sorted(folder.glob(f"{glob.escape(stem)}@*{_ENDING}"))
-                planned = there[0] if there else None
+                frames = sorted(folder.glob(f"{glob.escape(stem)}@*{_ENDING}"))
+                planned = frames[0] if frames else None
             else:
                 planned = folder / f"{stem}{_ENDING}"
                 if planned.resolve() in sources:
-                    raise InputError(f'"{planned}" is a source: choose another --save-dir.')
+                    raise InputError(f'"{planned}" is a source itself: choose another folder for the overlays.')
             if planned is not None and planned.exists() and not overwrite:
-                raise InputError(f'"{planned}" exists already: choose another --save-dir, or overwrite with --force.')
+                raise InputError(f'"{planned}" exists already: choose another folder.', remedy="overwrite")
 
     def write(self, picture: RgbImage, file: SourceFile, name: str) -> Path:
         """Write the picture of one item; for a video's frame ``name`` ends in ``@`` and its second."""

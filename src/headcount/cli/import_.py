@@ -1,0 +1,89 @@
+"""`headcount import`: weights of other projects become safetensors or a model that counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headcount.cli.options import ForceOption
+from headcount.cli.verbs import Verb, verb_group
+from headcount.core.table import Table
+
+
+def _verb(name: str, function: str, sentence: str) -> Verb:
+    target = f"headcount.cli.import_:{function}"
+    return Verb(name=name, target=target, title="headcount import", package="torch", extra="train", help=sentence)
+
+
+VERBS = Table(
+    "commands.import",
+    "command",
+    [
+        _verb("backbone", "import_backbone", "Import a backbone's weights for training."),
+        _verb("iim", "import_iim", "Import a checkpoint of the IIM authors as a model."),
+    ],
+    Verb,
+)
+
+app = verb_group(VERBS, "Import weights of other projects as safetensors or ONNX.")
+
+
+def import_backbone(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The backbone, by its timm name.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The weights as they are published.")],
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write to this file. Default: NAME.safetensors.")
+    ] = None,
+    force: ForceOption = False,
+) -> None:
+    """Import a backbone's weights for training."""
+    from headcount.core.errors import InputError
+    from headcount.core.files import is_file, refuse_suffix, refuse_taken
+
+    target = output if output is not None else Path(f"{name}.safetensors")
+    refuse_suffix(target, ".safetensors")
+    refuse_taken(target, overwrite=force)
+    if is_file(target) and is_file(file) and target.samefile(file):
+        raise InputError(f'"{target}" is the file to be imported: choose another name.', remedy="output")
+
+    from headcount.models.parts.foreign import import_backbone as run
+
+    run(name, file, target)
+    typer.echo(f"Imported to {target}.")
+
+
+def import_iim(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The authors' .pth.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write to this .onnx (and a .safetensors beside it), or to this .safetensors alone. "
+            "Default: the name of FILE with .onnx.",
+        ),
+    ] = None,
+    data: Annotated[
+        str, typer.Option(metavar="NAME", help="Name the data set it was trained on, which the file does not tell.")
+    ] = "nwpu-crowd",
+    force: ForceOption = False,
+) -> None:
+    """Import a checkpoint of the IIM authors as a model."""
+    from headcount.core.errors import InputError
+    from headcount.core.files import refuse_suffix, refuse_taken
+
+    target = output if output is not None else Path(f"{file.stem}.onnx")
+    refuse_suffix(target, ".onnx", ".safetensors")
+    for path in dict.fromkeys((target, target.with_suffix(".safetensors"), target.with_suffix(".json"))):
+        refuse_taken(path, overwrite=force, makes_folder=True)
+    graph = target.with_suffix(".onnx")
+    if graph != target and graph.exists():
+        raise InputError(
+            f'Beside "{target}" lies "{graph.name}", of another model: choose another name.', remedy="output"
+        )
+
+    from headcount.train.importing import import_weights
+
+    import_weights("iim", file, target, data=data)
+    typer.echo(f"Imported to {target}.")

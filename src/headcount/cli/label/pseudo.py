@@ -1,0 +1,51 @@
+"""`headcount label pseudo`: boxes from points and a head-scale network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption
+
+
+def pseudo(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A head-scale model's .onnx or .safetensors file.")],
+    points: Annotated[
+        str, typer.Argument(metavar="POINTS", help="Heads: CSV (image,x,y) or JSON, or a data set's NAME=PATH.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Boxes for all heads: .csv or .json.")],
+    split: Annotated[
+        str, typer.Option(metavar="NAME", help="Take this split: train, val, trainval, test or all.")
+    ] = "trainval",
+    device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
+    force: ForceOption = False,
+) -> None:
+    """Give every head a box as large as a head-scale network estimates it to be.
+
+    Boxes are squares centred on their points, from 2 px to the image's shorter side, clipped to the image (pseudo).
+    Images that have boxes already are refused. "headcount train head-scale-s" makes such a network.
+    """
+    import numpy as np
+
+    from headcount.cli.console import output_console, printable, progress_bar
+    from headcount.core.geometry import as_boxes, sides
+    from headcount.core.words import plural
+    from headcount.label.files import estimate_file
+
+    with progress_bar("Measuring heads") as show:
+        scenes = estimate_file(
+            model, points, out,
+            split=split, device=device, runtime=runtime, precision=precision, overwrite=force, progress=show,
+        )  # fmt: skip
+    boxes = [as_boxes([]), *(scene.boxes_xyxy for scene in scenes if scene.boxes_xyxy is not None)]
+    side = sides(np.concatenate(boxes)).max(axis=1)
+    spread = f", sides {side.min():.0f} to {side.max():.0f} px, half of them below {np.median(side):.0f}"
+    output_console().print(
+        f"wrote {printable(str(out))}: {plural(len(side), 'head')} on {plural(len(scenes), 'image')}"
+        f"{spread if len(side) else ''}",
+        soft_wrap=True,
+    )

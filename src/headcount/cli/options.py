@@ -1,0 +1,40 @@
+"""Options that several commands take, declared once; what can be chosen comes from the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+
+from headcount.core.errors import InputError, nearest
+from headcount.infer.runtimes.table import PRECISIONS, device_names, runtime_names
+
+
+def choice(text: str, names: Iterable[str], *, more: str = "") -> Any:
+    """An option that takes one of the names; its help is ``text``, the names, and ``more`` if there is more to say."""
+    known = list(names)
+
+    def check(option: typer.CallbackParam, value: str | None) -> str | None:
+        if value is not None and value not in known:
+            raise InputError(f'There is no "{value}" for {option.opts[0]}.{nearest(value, known)}')
+        return value
+
+    words = f"{text}: {', '.join(known[:-1])} or {known[-1]}{more and '; '}{more}."
+    return typer.Option(metavar="NAME", help=words, callback=check)
+
+
+ModelOption = Annotated[
+    str, typer.Option(metavar="NAME|FILE", help="A shipped model, or an .onnx or .safetensors file.")
+]
+DeviceOption = Annotated[str, choice("Where to compute", device_names(), more="cuda needs the train extra")]
+RuntimeOption = Annotated[str, choice("What computes", runtime_names())]
+PrecisionOption = Annotated[str, choice("The numbers to compute in", PRECISIONS, more="auto is the quickest one here")]
+MaxPixelsOption = Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Refuse images with more pixels.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite files that are there already.")]
+SplitOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Take only this split: train, val, trainval, test or all.")
+]
+SpecArgument = Annotated[
+    str, typer.Argument(metavar="NAME=PATH", help="The data, as in shanghaitech-b=/data/ShanghaiTech.")
+]

@@ -1,0 +1,10 @@
+"""What can be asked for by name, where numpy is not loaded: the help of a command lists it."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+PictureKind = Literal["auto", "points", "density", "boxes"]
+"""What a picture of a prediction shows."""
+
+PICTURE_KINDS: tuple[PictureKind, ...] = get_args(PictureKind)

@@ -1,0 +1,87 @@
+"""The table of decoders: name → the function that turns maps into a Prediction, and its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headcount.core.card import ModelCard
+from headcount.core.errors import InputError, ModelError
+from headcount.core.prediction import Prediction
+from headcount.core.settings import Settings, checked
+from headcount.core.table import Row, Table, load_object
+
+Decode = Callable[[Mapping[str, NDArray[np.float32]], Mapping[str, int], tuple[int, int]], Prediction]
+"""``(maps, strides, size_wh)`` → Prediction. ``maps`` are (c, h', w') float32 by name, ``strides`` the side of their
+cells in pixels, ``size_wh`` the image without its padding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderRow(Row):
+    """A decoder: its target is called with ``(maps, strides, settings, size_wh)``.
+
+    Attributes:
+        settings: ``module:class`` of its settings, a ``Settings``: what a card may say to it.
+    """
+
+    settings: str
+
+
+def _row(name: str, module: str, function: str, settings: str) -> DecoderRow:
+    module = f"headcount.decode.{module}"
+    return DecoderRow(name=name, target=f"{module}:{function}", settings=f"{module}:{settings}")
+
+
+DECODERS = Table(
+    "decoders",
+    "decoder",
+    [
+        _row("density", "density", "decode_density", "DensityDecoderSettings"),
+        _row("gaussian_prior", "gaussian_prior", "decode_gaussian_prior", "GaussianPriorDecoderSettings"),
+        _row("instances", "instance", "decode_instances", "InstanceDecoderSettings"),
+        _row("raz_loc", "raz_loc", "decode_raz_loc", "RazLocDecoderSettings"),
+    ],
+    DecoderRow,
+    error=ModelError,
+)
+
+
+def open_decoder(name: str, settings: Mapping[str, Any], *, where: str = "model") -> Decode:
+    """The decoder of a name, with its settings; ``where`` names their origin in messages.
+
+    Raises:
+        ModelError: there is none of that name, or a setting is unknown or out of its range, by its key.
+    """
+    row = DECODERS.find(name)
+    kind: type[Settings] = load_object(row.settings)
+    try:
+        typed = checked(kind, settings, where, prefix="decoder.settings.")
+    except InputError as error:
+        raise ModelError(str(error)) from error
+    function = row.load()
+
+    def decode(
+        maps: Mapping[str, NDArray[np.float32]], strides: Mapping[str, int], size_wh: tuple[int, int]
+    ) -> Prediction:
+        found: Prediction = function(maps, strides, typed, size_wh)
+        return found
+
+    return decode
+
+
+def decoder_of(card: ModelCard) -> Decode:
+    """The decoder that a card names, with the card's settings.
+
+    Raises:
+        ModelError: the model counts nobody; or as ``open_decoder`` does.
+    """
+    if card.decoder is None:
+        raise ModelError(
+            "This model tells how large heads are whose places are known, and counts nobody: use it with headcount "
+            "label pseudo, and another one for counting."
+        )
+    return open_decoder(card.decoder.name, card.decoder.settings, where=f"the card of {card.name}")

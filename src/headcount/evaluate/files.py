@@ -1,0 +1,168 @@
+"""Evaluation from files to files: data sets by name, NWPU prediction files against their truth, and writing them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from headcount.core.errors import InputError
+from headcount.core.files import refuse_taken
+from headcount.core.prediction import Prediction
+from headcount.core.scene import Scene
+from headcount.data.formats.nwpu import (
+    NwpuHeads,
+    ids_of_names,
+    images_by_id,
+    read_nwpu_predictions,
+    read_nwpu_truth,
+    write_nwpu_predictions,
+)
+from headcount.data.sets.registry import DATA_SETS, parse_spec, read_dataset
+from headcount.evaluate.metrics.localization import LocalizationResult, evaluate_localization, images_of_files
+from headcount.evaluate.metrics.matching import Matcher
+from headcount.evaluate.run import name_of
+
+
+def read_sets(specs: Sequence[str], split: str | None) -> dict[tuple[str, str], list[Scene]]:
+    """The scenes of several ``NAME=PATH`` by what they are called in reports: (data, split).
+
+    Each is read in ``split`` or, where that is None, in its default one. One's own images are called by their format
+    and the name of their file or folder.
+
+    Raises:
+        InputError: as ``read_dataset``, or two are called alike.
+    """
+    sets: dict[tuple[str, str], list[Scene]] = {}
+    for spec in specs:
+        name, path = parse_spec(spec)
+        data_set = DATA_SETS[name]
+        chosen = split or data_set.default_split
+        key = f"{name}-{path.absolute().stem}" if data_set.general else name, chosen
+        if key in sets:
+            raise InputError(f'"{key[0]}" is given twice: evaluate one copy of it at a time.')
+        sets[key] = read_dataset(spec, chosen)
+    return sets
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """How the points of a prediction file agree with a ground truth.
+
+    Attributes:
+        predictions, ground_truth: the files.
+        result: the figures.
+        scenes: the images that are there to draw on, in the order of ``result.images``; None for the others.
+    """
+
+    predictions: Path
+    ground_truth: Path
+    result: LocalizationResult
+    scenes: tuple[Scene | None, ...]
+
+    @property
+    def missing(self) -> list[int]:
+        """The ids of the images that are not there."""
+        return [int(i.name) for i, scene in zip(self.result.images, self.scenes, strict=True) if scene is None]
+
+    def lines(self) -> list[str]:
+        """As it is printed: at most 80 columns, unless a name is longer."""
+        counting = self.result.counting
+        nae = "—" if counting.nae is None else f"{counting.nae:.4f}"
+        return [
+            f"{self.predictions.name} against {self.ground_truth.name}",
+            *self.result.lines(),
+            "",
+            f"  counting: MAE {counting.mae:.3f}, RMSE {counting.rmse:.3f}, NAE {nae} "
+            f"({counting.nae_left_out:,} without heads left out)",
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, with one row per image."""
+        names = {"predictions": str(self.predictions), "ground_truth": str(self.ground_truth)}
+        return {**names, **self.result.to_dict()}
+
+
+def evaluate_prediction_file(
+    predictions: Path,
+    ground_truth: Path,
+    *,
+    images: Path | None = None,
+    matcher: Matcher = "fast",
+    mean_over_thresholds: bool = False,
+) -> FileReport:
+    """Score an NWPU prediction file against an NWPU ground-truth file.
+
+    With ``images``, their folder, no point may lie outside its image, and pictures can be drawn; the folder may lack
+    some.
+
+    Raises:
+        InputError: a file is malformed, a point lies outside its image, or the folder holds no image of the truth.
+    """
+    truth = read_nwpu_truth(ground_truth)
+    scenes = {} if images is None else _scenes(images, truth)
+    sizes_wh = {image: scene.size_wh for image, scene in scenes.items()}
+    found = read_nwpu_predictions(predictions, truth, sizes_wh=sizes_wh)
+    result = evaluate_localization(images_of_files(found, truth), matcher=matcher, mean=mean_over_thresholds)
+    return FileReport(predictions, ground_truth, result, tuple(scenes.get(image) for image in truth))
+
+
+def _scenes(folder: Path, truth: Mapping[int, NwpuHeads]) -> dict[int, Scene]:
+    """The images of the truth that lie in the folder, by id."""
+    there = images_by_id(folder)
+    scenes = {image: Scene(there[image], name=f"{image:04d}") for image in truth if image in there}
+    if not scenes:
+        first = next(iter(truth))
+        raise InputError(f'"{folder}" holds no image of the ground truth: its first was expected as {first:04d}.jpg.')
+    return scenes
+
+
+class PredictionFile:
+    """Gathers what a model finds in scenes that are evaluated, to be written as one NWPU prediction file.
+
+    Raises:
+        InputError: the file is no .txt, exists and ``overwrite`` is False, or its folder is not there.
+    """
+
+    def __init__(self, path: Path, *, overwrite: bool = False) -> None:
+        if path.suffix.lower() != ".txt":
+            raise InputError(f'An NWPU prediction file ends in .txt, but "{path.name}" was given: name it so.')
+        refuse_taken(path, overwrite=overwrite)
+        self.path, self._overwrite = path, overwrite
+        self._ids: list[int] = []
+        self._points: list[NDArray[Any]] = []
+        self._sizes_wh: list[tuple[int, int]] = []
+
+    def expect(self, sets: Mapping[tuple[str, str], Sequence[Scene]]) -> None:
+        """Take the images' ids from their names, in the order in which they will be added.
+
+        Raises:
+            InputError: a name ends in no number, or two in the same.
+        """
+        self._ids = ids_of_names(
+            name_of(scene, index) for scenes in sets.values() for index, scene in enumerate(scenes)
+        )
+
+    def add(self, scene: Scene, prediction: Prediction, seconds: float) -> None:
+        """Take in one image.
+
+        Raises:
+            InputError: the model says nowhere where heads are.
+        """
+        if prediction.points_kind == "none":
+            raise InputError("The model counts without saying where heads are, so it gives no prediction file.")
+        self._points.append(prediction.points_xy)
+        self._sizes_wh.append(prediction.size_wh)
+
+    def write(self) -> None:
+        """Write what was found in every image that was expected.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        points = dict(zip(self._ids, self._points, strict=True))
+        sizes_wh = dict(zip(self._ids, self._sizes_wh, strict=True))
+        write_nwpu_predictions(points, self.path, sizes_wh=sizes_wh, overwrite=self._overwrite)

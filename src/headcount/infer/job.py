@@ -1,0 +1,218 @@
+"""A run over sources: what is counted, what is to be known of it, and what could not be counted, as it comes.
+
+The command line, the server and a monitor run the same job; each shows its events in its own way.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headcount.core.errors import HeadcountError, InputError
+from headcount.core.files import is_file, is_folder
+from headcount.core.notes import Note
+from headcount.data.formats.nwpu import ids_of_names
+from headcount.data.formats.predictions import PredictionFile
+from headcount.data.media.sources import Item, SourceFile, expand_source, expected_items, read_items
+from headcount.infer.overlays import OverlayFolder
+
+if TYPE_CHECKING:
+    from headcount.core.kinds import PictureKind
+    from headcount.core.prediction import Prediction
+    from headcount.infer.counter import Counter
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One image or frame that was counted."""
+
+    item: Item
+    file: SourceFile
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """One image, frame or file that could not be counted, and why."""
+
+    name: str
+    error: Exception
+
+    @property
+    def text(self) -> str:
+        """The reason in a sentence: a HeadcountError names its file itself, other exceptions do not."""
+        if isinstance(self.error, HeadcountError):
+            return str(self.error)
+        return f'"{self.name}" ({type(self.error).__name__}: {self.error})'
+
+    @property
+    def remedy(self) -> str:
+        """What would help, as in ``HeadcountError``."""
+        return self.error.remedy if isinstance(self.error, HeadcountError) else ""
+
+
+Event = Counted | Note | Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a user's arguments mean.
+
+    Attributes:
+        files: each once, in the order of the arguments.
+        events: what cannot be counted, and what else is to be known.
+        is_one_file: the arguments are one file and no list: its error is the error of the whole run.
+    """
+
+    files: tuple[SourceFile, ...]
+    events: tuple[Note | Skipped, ...] = ()
+    is_one_file: bool = False
+
+
+def find_sources(arguments: Sequence[str]) -> Sources:
+    """The files of all arguments: images, folders, patterns, lists and videos; see ``expand_source``.
+
+    Raises:
+        InputError: the only argument means nothing that can be counted.
+    """
+    files: dict[Path, SourceFile] = {}
+    events: list[Note | Skipped] = []
+    repeated = 0
+    for argument in arguments:
+        try:
+            found = expand_source(argument)
+        except InputError as error:
+            if len(arguments) == 1:
+                raise
+            found = [error]
+        for file in found:
+            if isinstance(file, InputError):
+                events.append(Skipped(argument, file))
+            elif file.path.resolve() in files:
+                repeated += 1
+            else:
+                files[file.path.resolve()] = file
+    if repeated:
+        number = "1 file" if repeated == 1 else f"{repeated:,} files"
+        events.append(Note(f"{number} named more than once: each is counted once."))
+    one = len(arguments) == 1 and is_file(Path(arguments[0])) and not arguments[0].lower().endswith(".txt")
+    return Sources(tuple(files.values()), tuple(events), is_one_file=one)
+
+
+def open_results(path: Path, sources: Sources, *, overwrite: bool) -> PredictionFile:
+    """The file that a run's predictions are written to.
+
+    Raises:
+        InputError: as ``PredictionFile``, or the names of the images do not fit the format (NWPU's need numbers).
+    """
+    if path.suffix.lower() == ".txt":
+        ids_of_names(str(file.path) for file in sources.files)
+    return PredictionFile(path, overwrite=overwrite)
+
+
+def open_overlays(folder: Path, arguments: Sequence[str], sources: Sources, *, overwrite: bool) -> OverlayFolder:
+    """The folder that a run's pictures are written to.
+
+    Raises:
+        InputError: as ``OverlayFolder``, or it is one of the folders being counted.
+    """
+    if any(is_folder(Path(argument)) and Path(argument).resolve() == folder.resolve() for argument in arguments):
+        raise InputError(
+            f'"{folder}" is a folder being counted: choose another for the overlays, which are counted next time else.'
+        )
+    return OverlayFolder(folder, sources.files, overwrite=overwrite)
+
+
+class Job:
+    """One run over files with one model.
+
+    What one file, frame or image raises is that item's failure, and the rest goes on; what ``results`` and
+    ``overlays`` raise, a full disk and Ctrl-C end the run.
+
+    Args:
+        counter: the model.
+        files: what is counted, in this order.
+        every_s: seconds between the frames of a video.
+        results: a file that every prediction is added to.
+        overlays: a folder that a picture of every prediction is written to.
+        draw: what these pictures show.
+
+    Attributes:
+        counted: how many items were, until now.
+        skipped: how many could not be.
+    """
+
+    def __init__(
+        self,
+        counter: Counter,
+        files: Sequence[SourceFile],
+        *,
+        every_s: float = 1.0,
+        results: PredictionFile | None = None,
+        overlays: OverlayFolder | None = None,
+        draw: PictureKind = "auto",
+    ) -> None:
+        self.counter, self.files, self.every_s = counter, files, every_s
+        self.results, self.overlays, self.draw = results, overlays, draw
+        self.counted = self.skipped = 0
+
+    def expected(self) -> int:
+        """How many items there will be, as far as the files tell; every video is opened for it."""
+        return sum(expected_items(file, every_s=self.every_s) for file in self.files)
+
+    def run(self) -> Iterator[Event]:
+        """Count everything, each item when it is asked for; its picture is written before the next is.
+
+        Raises:
+            InputError: a result or an overlay cannot be written, or not drawn.
+        """
+        for file in self.files:
+            for item in self._items(file):
+                if isinstance(item, Skipped):
+                    self.skipped += 1
+                    yield item
+                elif item.remark:
+                    yield Note(item.remark)
+                else:
+                    yield from self._count(item, file)
+
+    def _items(self, file: SourceFile) -> Iterator[Item | Skipped]:
+        items = read_items(file, every_s=self.every_s, max_pixels=self.counter.max_pixels)
+        while True:
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            except Exception as error:
+                _end_where_the_disk_is_full(error)
+                yield Skipped(str(file.path), error)
+                return
+            yield item if item.problem is None else Skipped(item.name, item.problem)
+
+    def _count(self, item: Item, file: SourceFile) -> Iterator[Event]:
+        try:
+            if item.scene is None:
+                raise InputError(f'"{item.name}" holds no image.')
+            prediction = self.counter.count(item.scene)
+            pixels = None if self.overlays is None else item.scene.pixels(max_pixels=self.counter.max_pixels)
+        except Exception as error:
+            _end_where_the_disk_is_full(error)
+            self.skipped += 1
+            yield Skipped(item.name, error)
+            return
+        if self.results is not None:
+            self.results.add(prediction)
+        for warning in prediction.warnings:
+            yield Note(f"{item.name}: {warning}")
+        self.counted += 1
+        yield Counted(item, file, prediction)
+        if self.overlays is not None and pixels is not None:
+            self.overlays.write(prediction.draw(pixels, kind=self.draw), file, item.name)
+
+
+def _end_where_the_disk_is_full(error: Exception) -> None:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        raise error

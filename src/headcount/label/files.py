@@ -1,0 +1,85 @@
+"""From a file of points to a file of boxes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from headcount.core.errors import InputError, nearest
+from headcount.core.files import refuse_taken
+from headcount.core.notes import Note, Progress
+from headcount.core.scene import Scene
+from headcount.data.formats.head_list import read_boxes, read_points, write_boxes
+from headcount.data.formats.table import FORMATS
+from headcount.data.sets.registry import parse_spec, read_dataset
+from headcount.label.interpolate import Interpolated, Interpolation, Share, interpolate_scenes
+from headcount.label.sizes import load_sizes
+
+
+def interpolate_file(
+    points: Path,
+    presets: Path,
+    out: Path,
+    *,
+    method: Interpolation = "nearest",
+    k: int = 2,
+    share: Share = "image",
+    overwrite: bool = False,
+) -> tuple[Interpolated, list[Note]]:
+    """Write boxes for all heads of a points file, from the boxes of another file; see ``interpolate_scenes``.
+
+    Returns what became of the images, and what of it was not as asked for.
+
+    Raises:
+        InputError: a file cannot be read, ``out`` is one of the two or cannot be written, or what
+            ``interpolate_scenes`` refuses.
+    """
+    _refuse(out, points, presets, overwrite=overwrite)
+    result = interpolate_scenes(read_points(points), read_boxes(presets), method=method, k=k, share=share)
+    write_boxes(result.scenes, out, overwrite=overwrite)
+    return result, result.notes(k=2 if method == "linear" else k, share=share, points=str(points))
+
+
+def estimate_file(
+    model: str,
+    points: str,
+    out: Path,
+    *,
+    split: str = "trainval",
+    device: str = "auto",
+    runtime: str = "auto",
+    precision: str = "auto",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> list[Scene]:
+    """Write boxes for all heads of a points file, or of a data set's ``NAME=PATH``, as a head-scale model sizes them.
+
+    Returns the scenes with their boxes; ``progress`` is told (done, all).
+
+    Raises:
+        InputError: ``out`` is the file that is read or cannot be written, the data cannot be read, or an image has
+            boxes already.
+        ModelError: as ``load_sizes``.
+    """
+    spec = points if "=" in points and not Path(points).is_file() else f"points={points}"
+    _refuse(out, parse_spec(spec)[1], overwrite=overwrite)
+    estimator = load_sizes(model, device=device, runtime=runtime, precision=precision)
+    scenes: list[Scene] = []
+    found = read_dataset(spec, split)
+    for scene in found:
+        scenes.append(estimator.box(scene))
+        if progress is not None:
+            progress(len(scenes), len(found))
+    write_boxes(scenes, out, overwrite=overwrite)
+    return scenes
+
+
+def _refuse(out: Path, *inputs: Path, overwrite: bool) -> None:
+    """Said before any image is opened."""
+    suffixes = FORMATS["boxes"].file_suffixes
+    if out.suffix.lower() not in suffixes:
+        raise InputError(
+            f'Boxes are written as {" or ".join(suffixes)}, but "{out}" is neither.{nearest(out.suffix, suffixes)}'
+        )
+    if any(out.resolve() == path.resolve() for path in inputs):
+        raise InputError(f'"{out}" is read here too: write the boxes to a file of their own.')
+    refuse_taken(out, overwrite=overwrite)

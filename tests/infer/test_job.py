@@ -1,0 +1,186 @@
+"""A run over sources: everything is counted or named, and nothing of a single item ends the run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from headcount.core.errors import InputError, ModelError
+from headcount.core.limits import DEFAULT_MAX_PIXELS
+from headcount.core.notes import Note
+from headcount.core.prediction import Prediction
+from headcount.core.scene import Scene
+from headcount.data.formats.predictions import PredictionFile
+from headcount.infer.job import Counted, Job, Skipped, find_sources, open_overlays, open_results
+
+
+class Fake:
+    """Counts the red of the first pixel; fails as it is told to."""
+
+    max_pixels = DEFAULT_MAX_PIXELS
+
+    def __init__(self, **errors: BaseException) -> None:
+        self.errors = errors
+
+    def count(self, source: Scene) -> Prediction:
+        assert isinstance(source.image, Path)
+        if source.image.stem in self.errors:
+            raise self.errors[source.image.stem]
+        pixels = source.pixels()
+        size_wh = (pixels.shape[1], pixels.shape[0])
+        warnings = ("odd",) if source.image.stem == "b" else ()
+        return Prediction(float(pixels[0, 0, 0]), size_wh, source=source.source, warnings=warnings)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate("abc", 1):
+        Image.new("RGB", (64, 48), (number, 0, 0)).save(f"{name}.png")
+    return tmp_path
+
+
+def job(counter: Fake, *arguments: str, **settings: object) -> Job:
+    return Job(counter, find_sources(arguments).files, **settings)  # type: ignore[arg-type]
+
+
+def test_nothing_is_no_run() -> None:
+    empty = Job(Fake(), ())  # type: ignore[arg-type]
+    assert list(empty.run()) == []
+    assert (empty.counted, empty.skipped, empty.expected()) == (0, 0, 0)
+
+
+def test_events_come_in_the_order_of_the_files(folder: Path) -> None:
+    run = job(Fake(), ".")
+    assert run.expected() == 3
+    events = list(run.run())
+    assert [event.prediction.count for event in events if isinstance(event, Counted)] == [1, 2, 3]
+    assert events[1] == Note("b.png: odd")
+    assert (run.counted, run.skipped) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (InputError('"b.png" is damaged.'), '"b.png" is damaged.'),
+        (ModelError('"m.onnx" failed on 64×48 pixels.'), '"m.onnx" failed on 64×48 pixels.'),
+        (TypeError("no number"), '"b.png" (TypeError: no number)'),
+        (MemoryError(), '"b.png" (MemoryError: )'),
+        (OSError(5, "Input/output error"), '"b.png" (OSError: [Errno 5] Input/output error)'),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_one_item_raises_is_its_own_failure(folder: Path, error: Exception, text: str) -> None:
+    run = job(Fake(b=error), ".")
+    events = list(run.run())
+    assert [type(event) for event in events] == [Counted, Skipped, Counted]
+    skipped = events[1]
+    assert isinstance(skipped, Skipped)
+    assert (skipped.name, skipped.text, skipped.error) == ("b.png", text, error)
+    assert (run.counted, run.skipped) == (2, 1)
+
+
+def test_a_skipped_item_keeps_its_remedy(folder: Path) -> None:
+    (skipped,) = job(Fake(a=InputError("too large", remedy="max_pixels")), "a.png").run()
+    assert isinstance(skipped, Skipped)
+    assert skipped.remedy == "max_pixels"
+
+
+def test_a_video_that_raises_anything_is_skipped_by_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(path: Path) -> object:
+        raise ValueError("odd stream")
+
+    (folder / "a.mp4").write_bytes(b"video")
+    monkeypatch.setattr("headcount.data.media.sources.open_video", breaks)
+    events = list(job(Fake(), "a.mp4", "a.png").run())
+    assert [type(event) for event in events] == [Skipped, Counted]
+    assert isinstance(events[0], Skipped)
+    assert events[0].text == '"a.mp4" (ValueError: odd stream)'
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_ctrl_c_and_a_full_disk_end_the_run(folder: Path, error: BaseException) -> None:
+    events = job(Fake(b=error), ".").run()
+    assert isinstance(next(events), Counted)
+    with pytest.raises(type(error)):
+        next(events)
+
+
+def test_results_and_overlays_are_written_as_they_come(folder: Path) -> None:
+    sources = find_sources(["."])
+    overlays = open_overlays(Path("out"), ["."], sources, overwrite=False)
+    with open_results(Path("out.json"), sources, overwrite=False) as results:
+        events = Job(Fake(b=InputError("no")), sources.files, results=results, overlays=overlays).run()  # type: ignore[arg-type]
+        for _ in events:
+            pass
+    assert [one["count"] for one in json.loads(Path("out.json").read_text(encoding="utf-8"))] == [1, 3]
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a-counted.png", "c-counted.png"]
+    with Image.open("out/a-counted.png") as picture:
+        assert picture.size == (64, 48)
+
+
+def test_a_picture_that_cannot_be_written_ends_the_run_behind_its_count(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise InputError("no room")
+
+    monkeypatch.setattr("headcount.infer.overlays.save_png", full)
+    sources = find_sources(["."])
+    events = Job(
+        Fake(),  # type: ignore[arg-type]
+        sources.files,
+        overlays=open_overlays(Path("out"), ["."], sources, overwrite=False),
+    ).run()
+    assert isinstance(next(events), Counted)
+    with pytest.raises(InputError, match="no room"):
+        next(events)
+
+
+def test_each_file_is_found_once(folder: Path) -> None:
+    sources = find_sources(["a.png", ".", "*.png"])
+    assert [file.path.name for file in sources.files] == ["a.png", "b.png", "c.png"]
+    assert sources.events == (Note("4 files named more than once: each is counted once."),)
+
+
+def test_what_is_not_found_among_others_is_an_event(folder: Path) -> None:
+    sources = find_sources(["a.png", "no.png"])
+    (event,) = sources.events
+    assert isinstance(event, Skipped)
+    assert 'no file or folder "no.png"' in event.text
+    assert find_sources(["no.png", "none"]).files == ()
+    with pytest.raises(InputError, match=r"no\.png"):
+        find_sources(["no.png"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "alone"),
+    [(["a.png"], True), (["."], False), (["a.*"], False), (["list.txt"], False), (["a.png", "b.png"], False)],
+)
+def test_one_file_is_known_as_one(folder: Path, arguments: list[str], alone: bool) -> None:
+    (folder / "list.txt").write_text("a.png\n", encoding="utf-8")
+    assert find_sources(arguments).is_one_file == alone
+
+
+def test_a_folder_being_counted_takes_no_overlays(folder: Path) -> None:
+    sources = find_sources(["."])
+    with pytest.raises(InputError, match="is a folder being counted"):
+        open_overlays(folder, ["."], sources, overwrite=True)
+    shutil.copy("a.png", "a-counted.png")
+    with pytest.raises(InputError, match="is a source itself"):
+        open_overlays(folder, ["a.png"], find_sources(["a.png", "a-counted.png"]), overwrite=True)
+
+
+def test_names_that_the_format_cannot_hold_are_refused_before_the_run(folder: Path) -> None:
+    with pytest.raises(InputError, match="number"):
+        open_results(Path("out.txt"), find_sources(["a.png"]), overwrite=False)
+    shutil.copy("a.png", "0007.png")
+    with open_results(Path("out.txt"), find_sources(["0007.png"]), overwrite=False) as results:
+        assert isinstance(results, PredictionFile)
+        results.add(Prediction(1, (64, 48), np.ones((1, 2)), "heads", source="0007.png"))
+    assert Path("out.txt").read_text(encoding="utf-8").startswith("7 1 ")

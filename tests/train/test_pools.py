@@ -1,0 +1,174 @@
+"""Which scene comes when, and what is kept in memory: every source by its share, never more than the limit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from headcount.core.errors import InputError
+from headcount.core.scene import Scene
+from headcount.data.formats.head_list import write_points
+from headcount.train.pools import PixelCache, Pool, SampleOrder, read_pools
+from headcount.train.recipe import DataSettings
+
+
+def _pool(name: str, scenes: int, share: float = 1.0, side: int = 48) -> Pool:
+    rng = np.random.default_rng(len(name))
+    return Pool(
+        name,
+        [
+            Scene(
+                rng.integers(0, 256, (side, side, 3), dtype=np.uint8), rng.uniform(0, side, (5, 2)), name=f"{name}{k}"
+            )
+            for k in range(scenes)
+        ],
+        share,
+    )
+
+
+def _names(order: SampleOrder, epoch: int) -> list[str]:
+    return [scene.name for scene in order.epoch(epoch)]
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    pools = [_pool("a", 7), _pool("b", 3)]
+    first, again, other = SampleOrder(pools, 20, 1), SampleOrder(pools, 20, 1), SampleOrder(pools, 20, 2)
+    forward = [_names(first, epoch) for epoch in range(4)]
+    backward = [_names(again, epoch) for epoch in reversed(range(4))][::-1]
+    assert forward == backward
+    assert len({tuple(names) for names in forward}) == 4
+    assert forward != [_names(other, epoch) for epoch in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("shares", "samples", "expected"),
+    [
+        ([1.0], 5, [5]),
+        ([1.0, 1.0], 20, [10, 10]),
+        ([0.46, 0.46, 0.08], 2000, [920, 920, 160]),
+        ([3.0, 1.0], 8, [6, 2]),
+        ([1.0, 1.0, 1.0], 10, [3, 4, 3]),
+    ],
+)
+def test_every_epoch_keeps_the_shares_exactly(shares: list[float], samples: int, expected: list[int]) -> None:
+    pools = [_pool(chr(97 + k), 4 + k, share, side=2) for k, share in enumerate(shares)]
+    order = SampleOrder(pools, samples, 1)
+    for epoch in range(3):
+        counts = Counter(name[0] for name in _names(order, epoch))
+        assert [counts[pool.name] for pool in pools] == expected
+
+
+def test_no_scene_comes_again_before_all_have_come() -> None:
+    pools = [_pool("a", 7), _pool("b", 5)]
+    order = SampleOrder(pools, 9, 3)
+    for pool, samples in zip(pools, order.samples, strict=True):
+        drawn = [n for epoch in range(35) for n in sorted_by_turn(order, epoch, pool.name)]
+        assert len(drawn) == 35 * samples
+        counts = Counter(drawn)
+        assert len(counts) == len(pool.scenes)
+        assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def sorted_by_turn(order: SampleOrder, epoch: int, name: str) -> list[str]:
+    return [n for n in _names(order, epoch) if n[0] == name]
+
+
+def test_a_turn_within_one_epoch_has_no_repeats() -> None:
+    order = SampleOrder([_pool("a", 6)], 6, 3)
+    turns = [_names(order, epoch) for epoch in range(5)]
+    assert all(len(set(turn)) == 6 for turn in turns)
+    assert len({tuple(turn) for turn in turns}) > 1
+
+
+def _files(tmp_path: Path, n: int, side: int = 100) -> list[Scene]:
+    scenes = []
+    for k in range(n):
+        Image.fromarray(np.full((side, side, 3), k, np.uint8)).save(tmp_path / f"{k}.png")
+        scenes.append(Scene(tmp_path / f"{k}.png", np.array([[1.0, 1.0]]), name=str(k)))
+    return scenes
+
+
+def test_the_cache_never_holds_more_than_its_limit(tmp_path: Path) -> None:
+    scenes = _files(tmp_path, 40, side=200)  # 0.12 MB each: eight in one megabyte
+    cache = PixelCache(1)
+    for k, scene in enumerate(scenes):
+        assert (cache.load(scene).pixels == k).all()
+        assert cache.held_bytes == min(k + 1, 8) * 120_000 <= cache.limit_bytes
+    assert sum(view.pixels.nbytes for view in cache._views.values()) == cache.held_bytes
+
+
+def test_an_image_larger_than_the_limit_is_read_but_not_kept(tmp_path: Path) -> None:
+    [large] = _files(tmp_path, 1, side=800)  # 1.92 MB
+    cache = PixelCache(1)
+    for _ in range(2):
+        assert cache.load(large).pixels.shape == (800, 800, 3)
+        assert cache.held_bytes == 0
+
+
+def test_a_full_cache_keeps_what_it_has(tmp_path: Path) -> None:
+    """Each epoch passes through all: what was read first is what comes first again."""
+    scenes = _files(tmp_path, 9, side=200)
+    cache = PixelCache(1)
+    for scene in scenes:
+        cache.load(scene)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    for k, scene in enumerate(scenes[:8]):
+        assert (cache.load(scene).pixels == k).all()
+        assert cache.size_wh(scene) == (200, 200)
+    with pytest.raises(InputError):
+        cache.load(scenes[8])
+
+
+def test_without_a_cache_images_are_read_anew(tmp_path: Path) -> None:
+    scenes = _files(tmp_path, 3)
+    cache = PixelCache(0)
+    for scene in [*scenes, *scenes]:
+        assert (cache.load(scene).pixels == int(scene.name)).all()
+        assert cache.held_bytes == 0
+
+
+def test_pixels_in_memory_are_not_cached_again() -> None:
+    cache = PixelCache(10)
+    scene = _pool("a", 1).scenes[0]
+    assert cache.load(scene, 2).pixels is scene.image
+    assert cache.held_bytes == 0
+    assert cache.size_wh(scene) == (48, 48)
+
+
+def test_only_a_jpeg_is_held_at_several_sizes(tmp_path: Path) -> None:
+    cache = PixelCache(10)
+    for suffix, held in ((".png", 100 * 100 * 3), (".jpg", (100 * 100 + 50 * 50) * 3)):
+        Image.new("RGB", (100, 100)).save(tmp_path / f"a{suffix}")
+        before = cache.held_bytes
+        for reduction in (1, 2, 1, 2):
+            cache.load(Scene(tmp_path / f"a{suffix}"), reduction)
+        assert cache.held_bytes - before == held
+
+
+def test_pools_are_read_from_data_sets_and_painted_scenes(tmp_path: Path) -> None:
+    points = write_points(_files(tmp_path, 3), tmp_path / "p.csv")
+    pools = read_pools(DataSettings(sources={"points": str(points)}, painted_scenes=2, shares={"points": 3}))
+    assert [(pool.name, len(pool.scenes), pool.share) for pool in pools] == [("points", 3, 3.0), ("painted", 2, 1.0)]
+    assert pools[1].scenes[0].name == "painted-100000"
+    only = read_pools(DataSettings(sources={"points": str(points)}, painted_scenes=1, shares={"points": 0}))
+    assert [pool.name for pool in only] == ["painted"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "nothing to train on"),
+        ({"painted_scenes": 1, "shares": {"painted": 0}}, "nothing to train on"),
+        ({"shares": {"point": 1.0}, "sources": {"points": "x"}}, '"point".*"points"'),
+        ({"sources": {"points": "nowhere.csv"}}, "nowhere.csv"),
+    ],
+)
+def test_a_wrong_mixture_is_explained(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        read_pools(DataSettings(**settings))
