@@ -53,7 +53,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: headcount-toy\nVersion: 1.0\n", encoding="utf-8")
     (info / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
     monkeypatch.syspath_prepend(str(site))
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "plugin"))
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "toy"))
     importlib.invalidate_caches()
     _forget()
     yield
