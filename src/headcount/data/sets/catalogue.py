@@ -73,17 +73,31 @@ class SetRow(Row):
     default_split: str = "val"
 
 
-def _rows(entry: CatalogueEntry, ways: Mapping[str, tuple[str, SplitRule]]) -> Iterator[SetRow]:
+def _rows(
+    name: str,
+    title: str,
+    ways: Mapping[str, tuple[str, SplitRule]],
+    *,
+    terms: str,
+    ask_at: str,
+    releases: tuple[Release, ...] = (),
+    total: tuple[int | None, int | None] = (None, None),
+    annotated: str = "points",
+    paper: str = "",
+    levels: tuple[int, ...] = (),
+) -> Iterator[SetRow]:
     """A row for each way to split a set: the ending of its name → its reader in ``published/``, its splits."""
+    entry = CatalogueEntry(name, title, releases, terms, ask_at, total, annotated, paper, levels)
     for ending, (reader, splits) in ways.items():
         target = f"headcount.data.sets.published.{reader}"
-        yield SetRow(name=entry.name + ending, title=entry.title, target=target, entry=entry, splits=splits)
+        yield SetRow(name=name + ending, title=title, target=target, entry=entry, splits=splits)
 
 
 def _published(counts: Mapping[str, Counts]) -> Release:
     return Release("published", counts)
 
 
+_INSIDE = "without the points outside the image"
 _RESEARCH = "no licence stated; research use only, not to be redistributed"
 _READ_THERE = "stated where it is handed out: read them there; take it for research use only"
 _MCNN = '"Single-Image Crowd Counting via Multi-Column Convolutional Neural Network" (CVPR 2016)'
@@ -94,280 +108,146 @@ SETS = Table(
     "published data set",
     [
         *_rows(
-            CatalogueEntry(
-                name="shanghaitech-a",
-                title="ShanghaiTech part A",
-                releases=(
-                    Release("original", {"train+test": (482, 241_677)}),
-                    Release(
-                        "without the points outside the image",
-                        {"train": (300, 162_413), "test": (182, 78_862), "train+test": (482, 241_275)},
-                    ),
-                ),
-                terms=_RESEARCH,
-                ask_at=f"the authors of {_MCNN}",
-                paper=_MCNN,
-                levels=(300, 700),
+            "shanghaitech-a", "ShanghaiTech part A", {"": ("shanghaitech:list_part_a", shipped("shanghaitech-a.json"))},
+            releases=(
+                Release("original", {"train+test": (482, 241_677)}),
+                Release(_INSIDE, {"train": (300, 162_413), "test": (182, 78_862), "train+test": (482, 241_275)}),
             ),
-            {"": ("shanghaitech:list_part_a", shipped("shanghaitech-a.json"))},
+            terms=_RESEARCH, ask_at=f"the authors of {_MCNN}", paper=_MCNN, levels=(300, 700),
         ),
         *_rows(
-            CatalogueEntry(
-                name="shanghaitech-b",
-                title="ShanghaiTech part B",
-                releases=(
-                    Release("original", {"train+test": (716, 88_488)}),
-                    Release(
-                        "without the points outside the image",
-                        {"train": (400, 49_151), "test": (316, 39_121), "train+test": (716, 88_272)},
-                    ),
-                ),
-                terms=_RESEARCH,
-                ask_at=f"the authors of {_MCNN}",
-                paper=_MCNN,
+            "shanghaitech-b", "ShanghaiTech part B", {"": ("shanghaitech:list_part_b", shipped("shanghaitech-b.json"))},
+            releases=(
+                Release("original", {"train+test": (716, 88_488)}),
+                Release(_INSIDE, {"train": (400, 49_151), "test": (316, 39_121), "train+test": (716, 88_272)}),
             ),
-            {"": ("shanghaitech:list_part_b", shipped("shanghaitech-b.json"))},
+            terms=_RESEARCH, ask_at=f"the authors of {_MCNN}", paper=_MCNN,
         ),
         *_rows(
-            CatalogueEntry(
-                name="ucf-cc-50",
-                title="UCF_CC_50",
-                releases=(_published({"all": (50, 63_974)}),),
-                terms=_READ_THERE,
-                ask_at="crcv.ucf.edu/data/ucf-cc-50",
-                paper='"Multi-source Multi-scale Counting in Extremely Dense Crowd Images" (CVPR 2013)',
-            ),
+            "ucf-cc-50", "UCF_CC_50",
             {f"-fold{number}": ("ucf_cc_50:list_ucf_cc_50", fold(number, size=10)) for number in range(1, 6)},
+            releases=(_published({"all": (50, 63_974)}),), terms=_READ_THERE, ask_at="crcv.ucf.edu/data/ucf-cc-50",
+            paper='"Multi-source Multi-scale Counting in Extremely Dense Crowd Images" (CVPR 2013)',
         ),
         *_rows(
-            CatalogueEntry(
-                name="ucf-qnrf",
-                title="UCF-QNRF",
-                releases=(_published({"train": (1_201, None), "test": (334, None), "train+test": (1_535, 1_251_642)}),),
-                terms=_READ_THERE,
-                ask_at="www.crcv.ucf.edu/research/data-sets/ucf-qnrf",
-                paper=(
-                    '"Composition Loss for Counting, Density Map Estimation and Localization '
-                    'in Dense Crowds" (ECCV 2018)'
-                ),
-            ),
-            {"": ("ucf_qnrf:list_ucf_qnrf", by_group(0.1))},
+            "ucf-qnrf", "UCF-QNRF", {"": ("ucf_qnrf:list_ucf_qnrf", by_group(0.1))},
+            releases=(_published({"train": (1_201, None), "test": (334, None), "train+test": (1_535, 1_251_642)}),),
+            terms=_READ_THERE, ask_at="www.crcv.ucf.edu/research/data-sets/ucf-qnrf",
+            paper='"Composition Loss for Counting, Density Map Estimation and Localization in Dense Crowds" '
+            '(ECCV 2018)',
         ),
         *_rows(
-            CatalogueEntry(
-                name="worldexpo10",
-                title="WorldExpo'10",
-                releases=(
-                    _published({"train": (3_380, None), "test": (600, None), "train+test": (3_980, 199_923)}),
-                    Release("as the page of UCF-QNRF counts it", {"train+test": (3_980, 225_216)}),
-                ),
-                terms="research use only, after a signed agreement",
-                ask_at="the authors of the paper (www.ee.cuhk.edu.hk/~xgwang/expo.html)",
-                annotated="points, region of interest",
-                paper='"Cross-scene Crowd Counting via Deep Convolutional Neural Networks" (CVPR 2015)',
+            "worldexpo10", "WorldExpo'10", {"": ("worldexpo10:list_worldexpo10", by_group())},
+            releases=(
+                _published({"train": (3_380, None), "test": (600, None), "train+test": (3_980, 199_923)}),
+                Release("as the page of UCF-QNRF counts it", {"train+test": (3_980, 225_216)}),
             ),
-            {"": ("worldexpo10:list_worldexpo10", by_group())},
+            terms="research use only, after a signed agreement",
+            ask_at="the authors of the paper (www.ee.cuhk.edu.hk/~xgwang/expo.html)",
+            annotated="points, region of interest",
+            paper='"Cross-scene Crowd Counting via Deep Convolutional Neural Networks" (CVPR 2015)',
         ),
         *_rows(
-            CatalogueEntry(
-                name="nwpu-crowd",
-                title="NWPU-Crowd",
-                releases=(_published({"train": (3_109, None), "val": (500, None), "test": (1_500, None)}),),
-                terms=(
-                    "academic, non-commercial use, not to be redistributed; "
-                    "the annotations of the test images are kept by its evaluation server"
-                ),
-                ask_at="crowdbenchmark.com",
-                total=(5_109, 2_133_375),
-                annotated="points, boxes, levels",
-                paper='"NWPU-Crowd: A Large-Scale Benchmark for Crowd Counting and Localization" (TPAMI 2020)',
-            ),
+            "nwpu-crowd", "NWPU-Crowd",
             {"": ("nwpu_crowd:list_nwpu_crowd", without_test("its server, crowdbenchmark.com"))},
+            releases=(_published({"train": (3_109, None), "val": (500, None), "test": (1_500, None)}),),
+            terms="academic, non-commercial use, not to be redistributed; "
+            "the annotations of the test images are kept by its evaluation server",
+            ask_at="crowdbenchmark.com", total=(5_109, 2_133_375), annotated="points, boxes, levels",
+            paper='"NWPU-Crowd: A Large-Scale Benchmark for Crowd Counting and Localization" (TPAMI 2020)',
         ),
         *_rows(
-            CatalogueEntry(
-                name="jhu-crowd",
-                title="JHU-CROWD",
-                releases=(),
-                terms=_READ_THERE,
-                ask_at="crowd-counting.com; superseded by jhu-crowd++",
-                total=(4_250, 1_114_785),
-                annotated="points, sizes, weather",
-                paper=(
-                    '"Pushing the Frontiers of Unconstrained Crowd Counting: '
-                    'New Dataset and Benchmark Method" (ICCV 2019)'
+            "jhu-crowd", "JHU-CROWD", {"": ("jhu:list_jhu", official())}, terms=_READ_THERE,
+            ask_at="crowd-counting.com; superseded by jhu-crowd++", total=(4_250, 1_114_785),
+            annotated="points, sizes, weather",
+            paper='"Pushing the Frontiers of Unconstrained Crowd Counting: New Dataset and Benchmark Method" '
+            '(ICCV 2019)',
+        ),
+        *_rows(
+            "jhu-crowd++", "JHU-CROWD++", {"": ("jhu:list_jhu", official())},
+            releases=(_published({
+                "train": (2_272, None), "val": (500, None), "test": (1_600, None), "train+val+test": (4_372, 1_515_005),
+            }),),
+            terms=_READ_THERE, ask_at="crowd-counting.com", annotated="points, sizes, weather",
+            paper='"JHU-CROWD++: Large-Scale Crowd Counting Dataset and A Benchmark Method" (TPAMI 2020)',
+        ),
+        *_rows(
+            "fdst", "Fudan-ShanghaiTech (FDST)", {"": ("fdst:list_fdst", by_group())},
+            releases=(_published({"train": (9_000, None), "test": (6_000, None), "train+test": (15_000, 394_081)}),),
+            terms=_READ_THERE, ask_at="github.com/sweetyy83/Lstn_fdst_dataset", annotated="points, boxes",
+            paper='"Locality-constrained Spatial Transformer Network for Video Crowd Counting" (ICME 2019)',
+        ),
+        *_rows(
+            "mall", "Mall", {"": ("mall:list_mall", last_block())},
+            releases=(
+                _published({"train": (800, None), "test": (1_200, None), "train+test": (2_000, 62_325)}),
+                Release(
+                    "as its own file of points holds them",
+                    {"train": (800, 23_635), "test": (1_200, 38_680), "train+test": (2_000, 62_315)},
                 ),
             ),
-            {"": ("jhu:list_jhu", official())},
+            terms="research purposes only, not commercially; to be cited",
+            ask_at="personal.ie.cuhk.edu.hk/~ccloy/downloads_mall_dataset.html", annotated="points, region of interest",
+            paper='"Feature Mining for Localised Crowd Counting" (BMVC 2012)',
         ),
         *_rows(
-            CatalogueEntry(
-                name="jhu-crowd++",
-                title="JHU-CROWD++",
-                releases=(
-                    _published(
-                        {
-                            "train": (2_272, None),
-                            "val": (500, None),
-                            "test": (1_600, None),
-                            "train+val+test": (4_372, 1_515_005),
-                        },
-                    ),
-                ),
-                terms=_READ_THERE,
-                ask_at="crowd-counting.com",
-                annotated="points, sizes, weather",
-                paper='"JHU-CROWD++: Large-Scale Crowd Counting Dataset and A Benchmark Method" (TPAMI 2020)',
-            ),
-            {"": ("jhu:list_jhu", official())},
+            "ucsd", "UCSD pedestrians", {"": ("ucsd:list_ucsd", last_block())},
+            releases=(_published({"train": (800, None), "test": (1_200, None), "train+test": (2_000, 49_885)}),),
+            terms=_READ_THERE, ask_at="svcl.ucsd.edu/projects/peoplecnt", annotated="points, region of interest",
+            paper='"Privacy Preserving Crowd Monitoring: Counting People without People Models…" (CVPR 2008)',
         ),
         *_rows(
-            CatalogueEntry(
-                name="fdst",
-                title="Fudan-ShanghaiTech (FDST)",
-                releases=(
-                    _published({"train": (9_000, None), "test": (6_000, None), "train+test": (15_000, 394_081)}),
-                ),
-                terms=_READ_THERE,
-                ask_at="github.com/sweetyy83/Lstn_fdst_dataset",
-                annotated="points, boxes",
-                paper='"Locality-constrained Spatial Transformer Network for Video Crowd Counting" (ICME 2019)',
-            ),
-            {"": ("fdst:list_fdst", by_group())},
-        ),
-        *_rows(
-            CatalogueEntry(
-                name="mall",
-                title="Mall",
-                releases=(
-                    _published({"train": (800, None), "test": (1_200, None), "train+test": (2_000, 62_325)}),
-                    Release(
-                        "as its own file of points holds them",
-                        {"train": (800, 23_635), "test": (1_200, 38_680), "train+test": (2_000, 62_315)},
-                    ),
-                ),
-                terms="research purposes only, not commercially; to be cited",
-                ask_at="personal.ie.cuhk.edu.hk/~ccloy/downloads_mall_dataset.html",
-                annotated="points, region of interest",
-                paper='"Feature Mining for Localised Crowd Counting" (BMVC 2012)',
-            ),
-            {"": ("mall:list_mall", last_block())},
-        ),
-        *_rows(
-            CatalogueEntry(
-                name="ucsd",
-                title="UCSD pedestrians",
-                releases=(_published({"train": (800, None), "test": (1_200, None), "train+test": (2_000, 49_885)}),),
-                terms=_READ_THERE,
-                ask_at="svcl.ucsd.edu/projects/peoplecnt",
-                annotated="points, region of interest",
-                paper='"Privacy Preserving Crowd Monitoring: Counting People without People Models…" (CVPR 2008)',
-            ),
-            {"": ("ucsd:list_ucsd", last_block())},
-        ),
-        *_rows(
-            CatalogueEntry(
-                name="gcc",
-                title="GTA5 Crowd Counting (GCC)",
-                releases=(_published({"train+test": (15_212, 7_625_843)}),),
-                terms=_READ_THERE,
-                ask_at="gjy3035.github.io/GCC-CL",
-                annotated="points (synthetic)",
-                paper='"Learning from Synthetic Data for Crowd Counting in the Wild" (CVPR 2019)',
-            ),
+            "gcc", "GTA5 Crowd Counting (GCC)",
             {
                 "": ("gcc:list_by_location", by_group(0.1, test="as published: other places")),
-                "-camera": (
-                    "gcc:list_by_camera",
-                    by_group(0.1, test="as published: other cameras of the same places"),
-                ),
+                "-camera": ("gcc:list_by_camera", by_group(0.1, test="as published: other cameras of the same places")),
                 "-random": ("gcc:list_at_random", by_group(0.1, test="as published: at random, of the same scenes")),
             },
+            releases=(_published({"train+test": (15_212, 7_625_843)}),), terms=_READ_THERE,
+            ask_at="gjy3035.github.io/GCC-CL", annotated="points (synthetic)",
+            paper='"Learning from Synthetic Data for Crowd Counting in the Wild" (CVPR 2019)',
         ),
         *_rows(
-            CatalogueEntry(
-                name="scut-head-a",
-                title="SCUT-HEAD part A",
-                releases=(
-                    _published(
-                        {"trainval": (1_500, None), "test": (500, None), "train+val+test": (2_000, 67_321)},
-                    ),
-                ),
-                terms=_READ_THERE,
-                ask_at="github.com/HCIILAB/SCUT-HEAD-Dataset-Release",
-                annotated="head boxes",
-                paper=_REFINE,
-            ),
-            {"": ("scut_head:list_part_a", official())},
+            "scut-head-a", "SCUT-HEAD part A", {"": ("scut_head:list_part_a", official())},
+            releases=(_published({"trainval": (1_500, None), "test": (500, None), "train+val+test": (2_000, 67_321)}),),
+            terms=_READ_THERE, ask_at="github.com/HCIILAB/SCUT-HEAD-Dataset-Release", annotated="head boxes",
+            paper=_REFINE,
         ),
         *_rows(
-            CatalogueEntry(
-                name="scut-head-b",
-                title="SCUT-HEAD part B",
-                releases=(
-                    _published(
-                        {"trainval": (1_905, None), "test": (500, None), "train+val+test": (2_405, 43_930)},
-                    ),
-                ),
-                terms=_READ_THERE,
-                ask_at="github.com/HCIILAB/SCUT-HEAD-Dataset-Release",
-                annotated="head boxes",
-                paper=_REFINE,
-            ),
-            {"": ("scut_head:list_part_b", official())},
+            "scut-head-b", "SCUT-HEAD part B", {"": ("scut_head:list_part_b", official())},
+            releases=(_published({"trainval": (1_905, None), "test": (500, None), "train+val+test": (2_405, 43_930)}),),
+            terms=_READ_THERE, ask_at="github.com/HCIILAB/SCUT-HEAD-Dataset-Release", annotated="head boxes",
+            paper=_REFINE,
         ),
         *_rows(
-            CatalogueEntry(
-                name="crohd",
-                title="CroHD (Head Tracking 21)",
-                releases=(_published({"train": (5_741, None), "test": (5_722, None)}),),
-                terms=_READ_THERE,
-                ask_at="motchallenge.net/data/Head_Tracking_21",
-                total=(11_463, 2_276_838),
-                annotated="head boxes, tracks",
-                paper='"Tracking Pedestrian Heads in Dense Crowd" (CVPR 2021)',
-            ),
-            {"": ("crohd:list_crohd", by_group(0.25))},
+            "crohd", "CroHD (Head Tracking 21)", {"": ("crohd:list_crohd", by_group(0.25))},
+            releases=(_published({"train": (5_741, None), "test": (5_722, None)}),), terms=_READ_THERE,
+            ask_at="motchallenge.net/data/Head_Tracking_21", total=(11_463, 2_276_838), annotated="head boxes, tracks",
+            paper='"Tracking Pedestrian Heads in Dense Crowd" (CVPR 2021)',
         ),
         *_rows(
-            CatalogueEntry(
-                name="gta-head",
-                title="GTA_Head",
-                releases=(_published({"train+test": (5_096, 1_732_043)}),),
-                terms="none stated; its images are GCC's",
-                ask_at="github.com/gkw0010/GTAV_Head-dataset",
-                annotated="head boxes (synthetic)",
-                paper='"Mask Focal Loss: A unifying framework for dense crowd counting…" (2022)',
-            ),
-            {"": ("gta_head:list_gta_head", by_group())},
+            "gta-head", "GTA_Head", {"": ("gta_head:list_gta_head", by_group())},
+            releases=(_published({"train+test": (5_096, 1_732_043)}),), terms="none stated; its images are GCC's",
+            ask_at="github.com/gkw0010/GTAV_Head-dataset", annotated="head boxes (synthetic)",
+            paper='"Mask Focal Loss: A unifying framework for dense crowd counting…" (2022)',
         ),
         *_rows(
-            CatalogueEntry(
-                name="crowdhuman",
-                title="CrowdHuman",
-                releases=(_published({"train": (15_000, None), "val": (4_370, None), "test": (5_000, None)}),),
-                terms="non-commercial research; the annotations of the test images are not published",
-                ask_at="crowdhuman.org",
-                total=(24_370, None),
-                annotated="head and body boxes",
-                paper='"CrowdHuman: A Benchmark for Detecting Human in a Crowd" (2018)',
-            ),
-            {"": ("crowdhuman:list_crowdhuman", official())},
+            "crowdhuman", "CrowdHuman", {"": ("crowdhuman:list_crowdhuman", official())},
+            releases=(_published({"train": (15_000, None), "val": (4_370, None), "test": (5_000, None)}),),
+            terms="non-commercial research; the annotations of the test images are not published",
+            ask_at="crowdhuman.org", total=(24_370, None), annotated="head and body boxes",
+            paper='"CrowdHuman: A Benchmark for Detecting Human in a Crowd" (2018)',
         ),
         *_rows(
-            CatalogueEntry(
-                name="beijing-brt",
-                title="Beijing-BRT",
-                releases=(_published({"train": (720, None), "test": (560, None), "train+test": (1_280, 16_795)}),),
-                terms="none stated: ask the authors; take it for research use only",
-                ask_at="github.com/XMU-smartdsp/Beijing-BRT-dataset",
-                paper='"A Deeply-Recursive Convolutional Network For Crowd Counting" (ICASSP 2018)',
-            ),
-            {"": ("beijing_brt:list_beijing_brt", by_group())},
+            "beijing-brt", "Beijing-BRT", {"": ("beijing_brt:list_beijing_brt", by_group())},
+            releases=(_published({"train": (720, None), "test": (560, None), "train+test": (1_280, 16_795)}),),
+            terms="none stated: ask the authors; take it for research use only",
+            ask_at="github.com/XMU-smartdsp/Beijing-BRT-dataset",
+            paper='"A Deeply-Recursive Convolutional Network For Crowd Counting" (ICASSP 2018)',
         ),
     ],
     SetRow,
-)
+)  # fmt: skip
 """The published sets that can be read, by name."""
 
 
