@@ -17,7 +17,7 @@ from headcount.core.errors import InputError, ModelError
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.data.formats.table import FORMATS
-from headcount.data.sets.convert import convert
+from headcount.data.sets.convert import convert_scenes
 from headcount.infer.counter import load as load_model
 
 
@@ -184,7 +184,7 @@ def test_the_same_images_have_the_same_figures_in_every_format(
             continue
         path = tmp_path / form.name / f"twelve{form.file_suffixes[0] if form.file_suffixes else ''}"
         path.parent.mkdir()
-        convert(scenes, form.name, path, splits=splits if form.holds.splits else ())
+        convert_scenes(scenes, form.name, path, splits=splits if form.holds.splits else ())
         result = CliRunner().invoke(app, [tiny_model, "--data", f"{form.name}={path}", "--localization"])
         assert result.exit_code == 0, (form.name, result.exception)
         first, *lines = result.stdout.splitlines()

@@ -11,7 +11,7 @@ from PIL import Image
 from headcount.core.errors import InputError
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
-from headcount.evaluate.files import PredictionFile, evaluate_prediction_file, read_sets
+from headcount.evaluate.files import NwpuPredictions, evaluate_prediction_file, read_sets
 
 
 @pytest.fixture
@@ -40,14 +40,14 @@ def test_a_prediction_file_is_refused_before_anything_is_counted(tmp_path: Path,
     (tmp_path / "taken.txt").touch()
     for name, words in (("a.json", "ends in .txt"), ("taken.txt", "exists already"), ("no/a.txt", "no folder")):
         with pytest.raises(InputError, match=words):
-            PredictionFile(tmp_path / name)
+            NwpuPredictions(tmp_path / name)
     with pytest.raises(InputError, match="ends in no number"):
-        PredictionFile(tmp_path / "a.txt").expect({("d", "val"): [Scene(points, name="hall")]})
+        NwpuPredictions(tmp_path / "a.txt").expect({("d", "val"): [Scene(points, name="hall")]})
 
 
 def test_a_prediction_file_is_gathered_and_scored(tmp_path: Path) -> None:
     scenes = [Scene(np.zeros((48, 64, 3), np.uint8), [[10.0, 10.0]], name=f"{number}.jpg") for number in (7, 12)]
-    found = PredictionFile(tmp_path / "found.txt")
+    found = NwpuPredictions(tmp_path / "found.txt")
     found.expect({("d", "val"): scenes})
     found.add(scenes[0], Prediction(1, (64, 48), [[63.99, 47.0]], "heads"), 0.1)  # type: ignore[arg-type]
     found.add(scenes[1], Prediction(0, (64, 48), points_kind="heads"), 0.1)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Callable
+import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -24,13 +24,6 @@ def fuzz(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     import fuzzer
 
     return fuzzer
-
-
-def _parser(fuzz: ModuleType, read: Callable[[Path], None]) -> object:
-    def lay(folder: Path) -> None:
-        (folder / "a.txt").write_bytes(b"1 2\n3 4\n")
-
-    return fuzz.Parser("own", "a.txt", lay, read)
 
 
 def test_every_reader_of_the_registry_has_a_line(fuzz: ModuleType) -> None:
@@ -79,54 +72,33 @@ def test_anything_can_be_damaged_and_no_damage_is_large(fuzz: ModuleType, monkey
     assert all(len(fuzz.mutate([b"[" * 100], generator(1, stream=0, index=index))) <= 100 for index in range(100))
 
 
-def _raises(folder: Path) -> None:
-    if (folder / "a.txt").read_bytes() != b"1 2\n3 4\n":
-        raise KeyError("a key of nobody")
-
-
-def _loops(folder: Path) -> None:
-    while True:
-        pass
-
-
-def _fills(folder: Path) -> None:
-    bytearray(2**34)
-
-
-def _keeps(folder: Path) -> None:
-    bytearray(b"x" * 2**25)
-
-
-def _dies(folder: Path) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 @pytest.mark.parametrize(
-    ("read", "place", "times"),
+    ("way", "place", "times"),
     [
-        (lambda folder: None, "", 0),
-        (_raises, "KeyError at", 4),
-        (_loops, "TooSlowError at", 5),
-        (_fills, "MemoryError at", 5),
-        (_keeps, "memory", 1),
-        (_dies, "the process ended with -9", 5),
+        ("nothing", "", 0),
+        ("raises", "KeyError at", 4),
+        ("loops", "TooSlowError at", 5),
+        ("fills", "MemoryError at", 5),
+        ("keeps", "memory", 1),
+        ("dies", "the process ended with -9", 5),
     ],
 )
-def test_each_way_to_fail_is_a_finding_and_the_run_goes_on(
-    fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], None], place: str, times: int
-) -> None:
-    monkeypatch.setattr(fuzz, "RESIDENT", 2**24)
-    found = fuzz.fuzz(_parser(fuzz, read), seconds=60, inputs=5, limit_s=0.02 if read is _loops else 5)
-    assert found.tried == 5
-    assert [name[: len(place)] for name in found.findings] == [place] * bool(place), found.findings
-    assert sum(found.times.values()) == times
-    assert found.accepted == 5 - (times if place != "memory" else 0)
+def test_each_way_to_fail_is_a_finding_and_the_run_goes_on(fuzz: ModuleType, way: str, place: str, times: int) -> None:
+    script = Path(__file__).parent / "ways_to_fail.py"
+    done = subprocess.run([sys.executable, script, way], capture_output=True, text=True, check=True)
+    tried, accepted, found, findings = json.loads(done.stdout)
+    assert tried == 5
+    assert [name[: len(place)] for name in findings] == [place] * bool(place), findings
+    assert found == times
+    assert accepted == 5 - (times if place != "memory" else 0)
 
 
 def test_the_command_keeps_what_it_finds(
     fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    own, keep = _parser(fuzz, _raises), tmp_path / "keep"
+    import ways_to_fail
+
+    own, keep = fuzz.Parser("own", "a.txt", ways_to_fail.lay, ways_to_fail.raises), tmp_path / "keep"
     monkeypatch.setitem(fuzz.PARSERS, "own", own)
     monkeypatch.setitem(fuzz.PARSERS, "absent", replace(own, name="absent", needs="no_such_package"))  # type: ignore[type-var]
     assert fuzz.main(["own", "absent", "--inputs", "3", "--keep", str(keep)]) == 1

@@ -96,7 +96,7 @@ def test_a_video_that_raises_anything_is_skipped_by_name(folder: Path, monkeypat
         raise ValueError("odd stream")
 
     (folder / "a.mp4").write_bytes(b"video")
-    monkeypatch.setattr("headcount.data.media.sources.open_video", breaks)
+    monkeypatch.setattr("headcount.data.media.video._open_video", breaks)
     events = list(job(Fake(), "a.mp4", "a.png").run())
     assert [type(event) for event in events] == [Skipped, Counted]
     assert isinstance(events[0], Skipped)

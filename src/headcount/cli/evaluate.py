@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, choice
-
-Matcher = Literal["fast", "reference"]
+from headcount.core.kinds import MATCHERS, Matcher
 
 
 def evaluate(
@@ -71,7 +70,7 @@ def evaluate(
     ] = False,
     matcher: Annotated[
         Matcher,
-        choice("Which pairs are found", ("fast", "reference"), more="only the recall by level depends on it"),
+        choice("Which pairs are found", MATCHERS, more="only the recall by level depends on it"),
     ] = "fast",
     force: ForceOption = False,
 ) -> None:
@@ -84,7 +83,7 @@ def evaluate(
     from headcount.core.errors import InputError
     from headcount.core.files import refuse_taken, write_json
     from headcount.core.words import plural
-    from headcount.evaluate.files import PredictionFile, read_sets
+    from headcount.evaluate.files import NwpuPredictions, read_sets
     from headcount.evaluate.metrics.table import EvaluationSettings
     from headcount.evaluate.run import evaluate_scenes
     from headcount.infer.counter import load
@@ -102,7 +101,7 @@ def evaluate(
     refuse_taken(output, overwrite=force)
     if predictions is not None and predictions == output:
         raise InputError(f'--output and --predictions are both "{output}": give each a file of its own.')
-    found = None if predictions is None else PredictionFile(predictions, overwrite=force)
+    found = None if predictions is None else NwpuPredictions(predictions, overwrite=force)
     counter = load(model, device=device, runtime=runtime, precision=precision)
     sets = read_sets(data, split)
     if found is not None:

@@ -27,9 +27,9 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 RgbImage = NDArray[np.uint8]
 """(h, w, 3) uint8, RGB, upright."""
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 """What Pillow may decode: photographs, none of its exotic or executable (EPS) formats. A phone's MPO opens as JPEG."""
-SUFFIXES = frozenset(
+IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pnm"}
 )
 
@@ -73,7 +73,7 @@ class ReducedImage:
 
 def is_image_name(path: Path) -> bool:
     """Whether the file's suffix is one of an image that can be read."""
-    return path.suffix.lower() in SUFFIXES
+    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         with _open_lock:
             limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
             try:
-                image = Image.open(path, formats=FORMATS)
+                image = Image.open(path, formats=IMAGE_FORMATS)
             finally:
                 Image.MAX_IMAGE_PIXELS = limit
     except PermissionError as error:

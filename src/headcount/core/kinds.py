@@ -8,3 +8,8 @@ PictureKind = Literal["auto", "points", "density", "boxes"]
 """What a picture of a prediction shows."""
 
 PICTURE_KINDS: tuple[PictureKind, ...] = get_args(PictureKind)
+
+Matcher = Literal["fast", "reference"]
+"""Which of the maximum matchings of predictions and heads is taken."""
+
+MATCHERS: tuple[Matcher, ...] = get_args(Matcher)

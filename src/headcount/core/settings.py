@@ -29,10 +29,10 @@ def _refuse_even(value: int) -> int:
 
 Positive = Annotated[float, Field(gt=0)]
 Odd = Annotated[int, Field(ge=1), AfterValidator(_refuse_even)]
-Kind = TypeVar("Kind", bound=BaseModel)
+_Kind = TypeVar("_Kind", bound=BaseModel)
 
 
-def checked(kind: type[Kind], values: Mapping[str, Any], where: str, *, prefix: str = "") -> Kind:
+def checked(kind: type[_Kind], values: Mapping[str, Any], where: str, *, prefix: str = "") -> _Kind:
     """``values`` as ``kind``; ``where`` names their origin in the message, ``prefix`` stands before the key.
 
     Raises:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.files import refuse_taken
+from headcount.core.kinds import Matcher
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.data.formats.nwpu import (
@@ -23,7 +24,6 @@ from headcount.data.formats.nwpu import (
 )
 from headcount.data.sets.registry import DATA_SETS, parse_spec, read_dataset
 from headcount.evaluate.metrics.localization import LocalizationResult, evaluate_localization, images_of_files
-from headcount.evaluate.metrics.matching import Matcher
 from headcount.evaluate.run import name_of
 
 
@@ -120,7 +120,7 @@ def _scenes(folder: Path, truth: Mapping[int, NwpuHeads]) -> dict[int, Scene]:
     return scenes
 
 
-class PredictionFile:
+class NwpuPredictions:
     """Gathers what a model finds in scenes that are evaluated, to be written as one NWPU prediction file.
 
     Raises:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from headcount.core.errors import ModelError
 
-Kind = Literal["last", "best"]
+CheckpointKind = Literal["last", "best"]
 TENSORS, STATE = "state.safetensors", "state.json"
 
 
@@ -33,7 +33,7 @@ class Checkpoint:
         return {k.removeprefix(f"{prefix}."): v for k, v in self.tensors.items() if k.startswith(f"{prefix}.")}
 
 
-def write_checkpoint(folder: Path, kind: Kind, checkpoint: Checkpoint) -> Path:
+def write_checkpoint(folder: Path, kind: CheckpointKind, checkpoint: Checkpoint) -> Path:
     """Write ``folder/kind-step`` and let go of older ones of its kind.
 
     Written under a temporary name, flushed to the disk and renamed: a kill at any instant leaves the old checkpoint,
@@ -68,11 +68,11 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _finished(folder: Path, kind: Kind) -> list[Path]:
+def _finished(folder: Path, kind: CheckpointKind) -> list[Path]:
     return sorted(path for path in folder.glob(f"{kind}-*") if path.name[len(kind) + 1 :].isdigit())
 
 
-def find_checkpoint(folder: Path, kind: Kind = "last") -> Path | None:
+def find_checkpoint(folder: Path, kind: CheckpointKind = "last") -> Path | None:
     """The newest finished checkpoint of a kind, or None."""
     finished = _finished(folder, kind) if folder.is_dir() else []
     return finished[-1] if finished else None

@@ -194,7 +194,7 @@ def test_what_is_no_file_is_told(tmp_path: Path) -> None:
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mat, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(mat, "MAT_MAX_BYTES", 100_000)
     bomb = array(9, struct.pack("<II", 2, 10**6) + b"\0" * 10**6, dimensions=(10**6, 1))
     (tmp_path / "a.mat").write_bytes(file_of(packed(bomb)))
     assert (tmp_path / "a.mat").stat().st_size < 3000

@@ -16,7 +16,15 @@ from PIL import Image
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.data.formats.raw import finish
-from headcount.data.sets.convert import FORMATS, LOSSES, ConversionReport, convert, convert_dataset, fit, format_of
+from headcount.data.sets.convert import (
+    FORMATS,
+    LOSSES,
+    ConversionReport,
+    convert_dataset,
+    convert_scenes,
+    fit,
+    format_of,
+)
 from headcount.data.sets.registry import DATA_SETS, read_dataset
 
 SIZE_WH = (64, 48)
@@ -123,9 +131,9 @@ def test_a_round_trip_loses_nothing_but_what_is_said(target: str, drawn: dict[st
         fitted = [fit(scene, holds)[0] for scene in scenes]
         if scenes and not any(fitted):
             with pytest.raises(InputError, match="holds heads as boxes"):
-                convert(scenes, target, folder / PATHS[target], splits=splits)
+                convert_scenes(scenes, target, folder / PATHS[target], splits=splits)
             return
-        report = convert(scenes, target, folder / PATHS[target], splits=splits, copy_images=copy)
+        report = convert_scenes(scenes, target, folder / PATHS[target], splits=splits, copy_images=copy)
         read = back(target, folder / PATHS[target])
         kept = {s.image: (content(s), split) for s, split in zip(fitted, splits, strict=True) if s is not None}
         assert report.images == len(read) == len(kept)
@@ -143,7 +151,7 @@ def test_yolo_gives_boxes_back_to_a_hundredth_of_a_pixel(drawn: dict[str, dict[s
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         scenes = [Scene(save(folder / "in", image), name=image, **fields) for image, fields in drawn.items()]  # type: ignore[arg-type]
-        report = convert(scenes, "yolo", folder / "yolo")
+        report = convert_scenes(scenes, "yolo", folder / "yolo")
         read = {scene.image.resolve(): scene for scene, _ in back("yolo", folder / "yolo")}  # type: ignore[union-attr]
         assert report.images == len(read) == len(scenes)
         for scene in scenes:
@@ -180,7 +188,7 @@ LOST = {
 @pytest.mark.parametrize("target", PATHS)
 def test_what_a_format_cannot_hold_is_counted(tmp_path: Path, target: str) -> None:
     scenes = [rich_scene(tmp_path), Scene(save(tmp_path, "in/nobody.png"))]
-    report = convert(scenes, target, tmp_path / PATHS[target], splits=["train", "test"])
+    report = convert_scenes(scenes, target, tmp_path / PATHS[target], splits=["train", "test"])
     lost = {loss.code: loss.occurrences for loss in report.losses}
     assert lost == LOST[target]
     assert list(lost) == [code for code in LOSSES if code in lost]
@@ -192,7 +200,7 @@ def test_points_move_to_the_centre_where_a_format_has_boxes_only(tmp_path: Path)
     scene = Scene(
         save(tmp_path, "a.png"), np.array([[1.0, 1], [5, 5]]), np.array([[0.0, 0, 10, 10]] * 2), ("pseudo", "annotated")
     )
-    report = convert([scene], "yolo", tmp_path / "yolo")
+    report = convert_scenes([scene], "yolo", tmp_path / "yolo")
     assert {loss.code: loss.occurrences for loss in report.losses} == {"points-in-boxes": 1, "provenance": 1}
 
 
@@ -200,7 +208,7 @@ def test_boxes_belong_to_points_where_their_numbers_differ(tmp_path: Path) -> No
     points = np.array([[5.0, 5], [30, 30], [31, 31]])
     boxes = np.array([[29.0, 29, 33, 33], [50, 40, 60, 44]])
     scene = Scene(save(tmp_path, "a.png"), points, boxes, ("pseudo", "annotated"))
-    report = convert([scene], "coco", tmp_path / "c.json")
+    report = convert_scenes([scene], "coco", tmp_path / "c.json")
     assert [(loss.code, loss.occurrences) for loss in report.losses] == [("boxes-without-head", 1)]
     ((read, _),) = back("coco", tmp_path / "c.json")
     assert read.points_xy.tolist() == points.tolist()
@@ -212,13 +220,13 @@ def test_boxes_belong_to_points_where_their_numbers_differ(tmp_path: Path) -> No
 def test_nothing_is_overwritten_unless_allowed(tmp_path: Path, target: str) -> None:
     scene = Scene(save(tmp_path, "in/a.png"), boxes_xyxy=np.array([[1.0, 1, 9, 9]]), points_xy=np.array([[5.0, 5]]))
     path = tmp_path / PATHS[target]
-    convert([scene], target, path)
+    convert_scenes([scene], target, path)
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
     with pytest.raises(InputError, match="already"):
-        convert([scene, Scene(save(tmp_path, "in/b.png"))], target, path)
+        convert_scenes([scene, Scene(save(tmp_path, "in/b.png"))], target, path)
     (tmp_path / "in/b.png").unlink()
     assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
-    assert convert([scene], target, path, overwrite=True).images == 1
+    assert convert_scenes([scene], target, path, overwrite=True).images == 1
 
 
 @pytest.mark.parametrize("target", PATHS)
@@ -228,8 +236,8 @@ def test_a_link_is_replaced_by_a_copy_and_the_original_stays(tmp_path: Path, tar
     content_before = image.read_bytes()
     path = tmp_path / "out" / PATHS[target]
     path.parent.mkdir()
-    convert([scene], target, path)
-    convert([scene], target, path, copy_images=True, overwrite=True)
+    convert_scenes([scene], target, path)
+    convert_scenes([scene], target, path, copy_images=True, overwrite=True)
     assert image.read_bytes() == content_before
     assert not image.is_symlink()
     ((read, _),) = back(target, path)
@@ -243,7 +251,7 @@ def test_a_copy_overwrites_no_image_beside_a_file(tmp_path: Path) -> None:
     mine = save(tmp_path, "out/images/a.png", (5, 5))
     scene = Scene(save(tmp_path, "in/a.png"))
     with pytest.raises(InputError, match=r"a\.png.*exists already"):
-        convert([scene], "points", tmp_path / "out" / "p.csv", copy_images=True)
+        convert_scenes([scene], "points", tmp_path / "out" / "p.csv", copy_images=True)
     assert Image.open(mine).size == (5, 5)
     assert not (tmp_path / "out" / "p.csv").exists()
 
@@ -258,37 +266,37 @@ def test_a_copy_overwrites_no_image_beside_a_file(tmp_path: Path) -> None:
 )
 def test_a_wrong_target_is_explained(tmp_path: Path, target: str, path: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        convert([], target, tmp_path / path)
+        convert_scenes([], target, tmp_path / path)
 
 
 def test_scenes_without_a_file_or_of_one_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no file"):
-        convert([Scene(np.zeros((4, 4, 3), np.uint8))], "coco", tmp_path / "c.json")
+        convert_scenes([Scene(np.zeros((4, 4, 3), np.uint8))], "coco", tmp_path / "c.json")
     scene = Scene(save(tmp_path, "a.png"))
     with pytest.raises(InputError, match="Two scenes"):
-        convert([scene, scene], "coco", tmp_path / "c.json")
+        convert_scenes([scene, scene], "coco", tmp_path / "c.json")
     (tmp_path / "full").write_text("x")
     with pytest.raises(InputError, match="is a file, but"):
-        convert([scene], "yolo", tmp_path / "full")
+        convert_scenes([scene], "yolo", tmp_path / "full")
 
 
 @pytest.mark.parametrize("target", PATHS)
 def test_no_scenes_are_a_set_without_images(tmp_path: Path, target: str) -> None:
-    assert convert([], target, tmp_path / PATHS[target]).images == 0
+    assert convert_scenes([], target, tmp_path / PATHS[target]).images == 0
 
 
 @pytest.mark.parametrize("path", ["new/below/p.csv", "new/c.json"])
 def test_folders_above_a_file_are_made(tmp_path: Path, path: str) -> None:
     scene = Scene(save(tmp_path, "a.png"), np.array([[1.0, 2.0]]))
-    convert([scene], "points", tmp_path / path)
+    convert_scenes([scene], "points", tmp_path / path)
     assert (tmp_path / path).is_file()
 
 
 def test_names_that_xml_cannot_hold_are_refused(tmp_path: Path) -> None:
     scene = Scene(save(tmp_path, "a\x01.png"))
     with pytest.raises(InputError, match="XML cannot"):
-        convert([scene], "cvat", tmp_path / "c.xml")
-    assert convert([scene], "coco", tmp_path / "c.json").images == 1
+        convert_scenes([scene], "cvat", tmp_path / "c.xml")
+    assert convert_scenes([scene], "coco", tmp_path / "c.json").images == 1
 
 
 def published(folder: Path) -> Path:
@@ -316,7 +324,7 @@ def test_a_published_set_converts_by_its_name_and_one_split_of_it(tmp_path: Path
 
 def test_a_set_of_ones_own_keeps_its_splits_and_says_what_was_ignored(tmp_path: Path) -> None:
     scenes = [Scene(save(tmp_path, f"in/{name}.png"), np.array([[1.0, 2.0]])) for name in "abc"]
-    convert(scenes, "coco", tmp_path / "coco", splits=["train", "val", "train"])
+    convert_scenes(scenes, "coco", tmp_path / "coco", splits=["train", "val", "train"])
     file = tmp_path / "coco/annotations/val.json"
     file.write_text(file.read_text().replace('"iscrowd": 0', '"iscrowd": 1'))
     (tmp_path / "in/c.png").unlink()
@@ -337,7 +345,7 @@ def test_a_set_of_ones_own_keeps_its_splits_and_says_what_was_ignored(tmp_path: 
 def test_what_reading_left_out_or_moved_is_said(tmp_path: Path) -> None:
     image = save(tmp_path, "a.png")
     scene = Scene(image, np.array([[4.0, 4.0]]), np.array([[2.0, 2.0, 6.0, 6.0]]), box_provenance=("annotated",))
-    convert([scene], "voc", tmp_path / "voc")
+    convert_scenes([scene], "voc", tmp_path / "voc")
     (file,) = (tmp_path / "voc").rglob("*.xml")
     text = file.read_text()
     head = text[text.index("<object>") : text.index("</object>") + len("</object>")]

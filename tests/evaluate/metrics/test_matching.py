@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
+from headcount.core.kinds import MATCHERS, Matcher
 from headcount.evaluate.metrics import matching
 from headcount.evaluate.metrics.matching import (
-    MATCHERS,
-    Matcher,
     as_thresholds,
     candidate_pairs,
     grouped_by_threshold,

@@ -9,7 +9,7 @@ import pytest
 
 from headcount.core.errors import InputError
 from headcount.synth import MIN_SIDE_PX, PIXELS_PER_PERSON, paint_scene
-from headcount.synth.painted.layout import VISIBLE_SHARE, Placement, hidden_heads, open_ground, place, stand_rows
+from headcount.synth.painted.layout import VISIBLE_SHARE, Placement, hidden_heads, open_ground, place_people, stand_rows
 
 SMALL = (320, 240)
 
@@ -83,7 +83,7 @@ def test_every_head_can_be_seen(ground_of: object, count: int) -> None:
     rng = np.random.Generator(np.random.Philox(key=5))
     assert callable(ground_of)
     ground = ground_of(rng, (1024, 768), count)
-    placement = place(rng, ground, count)
+    placement = place_people(rng, ground, count)
     assert len(placement.x) == count
     assert not hidden_heads(placement, (1024, 768)).any(), f"a head shows less than {VISIBLE_SHARE} of itself"
 

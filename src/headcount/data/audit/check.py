@@ -8,7 +8,7 @@ image is decoded once. What is looked for stands in `findings.py`, one image's a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -17,6 +17,7 @@ import numpy as np
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import is_file
 from headcount.core.image import ImageHeader, VideoFrame, read_header, read_reduced
+from headcount.core.notes import Progress
 from headcount.data.audit.faults import check_boxes, check_frame, check_points
 from headcount.data.audit.findings import Finding
 from headcount.data.audit.fingerprints import Fingerprint, fingerprint
@@ -28,7 +29,6 @@ from headcount.data.sets.catalogue import CatalogueEntry, Counts, find_entry
 from headcount.data.sets.registry import DATA_SETS, parse_spec
 
 OFFICIAL = ("train", "val", "test")
-Progress = Callable[[int, int], None]
 _ENOUGH_PX = 96  # of the short side, for a fingerprint
 
 
@@ -72,7 +72,7 @@ def check_dataset(
         raise InputError(f'"{path}" has no images of the official split "{split}", {instead}.', remedy="split")
     findings += check_names(raw)
     seen: list[_Seen] = []
-    tallies: dict[str, Tally] = {}
+    tallies: dict[str, _Tally] = {}
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         # map keeps the order of the files, whichever thread is done first.
         for scene, one in zip(raw, pool.map(_check_scene, raw), strict=True):
@@ -172,12 +172,12 @@ def _look(scene: RawScene, findings: list[Finding]) -> tuple[ImageHeader | None,
         return None, None
 
 
-Tally = tuple[int, int, int]
+_Tally = tuple[int, int, int]
 """Images, heads, and the heads that a release without those outside their images would hold."""
 
 
 def compare_counts(
-    entry: CatalogueEntry, tallies: Mapping[str, Tally], place: str, *, whole: bool = True
+    entry: CatalogueEntry, tallies: Mapping[str, _Tally], place: str, *, whole: bool = True
 ) -> list[Finding]:
     """One finding per split: which published release it is of, or that it is of none.
 
@@ -200,12 +200,12 @@ def compare_counts(
     return [_compare(split, joined[split], known, place) for split, known in published.items() if known]
 
 
-def _sum(tallies: Iterable[Tally]) -> Tally:
+def _sum(tallies: Iterable[_Tally]) -> _Tally:
     images, heads, kept = np.sum(list(tallies), axis=0).tolist()
     return images, heads, kept
 
 
-def _compare(split: str, tally: Tally, published: Mapping[str, Counts], place: str) -> Finding:
+def _compare(split: str, tally: _Tally, published: Mapping[str, Counts], place: str) -> Finding:
     images, heads, kept = tally
     text = f"{split}: {images:,} images, {heads:,} heads"
     for name, counts in published.items():

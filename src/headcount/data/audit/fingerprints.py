@@ -24,7 +24,7 @@ MIN_CORRELATION = 0.93
 """Of two thumbnails, from which on two images are taken for one picture. Of those seven pairs, six have 0.995 or more
 and one, cropped otherwise, 0.943; unrelated ones within the bits above there are none. Of a fixed camera (SCUT-HEAD A)
 0.93 is the same room with a few other people in it, 0.98 and more the same people a few minutes later."""
-MAX_ASPECT = 1.05
+MAX_COPY_ASPECT = 1.05
 """Ratio of two images' aspects up to which they are compared: a copy keeps its shape, to a few pixels."""
 _MIN_CONTRAST = 2.0
 _BLOCK_ROWS = 256
@@ -95,7 +95,7 @@ def alike(prints: Sequence[Fingerprint]) -> list[Likeness]:
 
 def _compare(prints: Sequence[Fingerprint], first: int, second: int) -> Likeness | None:
     one, other = prints[first], prints[second]
-    if not 1 / MAX_ASPECT <= one.aspect / other.aspect <= MAX_ASPECT:
+    if not 1 / MAX_COPY_ASPECT <= one.aspect / other.aspect <= MAX_COPY_ASPECT:
         return None
     correlation = float(one.thumbnail @ other.thumbnail)
     return Likeness(first, second, correlation) if correlation >= MIN_CORRELATION else None

@@ -37,10 +37,10 @@ from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.scene import Scene
 from headcount.data.formats.folders import wrong_folder
 from headcount.data.formats.heads import Head, annotation_of, drawn_as_points, heads_of
-from headcount.data.formats.places import copied, refuse_filled, refuse_taken, written_names
+from headcount.data.formats.places import copied, refuse_filled, refuse_taken_files, written_names
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all
 from headcount.data.parse.json import Strict, read_model
-from headcount.data.parse.paths import Finder, Place
+from headcount.data.parse.paths import Finder, FoundName
 from headcount.data.parse.values import (
     HEAD,
     attributes,
@@ -48,7 +48,7 @@ from headcount.data.parse.values import (
     head_classes,
     number,
     numbers,
-    shorten,
+    quoted,
     size_wh,
     split_of,
     stated_provenance,
@@ -141,7 +141,7 @@ def write_coco(
     is_file = path.suffix.lower() == ".json"
     folder = path.parent if is_file else path
     if is_file:
-        refuse_taken([path], overwrite=overwrite)
+        refuse_taken_files([path], overwrite=overwrite)
     else:
         refuse_filled(path / "annotations", overwrite=overwrite)
     written_names(scenes, folder)  # says what is wrong before an image is copied
@@ -162,7 +162,7 @@ class _Image:
     """One image's part of a file."""
 
     name: str
-    place: Place
+    place: FoundName
     where: str
     size_wh: tuple[int, int] | None
     attributes: dict[str, str]
@@ -215,7 +215,7 @@ def _parse(file: Path, finder: Finder) -> list[_Image]:
     for index, item in enumerate(data.images):
         where, key = f"images[{index}]", _key(item.id)
         if key in images:
-            raise InputError(f'"{file}", {where}.id: the id {shorten(item.id)} is that of {images[key].where} already.')
+            raise InputError(f'"{file}", {where}.id: the id {quoted(item.id)} is that of {images[key].where} already.')
         place = finder.image(item.file_name, file, f"{where}.file_name")
         if place.path in origins:
             raise InputError(
@@ -232,11 +232,11 @@ def _parse(file: Path, finder: Finder) -> list[_Image]:
         where = f"annotations[{index}]"
         if one.id is not None:
             if (key := _key(one.id)) in seen:
-                raise InputError(f'"{file}", {where}.id: the id {shorten(one.id)} is that of {seen[key]} already.')
+                raise InputError(f'"{file}", {where}.id: the id {quoted(one.id)} is that of {seen[key]} already.')
             seen[key] = where
         image = images.get(_key(one.image_id))
         if image is None:
-            raise InputError(f'"{file}", {where}.image_id: no image has the id {shorten(one.image_id)}.')
+            raise InputError(f'"{file}", {where}.image_id: no image has the id {quoted(one.image_id)}.')
         category = _key(one.category_id)
         if one.iscrowd in (1, True) or one.ignore in (1, True) or category not in heads:
             image.ignored += 1
@@ -264,14 +264,14 @@ def _categories(data: _File, file: Path) -> tuple[frozenset[str], frozenset[str]
     known: dict[str, _Category] = {}
     for index, category in enumerate(data.categories):
         if (key := _key(category.id)) in known:
-            raise InputError(f'"{file}", categories[{index}].id: the id {shorten(category.id)} stands there twice.')
+            raise InputError(f'"{file}", categories[{index}].id: the id {quoted(category.id)} stands there twice.')
         known[key] = category
     if used.keys() - known.keys():
         row, one = next(
             (index, each) for index, each in enumerate(data.annotations) if _key(each.category_id) not in known
         )
         where = f"annotations[{row}].category_id"
-        raise InputError(f'"{file}", {where}: no category has the id {shorten(one.category_id)}.')
+        raise InputError(f'"{file}", {where}: no category has the id {quoted(one.category_id)}.')
     keys = list(known)
     chosen = head_classes([known[key].name for key in keys], {keys.index(key) for key in used}, f'"{file}", categories')
     heads = frozenset(keys[index] for index in chosen)

@@ -24,7 +24,7 @@ from headcount.core.errors import InputError
 from headcount.core.files import atomic_text, is_file, is_folder
 from headcount.core.scene import Provenance, Scene
 from headcount.data.formats.heads import Head, annotation_of, drawn_as_points, heads_of, join_groups
-from headcount.data.formats.places import copied, refuse_taken, written_names
+from headcount.data.formats.places import copied, refuse_taken_files, written_names
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all
 from headcount.data.parse.paths import Finder
 from headcount.data.parse.values import HEAD, cut, head_classes, known_shape, number, size_wh, split_of
@@ -69,7 +69,7 @@ def write_cvat(
             image, a name holds a character that XML cannot, or the file cannot be written.
     """
     file = Path(path)
-    refuse_taken([file], overwrite=overwrite)
+    refuse_taken_files([file], overwrite=overwrite)
     written_names(scenes, file.parent)  # says what is wrong before an image is copied
     if copy_images:
         scenes = copied(scenes, file.parent / "images", overwrite=overwrite)

@@ -34,14 +34,14 @@ from headcount.core.files import atomic_text, is_folder
 from headcount.core.geometry import as_boxes, has_area
 from headcount.core.scene import Scene
 from headcount.data.formats.heads import Head, annotation_of
-from headcount.data.formats.places import copied, refuse_taken, written_names
+from headcount.data.formats.places import copied, refuse_taken_files, written_names
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, finish
 from headcount.data.parse.csv import csv_row, read_rows
 from headcount.data.parse.json import Pair, Quad, Strict, read_model
-from headcount.data.parse.paths import Finder, Place
+from headcount.data.parse.paths import Finder, FoundName
 from headcount.data.parse.values import cut, number, stated_provenance
 
-SUFFIXES = (".csv", ".json")
+HEAD_LIST_SUFFIXES = (".csv", ".json")
 _POINT, _CORNERS = ("x", "y"), ("x1", "y1", "x2", "y2")
 _BOX_COLUMNS = ("image", *_POINT, *_CORNERS, "provenance")
 
@@ -155,7 +155,7 @@ def _named(
     scenes: Sequence[Scene], path: Path, kind: str, copy_images: bool, overwrite: bool
 ) -> tuple[Sequence[Scene], list[str]]:
     _suffix_of(path, kind)
-    refuse_taken([path], overwrite=overwrite)
+    refuse_taken_files([path], overwrite=overwrite)
     written_names(scenes, path.parent)  # says what is wrong before an image is copied
     if copy_images:
         scenes = copied(scenes, path.parent / "images", overwrite=overwrite)
@@ -180,7 +180,7 @@ def _need_boxes(scene: Scene) -> None:
 class _Image:
     """What a file says of one image."""
 
-    place: Place
+    place: FoundName
     origin: str
     heads: list[Head] = field(default_factory=list)
 
@@ -321,6 +321,8 @@ def _refuse_box_outside(raw: RawScene, scene: Scene) -> None:
 
 def _suffix_of(path: Path, kind: str) -> str:
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(f'"{path.name}" is no {kind} file: .csv or .json was expected.{nearest(suffix, SUFFIXES)}')
+    if suffix not in HEAD_LIST_SUFFIXES:
+        raise InputError(
+            f'"{path.name}" is no {kind} file: .csv or .json was expected.{nearest(suffix, HEAD_LIST_SUFFIXES)}'
+        )
     return suffix

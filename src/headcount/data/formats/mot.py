@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_file, is_folder
-from headcount.core.image import SUFFIXES
+from headcount.core.image import IMAGE_SUFFIXES
 from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import entries, folders_in
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
@@ -154,7 +154,7 @@ def _list_video(video: Path, split: str, truth: Path | None, visible_only: bool,
 
 def _frame_number(path: Path) -> int | None:
     digits = re.fullmatch(r"\D*?(\d{1,12})", path.stem, re.ASCII)
-    return int(digits.group(1)) if digits and path.suffix.lower() in SUFFIXES else None
+    return int(digits.group(1)) if digits and path.suffix.lower() in IMAGE_SUFFIXES else None
 
 
 def read_sequence_info(path: Path) -> dict[str, str]:

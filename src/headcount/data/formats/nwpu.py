@@ -25,12 +25,12 @@ from headcount.core.files import atomic_text, is_folder
 from headcount.core.geometry import as_points, sigmas_of_boxes
 from headcount.core.image import is_image_name
 from headcount.data.formats.pairs import images_by_name
-from headcount.data.formats.places import refuse_taken
+from headcount.data.formats.places import refuse_taken_files
 from headcount.data.media.video import is_video_name
 from headcount.data.parse.text import read_lines
 from headcount.data.parse.values import cut
 
-LEVELS = 6
+HEAD_LEVELS = 6
 """Box-area levels A0…A5: up to 10, 10², 10³, 10⁴, 10⁵ square pixels, and above."""
 LARGEST = 1_000_000
 """No coordinate, radius or id of the data set comes near it: larger numbers are refused as mistakes."""
@@ -74,7 +74,7 @@ def read_nwpu_truth(path: str | Path) -> dict[int, NwpuHeads]:
     found = {}
     for image, (line, rows) in _read(path, _TRUTH_WIDTH).items():
         levels = rows[:, 4]
-        wrong = np.flatnonzero(levels >= LEVELS)
+        wrong = np.flatnonzero(levels >= HEAD_LEVELS)
         if len(wrong):
             raise _error(path, line, f"head {wrong[0] + 1} has level {levels[wrong[0]]}, but levels are 0 to 5")
         numbers = rows[:, :4].astype(np.float64)
@@ -218,14 +218,14 @@ def write_nwpu_truth(truth: Mapping[int, NwpuHeads], path: str | Path, *, overwr
     """
     rows = {}
     for image, heads in truth.items():
-        if bool(((heads.levels < 0) | (heads.levels >= LEVELS)).any()):
+        if bool(((heads.levels < 0) | (heads.levels >= HEAD_LEVELS)).any()):
             raise InputError(f"Image {image} has a head of a level that is not 0 to 5.")
         rows[image] = np.column_stack([heads.points_xy, heads.sigma_s_px, heads.sigma_l_px, heads.levels])
     return _write(rows, Path(path), overwrite)
 
 
 def _write(rows: Mapping[int, NDArray[np.float64]], path: Path, overwrite: bool) -> Path:
-    refuse_taken([path], overwrite=overwrite)
+    refuse_taken_files([path], overwrite=overwrite)
     lines = [_line(image, values) for image, values in rows.items()]
     with atomic_text(path) as file:
         file.writelines(lines)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_folder
-from headcount.core.image import SUFFIXES
+from headcount.core.image import IMAGE_SUFFIXES
 from headcount.data.formats.raw import RawAnnotation, RawScene, no_annotation
 
 
@@ -67,7 +67,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def images_by_name(folder: Path) -> dict[str, Path]:
     """The images of a folder by their names without suffix; only names are looked at."""
-    return files_by_name(folder, *(f"*{suffix}" for suffix in SUFFIXES))
+    return files_by_name(folder, *(f"*{suffix}" for suffix in IMAGE_SUFFIXES))
 
 
 def pair(

@@ -83,7 +83,7 @@ def image_suffix(image: Path) -> str:
     return image.suffix if is_image_name(image) else f".{read_header(image).format.lower()}"
 
 
-def refuse_taken(paths: Iterable[Path], *, overwrite: bool) -> None:
+def refuse_taken_files(paths: Iterable[Path], *, overwrite: bool) -> None:
     """
     Raises:
         InputError: one of the files exists and ``overwrite`` is False, or is a folder.
@@ -134,7 +134,7 @@ def copied(
     images = [image_of(scene) for scene in scenes]
     names = names or place_names(scenes)
     places = [folder / f"{name}{image_suffix(image)}" for name, image in zip(names, images, strict=True)]
-    refuse_taken(places, overwrite=overwrite)
+    refuse_taken_files(places, overwrite=overwrite)
     for image, place in zip(images, places, strict=True):
         put_image(image, place, copy=True)
     return [replace(scene, image=place) for scene, place in zip(scenes, places, strict=True)]

@@ -32,7 +32,7 @@ import numpy as np
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import atomic_text, is_file, is_folder, writing
 from headcount.core.geometry import centres
-from headcount.core.image import SUFFIXES
+from headcount.core.image import IMAGE_SUFFIXES
 from headcount.core.scene import Provenance, Scene
 from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.places import image_of, image_suffix, place_names, put_image, refuse_filled
@@ -48,7 +48,7 @@ from headcount.data.formats.raw import (
 from headcount.data.parse.paths import same_name
 from headcount.data.parse.text import decode, read_bytes, read_lines
 from headcount.data.parse.values import cut, head_classes, plain_name, stated_provenance
-from headcount.data.parse.xml import MAX_BYTES, child_number, element_line, need_child, parse_xml
+from headcount.data.parse.xml import XML_MAX_BYTES, child_number, element_line, need_child, parse_xml
 
 ANNOTATIONS, IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
 _SPLITS = ("train", "val", "test")
@@ -138,7 +138,7 @@ def list_voc_folder(root: Path, *, heads: Collection[str] | None) -> Listing:
         if not is_folder(root / name):
             raise wrong_folder(root, [ANNOTATIONS, IMAGES], "give the folder that holds both")
     truths = files_by_stem(root, ANNOTATIONS, {".xml"})
-    images = files_by_stem(root, IMAGES, SUFFIXES)
+    images = files_by_stem(root, IMAGES, IMAGE_SUFFIXES)
     splits = read_lists(root)
     remarks = [] if images else [Remark("empty", root / IMAGES, "no image is in this folder")]
     for folder, known in ((ANNOTATIONS, truths), (IMAGES, images)):
@@ -207,7 +207,7 @@ def _listed_twice(path: Path, line: int, name: str, other: str) -> UnreadableAnn
 def _names_in(path: Path) -> set[str]:
     """The names of the objects and parts in an annotation file, without parsing it."""
     try:
-        content = read_bytes(path, "annotation", max_bytes=MAX_BYTES)
+        content = read_bytes(path, "annotation", max_bytes=XML_MAX_BYTES)
     except InputError:
         return set()  # who reads it says why
     try:

@@ -37,7 +37,7 @@ from headcount.data.formats.places import image_of, image_suffix, place_names, p
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
 from headcount.data.parse.paths import Finder
 from headcount.data.parse.text import read_lines, read_text
-from headcount.data.parse.values import HEAD, cut, head_classes, is_head_name, number, shorten
+from headcount.data.parse.values import HEAD, cut, head_classes, is_head_name, number, quoted
 
 DECIMALS = 8
 _SPLITS = ("train", "val", "test")
@@ -92,7 +92,7 @@ def _listed(data: dict[str, Any], file: Path) -> tuple[dict[Path, tuple[str, str
         for number_, folder in enumerate(folders):
             where = f"{split}[{number_}]" if len(folders) > 1 else split
             if not isinstance(folder, str) or not folder or "\0" in folder:
-                raise InputError(f'"{file}", {where}: a folder of images was expected, got {shorten(folder)}.')
+                raise InputError(f'"{file}", {where}: a folder of images was expected, got {quoted(folder)}.')
             place = _folder(finder, folder)
             if place is None:
                 path = Path(os.path.normpath(root / folder))
@@ -169,7 +169,7 @@ def read_labels(
             raise InputError(f'"{label}", {where}: {form} were expected, got {len(cells)}.')
         if not re.fullmatch("[0-9]{1,9}", cells[0]) or int(cells[0]) >= classes:
             raise InputError(
-                f'"{label}", {where}: a class from 0 to {classes - 1} was expected, got {shorten(cells[0])}.'
+                f'"{label}", {where}: a class from 0 to {classes - 1} was expected, got {quoted(cells[0])}.'
             )
         values = [number(cell, "a value", label, where) for cell in cells[1 : None if polygon else 5]]
         outside = next((value for value in values if not -_HAIR <= value <= 1 + _HAIR), None)
@@ -297,7 +297,7 @@ def _keypoint_values(data: dict[str, Any], file: Path) -> int:
     if shape is None:
         return 0
     if not isinstance(shape, list) or len(shape) != 2 or not all(type(one) is int and 0 < one < 1000 for one in shape):
-        raise InputError(f'"{file}", kpt_shape: [number, 2 or 3] was expected, got {shorten(shape)}.')
+        raise InputError(f'"{file}", kpt_shape: [number, 2 or 3] was expected, got {quoted(shape)}.')
     return int(shape[0] * shape[1])
 
 

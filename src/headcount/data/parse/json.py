@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from headcount.core.errors import InputError, nearest
 from headcount.data.parse.text import read_text
-from headcount.data.parse.values import LARGEST_PX, number, shorten
+from headcount.data.parse.values import LARGEST_PX, number, quoted
 
 
 class Strict(BaseModel):
@@ -53,7 +53,7 @@ def read_json(path: Path, kind: str) -> dict[str, Any]:
     """
     data = parse_json(read_text(path, kind), path, kind)
     if not isinstance(data, dict):
-        raise InputError(f'"{path}" must be a {kind}, a JSON object, but is {shorten(data)}.')
+        raise InputError(f'"{path}" must be a {kind}, a JSON object, but is {quoted(data)}.')
     return data
 
 
@@ -161,7 +161,7 @@ def _refusal(
     value, expected = error["input"], (field.description or "") if field is not None else ""
     if not parts or (error["type"] == "missing" and len(parts) == 1 and not where):
         keys = " and ".join(f'"{name}"' for name, one in model.model_fields.items() if one.is_required())
-        got = f"but is {shorten(value)}" if not parts else f'but has no "{parts[0]}"'
+        got = f"but is {quoted(value)}" if not parts else f'but has no "{parts[0]}"'
         hint = nearest(str(parts[0]), map(str, data)) if parts and data else ""
         return InputError(f'"{path}"{where and f", {where}"} must be a {kind}, an object with {keys}, {got}.{hint}')
     if expected.startswith("list of "):
@@ -175,13 +175,13 @@ def _refusal(
         try:
             number(value if not isinstance(value, str) else None, name, path, key)
         except InputError as refused:
-            return refused if not isinstance(value, str) else InputError(str(refused).replace("None", shorten(value)))
+            return refused if not isinstance(value, str) else InputError(str(refused).replace("None", quoted(value)))
     for part in parts:
         key = _joined(key, part)
     expected = expected or _EXPECTED.get(error["type"], error["msg"])
     if error["type"] == "missing":
         return InputError(f'"{path}", {key}: {expected} was expected, but nothing is there.{_near(parts[-1], beside)}')
-    return InputError(f'"{path}", {key}: {expected} was expected, got {shorten(value)}.')
+    return InputError(f'"{path}", {key}: {expected} was expected, got {quoted(value)}.')
 
 
 _NUMBERS = ("float_type", "finite_number", "greater_than_equal", "less_than_equal", "int_type")

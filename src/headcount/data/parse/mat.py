@@ -31,7 +31,7 @@ from headcount.core.table import is_installed
 from headcount.data.parse.text import read_bytes
 from headcount.data.parse.values import LARGEST_PX, cut
 
-MAX_BYTES = 2**27
+MAT_MAX_BYTES = 2**27
 """Larger files, and files that unpack to more than this, hold no annotations: 128 MiB are 8 million points."""
 HDF5_EXTRA = "train"
 """The extra that brings h5py, which reads version 7.3."""
@@ -146,7 +146,7 @@ def _missing(path: Path, name: str, known: list[str], place: str) -> _MissingKey
 
 def _read_variables(path: Path, wanted: set[str]) -> dict[str, NDArray[Any]]:
     """The wanted variables; those that are not wanted, but there, as empty arrays, for their names."""
-    content = read_bytes(path, "MAT file of annotations", max_bytes=MAX_BYTES)
+    content = read_bytes(path, "MAT file of annotations", max_bytes=MAT_MAX_BYTES)
     if content[:8] == _HDF5 or content[512:520] == _HDF5:
         return _read_hdf5(path, wanted)
     header, order = content[:128], {b"IM": "<", b"MI": ">"}.get(content[126:128], "")
@@ -172,7 +172,7 @@ class _Walk:
 
     path: Path
     order: str
-    left: int = field(default=MAX_BYTES)
+    left: int = field(default=MAT_MAX_BYTES)
 
     def variables(self, content: bytes) -> dict[str, bytes]:
         """Each variable by its name: its whole element, unpacked.
@@ -206,7 +206,7 @@ class _Walk:
             raise self.damaged("a compressed variable cannot be unpacked") from error
         self.left -= len(element)
         if self.left < 0:
-            raise InputError(f'"{self.path}" unpacks to over {MAX_BYTES:,} bytes: these are no annotations.')
+            raise InputError(f'"{self.path}" unpacks to over {MAT_MAX_BYTES:,} bytes: these are no annotations.')
         if not unpacker.eof:
             raise self.damaged("a compressed variable is cut short")
         return element
@@ -251,7 +251,7 @@ class _Walk:
             at = self.matrices(data, at, end, count, [place] if count == 1 else [], depth)
         elif group == _STRUCT:
             names, at = self.field_names(data, at, end, place)
-            if count > MAX_BYTES // 8:
+            if count > MAT_MAX_BYTES // 8:
                 raise self.damaged(f"{cut(place)} states {count:,} structures")
             at = self.matrices(data, at, end, count * len(names), [f"{place}.{each}" for each in names], depth)
         else:
@@ -350,7 +350,7 @@ def _read_hdf5(path: Path, wanted: set[str]) -> dict[str, NDArray[Any]]:
                 plain = isinstance(stored, h5py.Dataset) and stored.dtype.kind in "iuf" and not stored.is_virtual
                 if not plain or stored.external or "MATLAB_object_decode" in stored.attrs:
                     raise InputError(f'"{path}", {name}: of version 7.3 only arrays of numbers are read: {again}.')
-                if stored.size * 8 > MAX_BYTES:
+                if stored.size * 8 > MAT_MAX_BYTES:
                     raise InputError(f'"{path}", {name}: {stored.size:,} values are no annotations.')
                 # What MATLAB calls empty is stored as its dimensions.
                 found[name] = np.zeros((0, 0)) if stored.attrs.get("MATLAB_empty", 0) else np.asarray(stored[()]).T

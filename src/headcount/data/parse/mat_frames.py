@@ -37,7 +37,9 @@ def read_frames(path: Path) -> tuple[NDArray[Any], ...]:
     found = []
     for number, structure in enumerate(structures, start=1):
         if LOCATION not in (structure.dtype.names or ()) or structure.size != 1:
-            raise InputError(f'"{path}", {place(number)}: a structure with {LOCATION} was expected, but this is none.')
+            raise InputError(
+                f'"{path}", {frame_place(number)}: a structure with {LOCATION} was expected, but this is none.'
+            )
         value = structure[LOCATION].reshape(-1)[0]
         found.append(np.asarray(value))
     return tuple(found)
@@ -52,9 +54,9 @@ def rows_of(frames: FrameRows, number: int, columns: int, path: Path) -> NDArray
     values = frames()
     if number > len(values):
         raise InputError(f'"{path}" holds {len(values)} frames, so there is no annotation of frame {number}.')
-    return as_rows(values[number - 1], columns, path, f"{place(number)}.{LOCATION}")
+    return as_rows(values[number - 1], columns, path, f"{frame_place(number)}.{LOCATION}")
 
 
-def place(number: int) -> str:
+def frame_place(number: int) -> str:
     """Frame ``number`` as MATLAB writes it, for messages."""
     return f"{FRAMES}{{{number}}}"

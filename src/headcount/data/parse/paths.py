@@ -25,13 +25,13 @@ from urllib.parse import unquote
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.image import is_image_name
-from headcount.data.parse.values import cut, shorten
+from headcount.data.parse.values import cut, quoted
 
 _DRIVE = re.compile(r"[A-Za-z]:/")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FoundName:
     """Where a name leads.
 
     Attributes:
@@ -73,17 +73,17 @@ class Finder:
         self.folders = list(dict.fromkeys(folders))
         self._usual: Path | None = None
         self._listed: dict[Path, _Entries] = {}
-        self._known: dict[str, Place] = {}
+        self._known: dict[str, FoundName] = {}
         self._ends: dict[Path, str] = {}  # the names that were found by their ends
 
-    def find(self, name: str) -> Place:
+    def find(self, name: str) -> FoundName:
         """Where a name leads; see the module's rules. ``name`` is not empty and holds no zero byte."""
         place = self._known.get(name) or self._find(name)
         if place.rule != "missing":
             self._known[name] = place
         return place
 
-    def _find(self, name: str) -> Place:
+    def _find(self, name: str) -> FoundName:
         for path in (_normal(folder / name) for folder in self.folders):
             if self._is_there(path):
                 return self._found(path, name, "")
@@ -93,25 +93,27 @@ class Finder:
                 return self._found(path, plain, "backslashes")
         for rule, path, folder in self._guesses(plain):
             return self._found(path, relative(path, folder), rule)
-        return Place(_normal((self._usual or self.folders[0]) / (name if os.sep == "\\" else plain)), plain, "missing")
+        return FoundName(
+            _normal((self._usual or self.folders[0]) / (name if os.sep == "\\" else plain)), plain, "missing"
+        )
 
-    def image(self, name: object, file: Path, where: str, *, kind: str = "an image") -> Place:
+    def image(self, name: object, file: Path, where: str, *, kind: str = "an image") -> FoundName:
         """``find``, of what a file says at a line or key.
 
         Raises:
             InputError: that is no name of a file.
         """
         if not isinstance(name, str) or not name.strip() or "\0" in name:
-            raise InputError(f'"{file}", {where}: the name of {kind} file was expected, got {shorten(name)}.')
+            raise InputError(f'"{file}", {where}: the name of {kind} file was expected, got {quoted(name)}.')
         place = self.find(name)
         if not place.path.name:
             raise InputError(f'"{file}", {where}: {cut(repr(name))} names no file.')
         return place
 
-    def _found(self, path: Path, name: str, rule: str) -> Place:
+    def _found(self, path: Path, name: str, rule: str) -> FoundName:
         if self._usual is None:  # a name that is not there is said to be missing where the others are
             self._usual = next((folder for folder in self.folders if path == _normal(folder / name)), self._usual)
-        return Place(path, name, rule)
+        return FoundName(path, name, rule)
 
     def _guesses(self, plain: str) -> Iterator[tuple[str, Path, Path]]:
         """What rules 3 to 6 meet, the first being right."""

@@ -11,13 +11,13 @@ from pathlib import Path
 from headcount.core.errors import InputError, MissingFileError
 from headcount.core.files import file_size, is_folder
 
-MAX_BYTES = 2**30
+TEXT_MAX_BYTES = 2**30
 # The mark of UTF-32 begins with that of UTF-16.
 _MARKS = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _LINE_END = re.compile("\r\n|\r|\n")
 
 
-def read_text(path: Path, kind: str, *, max_bytes: int = MAX_BYTES) -> str:
+def read_text(path: Path, kind: str, *, max_bytes: int = TEXT_MAX_BYTES) -> str:
     """The text of a file, line ends as written; ``kind`` says what was expected (``COCO file``).
 
     Raises:
@@ -26,7 +26,7 @@ def read_text(path: Path, kind: str, *, max_bytes: int = MAX_BYTES) -> str:
     return decode(read_bytes(path, kind, max_bytes=max_bytes), path)
 
 
-def read_lines(path: Path, kind: str, *, max_bytes: int = MAX_BYTES) -> list[str]:
+def read_lines(path: Path, kind: str, *, max_bytes: int = TEXT_MAX_BYTES) -> list[str]:
     """The lines of a file without their ends, which are LF, CRLF or CR; ``line n`` is at n − 1.
 
     Raises:
@@ -45,7 +45,7 @@ def split_lines(text: str) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
-def read_bytes(path: Path, kind: str, *, max_bytes: int = MAX_BYTES) -> bytes:
+def read_bytes(path: Path, kind: str, *, max_bytes: int = TEXT_MAX_BYTES) -> bytes:
     """The content of a file.
 
     Raises:

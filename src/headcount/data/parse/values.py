@@ -62,9 +62,9 @@ def number(
                 return result
     if whole and not (result.is_integer() and low <= result <= limit):
         span = "" if least is None else f" from {least:g} to {limit:,.0f}"
-        raise InputError(f'"{path}", {where}: {what} must be a whole number{span}, got {shorten(value)}.')
+        raise InputError(f'"{path}", {where}: {what} must be a whole number{span}, got {quoted(value)}.')
     if not math.isfinite(result):
-        raise InputError(f'"{path}", {where}: {what} must be a number, got {shorten(value)}.')
+        raise InputError(f'"{path}", {where}: {what} must be a number, got {quoted(value)}.')
     if least is not None and result < least:
         bound = "must not be negative" if least == 0 else f"must be {least:g} or more"
         raise InputError(f'"{path}", {where}: {what} {bound}, got {result:g}.')
@@ -81,7 +81,7 @@ def numbers(values: Any, form: str, path: Path, where: str) -> list[float]:
     """
     names = _names_in(form)
     if not isinstance(values, list) or len(values) != len(names) or str in map(type, values):
-        raise InputError(f'"{path}", {where}: {form}, all numbers, was expected, got {shorten(values)}.')
+        raise InputError(f'"{path}", {where}: {form}, all numbers, was expected, got {quoted(values)}.')
     return [number(value, name, path, where) for value, name in zip(values, names, strict=True)]
 
 
@@ -163,7 +163,7 @@ def stated_provenance(value: Any, path: Path, where: str) -> Provenance:
         if value == known:
             return known
     hint = nearest(value, PROVENANCES) if isinstance(value, str) else f" Known: {', '.join(PROVENANCES)}."
-    raise InputError(f'"{path}", {where}: {shorten(value)} is no provenance of a box.{hint}')
+    raise InputError(f'"{path}", {where}: {quoted(value)} is no provenance of a box.{hint}')
 
 
 def split_of(word: str) -> str:
@@ -183,7 +183,7 @@ def known_shape(kind: Any, known: Sequence[str], path: Path, where: str) -> None
     """
     if kind not in known:
         hint = nearest(kind, known) if isinstance(kind, str) else f" Known: {', '.join(known)}."
-        raise InputError(f'"{path}", {where}: {shorten(kind)} is no shape that a head can have.{hint}')
+        raise InputError(f'"{path}", {where}: {quoted(kind)} is no shape that a head can have.{hint}')
 
 
 def cut(text: str, length: int = 80) -> str:
@@ -191,6 +191,6 @@ def cut(text: str, length: int = 80) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def shorten(value: object) -> str:
+def quoted(value: object) -> str:
     """A value as it is quoted in a message; of lists in lists no more than is shown is ever written out."""
     return cut(_SHORT.repr(value), 40)

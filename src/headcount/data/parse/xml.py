@@ -16,7 +16,7 @@ from headcount.core.errors import InputError, nearest
 from headcount.data.parse import values
 from headcount.data.parse.text import read_bytes
 
-MAX_BYTES = 64 * 2**20
+XML_MAX_BYTES = 64 * 2**20
 MAX_ELEMENTS = 2_000_000
 MAX_DEPTH = 64
 
@@ -28,7 +28,7 @@ class LinedElement(Element):
     line: int
 
 
-def parse_xml(path: Path, root: str = "", *, max_bytes: int = MAX_BYTES) -> Element:
+def parse_xml(path: Path, root: str = "", *, max_bytes: int = XML_MAX_BYTES) -> Element:
     """The root element of an XML file. Text is kept as written; comments, and text after a child, are left out.
 
     ``root`` is the tag that the root must have, if any.

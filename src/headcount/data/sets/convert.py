@@ -7,7 +7,7 @@ image), and what the target does not hold is taken out, one `Loss` for each kind
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,14 +17,12 @@ import numpy as np
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import writing
 from headcount.core.geometry import centres, clip_boxes, clip_points, has_area, paired_owners
+from headcount.core.notes import Progress
 from headcount.core.scene import Provenance, Scene
-from headcount.data.formats.places import image_of, refuse_filled, refuse_taken
+from headcount.data.formats.places import image_of, refuse_filled, refuse_taken_files
 from headcount.data.formats.raw import RawAnnotation, RawScene, finish
 from headcount.data.formats.table import FORMATS, FormatRow, Holds
 from headcount.data.sets.registry import DATA_SETS, list_dataset, parse_spec
-
-Progress = Callable[[int, int], None]
-
 
 LOSSES = {
     "heads-without-box": "heads without a box; their images are left out, lest they seem complete",
@@ -92,7 +90,7 @@ def convert_dataset(
     ``progress`` is told (done, all) as annotations are read.
 
     Raises:
-        InputError: as ``read_dataset`` and ``convert``.
+        InputError: as ``read_dataset`` and ``convert_scenes``.
     """
     path = Path(path)
     form = format_of(target)
@@ -121,7 +119,7 @@ def convert_dataset(
             progress(done, len(raw))
     if not scenes:
         raise InputError(f'"{spec}" has no images{f" of the split {split}" if split else ""}: nothing to convert.')
-    report = convert(scenes, target, path, splits=splits, copy_images=copy_images, overwrite=overwrite)
+    report = convert_scenes(scenes, target, path, splits=splits, copy_images=copy_images, overwrite=overwrite)
     more = [
         Loss("boxes-without-area", sum(flat), sum(number > 0 for number in flat)),
         Loss("points-outside", sum(outside), sum(number > 0 for number in outside)),
@@ -135,7 +133,7 @@ def _given(annotation: RawAnnotation) -> RawAnnotation:
     return annotation
 
 
-def convert(
+def convert_scenes(
     scenes: Sequence[Scene], target: str, path: str | Path, *, splits: Sequence[str] = (), copy_images: bool = False,
     overwrite: bool = False,
 ) -> ConversionReport:  # fmt: skip
@@ -276,7 +274,7 @@ def _listed(spec: str, split: str | None) -> tuple[list[RawScene], list[str], in
 
 def _refuse(form: FormatRow, path: Path, overwrite: bool) -> None:
     if form.is_file_name(path):
-        refuse_taken([path], overwrite=overwrite)
+        refuse_taken_files([path], overwrite=overwrite)
     else:
         refuse_filled(path, overwrite=overwrite)
 

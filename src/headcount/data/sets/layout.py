@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_folder
-from headcount.core.image import SUFFIXES
+from headcount.core.image import IMAGE_SUFFIXES
 from headcount.data.formats.folders import need_folder, wrong_folder
 from headcount.data.formats.pairs import entries, files_by_name, pair
 from headcount.data.formats.raw import (
@@ -28,9 +28,9 @@ from headcount.data.formats.raw import (
     no_annotation,
 )
 from headcount.data.parse.mat import as_rows, read_members, row_names
-from headcount.data.parse.mat_frames import LOCATION, place, read_frames, rows_of
+from headcount.data.parse.mat_frames import LOCATION, frame_place, read_frames, rows_of
 from headcount.data.parse.text import read_lines
-from headcount.data.parse.values import numbers, shorten
+from headcount.data.parse.values import numbers, quoted
 
 Read = Callable[..., RawAnnotation]
 T = TypeVar("T")
@@ -164,7 +164,7 @@ def strays(folder: Path, taken: Iterable[Path], expected: str) -> list[Remark]:
     return [
         Remark("stray-file", path, f"this is not named {expected}")
         for path in entries(folder)
-        if path.suffix.lower() in {*SUFFIXES, ".mat"} and path not in known
+        if path.suffix.lower() in {*IMAGE_SUFFIXES, ".mat"} and path not in known
     ]
 
 
@@ -220,7 +220,7 @@ def list_frames(
         if image is None and annotation is None:
             continue
         read = no_annotation if annotation is None else partial(_read_frame, annotation, number, columns, region)
-        scenes.append(RawScene(f"{split}/{name}", split, image, annotation, read, origin=place(number)))
+        scenes.append(RawScene(f"{split}/{name}", split, image, annotation, read, origin=frame_place(number)))
     return scenes
 
 
@@ -229,7 +229,7 @@ _kept_frames = kept(read_frames)
 
 def _read_frame(path: Path, number: int, columns: int, region: Callable[[], NDArray[np.bool_]] | None) -> RawAnnotation:
     points = rows_of(partial(_kept_frames, path), number, columns, path)[:, :2] - 0.5
-    where = row_names(f"{place(number)}.{LOCATION}", len(points))
+    where = row_names(f"{frame_place(number)}.{LOCATION}", len(points))
     return RawAnnotation(points_xy=points, where=where, region_mask=None if region is None else region())
 
 
@@ -253,10 +253,10 @@ def read_list(
             continue
         parsed = parse(row)
         if parsed is None:
-            raise UnreadableAnnotationError(f'"{path}", line {line}: {form} was expected, got {shorten(row)}.')
+            raise UnreadableAnnotationError(f'"{path}", line {line}: {form} was expected, got {quoted(row)}.')
         name, attributes = parsed
         if name in found:
-            raise UnreadableAnnotationError(f'"{path}", line {line}: {shorten(name)} stands in the list already.')
+            raise UnreadableAnnotationError(f'"{path}", line {line}: {quoted(name)} stands in the list already.')
         found[name] = attributes
     return found
 
@@ -279,7 +279,7 @@ def json_rows(data: Mapping[str, Any], key: str, form: str, path: Path) -> tuple
     """
     values = data.get(key)
     if not isinstance(values, list):
-        raise InputError(f'"{path}", {key}: a list of {form} was expected, got {shorten(values)}.')
+        raise InputError(f'"{path}", {key}: a list of {form} was expected, got {quoted(values)}.')
     where = tuple(f"{key}[{index}]" for index in range(len(values)))
     rows = [numbers(value, form, path, which) for value, which in zip(values, where, strict=True)]
     return np.asarray(rows, np.float64).reshape(-1, form.count(",") + 1), where

@@ -19,7 +19,7 @@ from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.evaluate.metrics.table import EvaluationSettings, Figure
 
-LEVELS = (1, 2, 3)
+GAME_LEVELS = (1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Game:
 
     def __init__(self, settings: EvaluationSettings) -> None:
         self._images = 0
-        self._sums: dict[int, float] | None = dict.fromkeys(LEVELS, 0.0)
+        self._sums: dict[int, float] | None = dict.fromkeys(GAME_LEVELS, 0.0)
 
     def add(self, scene: Scene, prediction: Prediction, seconds: float) -> None:
         """Take in one image."""
@@ -96,7 +96,7 @@ def grid_of_density(
 
 
 def region_errors(
-    prediction: Prediction, points_xy: NDArray[np.float64], levels: Sequence[int] = LEVELS
+    prediction: Prediction, points_xy: NDArray[np.float64], levels: Sequence[int] = GAME_LEVELS
 ) -> dict[int, float] | None:
     """Σ |error| over the regions of one image, for each L; None where the prediction does not say where people are.
 

@@ -17,18 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.geometry import as_points, sigmas_of_boxes
+from headcount.core.kinds import Matcher
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.core.words import plural
-from headcount.data.formats.nwpu import LEVELS, NwpuHeads
+from headcount.data.formats.nwpu import HEAD_LEVELS, NwpuHeads
 from headcount.evaluate.metrics.counting import GENERAL_LEVELS, CountingResult, counting_result
-from headcount.evaluate.metrics.matching import (
-    Indices,
-    Matcher,
-    as_thresholds,
-    grouped_by_threshold,
-    match_grouped,
-)
+from headcount.evaluate.metrics.matching import Indices, as_thresholds, grouped_by_threshold, match_grouped
 from headcount.evaluate.metrics.table import EvaluationSettings, Figure, NotMeasured
 
 MEAN_THRESHOLDS_PX = tuple(range(1, 101))
@@ -541,12 +536,12 @@ def _at_radius(images: tuple[ImagePoints, ...], radius: Radius, matcher: Matcher
     )
     levels: tuple[LevelRecall, ...] = ()
     if any(image.levels is not None for image in images) and all(i.negative or i.levels is not None for i in images):
-        heads, found = np.zeros(LEVELS, np.intp), np.zeros(LEVELS, np.intp)
+        heads, found = np.zeros(HEAD_LEVELS, np.intp), np.zeros(HEAD_LEVELS, np.intp)
         for image, matched in zip(images, pairs, strict=True):
             if image.levels is not None:
-                heads += np.bincount(image.levels, minlength=LEVELS)
-                found += np.bincount(image.levels[matched[:, 1]], minlength=LEVELS)
-        levels = tuple(LevelRecall(level, int(heads[level]), int(found[level])) for level in range(LEVELS))
+                heads += np.bincount(image.levels, minlength=HEAD_LEVELS)
+                found += np.bincount(image.levels[matched[:, 1]], minlength=HEAD_LEVELS)
+        levels = tuple(LevelRecall(level, int(heads[level]), int(found[level])) for level in range(HEAD_LEVELS))
     return RadiusResult(
         radius=radius,
         total=Tally(

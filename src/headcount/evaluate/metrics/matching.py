@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,10 +21,9 @@ from scipy.spatial import cKDTree
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.geometry import Points, as_points
+from headcount.core.kinds import MATCHERS, Matcher
 from headcount.core.random import generator
 
-Matcher = Literal["fast", "reference"]
-MATCHERS: tuple[Matcher, ...] = get_args(Matcher)
 Indices = NDArray[np.intp]
 AnyIndices = NDArray[np.integer]
 Floats = NDArray[np.float64]

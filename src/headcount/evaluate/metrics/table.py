@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from headcount.core.kinds import Matcher
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.core.table import Row, Table
-from headcount.evaluate.metrics.matching import Matcher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

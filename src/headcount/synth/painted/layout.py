@@ -85,7 +85,7 @@ def stand_rows(rng: np.random.Generator, size_wh: tuple[int, int], count: int) -
     return replace(ground, roll=math.tan(rng.normal(0.0, 0.012)), rows_y=tuple(rows), aisles_x=aisles)
 
 
-def place(rng: np.random.Generator, ground: Ground, count: int) -> Placement:
+def place_people(rng: np.random.Generator, ground: Ground, count: int) -> Placement:
     """Exactly ``count`` heads inside the picture, each with ``VISIBLE_SHARE`` of it uncovered where room allows."""
     darts = _Darts(rng, ground)
     spots = np.empty((0, 3))

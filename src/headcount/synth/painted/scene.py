@@ -12,7 +12,7 @@ from headcount.core.geometry import boxes_around
 from headcount.core.scene import Provenance, Scene
 from headcount.synth.painted.backdrop import paint_backdrop
 from headcount.synth.painted.camera import cast_shadows, expose
-from headcount.synth.painted.layout import Ground, Placement, open_ground, place, stand_rows
+from headcount.synth.painted.layout import Ground, Placement, open_ground, place_people, stand_rows
 from headcount.synth.painted.mood import Mood, draw_mood
 from headcount.synth.painted.people import HEAD_HALF_HEIGHT, HEAD_HALF_WIDTH, Person, lower_arms, paint_person
 from headcount.synth.painted.wardrobe import DRAWS_PER_LOOK, draw_look
@@ -46,7 +46,7 @@ def paint_scene(seed: int, *, size_wh: tuple[int, int] = (1024, 768), count: int
     mood = draw_mood(_stream(seed, _STREAM_MOOD))
     rng = _stream(seed, _STREAM_GROUND)
     ground = stand_rows(rng, size_wh, count) if mood.place == "stands" else open_ground(rng, size_wh, count)
-    placement = place(rng, ground, count)
+    placement = place_people(rng, ground, count)
     canvas = paint_backdrop(_stream(seed, _STREAM_BACKDROP), ground, mood)
     if mood.place != "stands":
         cast_shadows(canvas, placement, ground, mood)

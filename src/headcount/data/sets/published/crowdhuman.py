@@ -36,7 +36,7 @@ from headcount.data.formats.raw import (
 )
 from headcount.data.parse.json import parse_json
 from headcount.data.parse.text import decode
-from headcount.data.parse.values import cut, numbers, shorten
+from headcount.data.parse.values import cut, numbers, quoted
 
 _MAX_BYTES = 2**30
 _SPLITS = ("train", "val")
@@ -151,7 +151,7 @@ def parse_line(path: Path, number: int, line: bytes) -> RawAnnotation:
     """As ``read_line``, of a line that is there already."""
     persons = _object(path, number, line).get("gtboxes")
     if not isinstance(persons, list):
-        raise InputError(f'"{path}", line {number}, gtboxes: a list was expected, got {shorten(persons)}.')
+        raise InputError(f'"{path}", line {number}, gtboxes: a list was expected, got {quoted(persons)}.')
     where = [f"line {number}, gtboxes[{index}]" for index in range(len(persons))]
     heads = {place: person for place, person in zip(where, persons, strict=True) if _counts(person, path, place)}
     boxes = as_boxes([_box(person.get("hbox"), path, f"{place}.hbox") for place, person in heads.items()])
@@ -160,13 +160,13 @@ def parse_line(path: Path, number: int, line: bytes) -> RawAnnotation:
 
 def _counts(person: Any, path: Path, where: str) -> bool:
     if not isinstance(person, dict):
-        raise InputError(f'"{path}", {where}: an object was expected, got {shorten(person)}.')
+        raise InputError(f'"{path}", {where}: an object was expected, got {quoted(person)}.')
     if person.get("tag") != "person":
         return False
     for name in ("head_attr", "extra"):
         marks = person.get(name, {})
         if not isinstance(marks, dict):
-            raise InputError(f'"{path}", {where}.{name}: an object was expected, got {shorten(marks)}.')
+            raise InputError(f'"{path}", {where}.{name}: an object was expected, got {quoted(marks)}.')
         if marks.get("ignore", 0) not in (0, "0"):
             return False
     return True
@@ -175,5 +175,5 @@ def _counts(person: Any, path: Path, where: str) -> bool:
 def _box(value: Any, path: Path, where: str) -> tuple[float, float, float, float]:
     x, y, width, height = numbers(value, "[x, y, width, height]", path, where)
     if width < 0 or height < 0:
-        raise InputError(f'"{path}", {where}: width and height must not be negative, got {shorten(value)}.')
+        raise InputError(f'"{path}", {where}: width and height must not be negative, got {quoted(value)}.')
     return x, y, x + width, y + height

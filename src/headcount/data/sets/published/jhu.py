@@ -25,7 +25,7 @@ from headcount.core.files import is_file
 from headcount.core.geometry import as_boxes, as_points
 from headcount.data.formats.raw import Listing, RawAnnotation
 from headcount.data.parse.text import read_lines
-from headcount.data.parse.values import number, shorten
+from headcount.data.parse.values import number, quoted
 from headcount.data.sets.layout import Layout, read_list
 
 LABELS = "image_labels.txt"
@@ -61,7 +61,7 @@ def read_annotation(path: Path, attributes: Mapping[str, str] | None = None) -> 
             continue
         place = f"line {line}"
         if len(cells) != len(_COLUMNS):
-            raise InputError(f'"{path}", {place}: "x y w h o b", six numbers, was expected, got {shorten(text)}.')
+            raise InputError(f'"{path}", {place}: "x y w h o b", six numbers, was expected, got {quoted(text)}.')
         head = [number(cell, name, path, place) for cell, name in zip(cells, _COLUMNS, strict=True)]
         if head[2] < 0 or head[3] < 0:
             raise InputError(f'"{path}", {place}: a head of {head[2]:g}×{head[3]:g} pixels cannot be.')

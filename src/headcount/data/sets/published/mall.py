@@ -24,7 +24,7 @@ from headcount.data.sets.layout import home_of, list_frames, strays
 
 FRAMES_FOLDER = "frames"
 TRUTH_FILES = ("mall_gt.mat", "ground_truth.mat")
-FRAMES = 2000
+FRAMES_OF_VIDEO = 2000
 TRAINING_FRAMES = 800
 _HOME = "mall_dataset"
 
@@ -40,12 +40,12 @@ def list_mall(root: Path) -> Listing:
     if not is_folder(folder / FRAMES_FOLDER):
         raise wrong_folder(folder, [FRAMES_FOLDER, _HOME], f"give the folder that holds {FRAMES_FOLDER}")
     truth = next((folder / name for name in TRUTH_FILES if is_file(folder / name)), None)
-    names = [f"seq_{number:06d}" for number in range(1, FRAMES + 1)]
+    names = [f"seq_{number:06d}" for number in range(1, FRAMES_OF_VIDEO + 1)]
     found = images_by_name(folder / FRAMES_FOLDER)
     images = {name: found[name] for name in names if name in found}
     if truth is None and not images:
         raise InputError(f'"{folder}" has neither frames seq_*.jpg nor {TRUTH_FILES[0]}: complete the copy.')
-    remarks = strays(folder / FRAMES_FOLDER, images.values(), f"seq_000001.jpg to seq_{FRAMES:06d}.jpg")
+    remarks = strays(folder / FRAMES_FOLDER, images.values(), f"seq_000001.jpg to seq_{FRAMES_OF_VIDEO:06d}.jpg")
     if not images:
         remarks.append(Remark("empty", folder / FRAMES_FOLDER, "no frame seq_*.jpg is in this folder"))
     scenes = list_frames(names, images, truth, lambda number: "train" if number <= TRAINING_FRAMES else "test")

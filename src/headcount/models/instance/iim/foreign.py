@@ -12,7 +12,7 @@ from typing import Any
 from headcount.models.weights import ForeignWeights
 
 Prefixes = Mapping[str, str]
-Triple = tuple[float, float, float]
+_Triple = tuple[float, float, float]
 
 _ENCODER = {"threshold_encoder.layers.": "Binar.Threshold_Module."}
 # Of VGG-16's layers, the authors' layer1 begins with the 0th, layer2 with the 23rd, layer3 with the 33rd.
@@ -39,7 +39,7 @@ _NAMES: Mapping[str, Prefixes] = MappingProxyType(
 _TELLING = {"vgg16_bn_fpn": "Extractor.neck.", "hrnet_w48": "Extractor.stage4."}
 
 
-def _trained_on(mean: Triple, std: Triple, enlarge: float = 1.0) -> dict[str, Any]:
+def _trained_on(mean: _Triple, std: _Triple, enlarge: float = 1.0) -> dict[str, Any]:
     """What the authors' networks take of a data set: normalised so, and enlarged by that factor."""
     return {"mean": mean, "std": std, "enlarge": enlarge}
 
