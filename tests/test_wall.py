@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 HIDDEN = ("torch", "torchvision", "timm", "lightning", "onnx", "onnxruntime", "matplotlib", "tensorboard")
 
 # Runs the command line in an interpreter in which the packages above cannot be imported; they are left out of what

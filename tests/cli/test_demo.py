@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+pytestmark = pytest.mark.slow
 
 RunCli = Callable[..., tuple[int, str, str]]
 

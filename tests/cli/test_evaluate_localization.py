@@ -18,6 +18,8 @@ from headcount.core.errors import InputError
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments: object) -> Result:
     app = typer.Typer()

@@ -14,6 +14,8 @@ import pytest
 from headcount.core.random import generator
 from headcount.data.sets.registry import DATA_SETS
 
+pytestmark = pytest.mark.slow
+
 INPUTS = 8
 
 

@@ -16,6 +16,8 @@ from headcount.core.geometry import boxes_around, owners
 from headcount.core.scene import Provenance, Scene
 from headcount.label.interpolate import INTERPOLATIONS, Interpolation, interpolate_scenes, interpolate_sizes
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[np.float64]
 relaxed = settings(deadline=None, max_examples=60)
 methods = st.sampled_from(INTERPOLATIONS)

@@ -21,6 +21,8 @@ from headcount.models.table import build_method
 from headcount.train.card import card_of
 from headcount.train.recipe import Recipe, load_recipe
 
+pytestmark = pytest.mark.slow
+
 LAYER3: dict[str, Any] = {"backbone": "test_resnet", "front": "layer3", "back_end": [16]}
 PYRAMID: dict[str, Any] = {"backbone": "test_efficientnet", "front": "pyramid", "width": 16, "back_end": [16]}
 

@@ -18,6 +18,8 @@ from headcount.models.method import Method, TargetBatch
 from headcount.models.table import build_method
 from headcount.targets.density import adaptive_sigma, density_map, sum_pool
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"backbone": "test_efficientnet", "backbone_options": {"strides": [8, 16, 32]}, "width": 16}
 WITH_MASK = [f"solution{n}" for n in range(1, 6)]
 WITHOUT = [f"baseline{n}" for n in range(1, 4)]

@@ -17,6 +17,8 @@ from headcount.decode.table import open_decoder
 from headcount.models.method import Method, TargetBatch
 from headcount.models.table import METHODS, build_method, method_class
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"backbone": "test_efficientnet", "backbone_options": {"strides": [8, 16, 32]}, "width": 16}
 LOCATOR = {"predictor": "test_efficientnet", "width": 16, "map_stride": 2}
 VARIANTS = [*(f"solution{n}" for n in range(1, 6)), *(f"baseline{n}" for n in range(1, 4))]

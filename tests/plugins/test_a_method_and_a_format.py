@@ -13,6 +13,8 @@ from PIL import Image
 
 import headcount
 
+pytestmark = pytest.mark.slow
+
 SITE = Path(__file__).parent / "site"
 SOURCES = Path(headcount.__file__).parents[1]
 HEADS = {"a.png": [(20.5, 30.25), (60.0, 40.0)], "b c.png": [], "d.png": [(5.0, 5.0)]}

@@ -207,6 +207,7 @@ def test_sum_pooling_keeps_the_count(crowd: tuple[NDArray[np.float64], tuple[int
     assert pooled.sum(dtype=np.float64) == pytest.approx(len(points), abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHANGHAITECH.is_dir(), reason="ShanghaiTech is not here: ../shared/data/ShanghaiTech")
 @pytest.mark.parametrize("part", ["A", "B"])
 def test_every_image_of_shanghaitech_train_sums_to_its_points(part: str) -> None:

@@ -20,6 +20,8 @@ from headcount.models.instance.iim.method import IimSettings
 from headcount.models.table import build_method
 from headcount.train.recipe import Recipe, load_recipe, recipe_path
 
+pytestmark = pytest.mark.slow
+
 _SHALLOW = {"mean", "std", "enlarge", "instances", "largest_half_px", "grad_to_confidence", "threshold_lr_factor",
             "threshold_decays", "decoder"}  # fmt: skip
 SHIPPED = sorted(p.name for p in (resources.files("headcount") / "recipes").iterdir() if p.name.endswith(".yaml"))

@@ -23,6 +23,8 @@ from headcount.train.loop import train
 from headcount.train.recipe import DataSettings, load_recipe
 from headcount.train.validation import validation_loss
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"backbone": "test_efficientnet", "front": "pyramid", "width": 8, "back_end": [16], "deviation": "l1"}
 DATA = DataSettings(crop=64)
 

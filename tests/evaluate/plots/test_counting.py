@@ -16,6 +16,8 @@ from headcount.evaluate.metrics.table import EvaluationSettings
 from headcount.evaluate.plots.counting import draw_scatter, save_plots
 from headcount.evaluate.run import EvaluationReport, evaluate_scenes
 
+pytestmark = pytest.mark.slow
+
 
 class TenPercentMore:
     def __init__(self, *, density: bool) -> None:

@@ -11,6 +11,8 @@ from headcount.core.errors import InputError
 from headcount.synth import MIN_SIDE_PX, PIXELS_PER_PERSON, paint_scene
 from headcount.synth.painted.layout import VISIBLE_SHARE, Placement, hidden_heads, open_ground, place_people, stand_rows
 
+pytestmark = pytest.mark.slow
+
 SMALL = (320, 240)
 
 

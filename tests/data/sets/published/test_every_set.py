@@ -21,6 +21,8 @@ from headcount.data.formats.raw import RawScene, finish
 from headcount.data.sets.catalogue import SETS
 from headcount.data.sets.registry import DATA_SETS, list_dataset, read_dataset
 
+pytestmark = pytest.mark.slow
+
 NAMES = list(SETS)
 READERS = [name for name, row in SETS.items() if name == next(n for n in SETS if SETS[n].target == row.target)]
 """One name of each reader."""
