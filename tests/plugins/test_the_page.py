@@ -1,0 +1,34 @@
+"""The page on plug-ins names every table, its row type and its file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from headcount.cli.main import VERBS
+from headcount.core.table import Row, Table
+from headcount.core.writers import WRITERS
+from headcount.data.formats.table import FORMATS
+from headcount.data.sets.catalogue import SETS
+from headcount.decode.table import DECODERS
+from headcount.evaluate.metrics.table import METRICS
+from headcount.infer.runtimes.table import RUNTIMES
+from headcount.models.table import METHODS
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "plug-ins.md").read_text(encoding="utf-8")
+TABLES: list[Table[Row]] = [METHODS, DECODERS, RUNTIMES, FORMATS, SETS, WRITERS, METRICS, VERBS]  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.kind)
+def test_every_table_has_a_line(table: Table[Row]) -> None:
+    kind = type(next(iter(table.values()))).__name__
+    line = next(line for line in PAGE.splitlines() if line.startswith(f"| `headcount.{table.kind}` | `{kind}` |"))
+    home = re.findall(r"`([\w/]+\.py)`", line)[-1]
+    assert (ROOT / "src" / "headcount" / home).is_file()
+
+
+def test_no_table_is_missing() -> None:
+    assert set(re.findall(r"^\| `headcount\.(\w+)`", PAGE, re.M)) == {table.kind for table in TABLES}
