@@ -104,7 +104,7 @@ def test_the_matching_is_as_large_however_few_pairs_are_held(
     for limits in (
         {"_MOST_PAIRS": 1, "_NEAREST": 1, "_SAMPLE": 1},
         {"_MOST_PAIRS": 5, "_NEAREST": 3},
-        {"_DENSE": 1, "_FIRST_REACH_PX": 1.0},
+        {"_MOST_PAIRS": 20, "_FIRST_REACH_PX": 1.0},
     ):
         with pytest.MonkeyPatch.context() as patch:
             for name, value in limits.items():

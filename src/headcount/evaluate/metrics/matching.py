@@ -1,11 +1,11 @@
 """Pairing predicted points with heads: a maximum matching of those that lie within each head's own radius.
 
 Two matchers, equal in the number of pairs and so in precision, recall and F1; which head is paired, and so the recall
-by level, may differ. ``fast`` pairs the nearest, then SciPy's maximum flow (Dinic) finds what is left; where points
-have dozens of candidates it holds a random share of the pairs and looks up only those others that could make the
-matching larger. ``reference`` is Kuhn's algorithm in the order in which the official NWPU-Crowd evaluation visits
-predictions and heads. Neither recurses. SciPy's ``maximum_bipartite_matching`` is not used: its depth-first search
-never marks dead ends, and in a dense crowd of 10,000 heads it does not come back.
+by level, may differ. ``fast`` pairs the nearest, then SciPy's maximum flow (Dinic) finds what is left; of more than a
+million pairs it holds a random share, and looks up only those others that could make the matching larger. ``reference``
+is Kuhn's algorithm in the order in which the official NWPU-Crowd evaluation visits predictions and heads. Neither
+recurses. SciPy's ``maximum_bipartite_matching`` is not used: its depth-first search never marks dead ends, and in a
+dense crowd of 10,000 heads it does not come back.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ AnyIndices = NDArray[np.integer]
 Floats = NDArray[np.float64]
 
 _SLACK_PX = 1e-3  # the tree may round; distances are compared again, exactly
-_MOST_PAIRS = 2_000_000  # held at once
-_DENSE = 50  # with more pairs than this for each head, most are not needed
+_MOST_PAIRS = 1_000_000  # held at once
 _SAMPLE = 400  # heads whose pairs are counted
 _NEAREST = 8  # predictions of a head that are looked up at once
 _ROUNDS = 6  # find nearly all; a long chain would take one for each link
@@ -125,7 +124,7 @@ def match_grouped(
 ) -> Indices:
     """As ``match``, for many images at once: only points of the same group, (m,) and (n,), may be paired.
 
-    ``reference`` holds all pairs at once, ``fast`` two million.
+    ``reference`` holds all pairs at once, ``fast`` a million.
     """
     points = predicted_xy, true_xy, radius_px, predicted_group, true_group
     if matcher == "fast":
@@ -260,15 +259,14 @@ def _match_within(
     each head a share of its candidates. Then pairs are added that lead on from the heads which alternating paths from
     free heads reach to predictions which none reaches; where there are none of these, the matching is maximum (König).
     """
-    most = min(_MOST_PAIRS, _DENSE * len(true_xy))
     about = _pairs_about(predicted_xy, true_xy, radius_px, predicted_group, true_group)
-    if about <= most:
+    if about <= _MOST_PAIRS:
         pairs = grouped_candidate_pairs(predicted_xy, true_xy, radius_px, predicted_group, true_group)
         squared = _squared_distances(predicted_xy[pairs[:, 0]], true_xy[pairs[:, 1]])
         _pair_nearest(pairs[np.argsort(squared, kind="stable")], head_of, prediction_of)
         _augment(pairs[:, 0], pairs[:, 1], head_of, prediction_of)
         return
-    parts, draw = -(-about // most), generator(0, stream=_SHARE_STREAM)
+    parts, draw = -(-about // _MOST_PAIRS), generator(0, stream=_SHARE_STREAM)
     part, true_part = (draw.permutation(len(points)) % parts for points in (predicted_xy, true_xy))
     groups = predicted_group * parts + part, true_group * parts + true_part
     share = grouped_candidate_pairs(predicted_xy, true_xy, radius_px, *groups)[:, ::-1]
