@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from headcount.core.notes import Note
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.data.formats.predictions import PredictionFile
+from headcount.data.media.sources import Item
 from headcount.infer.job import Counted, Job, Skipped, find_sources, open_overlays, open_results
 
 
@@ -89,6 +91,18 @@ def test_a_skipped_item_keeps_its_remedy(folder: Path) -> None:
     (skipped,) = job(Fake(a=InputError("too large", remedy="max_pixels")), "a.png").run()
     assert isinstance(skipped, Skipped)
     assert skipped.remedy == "max_pixels"
+
+
+def test_a_part_that_could_not_be_read_is_noted_and_counted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def items(file: object, **_: object) -> Iterator[Item]:
+        yield Item("a.png", Scene(folder / "a.png", source="a.png"))
+        yield Item("a.png", remark="cut short", is_incomplete=True)
+        yield Item("a.png", remark="odd but whole")
+
+    monkeypatch.setattr("headcount.infer.job.read_items", items)
+    run = job(Fake(), "a.png")
+    assert [type(event) for event in run.run()] == [Counted, Note, Note]
+    assert (run.counted, run.skipped, run.incomplete) == (1, 0, 1)
 
 
 def test_a_video_that_raises_anything_is_skipped_by_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,6 +143,7 @@ class Job:
     Attributes:
         counted: how many items were, until now.
         skipped: how many could not be.
+        incomplete: how many times a part of a file could not be read.
     """
 
     def __init__(
@@ -157,7 +158,7 @@ class Job:
     ) -> None:
         self.counter, self.files, self.every_s = counter, files, every_s
         self.results, self.overlays, self.draw = results, overlays, draw
-        self.counted = self.skipped = 0
+        self.counted = self.skipped = self.incomplete = 0
 
     def expected(self) -> int:
         """How many items there will be, as far as the files tell; every video is opened for it."""
@@ -175,6 +176,7 @@ class Job:
                     self.skipped += 1
                     yield item
                 elif item.remark:
+                    self.incomplete += item.is_incomplete
                     yield Note(item.remark)
                 else:
                     yield from self._count(item, file)

@@ -174,6 +174,15 @@ def test_a_points_file(tmp_path: Path) -> None:
     assert "line 2" in finding.message
 
 
+def test_an_image_found_by_another_name_is_noted(tmp_path: Path) -> None:
+    (tmp_path / "hall").mkdir()
+    Image.new("RGB", (8, 6)).save(tmp_path / "hall" / "a.png")
+    (tmp_path / "p.csv").write_text("image,x,y\nhall\\a.png,1,1\n")
+    (finding,) = check_dataset(f"points={tmp_path / 'p.csv'}")
+    assert (finding.code, finding.is_problem) == ("name-differs", False)
+    assert "backslashes" in finding.message
+
+
 @pytest.mark.parametrize(
     ("spec", "split", "words"),
     [

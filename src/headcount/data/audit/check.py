@@ -125,6 +125,8 @@ def _check_scene(scene: RawScene) -> _Seen:
         found, as_shown = check_frame(annotation, header.size_wh, header.orientation, place)
         findings += found
         comparable = size_wh if as_shown else None
+    if scene.found_by:
+        findings.append(Finding("name-differs", place, f"its name is written otherwise ({scene.found_by})"))
     if header is not None and not len(heads_xy):
         findings.append(Finding("no-heads", place, "nobody is annotated"))
     if annotation.points_xy is not None:

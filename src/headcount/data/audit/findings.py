@@ -29,12 +29,13 @@ CODES = {
     "count-differs": "images and heads are not those of any published release",
     "no-heads": "images in which nobody is annotated",
     "exif-rotated": "images that EXIF turns; their annotations must be of the upright image",
+    "name-differs": "images found by another name than the annotation writes",
     "box-beyond": "boxes that reach over the border of their image, and will be cut there",
     "duplicate": "nearly the same picture twice in one split",
     "count-matches": "images and heads are those of a published release",
 }
 """Every code a finding can have. They are stable: scripts and accept files rely on them."""
-NOTES = frozenset({"no-heads", "exif-rotated", "box-beyond", "duplicate", "count-matches"})
+NOTES = frozenset({"no-heads", "exif-rotated", "name-differs", "box-beyond", "duplicate", "count-matches"})
 """Codes that tell something and are no problem."""
 
 Numbers = tuple[tuple[float, ...], ...]
