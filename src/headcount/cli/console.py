@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,3 +117,9 @@ def people(count: float) -> str:
     """
     number = round(count)
     return "1 person" if number == 1 else f"{number:,} people"
+
+
+def argument_name(argument: Any) -> str:
+    """An argument as the usage and the help show it: ``SOURCE...`` where there may be many, ``[PHOTO]`` where none."""
+    name = (argument.metavar or argument.name.upper()) + ("..." if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"

@@ -14,11 +14,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from headcount.cli.console import output_console
-from headcount.cli.verbs import Verb, argument_name
+from headcount.cli.console import argument_name, output_console
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from headcount.cli.verbs import Verb
 
 _WIDEST_NAME = 30
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from headcount.cli.console import argument_name
 from headcount.cli.remedies import in_flags
 from headcount.core.errors import HeadcountError, MissingExtraError
 from headcount.core.table import Row, Table, load_object
@@ -94,12 +95,6 @@ def verb_group(table: Table[Verb], text: str, **settings: Any) -> typer.Typer:
     app = typer.Typer(cls=group, help=text, no_args_is_help=True, add_completion=False, **settings)
     app.callback()(_nothing)
     return app
-
-
-def argument_name(argument: Any) -> str:
-    """An argument as the usage and the help show it: ``SOURCE...`` where there may be many, ``[PHOTO]`` where none."""
-    name = (argument.metavar or argument.name.upper()) + ("..." if argument.nargs == -1 else "")
-    return name if argument.required else f"[{name}]"
 
 
 def verbs(table: Table[Verb]) -> list[Verb]:
