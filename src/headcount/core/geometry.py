@@ -76,6 +76,15 @@ def clip_points(points_xy: Points, size_wh: tuple[int, int]) -> Points:
     return np.clip(points_xy, 0.0, np.asarray(size_wh, dtype=np.float64))
 
 
+def clip_to_centres(points_xy: Points, size_wh: tuple[int, int]) -> Points:
+    """(n, 2) points kept at least half a pixel within the image's border, where its outermost pixels' centres are.
+
+    >>> clip_to_centres(np.array([[0.2, 7.0], [400.0, 240.0]]), (320, 240)).tolist()
+    [[0.5, 7.0], [319.5, 239.5]]
+    """
+    return np.clip(points_xy, 0.5, np.asarray(size_wh, dtype=np.float64) - 0.5)
+
+
 def clip_boxes(boxes_xyxy: Boxes, size_wh: tuple[int, int]) -> Boxes:
     """(n, 4) the parts of boxes within the image; the order of their corners stays, so some may have no area.
 

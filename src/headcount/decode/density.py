@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from headcount.core.geometry import clip_to_centres
 from headcount.core.prediction import Prediction
 from headcount.core.settings import Settings
 from headcount.decode.inputs import read_map
@@ -49,14 +50,13 @@ def decode_density(
     >>> found.count, found.points_xy.tolist()
     (1.0, [[20.0, 12.0]])
     """
-    width, height = size_wh
     density = read_map(maps, "density", strides, size_wh, "density")
     stride = strides["density"]
     density = np.multiply(density, np.float32(settings.density_scale), dtype=np.float32)
     cells_xy, mass = find_peaks(density, threshold=settings.peak_threshold, distance=settings.peak_distance)
     points_xy = (cells_xy + 0.5) * stride
     # The last cells may reach beyond the image: their peaks are drawn back to its outermost pixel centres.
-    points_xy = np.clip(points_xy, 0.5, np.array([width - 0.5, height - 0.5]))
+    points_xy = clip_to_centres(points_xy, size_wh)
     return Prediction(
         count=float(density.sum(dtype=np.float64)),
         size_wh=size_wh,

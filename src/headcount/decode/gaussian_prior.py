@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from headcount.core.geometry import clip_to_centres
 from headcount.core.prediction import Prediction
 from headcount.core.settings import Odd, Settings
 from headcount.decode.inputs import read_map
@@ -106,7 +107,6 @@ def reconstruct_heads(
     column_mass, column_square = _inside(kernel, columns), _inside(kernel**2, columns)
     to_score = (1 / np.sqrt(row_square[:, None] * column_square)).astype(np.float32)
     to_weight = ((row_mass / row_square)[:, None] * (column_mass / column_square)).astype(np.float32)
-    limit = np.array(size_wh, dtype=np.float64)
 
     residual = density.astype(np.float32)
     left = int(np.floor(max(density.sum(dtype=np.float64), 0) + 0.5))
@@ -119,7 +119,7 @@ def reconstruct_heads(
             break
         found = weight[cells[:, 1], cells[:, 0]]
         best = np.argsort(-found, kind="stable")[:left]
-        places = np.clip((cells[best] + 0.5 + _within_cell(score, cells[best])) * stride, 0.5, limit - 0.5)
+        places = clip_to_centres((cells[best] + 0.5 + _within_cell(score, cells[best])) * stride, size_wh)
         made = density_map(places, size_wh, density_sigma=density_sigma, kernel_size=kernel_size)
         residual -= sum_pool(made, stride)
         points.append(places)

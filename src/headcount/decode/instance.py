@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 from scipy.spatial import cKDTree
 
 from headcount.core.errors import ModelError
+from headcount.core.geometry import clip_boxes, clip_to_centres
 from headcount.core.prediction import Prediction
 from headcount.core.settings import Settings
 from headcount.decode.inputs import read_map
@@ -149,16 +150,14 @@ def _prediction(
         np.minimum.at(low[axis], component, values)
         np.maximum.at(high[axis], component, values)
     corners = np.stack([*(low[:, kept] * stride), *((high[:, kept] + 1) * stride)], axis=1).astype(np.float64)
-    width, height = size_wh
-    limit = np.array([width, height], dtype=np.float64)
     # The last cells may reach beyond the image.
-    points = np.clip(np.stack([x, y], axis=1), 0.5, limit - 0.5)
+    points = clip_to_centres(np.stack([x, y], axis=1), size_wh)
     return Prediction(
         count=float(len(kept)),
         size_wh=size_wh,
         points_xy=points,
         points_kind="heads",
         scores=scores,
-        boxes_xyxy=np.minimum(corners, np.tile(limit, 2)),
+        boxes_xyxy=clip_boxes(corners, size_wh),
         boxes_kind="parts",
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from headcount.core.geometry import clip_to_centres
 from headcount.core.prediction import Prediction
 from headcount.core.settings import Settings
 from headcount.decode.inputs import read_map
@@ -48,9 +49,8 @@ def decode_raz_loc(
     stride = strides["cross"]
     smooth = cv2.blur(np.ascontiguousarray(cross), (3, 3), borderType=cv2.BORDER_REPLICATE).astype(np.float32)
     places, cells = local_maxima(smooth, smooth >= settings.threshold)
-    width, height = size_wh
     # The last cells may reach beyond the image.
-    points = np.clip((places + 0.5) * stride, 0.5, np.array([width - 0.5, height - 0.5]))
+    points = clip_to_centres((places + 0.5) * stride, size_wh)
     return Prediction(
         count=float(len(points)),
         size_wh=size_wh,

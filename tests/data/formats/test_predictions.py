@@ -161,9 +161,9 @@ def test_names_that_are_no_unicode(tmp_path: Path) -> None:
     ("name", "text", "words"),
     [
         ("a.csv", "", "neither"),
-        ("a.json", "{", "no JSON"),
-        ("a.json", "[" * 100_000, "no JSON"),
-        ("a.jsonl", "9" * 5000, "line 1.*no JSON"),
+        ("a.json", "{", "no valid JSON"),
+        ("a.json", "[" * 100_000, "nested too deeply"),
+        ("a.jsonl", "9" * 5000, "line 1.*thousands of digits"),
         ("a.json", "[3]", "prediction 1"),
         ("a.json", '[{"count": 1}]', "size_wh"),
         ("a.jsonl", '{"count": 1, "size_wh": [1, 1]}\n\n{', "line 3"),

@@ -6,8 +6,6 @@ spreadsheet. Import the columns as text if the names are not your own.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Iterator
@@ -23,7 +21,11 @@ from headcount.core.geometry import sides
 from headcount.core.prediction import Prediction
 from headcount.core.writers import TextWriter, writer_row
 from headcount.data.formats.nwpu import ids_of_names, prediction_line
+from headcount.data.parse.csv import csv_row
+from headcount.data.parse.json import parse_json
+from headcount.data.parse.text import read_lines, read_text
 
+_KIND = "file of predictions"
 CSV_COLUMNS = (
     "source", "count", "low", "high", "points", "points_kind", "width", "height", "model", "runtime",
     "warnings",
@@ -109,32 +111,17 @@ def read_predictions(path: str | Path) -> Iterator[Prediction]:
     suffix = path.suffix.lower()
     if suffix not in (".json", ".jsonl"):
         raise InputError(f'Predictions are read from .json and .jsonl files, but "{path}" is neither.')
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(f'There is no file "{path}": check the path.') from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f'"{path}" cannot be read as UTF-8 text ({error}).') from error
     if suffix == ".jsonl":
-        for number, line in enumerate(text.split("\n"), start=1):
+        for number, line in enumerate(read_lines(path, _KIND), start=1):
             if line.strip():
-                yield _prediction(line, f'"{path}", line {number}')
+                yield _prediction(parse_json(line, path, _KIND, line=number), f'"{path}", line {number}')
         return
-    data = _parsed(text, f'"{path}"')
+    data = parse_json(read_text(path, _KIND), path, _KIND)
     for number, one in enumerate(data if isinstance(data, list) else [data], start=1):
         yield _prediction(one, f'"{path}", prediction {number}')
 
 
-def _parsed(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:  # a whole number of thousands of digits; lists in lists in lists
-        raise InputError(f"{where} is no JSON of a prediction ({error}).") from error
-
-
 def _prediction(data: Any, where: str) -> Prediction:
-    if isinstance(data, str):
-        data = _parsed(data, where)
     if not isinstance(data, dict):
         raise InputError(f"{where}: a prediction is a JSON object, but this is {type(data).__name__}.")
     try:
@@ -154,16 +141,10 @@ def _json_line(prediction: Prediction) -> str:
 def _csv_line(prediction: Prediction) -> str:
     low, high = prediction.interval or ("", "")
     width, height = prediction.size_wh
-    return _as_csv(
+    return csv_row([
         prediction.source, round(prediction.count, 3), low, high, len(prediction.points_xy), prediction.points_kind,
         width, height, prediction.model, prediction.runtime, "; ".join(prediction.warnings),
-    )  # fmt: skip
-
-
-def _as_csv(*cells: object) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()
+    ])  # fmt: skip
 
 
 def _nwpu_line(prediction: Prediction) -> str:
@@ -194,6 +175,6 @@ def _json_alone(prediction: Prediction) -> str:
 
 JSON = TextWriter(row=_json_row, head="[\n", between=",\n", tail="]\n", alone=_json_alone)
 JSON_LINES = TextWriter(row=_json_line)
-CSV = TextWriter(row=_csv_line, head=_as_csv(*CSV_COLUMNS))
+CSV = TextWriter(row=_csv_line, head=csv_row(CSV_COLUMNS))
 COCO_RESULTS = TextWriter(row=_coco_row, head="[\n", between=",\n", tail="]\n")
 NWPU = TextWriter(row=_nwpu_line)
