@@ -220,6 +220,17 @@ def test_overlays_overwrite_nothing_unasked(photos: Path, count: RunCli) -> None
     assert "is a source" in err
 
 
+def test_a_picture_that_the_model_cannot_give_is_refused_before_counting(photos: Path, count: RunCli) -> None:
+    code, out, err = count("photos", "--draw", "boxes", "--save-dir", "out", "--output", "a.json")
+    assert (code, out) == (2, "")
+    assert "gives no boxes to draw: choose points or density (--draw)" in err
+    assert not Path("a.json").exists()
+    code, _, err = count("photos", "--draw", "boxs")
+    assert code == 2
+    assert err.startswith('Error: There is no "boxs" for --draw.')
+    assert 'Did you mean "boxes"' in err
+
+
 def test_video(photos: Path, count: RunCli) -> None:
     writer = cv2.VideoWriter("v.mp4", cv2.VideoWriter_fourcc(*"mp4v"), 10, (64, 48))
     for _ in range(25):

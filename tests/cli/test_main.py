@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from headcount.cli import main as main_module
-from headcount.cli.datasets import VERBS as DATASETS
-from headcount.cli.import_ import VERBS as IMPORTS
-from headcount.cli.label import VERBS as LABEL
+from headcount.cli.datasets import DATASETS_VERBS as DATASETS
+from headcount.cli.import_ import IMPORT_VERBS as IMPORTS
+from headcount.cli.label import LABEL_VERBS as LABEL
 from headcount.cli.main import VERBS
 from headcount.cli.verbs import Verb
 from headcount.core.errors import InputError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from headcount.core.errors import InputError, MissingExtraError, ModelError
+from headcount.core.errors import InputError, MissingExtraError, ModelError, PluginWarning
 from headcount.core.table import Row, Table, is_installed, load_object
 
 Install = Callable[[str, str], None]
@@ -41,7 +41,7 @@ def test_a_row_is_loaded_when_it_is_asked_for() -> None:
     assert list(colours()) == ["red", "blue"]
     lost = Table("colours", "colour", [Row(name="lost", target="no_such_module:x")], Row)
     assert lost.find("lost").name == "lost"
-    with pytest.raises(ModuleNotFoundError):
+    with pytest.raises(InputError, match=r'"lost" cannot be loaded from "no_such_module:x" \(ModuleNotFoundError'):
         lost.load("lost")
 
 
@@ -60,6 +60,25 @@ def test_a_missing_package_names_its_extra() -> None:
         row.load()
     assert is_installed("math")
     assert not is_installed("no_such_package.inside")
+
+
+def test_a_missing_package_that_no_extra_brings_is_named() -> None:
+    row = Row(name="red", target="math:pi", title="Red", package="no_such_package")
+    with pytest.raises(InputError, match='Red needs the package "no_such_package", which is not installed'):
+        row.load()
+
+
+def test_another_object_of_a_row_needs_the_same_package() -> None:
+    assert Row(name="red", target="math:pi").load("math:tau") == math.tau
+    with pytest.raises(MissingExtraError):
+        Row(name="red", target="math:pi", package="no_such_package", extra="train").load("math:tau")
+
+
+def test_a_broken_row_of_another_package_is_left_out_of_the_rows(install: Install) -> None:
+    install("1 / 0", "green = colours_of_others:GREEN")
+    with pytest.warns(PluginWarning, match=r'"green" of the package "colours-of-others" cannot be loaded'):
+        rows = colours().rows()
+    assert [row.name for row in rows] == ["red", "blue"]
 
 
 def test_other_packages_add_rows_that_are_not_imported_before_use(install: Install) -> None:

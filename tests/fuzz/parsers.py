@@ -1,5 +1,5 @@
 """Every parser of headcount as ``fuzzer.py`` sees it: a valid miniature, the file in it that is damaged, and
-the public function that reads it. A reader in ``data/registry.py`` without a line here fails a test.
+the public function that reads it. A reader in ``data/sets/registry.py`` without a line here fails a test.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Parser:
         lay: writes a valid miniature into an empty folder.
         read: reads that folder through the public entry; raises a HeadcountError where it refuses it.
         more: further valid contents of the file.
-        data_set: the name in ``data/registry.py``, where it is a reader's.
+        data_set: the name in ``data/sets/registry.py``, where it is a reader's.
         needs: a package without which it cannot be run.
     """
 

@@ -29,6 +29,9 @@ class Fake:
     def __init__(self, **errors: BaseException) -> None:
         self.errors = errors
 
+    def refuse_picture(self, kind: str) -> None:
+        pass
+
     def count(self, source: Scene) -> Prediction:
         assert isinstance(source.image, Path)
         if source.image.stem in self.errors:

@@ -58,6 +58,36 @@ def test_without_the_package_there_is_no_such_name(folder: Path) -> None:
     assert '"dots" is no data set' in told
 
 
+def test_images_may_lie_elsewhere_be_copied_and_nothing_is_overwritten(folder: Path) -> None:
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    arguments = ("datasets", "convert", "dots=heads.dots", str(elsewhere / "far.dots"), "--to", "dots")
+    run(folder, *arguments)
+    assert (elsewhere / "far.dots").read_text().startswith("../a.png")
+    assert "--force" in run(folder, *arguments, code=2)
+    run(folder, *arguments, "--force", "--copy-images")
+    assert (elsewhere / "far.dots").read_text().startswith("images/a.png")
+
+
+def test_a_broken_package_takes_nothing_else_away(folder: Path) -> None:
+    info = folder / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    kinds = ("methods", "decoders", "runtimes", "formats", "sets", "writers", "metrics", "commands")
+    (info / "entry_points.txt").write_text("".join(f"[headcount.{kind}]\nbroken = broken:ROW\n" for kind in kinds))
+    for arguments in (
+        ["--help"],
+        ["count", "--help"],
+        ["datasets", "list"],
+        ["datasets", "convert", "dots=heads.dots", "heads.csv", "--to", "points"],
+        ["count", "a.png", "--output", "a.csv"],
+    ):
+        run(folder, *arguments)
+    told = run(folder, "evaluate", "headcount-s", "--data", "points=heads.csv")
+    assert 'Note: The metric "broken" of the package "broken" cannot be loaded' in told
+    assert "MAE" in told
+
+
 @pytest.mark.slow
 def test_its_method_trains_exports_counts_and_is_measured(folder: Path) -> None:
     (folder / "one.yaml").write_text(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -19,12 +19,16 @@ from headcount.cli.options import (
 )
 from headcount.core.kinds import PICTURE_KINDS, PictureKind
 from headcount.core.limits import DEFAULT_MAX_PIXELS
+from headcount.core.writers import WRITERS
 from headcount.infer import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from headcount.cli.results import CountLine
     from headcount.core.notes import Note
     from headcount.infer.job import Job, Skipped
+
+
+_written = ", ".join(row.name for row in WRITERS.rows() if row.many)
 
 
 def count(
@@ -45,11 +49,9 @@ def count(
         Path | None, typer.Option(metavar="DIR", help="Write a picture (overlay) of each image to this folder.")
     ] = None,
     draw: Annotated[
-        PictureKind, choice("What pictures show", PICTURE_KINDS, more="auto is points where they suffice")
+        str, choice("What pictures show", PICTURE_KINDS, more="auto is points where they suffice")
     ] = "auto",
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the results: .json, .jsonl, .csv or NWPU .txt.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help=f"Write the results: {_written}.")] = None,
     force: ForceOption = False,
     max_pixels: MaxPixelsOption = DEFAULT_MAX_PIXELS,
 ) -> None:
@@ -81,7 +83,9 @@ def count(
             from headcount.infer.counter import load  # brings the network's libraries: a third of a second
 
             counter = load(model, device=device, runtime=runtime, precision=precision, max_pixels=max_pixels)
-            job = Job(counter, found.files, every_s=every, results=results, overlays=overlays, draw=draw)
+            job = Job(
+                counter, found.files, every_s=every, results=results, overlays=overlays, draw=cast(PictureKind, draw)
+            )
             _run(job, rows, ctx, raises=found.is_one_file)
             if not rows:
                 raise InputError(f"Nothing was counted: {plural(skipped + job.skipped, 'file')} skipped.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -69,7 +69,7 @@ def evaluate(
         ),
     ] = False,
     matcher: Annotated[
-        Matcher,
+        str,
         choice("Which pairs are found", MATCHERS, more="only the recall by level depends on it"),
     ] = "fast",
     force: ForceOption = False,
@@ -91,7 +91,7 @@ def evaluate(
     if ground_truth is not None or Path(model).suffix.lower() == ".txt":
         if data or predictions is not None:
             raise InputError("--data and --predictions go with a model, not with a prediction file: leave them out.")
-        _evaluate_file(Path(model), ground_truth, images, output, plots, localization, matcher, force)
+        _evaluate_file(Path(model), ground_truth, images, output, plots, localization, cast(Matcher, matcher), force)
         return
     if images is not None:
         raise InputError("--images goes with a prediction file; a model's images are named by --data: leave it out.")
@@ -118,7 +118,7 @@ def evaluate(
     try:
         for (name, of_split), scenes in sets.items():
             settings = EvaluationSettings(
-                data=name, split=of_split, bounds=bounds, matcher=matcher, peaks_are_heads=localization,
+                data=name, split=of_split, bounds=bounds, matcher=cast(Matcher, matcher), peaks_are_heads=localization,
                 mean_over_thresholds=localization,
             )  # fmt: skip
             with progress_bar(f"{name} {of_split}") as show:

@@ -17,7 +17,7 @@ def _verb(name: str, function: str, sentence: str) -> Verb:
     return Verb(name=name, target=target, title="headcount import", package="torch", extra="train", help=sentence)
 
 
-VERBS = Table(
+IMPORT_VERBS = Table(
     "commands.import",
     "command",
     [
@@ -27,7 +27,7 @@ VERBS = Table(
     Verb,
 )
 
-app = verb_group(VERBS, "Import weights of other projects as safetensors or ONNX.")
+app = verb_group(IMPORT_VERBS, "Import weights of other projects as safetensors or ONNX.")
 
 
 def import_backbone(

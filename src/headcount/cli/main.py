@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ import typer
 from headcount import __version__
 from headcount.cli.console import printable
 from headcount.cli.verbs import Verb, verb_group
-from headcount.core.errors import HeadcountError
+from headcount.core.errors import HeadcountError, PluginWarning
 from headcount.core.table import Table
 
 _COUNT, _MEASURE, _LABEL, _TRAIN = "Count", "Measure", "Label", "Train (needs the train extra)"
@@ -93,6 +94,7 @@ def _root(
 def main() -> None:
     """Run the command line; every error a user can mend ends in one sentence and exit code 2."""
     debug = "--debug" in sys.argv[1:]
+    warnings.showwarning = _show_warning
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         try:
@@ -121,6 +123,17 @@ def main() -> None:
             f"Something unforeseen went wrong ({type(error).__name__}: {error}). Run again with --debug and report it."
         )
         sys.exit(70)
+
+
+_libraries_show_warning = warnings.showwarning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: object, **more: object) -> None:
+    """Tell of another package's row that is left out, in our own form."""
+    if issubclass(category, PluginWarning):
+        print(f"Note: {printable(str(message))}", file=sys.stderr)
+    else:
+        _libraries_show_warning(message, category, *where, **more)  # type: ignore[arg-type]
 
 
 def _close_output() -> None:

@@ -121,7 +121,7 @@ class _Commands(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         verb = self._table[name]
-        app = load_object(verb.target)
+        app = verb.load(verb.target) if not verb.package else load_object(verb.target)
         if not isinstance(app, typer.Typer):
             function, app = app, typer.Typer(add_completion=False)
             app.command(verb.name, cls=Command)(function)

@@ -38,6 +38,10 @@ class MissingExtraError(HeadcountError):
         self.extra = extra
 
 
+class PluginWarning(UserWarning):
+    """A row of another package that is left out of a list, since it cannot be loaded."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for a mistyped name: ``' Did you mean "x"?'`` or the list of what there is.
 

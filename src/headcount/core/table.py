@@ -8,6 +8,7 @@ point's name is the row's, its value a ``module:OBJECT`` that is the row itself,
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from headcount.core.errors import HeadcountError, InputError, MissingExtraError, nearest
+from headcount.core.errors import HeadcountError, InputError, MissingExtraError, PluginWarning, nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +42,25 @@ class Row:
         """Whether what it needs can be imported; nothing is."""
         return not self.package or is_installed(self.package)
 
-    def load(self) -> Any:
-        """The object that the row names.
+    def load(self, target: str = "") -> Any:
+        """The object that the row names; or another of its objects, ``module:object``.
 
         Raises:
             MissingExtraError: a package it needs is not installed.
+            InputError: the same, where no extra of headcount brings it; or the object is not there.
         """
+        title, target = self.title or f'"{self.name}"', target or self.target
         if not self.is_installed:
-            raise MissingExtraError(self.title or f'"{self.name}"', self.extra)
-        return load_object(self.target)
+            if self.extra:
+                raise MissingExtraError(title, self.extra)
+            raise InputError(f'{title} needs the package "{self.package}", which is not installed: install it.')
+        try:
+            return load_object(target)
+        except (ImportError, AttributeError) as error:
+            raise InputError(
+                f'{title} cannot be loaded from "{target}" ({type(error).__name__}: {error}): mend or remove the '
+                "package that brings it."
+            ) from error
 
 
 R = TypeVar("R", bound=Row)
@@ -102,6 +113,16 @@ class Table(Mapping[str, R], Generic[R]):
     def load(self, name: str) -> Any:
         """The object behind a name; see ``find`` and ``Row.load`` for what is raised."""
         return self.find(name).load()
+
+    def rows(self) -> list[R]:
+        """All rows, in their order; one of another package that cannot be loaded is warned of, and left out."""
+        found = []
+        for name in self:
+            try:
+                found.append(self[name])
+            except HeadcountError as error:  # another package's fault must not hide the other rows
+                warnings.warn(str(error), PluginWarning, stacklevel=2)
+        return found
 
     def __getitem__(self, name: str) -> R:
         if name in self._own:

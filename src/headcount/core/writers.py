@@ -105,6 +105,6 @@ def writer_row(path: Path, *, many: bool = False) -> WriterRow:
     for suffix in sorted(fitting, key=len, reverse=True):
         if WRITERS[suffix].many or not many:
             return WRITERS[suffix]
-    known = [suffix for suffix, row in WRITERS.items() if row.many or not many]
+    known = [row.name for row in WRITERS.rows() if row.many or not many]
     what = "Predictions cannot" if many else "A prediction cannot"
     raise InputError(f'{what} be written as "{path.name}".{nearest(path.suffix.lower(), known)}')

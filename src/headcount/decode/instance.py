@@ -17,8 +17,6 @@ from headcount.core.prediction import Prediction
 from headcount.core.settings import Settings
 from headcount.decode.inputs import read_map
 
-Labels = NDArray[np.int32]
-
 
 class InstanceDecoderSettings(Settings):
     """What a card may say to this decoder: where the confidence is cut, and what is a head of what is left."""

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from headcount.core.card import ModelCard
 from headcount.core.errors import InputError, ModelError
+from headcount.core.kinds import PictureKind
 from headcount.core.prediction import Prediction
 from headcount.core.settings import Settings, checked
-from headcount.core.table import Row, Table, load_object
+from headcount.core.table import Row, Table
 
 Decode = Callable[[Mapping[str, NDArray[np.float32]], Mapping[str, int], tuple[int, int]], Prediction]
 """``(maps, strides, size_wh)`` → Prediction. ``maps`` are (c, h', w') float32 by name, ``strides`` the side of their
@@ -26,24 +27,32 @@ class DecoderRow(Row):
 
     Attributes:
         settings: ``module:class`` of its settings, a ``Settings``: what a card may say to it.
+        gives: what its predictions hold, and pictures of them can show; empty where it is not known beforehand.
     """
 
     settings: str
+    gives: tuple[PictureKind, ...] = ()
 
 
-def _row(name: str, module: str, function: str, settings: str) -> DecoderRow:
+def _row(name: str, module: str, function: str, settings: str, gives: tuple[PictureKind, ...]) -> DecoderRow:
     module = f"headcount.decode.{module}"
-    return DecoderRow(name=name, target=f"{module}:{function}", settings=f"{module}:{settings}")
+    return DecoderRow(name=name, target=f"{module}:{function}", settings=f"{module}:{settings}", gives=gives)
 
 
 DECODERS = Table(
     "decoders",
     "decoder",
     [
-        _row("density", "density", "decode_density", "DensityDecoderSettings"),
-        _row("gaussian_prior", "gaussian_prior", "decode_gaussian_prior", "GaussianPriorDecoderSettings"),
-        _row("instances", "instance", "decode_instances", "InstanceDecoderSettings"),
-        _row("raz_loc", "raz_loc", "decode_raz_loc", "RazLocDecoderSettings"),
+        _row("density", "density", "decode_density", "DensityDecoderSettings", ("points", "density")),
+        _row(
+            "gaussian_prior",
+            "gaussian_prior",
+            "decode_gaussian_prior",
+            "GaussianPriorDecoderSettings",
+            ("points", "density"),
+        ),
+        _row("instances", "instance", "decode_instances", "InstanceDecoderSettings", ("points", "boxes")),
+        _row("raz_loc", "raz_loc", "decode_raz_loc", "RazLocDecoderSettings", ("points",)),
     ],
     DecoderRow,
     error=ModelError,
@@ -57,7 +66,7 @@ def open_decoder(name: str, settings: Mapping[str, Any], *, where: str = "model"
         ModelError: there is none of that name, or a setting is unknown or out of its range, by its key.
     """
     row = DECODERS.find(name)
-    kind: type[Settings] = load_object(row.settings)
+    kind: type[Settings] = row.load(row.settings)
     try:
         typed = checked(kind, settings, where, prefix="decoder.settings.")
     except InputError as error:

@@ -29,7 +29,9 @@ def draw_matches(
     *,
     scale: float = 1.0,
 ) -> RgbImage:
-    """The image, ``scale`` times as large, with a circle of its radius on each head and a dot on each prediction.
+    """The image, ``scale`` times as large, with what was matched drawn on it.
+
+    Each head has a circle of its radius, each prediction a dot, and each missed head a red one.
 
     Points (m, 2) and (n, 2) have the first pixel's centre at (0.5, 0.5); ``pairs`` are (k, 2) of (prediction, head).
     """

@@ -55,7 +55,7 @@ class FileReport:
     Attributes:
         predictions, ground_truth: the files.
         result: the figures.
-        scenes: the images that are there to draw on, in the order of ``result.images``; None for the others.
+        scenes: the images that are present to draw on, in the order of ``result.images``; None for the others.
     """
 
     predictions: Path
@@ -112,8 +112,8 @@ def evaluate_prediction_file(
 
 def _scenes(folder: Path, truth: Mapping[int, NwpuHeads]) -> dict[int, Scene]:
     """The images of the truth that lie in the folder, by id."""
-    there = images_by_id(folder)
-    scenes = {image: Scene(there[image], name=f"{image:04d}") for image in truth if image in there}
+    present = images_by_id(folder)
+    scenes = {image: Scene(present[image], name=f"{image:04d}") for image in truth if image in present}
     if not scenes:
         first = next(iter(truth))
         raise InputError(f'"{folder}" holds no image of the ground truth: its first was expected as {first:04d}.jpg.')

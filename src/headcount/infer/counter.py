@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from headcount.core.card import ModelCard
 from headcount.core.errors import InputError, ModelError
 from headcount.core.image import RgbImage, VideoFrame
+from headcount.core.kinds import PictureKind
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
-from headcount.decode.table import decoder_of
+from headcount.decode.table import DECODERS, decoder_of
 from headcount.infer import DEFAULT_MODEL
 from headcount.infer.models import ModelFiles, check_weights, find_model
 from headcount.infer.runtimes.table import Runtime, choose_runtime, open_runtime
@@ -80,6 +81,20 @@ class Counter:
         self.max_pixels = max_pixels
         self._decode = decoder_of(card)
         self._strides = {output.name: output.stride for output in card.outputs}
+
+    def refuse_picture(self, kind: PictureKind) -> None:
+        """Stop before anything is counted where no picture of a kind could be drawn.
+
+        Raises:
+            InputError: the model's predictions never hold what it shows.
+        """
+        assert self.card.decoder is not None  # or there were no Counter
+        gives = DECODERS.find(self.card.decoder.name).gives
+        if gives and kind not in ("auto", *gives):
+            raise InputError(
+                f'The model "{self.card.name}" gives no {kind} to draw: choose {" or ".join(gives)}.',
+                remedy="draw",
+            )
 
     def count(self, source: Source) -> Prediction:
         """Count one image. A Scene's annotations and region are left aside: the whole image is counted.

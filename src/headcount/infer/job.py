@@ -121,7 +121,7 @@ def open_overlays(folder: Path, arguments: Sequence[str], sources: Sources, *, o
     """
     if any(is_folder(Path(argument)) and Path(argument).resolve() == folder.resolve() for argument in arguments):
         raise InputError(
-            f'"{folder}" is a folder being counted: choose another for the overlays, which are counted next time else.'
+            f'"{folder}" is a folder being counted, and its overlays would be counted next time: choose another.'
         )
     return OverlayFolder(folder, sources.files, overwrite=overwrite)
 
@@ -140,6 +140,9 @@ class Job:
         overlays: a folder that a picture of every prediction is written to.
         draw: what these pictures show.
 
+    Raises:
+        InputError: the model gives nothing that such a picture shows.
+
     Attributes:
         counted: how many items were, until now.
         skipped: how many could not be.
@@ -156,6 +159,8 @@ class Job:
         overlays: OverlayFolder | None = None,
         draw: PictureKind = "auto",
     ) -> None:
+        if overlays is not None:
+            counter.refuse_picture(draw)
         self.counter, self.files, self.every_s = counter, files, every_s
         self.results, self.overlays, self.draw = results, overlays, draw
         self.counted = self.skipped = self.incomplete = 0

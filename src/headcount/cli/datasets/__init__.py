@@ -7,7 +7,7 @@ from headcount.core.table import Table
 
 _HOME = "headcount.cli.datasets"
 
-VERBS = Table(
+DATASETS_VERBS = Table(
     "commands.datasets",
     "command",
     [
@@ -27,4 +27,4 @@ VERBS = Table(
     Verb,
 )  # fmt: skip
 
-app = verb_group(VERBS, "List the known data sets; check or convert a copy of one.")
+app = verb_group(DATASETS_VERBS, "List the known data sets; check or convert a copy of one.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def convert(
     source: SpecArgument,
     target: Annotated[Path, typer.Argument(metavar="DST", help="The file or folder to write.")],
-    to: Annotated[str, choice("The format to write", (name for name, row in FORMATS.items() if row.writer))],
+    to: Annotated[str, choice("The format to write", (row.name for row in FORMATS.rows() if row.writes))],
     split: SplitOption = None,
     copy_images: Annotated[
         bool, typer.Option("--copy-images", help="Copy the images too: into DST, or to images beside a file.")

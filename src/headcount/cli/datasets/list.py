@@ -23,16 +23,12 @@ def list_datasets(
         _describe(name)
         return
     out.print(f"  {'name':<16}{'images':>8}{'heads':>11}  annotated", style="bold")
-    readable = {found.name for found in map(_published, DATA_SETS) if found is not None}
     for entry in CATALOGUE.values():
         images, heads = map(_number, entry.total)
-        mark = "*" if entry.name in readable else " "
-        out.print(f"{mark} {entry.name:<16}{images:>8}{heads:>11}  {entry.annotated}")
+        out.print(f"  {entry.name:<16}{images:>8}{heads:>11}  {entry.annotated}")
     out.print()
-    print_wrapped(
-        '* can be read: NAME=PATH. "headcount datasets list NAME" tells more; - is not published or not sure.'
-    )
-    own = ", ".join(data_set.name for data_set in DATA_SETS.values() if data_set.general)
+    print_wrapped('"headcount datasets list NAME" tells more of one; - is not published or not sure.')
+    own = ", ".join(data_set.name for data_set in DATA_SETS.rows() if data_set.general)
     print_wrapped(f"your own images: {own} (as in points=FILE.csv)")
 
 
@@ -44,7 +40,7 @@ def _describe(name: str) -> None:
 
     entry = _published(name)
     if entry is None and name not in DATA_SETS:
-        known = {**CATALOGUE, **DATA_SETS}
+        known = dict.fromkeys([*CATALOGUE, *DATA_SETS])
         raise InputError(f'"{name}" is no data set that headcount knows.{nearest(name, known)}')
     out = output_console()
     out.print(name, style="bold", end="")
@@ -57,7 +53,7 @@ def _describe(name: str) -> None:
         images_all, heads_all = map(_number, entry.total)
         out.print(f"  {'stated in all':<17}{images_all:>9} images {heads_all:>11} heads")
         print_wrapped(f"annotated: {entry.annotated}")
-    readers = [one for one in DATA_SETS.values() if one.name == name or (entry and _published(one.name) is entry)]
+    readers = [one for one in DATA_SETS.rows() if one.name == name or (entry and _published(one.name) is entry)]
     for data_set in readers:
         print_wrapped(f"{data_set.name}=PATH: {data_set.splits.says}")
     if not readers:

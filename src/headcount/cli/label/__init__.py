@@ -5,7 +5,7 @@ from __future__ import annotations
 from headcount.cli.verbs import Verb, verb_group
 from headcount.core.table import Table
 
-VERBS = Table(
+LABEL_VERBS = Table(
     "commands.label",
     "command",
     [
@@ -21,4 +21,4 @@ VERBS = Table(
     Verb,
 )  # fmt: skip
 
-app = verb_group(VERBS, "Give heads that are points a box each.")
+app = verb_group(LABEL_VERBS, "Give heads that are points a box each.")

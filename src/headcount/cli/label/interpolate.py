@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -17,12 +17,12 @@ def interpolate(
     presets: Annotated[Path, typer.Argument(metavar="PRESETS", help="A few boxes: CSV (image,x1,y1,x2,y2) or JSON.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Boxes for all heads: .csv or .json.")],
     method: Annotated[
-        Interpolation,
+        str,
         choice("Where sizes come from", INTERPOLATIONS, more="linear, a line of size over y, is the best on one floor"),
     ] = "nearest",
     k: Annotated[int, typer.Option("--k", metavar="K", min=1, help="How many of the nearest presets count.")] = 2,
     share: Annotated[
-        Share,
+        str,
         choice("Which images a preset serves", SHARES, more="a folder is one camera's, all are those of its size"),
     ] = "image",
     force: ForceOption = False,
@@ -40,7 +40,9 @@ def interpolate(
     from headcount.core.words import plural
     from headcount.label.files import interpolate_file
 
-    result, notes = interpolate_file(points, presets, out, method=method, k=k, share=share, overwrite=force)
+    result, notes = interpolate_file(
+        points, presets, out, method=cast(Interpolation, method), k=k, share=cast(Share, share), overwrite=force
+    )
     for note in notes:
         error_console().print(printable(in_flags(note.text, note.remedy, ctx.command)))
     by_hand = sum(scene.box_provenance.count("annotated") for scene in result.scenes)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
-from headcount.core.table import Row, Table, load_object
+from headcount.core.table import Row, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class FormatRow(Row):
         Raises:
             InputError: something is there already and ``overwrite`` is False, or it cannot be written.
         """
-        write = load_object(self.writer)
+        write = self.load(self.writer)
         write(scenes, path, splits=splits, copy_images=copy_images, overwrite=overwrite)
 
 

@@ -10,7 +10,7 @@
 - ``frame`` counts from 0 in the order of showing, as OpenCV and FFmpeg do: the first frame is 0.
 - ``x``, ``y`` are as in a points file (see ``points``): pixels of the upright frame, the first pixel's centre at
   (0.5, 0.5). A frame without heads is one row with x and y empty; frames that are not named are not annotated.
-- ``time_s`` may be there too: the second of the frame, kept as its attribute. Further columns are left alone.
+- ``time_s`` may be present too: the second of the frame, kept as its attribute. Further columns are left alone.
 """
 
 from __future__ import annotations

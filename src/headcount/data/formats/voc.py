@@ -276,14 +276,14 @@ def write_voc(
     stems = place_names(scenes, flat=True)  # lists are split at spaces, so a name has none
     names = [f"{stem}{image_suffix(image_of(scene))}" for stem, scene in zip(stems, scenes, strict=True)]
     texts = [voc_text(scene, name) for scene, name in zip(scenes, names, strict=True)]
-    there = [split for split in _SPLITS if split in splits]
+    present = [split for split in _SPLITS if split in splits]
     with writing(folder):
-        for part in (ANNOTATIONS, IMAGES, *([LISTS] if there else [])):
+        for part in (ANNOTATIONS, IMAGES, *([LISTS] if present else [])):
             (folder / part).mkdir(parents=True, exist_ok=True)
     for scene, stem, name, text in zip(scenes, stems, names, texts, strict=True):
         put_image(image_of(scene), folder / IMAGES / name, copy=copy_images)
         with atomic_text(folder / ANNOTATIONS / f"{stem}.xml") as file:
             file.write(text)
-    for split in there:
+    for split in present:
         with atomic_text(folder / LISTS / f"{split}.txt") as file:
             file.writelines(f"{stem}\n" for stem, each in zip(stems, splits, strict=True) if each == split)

@@ -40,6 +40,7 @@ from headcount.data.parse.text import read_lines, read_text
 from headcount.data.parse.values import HEAD, cut, head_classes, is_head_name, number, quoted
 
 DECIMALS = 8
+PIXEL_DECIMALS = 2
 _SPLITS = ("train", "val", "test")
 _YAML_NAMES = ("data.yaml", "dataset.yaml", "data.yml")
 _KIND, _LABELS = "YOLO data.yaml", "YOLO label file"
@@ -187,7 +188,12 @@ def read_labels(
             rows.append([cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2])
         places.append(where)
     size_wh = np.array(read_header(image).size_wh * 2) if rows else np.ones(4)
-    return RawAnnotation(boxes_xyxy=as_boxes(rows) * size_wh, where=tuple(places), ignored=ignored)
+    # Shares of 6 to 8 decimals are pixels to a hundredth: what was a whole pixel becomes one again, on which the
+    # matching radii, rounded down, depend.
+    boxes = as_boxes(rows) * size_wh
+    rounded = np.round(boxes, PIXEL_DECIMALS)
+    kept = np.where(has_area(rounded)[:, None], rounded, boxes)  # no box is rounded to nothing
+    return RawAnnotation(boxes_xyxy=kept, where=tuple(places), ignored=ignored)
 
 
 def write_yolo(
@@ -218,13 +224,13 @@ def write_yolo(
             label.parent.mkdir(parents=True, exist_ok=True)
         with atomic_text(label) as file:
             file.write(text)
-    there = [split for split in _SPLITS if split in splits] or ["train"]
-    for split in there:
+    written = [split for split in _SPLITS if split in splits] or ["train"]
+    for split in written:
         with writing(folder):
             (folder / "images" / split).mkdir(parents=True, exist_ok=True)
     with atomic_text(folder / "data.yaml") as file:
         # No "path": others take a relative one from where they are started, not from this file.
-        file.write("".join(f"{split}: images/{split}\n" for split in there) + f"names:\n  0: {HEAD}\n")
+        file.write("".join(f"{split}: images/{split}\n" for split in written) + f"names:\n  0: {HEAD}\n")
 
 
 def _lines(scene: Scene) -> str:

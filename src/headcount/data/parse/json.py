@@ -31,7 +31,6 @@ class Strict(BaseModel):
 Pixels = Annotated[float, Field(ge=-LARGEST_PX, le=LARGEST_PX)]
 """A coordinate or a length: a finite number that some image could have."""
 Pair = Annotated[list[Pixels], Field(min_length=2, max_length=2)]
-Triple = Annotated[list[Pixels], Field(min_length=3, max_length=3)]
 Quad = Annotated[list[Pixels], Field(min_length=4, max_length=4)]
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -262,7 +262,7 @@ class _Catalogue(Mapping[str, CatalogueEntry]):
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
-        yield from dict.fromkeys(row.entry.name for row in SETS.values())
+        yield from dict.fromkeys(row.entry.name for row in SETS.rows())
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

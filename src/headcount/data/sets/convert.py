@@ -168,7 +168,7 @@ def convert_scenes(
         if fitted is not None:
             kept.append((fitted, split))
     if scenes and not kept:
-        others = ", ".join(row.name for row in FORMATS.values() if row.writes and row.holds.points_alone)
+        others = ", ".join(row.name for row in FORMATS.rows() if row.writes and row.holds.points_alone)
         raise InputError(
             f"{form.title} holds heads as boxes, but no image has one for each of its heads: make boxes of the points "
             f"first, or choose a format that holds points ({others})."
@@ -198,7 +198,7 @@ def format_of(target: str) -> FormatRow:
     """
     form = FORMATS.find(target)
     if not form.writes:
-        written = [row.name for row in FORMATS.values() if row.writes]
+        written = [row.name for row in FORMATS.rows() if row.writes]
         raise InputError(f'The format "{target}" is read but not written.{nearest(target, written)}')
     return form
 

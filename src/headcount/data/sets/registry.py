@@ -74,8 +74,8 @@ class DataSet:
         for other in (*below, *above):
             if self._is_laid_out(other):
                 return f' Its layout is that of "{other}": write {self.name}={other}.'
-        for name, data_set in DATA_SETS.items():
-            row = data_set.row
+        for data_set in DATA_SETS.rows():
+            name, row = data_set.name, data_set.row
             # Any folder of images would do for other formats.
             if (isinstance(row, SetRow) or row.is_found_by_folders) and data_set._is_laid_out(path):
                 return f" It is laid out like {name}: write {name}={path}."
@@ -105,11 +105,15 @@ class _DataSets(Mapping[str, DataSet]):
     def __len__(self) -> int:
         return len(SETS) + len(FORMATS)
 
+    def rows(self) -> list[DataSet]:
+        """All of them; one of another package that cannot be loaded is warned of, and left out."""
+        return [self[row.name] for table in (SETS, FORMATS) for row in table.rows()]
+
     def __contains__(self, name: object) -> bool:
         return name in SETS or name in FORMATS
 
 
-DATA_SETS: Mapping[str, DataSet] = _DataSets()
+DATA_SETS = _DataSets()
 
 
 def parse_spec(spec: str) -> tuple[str, Path]:

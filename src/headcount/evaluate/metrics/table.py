@@ -126,5 +126,5 @@ def open_metrics(settings: EvaluationSettings, names: Iterable[str] | None = Non
         InputError: there is no metric of a name; the nearest is suggested.
         MissingExtraError: a named metric needs a package that is not installed.
     """
-    chosen = [name for name in METRICS if METRICS[name].is_installed] if names is None else names
+    chosen = [row.name for row in METRICS.rows() if row.is_installed] if names is None else names
     return {name: METRICS.load(name)(settings) for name in chosen}

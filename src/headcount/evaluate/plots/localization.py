@@ -69,8 +69,8 @@ def save_localization_plots(
     """
     folder = Path(folder)
     radius = result.main.radius
-    there = [index for index, scene in enumerate(scenes) if scene is not None]
-    chosen = chosen_images(result, worst, random, seed, among=there)
+    drawable = [index for index, scene in enumerate(scenes) if scene is not None]
+    chosen = chosen_images(result, worst, random, seed, among=drawable)
     scored = all(image.scores is not None for image in result.images) and result.predicted > 0
     *paths, curve = localization_plot_paths(folder, stem, worst=len(chosen[0]), random=len(chosen[1]))
     written = [*paths, *([curve] if scored else [])]

@@ -85,7 +85,7 @@ def runtime_names() -> list[str]:
 
 def device_names() -> list[str]:
     """What may be asked for: ``auto``, then every device that a runtime computes on."""
-    return list(dict.fromkeys(["auto", *(device for row in RUNTIMES.values() for device in row.devices)]))
+    return list(dict.fromkeys(["auto", *(device for row in RUNTIMES.rows() for device in row.devices)]))
 
 
 def choose_runtime(
@@ -109,7 +109,7 @@ def choose_runtime(
         raise InputError(f'There is no runtime "{runtime}".{nearest(runtime, runtime_names())}')
     row = RUNTIMES[runtime]
     if device not in ("auto", *row.devices):
-        able = " or ".join(f'"{other.name}"' for other in RUNTIMES.values() if device in other.devices)
+        able = " or ".join(f'"{other.name}"' for other in RUNTIMES.rows() if device in other.devices)
         raise InputError(
             f"{row.title} computes on {' or '.join(row.devices)}, not on {device}: choose the runtime {able}.",
             remedy="runtime",

@@ -1,5 +1,6 @@
 """One line an image: its file, then x and y of each head, all separated by tabs."""
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from headcount.core.errors import InputError
+from headcount.core.files import refuse_taken
 from headcount.core.scene import Scene
+from headcount.data.formats.places import copied, place_names
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene
 
 
@@ -31,10 +34,12 @@ def write_dots(
     scenes: Sequence[Scene], path: Path, *, splits: Sequence[str] = (), copy_images: bool = False,
     overwrite: bool = False,
 ) -> Path:  # fmt: skip
+    images = copied(scenes, path.parent / "images", place_names(scenes), overwrite=overwrite) if copy_images else scenes
     lines = []
-    for scene in scenes:
+    for scene in images:
         assert isinstance(scene.image, Path)
-        name = str(scene.image.resolve().relative_to(path.parent.resolve()))
+        name = Path(os.path.relpath(scene.image, path.parent)).as_posix()
         lines.append("\t".join([name, *map(repr, scene.points_xy.ravel().tolist())]))
+    refuse_taken(path, overwrite=overwrite)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
