@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from headcount.cli.main import VERBS
+from headcount.core.prediction import Prediction
+from headcount.core.scene import Scene
 from headcount.core.table import Row, Table
 from headcount.core.writers import WRITERS
 from headcount.data.formats.table import FORMATS
 from headcount.data.sets.catalogue import SETS
 from headcount.decode.table import DECODERS
-from headcount.evaluate.metrics.table import METRICS
+from headcount.evaluate.metrics.table import METRICS, EvaluationSettings, MetricResult
 from headcount.infer.runtimes.table import RUNTIMES
 from headcount.models.table import METHODS
 
@@ -32,3 +36,17 @@ def test_every_table_has_a_line(table: Table[Row]) -> None:
 
 def test_no_table_is_missing() -> None:
     assert set(re.findall(r"^\| `headcount\.(\w+)`", PAGE, re.M)) == {table.kind for table in TABLES}
+
+
+def test_the_metric_of_the_page_is_measured() -> None:
+    code = next(block for block in re.findall(r"```python\n(.*?)```", PAGE, re.S) if "class Nearest10" in block)
+    names: dict[str, Any] = {"NamedTuple": NamedTuple}
+    exec(code, names)
+    metric = names["Nearest10"](EvaluationSettings())
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    for count in (3.0, 30.0):
+        metric.add(Scene(pixels, [[1.0, 1.0]]), Prediction(count, (8, 8)), 0.1)
+    result: MetricResult = metric.result()
+    assert result.lines() == ["  50% of the images within 10 people"]
+    assert result.to_dict() == {"share": 0.5}
+    assert result.figures() == []

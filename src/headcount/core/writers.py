@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -47,6 +47,7 @@ class TextWriter:
         between: what stands between two rows.
         tail: what closes a file, on a line of its own.
         alone: the whole file of one prediction, where that is no file of one row.
+        refuse: stops a run before it begins where the names of its files do not fit the format.
     """
 
     row: Callable[[Prediction], str]
@@ -54,6 +55,7 @@ class TextWriter:
     between: str = ""
     tail: str = ""
     alone: Callable[[Prediction], str] | None = None
+    refuse: Callable[[Iterable[str]], object] | None = None
 
     def one(self, prediction: Prediction, image: RgbImage | None) -> bytes:
         """A file of this one prediction."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from headcount.core.errors import HeadcountError, InputError
 from headcount.core.files import is_file, is_folder
 from headcount.core.notes import Note
-from headcount.data.formats.nwpu import ids_of_names
+from headcount.core.writers import TextWriter, writer_row
 from headcount.data.formats.predictions import PredictionFile
 from headcount.data.media.sources import Item, SourceFile, expand_source, expected_items, read_items
 from headcount.infer.overlays import OverlayFolder
@@ -108,8 +108,9 @@ def open_results(path: Path, sources: Sources, *, overwrite: bool) -> Prediction
     Raises:
         InputError: as ``PredictionFile``, or the names of the images do not fit the format (NWPU's need numbers).
     """
-    if path.suffix.lower() == ".txt":
-        ids_of_names(str(file.path) for file in sources.files)
+    writer: TextWriter = writer_row(path, many=True).load()
+    if writer.refuse is not None:
+        writer.refuse(str(file.path) for file in sources.files)
     return PredictionFile(path, overwrite=overwrite)
 
 

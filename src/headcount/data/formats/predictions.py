@@ -177,4 +177,4 @@ JSON = TextWriter(row=_json_row, head="[\n", between=",\n", tail="]\n", alone=_j
 JSON_LINES = TextWriter(row=_json_line)
 CSV = TextWriter(row=_csv_line, head=csv_row(CSV_COLUMNS))
 COCO_RESULTS = TextWriter(row=_coco_row, head="[\n", between=",\n", tail="]\n")
-NWPU = TextWriter(row=_nwpu_line)
+NWPU = TextWriter(row=_nwpu_line, refuse=ids_of_names)
