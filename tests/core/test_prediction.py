@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,3 +97,15 @@ def test_it_is_saved_in_a_process_that_has_loaded_nothing_else(tmp_path: Path) -
     for name in ("x.json", "x.jsonl", "x.csv", "x.png", "x.jpg"):
         subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=True, timeout=60)
         assert (tmp_path / name).stat().st_size > 0
+
+
+@pytest.mark.parametrize("size", [10, (10,), (10, 10, 3), (0, 10), (10, 1.5), "10", None])
+def test_a_size_is_two_whole_numbers(size: Any) -> None:
+    with pytest.raises(InputError, match=r"\(width, height\) in whole pixels"):
+        Prediction(3.0, size)
+
+
+@pytest.mark.parametrize("count", ["3", None, float("nan"), float("inf")])
+def test_a_count_is_a_finite_number(count: Any) -> None:
+    with pytest.raises(InputError, match="finite number"):
+        Prediction(count, (8, 8))

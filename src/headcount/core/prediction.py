@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,14 @@ BoxesKind = Literal["heads", "parts"]
 
 _PICTURE = "headcount.draw.prediction:draw_prediction"
 """What draws; on a higher floor, and OpenCV is loaded only when something is drawn."""
+
+
+def _refuse_others(count: Any, size_wh: Any) -> None:
+    if not isinstance(count, Real) or not math.isfinite(count):
+        raise InputError(f"The count of a prediction must be a finite number, but it is {count!r}.")
+    is_pair = isinstance(size_wh, tuple | list) and len(size_wh) == 2
+    if not is_pair or not all(isinstance(side, Integral) and side > 0 for side in size_wh):
+        raise InputError(f"The size of a prediction must be (width, height) in whole pixels, but it is {size_wh!r}.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,8 +79,7 @@ class Prediction:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.count):
-            raise InputError(f"The count of a prediction must be a finite number, but it is {self.count}.")
+        _refuse_others(self.count, self.size_wh)
         object.__setattr__(self, "points_xy", as_points(self.points_xy))
         if self.boxes_xyxy is not None:
             object.__setattr__(self, "boxes_xyxy", as_boxes(self.boxes_xyxy))
