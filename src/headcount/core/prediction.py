@@ -35,7 +35,7 @@ def _refuse_others(count: Any, size_wh: Any) -> None:
     if not isinstance(count, Real) or not math.isfinite(count):
         raise InputError(f"The count of a prediction must be a finite number, but it is {count!r}.")
     is_pair = isinstance(size_wh, tuple | list) and len(size_wh) == 2
-    if not is_pair or not all(isinstance(side, Integral) and side > 0 for side in size_wh):
+    if not is_pair or not all(isinstance(side, Integral) and int(side) > 0 for side in size_wh):
         raise InputError(f"The size of a prediction must be (width, height) in whole pixels, but it is {size_wh!r}.")
 
 
