@@ -75,12 +75,6 @@ def test_values_a_hair_outside_are_read_and_missing_folders_noted(folder: Path) 
     assert [(remark.code, remark.path.name) for remark in listing.remarks] == [("empty", "gone")]
 
 
-def test_the_only_class_that_is_used_is_counted(folder: Path) -> None:
-    (folder / "data.yaml").write_text(YAML.replace("head", "person"))
-    (folder / "labels/train/a.txt").write_text("1 0.5 0.5 0.25 0.5\n")
-    assert [finish(raw).count for raw in list_yolo(folder).scenes] == [1, 0]
-
-
 def test_an_image_without_its_text_has_no_annotation(folder: Path) -> None:
     (folder / "labels/val/b.txt").unlink()
     with pytest.raises(InputError, match=r'annotation of ".*b\.png" is missing'):
@@ -160,12 +154,6 @@ def test_another_reader_gets_the_same_boxes(folder: Path, tmp_path: Path) -> Non
     read = _read_independently(tmp_path / "out")
     assert read["b.png"] == []
     assert np.abs(np.array(read["a.png"]) - boxes).max() < 0.01
-
-
-def test_heads_without_boxes_are_refused_before_anything_is_written(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="heads without a box"):
-        write_yolo([Scene(folder / "images/train/a.png", np.ones((1, 2)))], tmp_path / "out")
-    assert not (tmp_path / "out").exists()
 
 
 def test_a_box_too_thin_for_division_is_written(tmp_path: Path) -> None:
