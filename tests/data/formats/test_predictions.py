@@ -162,8 +162,6 @@ def test_names_that_are_no_unicode(tmp_path: Path) -> None:
     [
         ("a.csv", "", "neither"),
         ("a.json", "{", "no valid JSON"),
-        ("a.json", "[" * 100_000, "nested too deeply"),
-        ("a.jsonl", "9" * 5000, "line 1.*thousands of digits"),
         ("a.json", "[3]", "prediction 1"),
         ("a.json", '[{"count": 1}]', "size_wh"),
         ("a.jsonl", '{"count": 1, "size_wh": [1, 1]}\n\n{', "line 3"),
@@ -173,11 +171,6 @@ def test_files_that_are_no_predictions(tmp_path: Path, name: str, text: str, wor
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=words):
         list(read_predictions(tmp_path / name))
-
-
-def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no file"):
-        next(read_predictions(tmp_path / "a.json"))
 
 
 def test_nwpu_lines(tmp_path: Path) -> None:
