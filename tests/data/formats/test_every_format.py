@@ -128,6 +128,12 @@ NAMED = [name for name, mini in MINIS.items() if mini.named]
 POINTS = [[6, 12], [26, 12]]
 
 
+def save(image: Path, gray: int = 0) -> Path:
+    image.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", SIZE_WH, gray).save(image)
+    return image
+
+
 def lay(name: str, folder: Path) -> Path:
     """A miniature in a folder; gives what its reader is given."""
     mini = MINIS[name]
@@ -135,14 +141,14 @@ def lay(name: str, folder: Path) -> Path:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text(text, encoding="utf-8")
     for image in filter(None, mini.images):
-        (folder / image).parent.mkdir(parents=True, exist_ok=True)
         if image.endswith(".avi"):
+            (folder / image).parent.mkdir(parents=True, exist_ok=True)
             writer = cv2.VideoWriter(str(folder / image), cv2.VideoWriter_fourcc(*"MJPG"), 10, SIZE_WH)
             for _ in range(3):
                 writer.write(np.zeros((*SIZE_WH[::-1], 3), np.uint8))
             writer.release()
         else:
-            Image.new("L", SIZE_WH).save(folder / image)
+            save(folder / image)
     return folder / mini.path
 
 
@@ -346,9 +352,7 @@ def test_what_a_format_holds_comes_back(name: str, suffix: str, drawn: dict[str,
         kept: dict[int, tuple[Scene, str]] = {}  # by the gray of the image, which copies share
         scenes = []
         for gray, (image, (heads, rest, split)) in enumerate(drawn.items()):
-            (folder / "in" / image).parent.mkdir(parents=True, exist_ok=True)
-            Image.new("L", SIZE_WH, gray).save(folder / "in" / image)
-            scenes.append(Scene(folder / "in" / image, name=image, **heads, **rest))
+            scenes.append(Scene(save(folder / "in" / image, gray), name=image, **heads, **rest))
             fitted, _ = fit(scenes[-1], holds)
             kept |= {} if fitted is None else {gray: (fitted, split if holds.splits else "")}
         splits = [split for *_, split in drawn.values()]
@@ -374,8 +378,7 @@ def test_what_a_format_holds_comes_back(name: str, suffix: str, drawn: dict[str,
 def test_what_cannot_be_written_is_refused_before_anything_is(tmp_path: Path, name: str, suffix: str) -> None:
     path = tmp_path / "out" / f"set{suffix}"
     path.parent.mkdir()
-    Image.new("L", SIZE_WH).save(tmp_path / "a.png")
-    nobody = Scene(tmp_path / "a.png")
+    nobody = Scene(save(tmp_path / "a.png"))
     refused_scenes = {"no file": [Scene(np.zeros((4, 4, 3), np.uint8), name="x")]}
     if name not in ("labelme", "voc", "yolo"):  # which give each scene a file of its own
         refused_scenes["Two scenes"] = [nobody, Scene(tmp_path / "out/../a.png")]
@@ -389,11 +392,8 @@ def test_what_cannot_be_written_is_refused_before_anything_is(tmp_path: Path, na
 
 @pytest.mark.parametrize(("name", "suffix"), WRITTEN)
 def test_nothing_is_overwritten_unless_allowed(tmp_path: Path, name: str, suffix: str) -> None:
-    scenes = []
-    for image in ("in/a.png", "in/b.png"):
-        (tmp_path / image).parent.mkdir(exist_ok=True)
-        Image.new("L", SIZE_WH).save(tmp_path / image)
-        scenes.append(Scene(tmp_path / image, np.array([[5.0, 5]]), np.array([[1.0, 1, 9, 9]])))
+    head = np.array([[5.0, 5]]), np.array([[1.0, 1, 9, 9]])
+    scenes = [Scene(save(tmp_path / "in" / image), *head) for image in ("a.png", "b.png")]
     path = tmp_path / f"set{suffix}"
     FORMATS[name].write(scenes[:1], path)
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}

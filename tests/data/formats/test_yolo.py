@@ -57,10 +57,10 @@ def test_other_ways_to_say_where_images_are(folder: Path, text: str) -> None:
 
 def test_polygons_count_by_their_boxes_and_keypoints_are_passed_over(folder: Path) -> None:
     label, image = folder / "labels/train/a.txt", folder / "images/train/a.png"
-    label.write_text("0 0.25 0.5 0.5 0.25 0.75 0.75\n")
+    label.write_text("0 0.25 0.5 0.5 0.25 0.75 0.875\n")
     boxes = read_labels(label, image).boxes_xyxy
     assert boxes is not None
-    assert boxes.tolist() == [[16, 12, 48, 36]]
+    assert boxes.tolist() == [[16, 12, 48, 42]]
     label.write_text("0 0.5 0.5 0.25 0.5 7 7\n")
     boxes = read_labels(label, image, keypoints=2).boxes_xyxy
     assert boxes is not None

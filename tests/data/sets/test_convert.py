@@ -139,10 +139,12 @@ def test_no_scenes_are_a_set_without_images(tmp_path: Path, target: str) -> None
     assert convert_scenes([], target, tmp_path / PATHS[target]).images == 0
 
 
-def test_names_that_xml_cannot_hold_are_refused(tmp_path: Path) -> None:
-    scene = Scene(save(tmp_path, "a\x01.png"))
+@pytest.mark.parametrize("target", ["voc", "cvat"])
+def test_names_that_xml_cannot_hold_are_refused(tmp_path: Path, target: str) -> None:
+    scene = Scene(save(tmp_path, "a.png").rename(tmp_path / "a\x01.png"), name="a\x01b")
     with pytest.raises(InputError, match="XML cannot"):
-        convert_scenes([scene], "cvat", tmp_path / "c.xml")
+        convert_scenes([scene], target, tmp_path / PATHS[target])
+    assert not (tmp_path / PATHS[target]).exists()
     assert convert_scenes([scene], "coco", tmp_path / "c.json").images == 1
 
 
