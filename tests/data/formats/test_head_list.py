@@ -50,13 +50,9 @@ def test_reads_points_in_the_order_of_the_file(folder: Path, name: str, text: st
 
 
 CSV = 'image,x1,y1,x2,y2\nhall/a.png,0.5,2,4.5,8\n"hall/b, c.png",,,,\nhall/a.png,56,-2,70,6\n'
-JSON = json.dumps(
-    {
-        "images": [
-            {"file": "hall/a.png", "boxes": [[0.5, 2, 4.5, 8], [56, -2, 70, 6]]},
-            {"file": "hall/b, c.png", "boxes": []},
-        ]
-    }
+JSON = (
+    '{"images": [{"file": "hall/a.png", "boxes": [[0.5, 2, 4.5, 8], [56, -2, 70, 6]]}, '
+    '{"file": "hall/b, c.png", "boxes": []}]}'
 )
 
 

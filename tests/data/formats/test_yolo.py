@@ -88,7 +88,6 @@ def test_an_image_without_its_text_has_no_annotation(folder: Path) -> None:
         ("1 0.5 0.5 0.5 1.01\n", ["line 1", "1.01 is not from 0 to 1"]),
         ("1 32 24 10 10\n", ["line 1", "not pixels"]),
         ("1 0.5 -0.5 0.5 0.5\n", ["line 1", "-0.5"]),
-        ("1 1e308 0.5 0.5 0.5\n", ["line 1", "1e+308"]),
         ("2 0.5 0.5 0.5 0.5\n", ["line 1", "class from 0 to 1"]),
         ("1.0 0.5 0.5 0.5 0.5\n", ["line 1", "class"]),
         ("head 0.5 0.5 0.5 0.5\n", ["line 1", "class"]),

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.data.formats.raw import finish
 from headcount.data.formats.table import FORMATS
-from headcount.data.sets.convert import LOSSES, ConversionReport, convert_dataset, convert_scenes
+from headcount.data.sets.convert import LOSSES, convert_dataset, convert_scenes
 from headcount.data.sets.registry import read_dataset
 
 SIZE_WH = (64, 48)
@@ -148,24 +149,18 @@ def test_names_that_xml_cannot_hold_are_refused(tmp_path: Path, target: str) -> 
     assert convert_scenes([scene], "coco", tmp_path / "c.json").images == 1
 
 
-def published(folder: Path) -> Path:
-    """A part of ShanghaiTech with one image for training and one for testing."""
-    from scipy.io import savemat
-
+def test_a_published_set_converts_by_its_name_and_one_split_of_it(tmp_path: Path) -> None:
     for split, number in (("train", 1), ("test", 2)):
         cell = np.array([[{"location": np.ones((number, 2)), "number": float(number)}]])
-        save(folder, f"part_B/{split}_data/images/IMG_{number}.jpg")
-        (folder / f"part_B/{split}_data/ground-truth").mkdir()
-        savemat(folder / f"part_B/{split}_data/ground-truth/GT_IMG_{number}.mat", {"image_info": cell})
-    return folder
-
-
-def test_a_published_set_converts_by_its_name_and_one_split_of_it(tmp_path: Path) -> None:
-    spec = f"shanghaitech-b={published(tmp_path / 'set')}"
-    report: ConversionReport = convert_dataset(spec, "cvat", tmp_path / "t.xml", split="test")
+        save(tmp_path, f"part_B/{split}_data/images/IMG_{number}.jpg")
+        (tmp_path / f"part_B/{split}_data/ground-truth").mkdir()
+        savemat(tmp_path / f"part_B/{split}_data/ground-truth/GT_IMG_{number}.mat", {"image_info": cell})
+    report = convert_dataset(f"shanghaitech-b={tmp_path}", "cvat", tmp_path / "t.xml", split="test")
     assert (report.images, report.heads, dict(report.splits)) == (1, 2, {"test": 1})
     (scene,) = read_dataset(f"cvat={tmp_path / 't.xml'}", "test")
     assert scene.points_xy.tolist() == [[0.5, 0.5]] * 2
+    report = convert_dataset(f"shanghaitech-b={tmp_path / 'part_B'}", "points", tmp_path / "p.csv", split="test")
+    assert not report.losses
 
 
 def test_a_set_of_ones_own_keeps_its_splits_and_says_what_was_ignored(tmp_path: Path) -> None:
@@ -199,6 +194,3 @@ def test_what_reading_left_out_or_moved_is_said(tmp_path: Path) -> None:
     file.write_text(text.replace(head, head + flat))
     report = convert_dataset(f"voc={tmp_path / 'voc'}", "boxes", tmp_path / "b.csv")
     assert (report.heads, [(loss.code, loss.occurrences) for loss in report.losses]) == (1, [("boxes-without-area", 1)])
-    part_b = published(tmp_path / "set") / "part_B"
-    report = convert_dataset(f"shanghaitech-b={part_b}", "points", tmp_path / "p.csv", split="test")
-    assert [(loss.code, loss.occurrences) for loss in report.losses] == []
