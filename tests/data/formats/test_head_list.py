@@ -104,7 +104,7 @@ def test_points_and_provenance_may_be_stated(folder: Path) -> None:
         ("p.json", '{"images": [{"file": "e.png", "points": [[1, 2], [3]]}]}', ["images[0].points[1]", "[3]"]),
         ("p.json", '{"images": [{"file": "e.png", "points": [[-1, 2]]}]}', ["images[0].points[0]", "negative"]),
         ("p.json", '{"images": [{"file": "e.png", "points": [[65, 2]]}]}', ["images[0].points[0]", "outside"]),
-        ("p.json", '{"images": [{"file": "e.png", "points": []}, {"file": "./e.png", "points": []}]}', ["images[1]"]),
+        ("p.json", '{"images": [{"file": "e.png", "points": []}, {"file": "./e.png", "points": []}]}', ["0] already"]),
         ("p.txt", "", [".csv or .json"]),
         ("b.csv", "image,x1,y1,x2,y2,x\n", ["line 1", "x and y"]),
         ("b.csv", "image,x1,y1,x2,y2\ne.png,1,2,,4\n", ["line 2", "x2 must be a number"]),

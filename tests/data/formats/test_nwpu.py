@@ -69,6 +69,7 @@ def test_an_image_where_nobody_is(tmp_path: Path, content: bytes) -> None:
         (b"9 1 3 4000000\n", ["line 1", "absurdly large"]),
         (b"9 1 3 99999999999999999999999\n", ["line 1", "absurdly large", "number 4"]),
         (b"9 2 3 4\n", ["line 1", "image 9 says 2 points, so 4 numbers", "but 2 do"]),
+        (b"9 1 3 4 5\n", ["line 1", "so 2 numbers", "but 3 do"]),
         (b"9 0\n7 0\n9 1 3 4\n", ["line 3", "image 9 stands in line 1 already"]),
         (b"9 0\n09 0\n", ["line 2", "line 1 already"]),
         (b"9 0\n7 0\n8 0\n", ["line 3", "ground truth has no image 8"]),
