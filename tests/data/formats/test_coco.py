@@ -107,9 +107,7 @@ def test_pycocotools_reads_what_is_written(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (coco(images=[3]), ["images[0]"]),
         (coco(images=[{"id": True, "file_name": "a.png"}]), ["images[0].id"]),
-        (coco(images=[{"id": 7}]), ["images[0].file_name"]),
         (coco(images=[{"id": 7, "file_name": "a.png"}, {"id": 7, "file_name": "b.png"}]), ["images[1].id", "7"]),
         (coco(images=[{"id": 7, "file_name": "a.png"}, {"id": 8, "file_name": "./a.png"}]), ["images[1]", "a.png"]),
         (coco(categories=[{"id": 3, "name": "hut"}, {"id": 4, "name": "hat"}]), ["categories", "hut, hat"]),
@@ -120,7 +118,6 @@ def test_pycocotools_reads_what_is_written(folder: Path) -> None:
         (one(bbox=[1, 2, 10]), ["annotations[0].bbox", "[x, y, width, height]"]),
         (one(bbox=[1, 2, -10, 20]), ["annotations[0].bbox", "negative"]),
         (one(bbox=[True, 2, 10, 20]), ["annotations[0].bbox", "True"]),
-        (one(bbox=["1", 2, 10, 20]), ["annotations[0].bbox", "'1'"]),
         (one(corners=[1, 2, 11, 23]), ["annotations[0]", "two boxes"]),
         (one(provenance="pseud"), ["annotations[0]", 'Did you mean "pseudo"']),
         (coco(images=[{"id": 7, "file_name": "a.png", "region": WRONG_REGION}]), ["images[0].region", "2×2"]),
@@ -136,8 +133,6 @@ def test_an_error_names_the_file_and_the_key(folder: Path, data: Any, words: lis
 
 
 def test_a_path_that_is_none_is_refused(folder: Path) -> None:
-    with pytest.raises(InputError, match="no COCO file"):
-        list_coco(folder / "none.json")
     with pytest.raises(InputError, match=r"annotations/train\.json"):
         list_coco(folder)
     for name in ("a.json", "b.json"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +19,8 @@ from PIL import Image
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.data.formats.raw import Listing, finish
-from headcount.data.formats.table import FORMATS, FormatRow
-from headcount.data.sets.convert import convert_dataset, fit
+from headcount.data.formats.table import FORMATS, FormatRow, Holds
+from headcount.data.sets.convert import convert_dataset, convert_scenes, fit
 from headcount.data.sets.registry import read_dataset
 
 SIZE_WH = (64, 48)
@@ -127,6 +128,12 @@ NAMED = [name for name, mini in MINIS.items() if mini.named]
 POINTS = [[6, 12], [26, 12]]
 
 
+def save(image: Path, gray: int = 0) -> Path:
+    image.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", SIZE_WH, gray).save(image)
+    return image
+
+
 def lay(name: str, folder: Path) -> Path:
     """A miniature in a folder; gives what its reader is given."""
     mini = MINIS[name]
@@ -134,23 +141,23 @@ def lay(name: str, folder: Path) -> Path:
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text(text, encoding="utf-8")
     for image in filter(None, mini.images):
-        (folder / image).parent.mkdir(parents=True, exist_ok=True)
         if image.endswith(".avi"):
+            (folder / image).parent.mkdir(parents=True, exist_ok=True)
             writer = cv2.VideoWriter(str(folder / image), cv2.VideoWriter_fourcc(*"MJPG"), 10, SIZE_WH)
             for _ in range(3):
                 writer.write(np.zeros((*SIZE_WH[::-1], 3), np.uint8))
             writer.release()
         else:
-            Image.new("L", SIZE_WH).save(folder / image)
+            save(folder / image)
     return folder / mini.path
 
 
-def change(name: str, folder: Path, old: str, new: str) -> Path:
+def change(name: str, folder: Path, old: str, new: str, times: int = -1) -> Path:
     """The miniature with a change in the file that is damaged; gives that file."""
     file = folder / next(iter(MINIS[name].files))
     text = file.read_text(encoding="utf-8")
     assert old in text
-    file.write_text(text.replace(old, new), encoding="utf-8")
+    file.write_text(text.replace(old, new, times), encoding="utf-8")
     return file
 
 
@@ -268,18 +275,54 @@ def test_which_class_is_counted_is_one_rule(tmp_path: Path, name: str) -> None:
     assert [scene.count for scene in read(name, laid("Human_Head"))] == [2, 0]
     assert [scene.count for scene in read(name, laid("person"))] == [2, 0]
     assert "car, which is no head" in refused(name, laid("car"))
+    assert [scene.count for scene in read(name, laid(" head-person "))] == [2, 0]
     if name in ("cvat", "labelme", "voc"):
-        assert [scene.count for scene in read(name, laid("person", all_of_them=False))] == [1, 0]
+        raws = FORMATS.load(name)(laid("person", all_of_them=False)).scenes
+        assert [(finish(raw).count, raw.read().ignored) for raw in raws] == [(1, 1), (0, 0)]
+        path, hut = laid("hut"), named.replace("head", "hut")
+        change(name, tmp_path / "hutTrue", hut, named.replace("head", "hat"), 1)
+        assert re.search("may be any of (hat, hut|hut, hat)", refused(name, path))
 
 
-SCENES = {
-    "a b.png": ([[5.0, 5.0], [20.1, 21.3]], [[0.5, 0, 10, 10.25], [10, 10, 30.7, 30]], ("annotated", "pseudo")),
-    "zwölf 人/x.1.png": ([], [], ()),
-    "in/in/c, d.png": ([[1.0, 47.5]], None, ()),
-    "in/C.PNG": ([[8.0, 9.0]], [[2.0, 3, 14, 15]], ("interpolated",)),
-}
+inside_x, inside_y = st.floats(0, SIZE_WH[0]), st.floats(0, SIZE_WH[1])
+points_of = st.tuples(inside_x, inside_y)
+NAMES = [
+    "a.png", "hall/a.png", "hall/A.PNG", "b, c.png", "zwölf 人.png", "images/labels/x.png", "train/7.png", "v1.2.png",
+]  # fmt: skip
 
 
+@st.composite
+def boxes_of(draw: st.DrawFn) -> tuple[float, float, float, float]:
+    x1, x2 = sorted([draw(inside_x), draw(inside_x)])
+    y1, y2 = sorted([draw(inside_y), draw(inside_y)])
+    x1, y1 = min(x1, 60.0), min(y1, 40.0)
+    return x1, y1, x2 if x2 > x1 else x1 + 1.5, y2 if y2 > y1 else y1 + 1.5
+
+
+@st.composite
+def heads_with_boxes(draw: st.DrawFn) -> dict[str, object]:
+    """Fields of a Scene whose heads all have a box; their points may lie elsewhere."""
+    boxes = np.array(draw(st.lists(boxes_of(), max_size=4))).reshape(-1, 4)
+    points = (boxes[:, :2] + boxes[:, 2:]) / 2
+    for row in range(len(points)):
+        if draw(st.booleans()):
+            points[row] = draw(points_of)
+    made = st.sampled_from(["annotated", "interpolated", "pseudo"])
+    return {"points_xy": points, "boxes_xyxy": boxes, "box_provenance": tuple(draw(made) for _ in boxes)}
+
+
+heads_without = st.lists(points_of, max_size=4).map(lambda rows: {"points_xy": np.array(rows).reshape(-1, 2)})
+regions = st.binary(min_size=8, max_size=8).map(
+    lambda bits: np.resize(np.unpackbits(np.frombuffer(bits, np.uint8)), SIZE_WH[::-1]).astype(np.bool_)
+)
+words = st.sampled_from(["rain", "<&\" '>", "", "人\n"])
+attributes = st.dictionaries(st.sampled_from(["weather", "wéi ter"]), words)
+more = st.fixed_dictionaries({}, optional={"region": regions, "attributes": attributes})
+drawn_scenes = st.dictionaries(
+    st.sampled_from(NAMES),
+    st.tuples(heads_with_boxes() | heads_without, more, st.sampled_from(["train", "val", "test"])),
+    min_size=1, max_size=4,
+)  # fmt: skip
 WRITTEN = [
     (name, suffix)
     for name, row in FORMATS.items()
@@ -288,36 +331,78 @@ WRITTEN = [
 ]
 
 
-@pytest.mark.parametrize("copy", [False, True])
+def all_but_boxes(scene: Scene, holds: Holds) -> tuple[object, ...]:
+    """What must come back exactly, less the names: of a format that rounds, how many heads and what else it keeps."""
+    points = scene.count if holds.precision_px else scene.points_xy.tolist()
+    boxes = 0 if scene.boxes_xyxy is None else len(scene.boxes_xyxy)
+    made = (scene.box_provenance or ("annotated",) * boxes) if holds.provenance else ()
+    return points, made, dict(scene.attributes), None if scene.region is None else scene.region.tolist()
+
+
 @pytest.mark.parametrize(("name", "suffix"), WRITTEN)
-def test_what_a_format_holds_comes_back(tmp_path: Path, name: str, suffix: str, copy: bool) -> None:
-    row, path = FORMATS[name], tmp_path / "out" / f"set{suffix}"
+@settings(max_examples=12, deadline=None)
+@given(drawn=drawn_scenes, copy=st.booleans())
+def test_what_a_format_holds_comes_back(name: str, suffix: str, drawn: dict[str, tuple], copy: bool) -> None:  # type: ignore[type-arg]
+    row = FORMATS[name]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary).resolve()
+        path = folder / "out" / f"set{suffix}"
+        path.parent.mkdir()
+        holds = row.holds_at(path)
+        kept: dict[int, tuple[Scene, str]] = {}  # by the gray of the image, which copies share
+        scenes = []
+        for gray, (image, (heads, rest, split)) in enumerate(drawn.items()):
+            scenes.append(Scene(save(folder / "in" / image, gray), name=image, **heads, **rest))
+            fitted, _ = fit(scenes[-1], holds)
+            kept |= {} if fitted is None else {gray: (fitted, split if holds.splits else "")}
+        splits = [split for *_, split in drawn.values()]
+        if not kept:
+            with pytest.raises(InputError, match="holds heads as boxes"):
+                convert_scenes(scenes, name, path, splits=splits, copy_images=copy)
+            return
+        report = convert_scenes(scenes, name, path, splits=splits, copy_images=copy)
+        found = [(finish(raw), raw.split) for raw in FORMATS.load(name)(path).scenes]
+        assert report.images == len(found) == len(kept)
+        assert report.heads == sum(scene.count for scene, _ in found)
+        for scene, split in found:
+            expected, split_before = kept.pop(int(scene.pixels()[0, 0, 0]))
+            assert isinstance(scene.image, Path)
+            assert scene.image.resolve().is_relative_to(path.parent) if copy else scene.image.samefile(expected.image)  # type: ignore[arg-type]
+            assert (*all_but_boxes(scene, holds), split) == (*all_but_boxes(expected, holds), split_before)
+            boxes, before = (np.zeros((0, 4)) if s.boxes_xyxy is None else s.boxes_xyxy for s in (scene, expected))
+            assert boxes.shape == before.shape
+            assert np.abs(boxes - before).max(initial=0) <= holds.precision_px
+
+
+@pytest.mark.parametrize(("name", "suffix"), WRITTEN)
+def test_what_cannot_be_written_is_refused_before_anything_is(tmp_path: Path, name: str, suffix: str) -> None:
+    path = tmp_path / "out" / f"set{suffix}"
     path.parent.mkdir()
-    fitted: list[Scene] = []
-    for image, (points, boxes, made) in SCENES.items():
-        (tmp_path / "in" / image).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("L", SIZE_WH).save(tmp_path / "in" / image)
-        corners = None if boxes is None else np.array(boxes).reshape(-1, 4)
-        scene = Scene(tmp_path / "in" / image, np.array(points).reshape(-1, 2), corners, made, name=image)  # type: ignore[arg-type]
-        kept, _ = fit(scene, row.holds_at(path))
-        fitted += [] if kept is None else [kept]
-    assert len(fitted) >= len(SCENES) - 1
-    row.write(fitted, path, splits=["train", "val", "test", ""][: len(fitted)], copy_images=copy)
-    back = read(name, path)
+    nobody = Scene(save(tmp_path / "a.png"))
+    refused_scenes = {"no file": [Scene(np.zeros((4, 4, 3), np.uint8), name="x")]}
+    if name not in ("labelme", "voc", "yolo"):  # which give each scene a file of its own
+        refused_scenes["Two scenes"] = [nobody, Scene(tmp_path / "out/../a.png")]
+    if not FORMATS[name].holds.points_alone:
+        refused_scenes["without a box|1 (points|heads) and 0 boxes"] = [replace(nobody, points_xy=np.ones((1, 2)))]
+    for message, scenes in refused_scenes.items():
+        with pytest.raises(InputError, match=message):
+            FORMATS[name].write(scenes, path)
+    assert not [file for file in path.parent.rglob("*") if file.is_file()]
 
-    def kept_of(scene: Scene) -> str:
-        boxes = [] if scene.boxes_xyxy is None else scene.boxes_xyxy.tolist()
-        if row.holds.precision_px:  # without points of their own, nor how boxes came to be
-            return repr(np.round(boxes, 1).tolist())
-        return repr((scene.points_xy.tolist(), boxes, scene.box_provenance))
 
-    assert sorted(map(kept_of, back)) == sorted(map(kept_of, fitted))
-    for scene in back:
-        assert isinstance(scene.image, Path)
-        assert scene.image.resolve().is_relative_to(tmp_path / ("out" if copy else "in"))
+@pytest.mark.parametrize(("name", "suffix"), WRITTEN)
+def test_nothing_is_overwritten_unless_allowed(tmp_path: Path, name: str, suffix: str) -> None:
+    head = np.array([[5.0, 5]]), np.array([[1.0, 1, 9, 9]])
+    scenes = [Scene(save(tmp_path / "in" / image), *head) for image in ("a.png", "b.png")]
+    path = tmp_path / f"set{suffix}"
+    FORMATS[name].write(scenes[:1], path)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
     with pytest.raises(InputError, match=r"(exists|files) already") as caught:
-        row.write(fitted, path)
+        FORMATS[name].write(scenes, path)
     assert caught.value.remedy == "overwrite"
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+    FORMATS[name].write(scenes, path, overwrite=True)
+    assert len(read(name, path)) == 2
 
 
 PACKAGE = """

@@ -128,14 +128,10 @@ def test_a_malformed_line_is_named(tmp_path: Path, text: str, words: list[str]) 
         assert word in str(caught.value)
 
 
-def test_a_file_that_is_no_text_or_too_large_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "gt.txt"
-    path.write_bytes(b"1,1,\xff\xfe")
-    with pytest.raises(InputError, match="no UTF-8 text"):
-        parse_track(path, visible_only=True)
+def test_a_file_that_is_too_large_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mot, "_MAX_BYTES", 4)
     with pytest.raises(InputError, match="over the limit of 4"):
-        parse_track(path, visible_only=True)
+        track(tmp_path, ROWS)
 
 
 def test_stray_and_missing_frames_are_remarked(tmp_path: Path) -> None:

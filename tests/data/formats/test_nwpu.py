@@ -55,20 +55,13 @@ def test_an_image_where_nobody_is(tmp_path: Path, content: bytes) -> None:
     [
         (b"", ["is empty"]),
         (b"9 0\n\n7 0\n", ["line 2", "empty", "id"]),
-        (b"9 0\n   \n7 0", ["line 2", "empty"]),
         (b"9\n", ["line 1", "number of points is missing"]),
         (b"9 0\n7 1 3  4\n", ["line 2", "two blanks", '"3"']),
         (b"9  0\n", ["line 1", "two blanks"]),
         (b" 9 0\n", ["line 1", "starts with a blank"]),
         (b"9 1 3.5 4\n", ["line 1", '"3.5" (number 3)', "whole number"]),
-        (b"9 1 3 four\n", ["line 1", '"four"']),
-        (b"9 1 nan 4\n", ["line 1", '"nan"']),
-        (b"9 1 1e3 4\n", ["line 1", '"1e3"']),
         (b"9 1 +3 4\n", ["line 1", '"+3"']),
-        (b"9 1 3\t4\n", ["line 1", "whole number"]),
         (b"9 1 3 4\t\n", ["line 1", "whole number"]),
-        (b"9,1,3,4\n", ["line 1", "whole number"]),
-        (b"9 0\n7\xe9 0\n", ["no UTF-8 text (byte 5 is 0xE9)"]),
         (b"img.jpg 0\n", ["line 1", '"img.jpg"']),
         ("9 1 ٣ 4\n".encode(), ["line 1", "whole number"]),
         (b"9 1 -3 4\n", ["line 1", "negative", '"-3"']),
@@ -76,8 +69,7 @@ def test_an_image_where_nobody_is(tmp_path: Path, content: bytes) -> None:
         (b"9 1 3 4000000\n", ["line 1", "absurdly large"]),
         (b"9 1 3 99999999999999999999999\n", ["line 1", "absurdly large", "number 4"]),
         (b"9 2 3 4\n", ["line 1", "image 9 says 2 points, so 4 numbers", "but 2 do"]),
-        (b"9 0 3 4\n", ["line 1", "so 0 numbers", "but 2 do"]),
-        (b"9 1 3 4 5\n", ["line 1", "but 3 do"]),
+        (b"9 1 3 4 5\n", ["line 1", "so 2 numbers", "but 3 do"]),
         (b"9 0\n7 0\n9 1 3 4\n", ["line 3", "image 9 stands in line 1 already"]),
         (b"9 0\n09 0\n", ["line 2", "line 1 already"]),
         (b"9 0\n7 0\n8 0\n", ["line 3", "ground truth has no image 8"]),
@@ -106,12 +98,6 @@ def test_points_outside_are_refused_where_the_images_are_known(tmp_path: Path) -
         read_nwpu_predictions(path, sizes_wh={7: (31, 42)})
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
-    for path in (tmp_path / "none.txt", tmp_path):
-        with pytest.raises(InputError):
-            read_nwpu_truth(path)
-
-
 def test_floats_are_floored_on_the_way_out(tmp_path: Path) -> None:
     path = write_nwpu_predictions({12: [[3.99, 0.0], [7, 8.5]], 3: []}, tmp_path / "out.txt")
     assert path.read_bytes() == b"12 2 3 0 7 8\n3 0\n"
@@ -135,12 +121,8 @@ def test_points_on_the_border_are_written_inside(tmp_path: Path) -> None:
 def test_ids_are_the_numbers_at_the_end_of_names() -> None:
     assert ids_of_names([]) == []
     assert ids_of_names(["val/3110", "a\\IMG_7.JPG", "x/y.2019/0012.jpeg", "0", "20190101_8.png"]) == [
-        3110,
-        7,
-        12,
-        0,
-        8,
-    ]
+        3110, 7, 12, 0, 8,
+    ]  # fmt: skip
     for names, words in (
         (["hall.png"], '"hall.png" ends in no number'),
         (["clip_3.mp4"], "no number"),

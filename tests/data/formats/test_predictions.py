@@ -43,15 +43,11 @@ def write(path: Path, number: int, **options: bool) -> None:
 def test_round_trip(tmp_path: Path, suffix: str, number: int) -> None:
     path = tmp_path / f"out{suffix}"
     write(path, number)
-    assert [p.to_dict() for p in read_predictions(path)] == [some(k).to_dict() for k in range(number)]
+    expected = [some(k).to_dict() for k in range(number)]
+    assert [p.to_dict() for p in read_predictions(path)] == expected
+    text = path.read_text(encoding="utf-8")
+    assert (json.loads(text) if suffix == ".json" else [json.loads(line) for line in text.splitlines()]) == expected
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
-
-
-def test_json_is_a_list_and_jsonl_one_a_line(tmp_path: Path) -> None:
-    write(tmp_path / "out.json", 2)
-    write(tmp_path / "out.jsonl", 2)
-    assert [one["count"] for one in json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))] == [0.25, 1.25]
-    assert len((tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()) == 2
 
 
 def test_csv(tmp_path: Path) -> None:
@@ -141,7 +137,7 @@ def test_rows_are_on_disk_before_the_end(tmp_path: Path) -> None:
         assert json.loads(partial.read_text(encoding="utf-8"))["count"] == 1.25
 
 
-@pytest.mark.parametrize("name", ["out.xml", "out", "nowhere/out.csv", "folder.json", f"{'x' * 300}.json"])
+@pytest.mark.parametrize("name", ["out.xml", "out.png", "out", "nowhere/out.csv", "folder.json", f"{'x' * 300}.json"])
 def test_places_that_cannot_be_written_are_named_at_once(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.json").mkdir()
     with pytest.raises(InputError, match="no folder .*nowhere" if "nowhere" in name else Path(name).name):
@@ -162,8 +158,6 @@ def test_names_that_are_no_unicode(tmp_path: Path) -> None:
     [
         ("a.csv", "", "neither"),
         ("a.json", "{", "no valid JSON"),
-        ("a.json", "[" * 100_000, "nested too deeply"),
-        ("a.jsonl", "9" * 5000, "line 1.*thousands of digits"),
         ("a.json", "[3]", "prediction 1"),
         ("a.json", '[{"count": 1}]', "size_wh"),
         ("a.jsonl", '{"count": 1, "size_wh": [1, 1]}\n\n{', "line 3"),
@@ -173,11 +167,6 @@ def test_files_that_are_no_predictions(tmp_path: Path, name: str, text: str, wor
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=words):
         list(read_predictions(tmp_path / name))
-
-
-def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no file"):
-        next(read_predictions(tmp_path / "a.json"))
 
 
 def test_nwpu_lines(tmp_path: Path) -> None:
@@ -244,8 +233,3 @@ def test_coco_results_are_what_its_own_tools_read(tmp_path: Path) -> None:
     truth.createIndex()
     boxed("12.jpg").save(tmp_path / "12.coco.json")
     assert len(truth.loadRes(str(tmp_path / "12.coco.json")).anns) == 2
-
-
-def test_a_picture_holds_one_prediction(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r'Predictions cannot be written as "out\.png"'):
-        PredictionFile(tmp_path / "out.png")

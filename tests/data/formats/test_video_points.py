@@ -87,15 +87,11 @@ def test_listing_opens_no_video(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", 'line 1: the header must name the columns frame,x,y once each.*"frame"'),
         ("image,x,y\na.jpg,1,2\n", "image files are annotated in a points file"),
         ("video,frame,x,y\n\nb.mp4,1.5,2,3\n", "line 3: frame must be a whole number from 0 to 100,000,000, got '1.5'"),
         ("video,frame,x,y\nb.mp4,-1,2,3\n", "line 2: frame must be a whole number"),
-        ("video,frame,x,y\nb.mp4,9999999999999,2,3\n", "line 2: frame must be a whole number"),
         ("video,frame,x,y\n,1,2,3\n", "line 2: the name of a video file was expected"),
-        ("video,frame,x,y\nb.mp4,1,2,up\n", "line 2: y must be a number, got 'up'"),
         ("video,frame,x,y\nb.mp4,1,,3\n", "line 2: x must be a number, got ''"),
-        ("video,frame,x,y\nb.mp4,1,1e300,3\n", "line 2: x is 1e.300, which lies in no image"),
         ("video,frame,x,y\nb.mp4,1,-2,3\n", "line 2: x must not be negative, got -2"),
         ("video,frame,x,y\nb.mp4,1,2,3\nb.mp4,1,,\n", r"line 3: frame 1 has a row without x, y \(no heads\)"),
         ("video,frame,x,y\nb.mp4,1,,\nb.mp4,1,2,3\n", r"line 3: frame 1 has a row without x, y \(no heads\)"),

@@ -57,10 +57,10 @@ def test_other_ways_to_say_where_images_are(folder: Path, text: str) -> None:
 
 def test_polygons_count_by_their_boxes_and_keypoints_are_passed_over(folder: Path) -> None:
     label, image = folder / "labels/train/a.txt", folder / "images/train/a.png"
-    label.write_text("0 0.25 0.5 0.5 0.25 0.75 0.75\n")
+    label.write_text("0 0.25 0.5 0.5 0.25 0.75 0.875\n")
     boxes = read_labels(label, image).boxes_xyxy
     assert boxes is not None
-    assert boxes.tolist() == [[16, 12, 48, 36]]
+    assert boxes.tolist() == [[16, 12, 48, 42]]
     label.write_text("0 0.5 0.5 0.25 0.5 7 7\n")
     boxes = read_labels(label, image, keypoints=2).boxes_xyxy
     assert boxes is not None
@@ -73,12 +73,6 @@ def test_values_a_hair_outside_are_read_and_missing_folders_noted(folder: Path) 
     listing = list_yolo(folder)
     assert [len(raw.read().heads_xy) for raw in listing.scenes] == [1]
     assert [(remark.code, remark.path.name) for remark in listing.remarks] == [("empty", "gone")]
-
-
-def test_the_only_class_that_is_used_is_counted(folder: Path) -> None:
-    (folder / "data.yaml").write_text(YAML.replace("head", "person"))
-    (folder / "labels/train/a.txt").write_text("1 0.5 0.5 0.25 0.5\n")
-    assert [finish(raw).count for raw in list_yolo(folder).scenes] == [1, 0]
 
 
 def test_an_image_without_its_text_has_no_annotation(folder: Path) -> None:
@@ -94,7 +88,6 @@ def test_an_image_without_its_text_has_no_annotation(folder: Path) -> None:
         ("1 0.5 0.5 0.5 1.01\n", ["line 1", "1.01 is not from 0 to 1"]),
         ("1 32 24 10 10\n", ["line 1", "not pixels"]),
         ("1 0.5 -0.5 0.5 0.5\n", ["line 1", "-0.5"]),
-        ("1 1e308 0.5 0.5 0.5\n", ["line 1", "1e+308"]),
         ("2 0.5 0.5 0.5 0.5\n", ["line 1", "class from 0 to 1"]),
         ("1.0 0.5 0.5 0.5 0.5\n", ["line 1", "class"]),
         ("head 0.5 0.5 0.5 0.5\n", ["line 1", "class"]),
@@ -160,12 +153,6 @@ def test_another_reader_gets_the_same_boxes(folder: Path, tmp_path: Path) -> Non
     read = _read_independently(tmp_path / "out")
     assert read["b.png"] == []
     assert np.abs(np.array(read["a.png"]) - boxes).max() < 0.01
-
-
-def test_heads_without_boxes_are_refused_before_anything_is_written(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="heads without a box"):
-        write_yolo([Scene(folder / "images/train/a.png", np.ones((1, 2)))], tmp_path / "out")
-    assert not (tmp_path / "out").exists()
 
 
 def test_a_box_too_thin_for_division_is_written(tmp_path: Path) -> None:

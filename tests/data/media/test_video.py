@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headcount.core.errors import InputError, MissingFileError
@@ -41,12 +42,12 @@ def said(image: RgbImage) -> int:
     return sum(1 << bit for bit, value in enumerate(centres) if value > 128)
 
 
-def write_video(path: Path, frames: int = FRAMES) -> Path:
+def write_video(path: Path, frames: int = FRAMES, draw: Callable[[int], RgbImage] = picture) -> Path:
     codec = {".avi": "MJPG", ".webm": "VP80"}.get(path.suffix, "mp4v")
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 10, SIZE_WH)
     assert writer.isOpened()
     for number in range(frames):
-        writer.write(np.ascontiguousarray(picture(number)[:, :, ::-1]))
+        writer.write(np.ascontiguousarray(draw(number)[:, :, ::-1]))
     writer.release()
     return path
 
@@ -82,17 +83,6 @@ def test_a_frame_is_the_same_read_forward_backward_and_anywhere(path: Path) -> N
         np.testing.assert_array_equal(video.read(number), forward[number])
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_video(tmp_path_factory.mktemp("video") / "a.mp4")
-
-
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(order=st.lists(st.integers(0, FRAMES - 1), max_size=8))
-def test_any_order_gives_the_frames_asked_for(shared: Path, order: list[int]) -> None:
-    assert [said(Video(shared).read(number)) for number in order] == order
-
-
 def test_threads_get_their_own_frames(path: Path) -> None:
     order = np.random.default_rng(1).integers(0, FRAMES, 40).tolist()
     with ThreadPoolExecutor(4) as pool:
@@ -107,16 +97,17 @@ def test_few_videos_stay_open(tmp_path: Path) -> None:
     assert len(module._streams.idle) <= 4
 
 
-def test_rising_numbers_go_on_where_the_last_stopped(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rising_numbers_go_on_where_the_last_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_video(tmp_path / "a.mp4")
     opened: list[Path] = []
     open_video = module._open_video
-    Video(shared).size_wh()
+    Video(path).size_wh()
     monkeypatch.setattr(module, "_streams", module._Streams())
     monkeypatch.setattr(module, "_open_video", lambda path: opened.append(path) or open_video(path))
     for number in (0, 0, 3, 3, 20, 39):
-        Video(shared).read(number)
+        Video(path).read(number)
     assert len(opened) == 1
-    Video(shared).read(5)
+    Video(path).read(5)
     assert len(opened) == 2
 
 
@@ -250,11 +241,10 @@ def test_a_long_damaged_stretch_is_passed_where_the_video_says_that_more_comes(
 
 
 def test_a_frame_behind_a_damaged_stretch_is_not_given_a_number(tmp_path: Path) -> None:
-    path = tmp_path / "a.mp4"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10, SIZE_WH)
-    for number in range(FRAMES):
-        writer.write(np.random.default_rng(number).integers(0, 256, (*SIZE_WH[::-1], 3), dtype=np.uint8))
-    writer.release()
+    def noise(number: int) -> RgbImage:
+        return np.random.default_rng(number).integers(0, 256, (*SIZE_WH[::-1], 3), dtype=np.uint8)
+
+    path = write_video(tmp_path / "a.mp4", draw=noise)
     content = bytearray(path.read_bytes())
     content[len(content) // 2 : len(content) // 2 + len(content) // 8] = bytes(len(content) // 8)
     path.write_bytes(content)
