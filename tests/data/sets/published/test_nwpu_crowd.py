@@ -33,13 +33,9 @@ def test_points_boxes_levels_and_negatives(root: Path) -> None:
     negative, scene = read_dataset(f"nwpu-crowd={root}", "train")
     assert (negative.count, negative.attributes) == (0, {"luminance": "0", "level": "0"})
     assert negative.boxes_xyxy is not None
-    assert scene.name == "nwpu-crowd/train/0001"
-    assert scene.points_xy.tolist() == POINTS
     assert scene.boxes_xyxy is not None
     assert scene.boxes_xyxy.tolist() == BOXES
     assert scene.attributes == {"luminance": "2", "level": "4"}
-    assert [s.name for s in read_dataset(f"nwpu-crowd={root}", "val")] == ["nwpu-crowd/val/0003"]
-    assert len(list_dataset(f"nwpu-crowd={root}", "trainval")) == 3
 
 
 def test_test_has_no_labels_and_says_so(root: Path) -> None:

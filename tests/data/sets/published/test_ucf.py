@@ -30,11 +30,6 @@ def test_five_folds_test_every_image_once(write_set: Callable[[str], Path]) -> N
     assert tested == [str(n) for n in range(1, 51)]
 
 
-def test_qnrf_validates_on_a_tenth_of_training(write_set: Callable[[str], Path]) -> None:
-    root = write_set("ucf-qnrf")
-    assert [len(list_dataset(f"ucf-qnrf={root}", split)) for split in ("train", "val", "test")] == [18, 2, 2]
-
-
 def test_a_fold_that_is_none_and_an_empty_split_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r'no data set that headcount reads\. Did you mean "ucf-cc-50-fold'):
         list_dataset(f"ucf-cc-50-fold6={tmp_path}", "test")
