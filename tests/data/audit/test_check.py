@@ -293,9 +293,7 @@ def test_one_picture_twice_in_a_split_is_noted(heads: Path) -> None:
 
 
 def test_coordinates_off_by_one_are_told_of_the_whole_set(heads: Path) -> None:
-    edge = [(1, 10 * k + 5, 11, 10 * k + 15) for k in range(5)] + [
-        (150, 10 * k + 5, 160, 10 * k + 15) for k in range(5)
-    ]
+    edge: list[tuple[float, ...]] = [(x, 10 * k + 5, x + 10, 10 * k + 15) for x in (1, 150) for k in range(5)]
     for number in range(4):
         write_voc(heads, f"PartA_{number}", edge)
     assert found_in(heads) == {"off-by-one": 1}

@@ -45,11 +45,9 @@ def test_a_wrong_size_and_a_degenerate_box_are_kept_raw_and_left_out_when_read(
 
 def test_the_other_part_is_named(write_set: Callable[[str], Path]) -> None:
     root = write_set("scut-head-b")
-    for folder in (root, root / "SCUT_HEAD_Part_B"):
-        with pytest.raises(InputError, match="SCUT_HEAD_Part_A/Annotations was expected"):
+    for folder, hint in ((root, '.*Is it "SCUT_HEAD_Part_B"'), (root / "SCUT_HEAD_Part_B", "")):
+        with pytest.raises(InputError, match=f"SCUT_HEAD_Part_A/Annotations was expected{hint}"):
             read_dataset(f"scut-head-a={folder}", "train")
-    with pytest.raises(InputError, match='Is it "SCUT_HEAD_Part_B"'):
-        read_dataset(f"scut-head-a={root}", "train")
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="SCUT-HEAD is not here: ../shared/data/SCUT-HEAD")
