@@ -30,7 +30,7 @@ def with_side(boxes: NDArray[np.float64], index: int, side: float) -> NDArray[np
         np.zeros((0, 4)),
         *(perspective(growth=growth) for growth in (1.0, 4.0, 30.0)),
         with_side(perspective(growth=2.0), 5, 60),  # somebody close to the camera
-        with_side(perspective(4), 0, 506),  # few are judged by their shape alone
+        with_side(perspective(7, growth=1.0), 3, 506),  # few are judged by their shape alone
         np.concatenate([perspective(), [[5, 5, 5, 9], [np.nan, 0, 4, 4]]]),  # those that are none are left to others
     ],
 )
