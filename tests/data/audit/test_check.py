@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -56,7 +57,6 @@ def codes(findings: list[Finding]) -> list[str]:
 def test_a_clean_copy_has_only_other_counts(mini: Path) -> None:
     for split in (None, "all"):
         assert codes(check_dataset(f"shanghaitech-b={mini}", split=split)) == ["count-differs"]
-    assert problems(mini / "part_B") == problems(mini / "part_B" / "train_data") == []
 
 
 def test_files_of_other_names_are_found(mini: Path) -> None:
@@ -77,13 +77,6 @@ def test_a_data_set_without_images(mini: Path, tmp_path: Path) -> None:
     assert codes(check_dataset(f"shanghaitech-b={mini}")) == ["empty"]
     (tmp_path / "p.csv").write_text("image,x,y\n")
     assert codes(check_dataset(f"points={tmp_path / 'p.csv'}")) == ["empty"]
-
-
-@pytest.mark.parametrize("length", [0, 20, -40])
-def test_images_are_decoded_to_their_end(mini: Path, length: int) -> None:
-    path = mini / "part_B" / "train_data" / "images" / "IMG_1.jpg"
-    path.write_bytes(path.read_bytes()[:length])
-    assert codes(problems(mini)) == ["unreadable-image"]
 
 
 def test_points_are_judged_before_they_are_clamped(mini: Path) -> None:
@@ -110,16 +103,11 @@ def test_progress_ends_at_the_whole(mini: Path) -> None:
     assert told == [(1, 3), (2, 3), (3, 3)]
 
 
-ENTRY = CatalogueEntry(
-    name="x",
-    title="X",
-    releases=(
-        Release("original", {"train+test": (5, 110)}),
-        Release("reduced", {"train": (3, 60), "test": (2, 40), "train+test": (5, 100)}),
-    ),
-    terms="",
-    ask_at="",
+RELEASES = (
+    Release("original", {"train+test": (5, 110)}),
+    Release("reduced", {"train": (3, 60), "test": (2, 40), "train+test": (5, 100)}),
 )
+ENTRY = CatalogueEntry("x", "X", RELEASES, terms="", ask_at="")
 
 
 @pytest.mark.parametrize(
@@ -149,19 +137,21 @@ def test_one_split_is_never_compared_with_the_whole() -> None:
     assert compare_counts(ENTRY, {"val": (5, 110, 110)}, "root", whole=False) == []
 
 
-def test_heads_that_are_not_published_are_not_compared() -> None:
-    entry = CatalogueEntry("x", "X", (Release("published", {"val": (3, None)}),), terms="", ask_at="")
-    (finding,) = compare_counts(entry, {"val": (3, 17, 17)}, "root")
-    assert finding.code == "count-matches"
-    (finding,) = compare_counts(entry, {"val": (4, 17, 17)}, "root")
-    assert "3 and an unstated number" in finding.message
-
-
-def test_train_and_val_are_compared_with_a_published_sum_of_both() -> None:
-    entry = CatalogueEntry("x", "X", (Release("published", {"trainval": (5, None)}),), terms="", ask_at="")
-    (finding,) = compare_counts(entry, {"train": (3, 9, 9), "val": (1, 2, 2)}, "root")
-    assert finding.code == "count-differs"
-    assert finding.message.startswith("trainval: 4 images, 11 heads")
+@pytest.mark.parametrize(
+    ("published", "heads", "code", "words"),
+    [
+        ("val", {"val": (3, 17, 17)}, "count-matches", ""),
+        ("val", {"val": (4, 17, 17)}, "count-differs", "3 and an unstated number"),
+        ("trainval", {"train": (2, 9, 9), "val": (2, 2, 2)}, "count-differs", "trainval: 4 images, 11 heads"),
+    ],
+)
+def test_heads_that_are_not_published_are_not_compared(
+    published: str, heads: dict[str, tuple[int, int, int]], code: str, words: str
+) -> None:
+    entry = CatalogueEntry("x", "X", (Release("published", {published: (3, None)}),), terms="", ask_at="")
+    (finding,) = compare_counts(entry, heads, "root")
+    assert finding.code == code
+    assert words in finding.message
 
 
 def test_a_points_file(tmp_path: Path) -> None:
@@ -187,13 +177,8 @@ def test_an_image_found_by_another_name_is_noted(tmp_path: Path) -> None:
     ("spec", "split", "words"),
     [
         ("shanghaitech-b", None, "NAME=PATH"),
-        ("shanghaitech-z=.", None, "shanghaitech-"),
-        ("shanghaitech-b={}/none", None, "no folder"),
-        ("shanghaitech-a={}", None, "part_A"),
         ("shanghaitech-b={}", "test", 'split "test", only of train'),
         ("shanghaitech-b={}", "val", "official split"),
-        ("points={}/none.csv", None, "no points file"),
-        ("points={}", None, "folder"),
         ("points={}/own.csv", "test", "no splits"),
         ("shanghaitech-b=" + "x" * 5000, None, "no folder"),
     ],
@@ -262,44 +247,35 @@ def found_in(root: Path) -> dict[str, int]:
     return dict(seen)
 
 
-def test_a_clean_set_of_boxes(heads: Path) -> None:
-    assert found_in(heads) == {}
-
-
 @pytest.mark.parametrize(
     ("code", "boxes"),
     [
+        ("", BOXES),
         ("no-heads", []),
-        ("box-degenerate", [*BOXES, (30, 30, 30, 40)]),
-        ("box-degenerate", [*BOXES, (40, 40, 30, 30)]),
-        ("box-outside", [*BOXES, (170, 30, 180, 40)]),
         ("box-beyond", [*BOXES, (155, 30, 166, 40)]),
-        ("box-repeated", [*BOXES, BOXES[3]]),
         ("head-size", [*BOXES, (1, 1, 159, 119)]),
     ],
 )
 def test_each_fault_of_boxes_is_found_alone(heads: Path, code: str, boxes: list[tuple[float, ...]]) -> None:
     write_voc(heads, "PartA_1", boxes)
+    assert found_in(heads) == ({code: 1} if code else {})
+
+
+@pytest.mark.parametrize(
+    ("exif", "size_wh", "annotation", "code"),
+    [
+        (1, (160, 120), (BOXES, (0, 0)), "size-differs"),
+        (6, (120, 160), (BOXES, (160, 120)), "exif-rotated"),
+        (6, (160, 120), (BOXES, (160, 120)), "exif-unapplied"),  # by its size
+        (6, (160, 120), ([(148, 20, 158, 30)], (1, 1)), "exif-unapplied"),  # by its boxes
+    ],
+)
+def test_the_frame_of_the_annotation(
+    heads: Path, exif: int, size_wh: tuple[int, int], annotation: Any, code: str
+) -> None:  # fmt: skip
+    save(heads / "JPEGImages/PartA_1.jpg", 1, exif=exif, size_wh=size_wh)
+    write_voc(heads, "PartA_1", *annotation)
     assert found_in(heads) == {code: 1}
-
-
-def test_a_wrong_stated_size(heads: Path) -> None:
-    write_voc(heads, "PartA_1", BOXES, (0, 0))
-    assert found_in(heads) == {"size-differs": 1}
-
-
-def test_exif_is_noted_where_annotations_fit_the_upright_image(heads: Path) -> None:
-    save(heads / "JPEGImages/PartA_1.jpg", 1, exif=6, size_wh=(120, 160))
-    assert found_in(heads) == {"exif-rotated": 1}
-    save(heads / "JPEGImages/PartA_1.jpg", 1, exif=3)
-    assert found_in(heads) == {"exif-rotated": 1}
-
-
-def test_exif_that_the_annotation_does_not_know(heads: Path) -> None:
-    save(heads / "JPEGImages/PartA_1.jpg", 1, exif=6)
-    assert found_in(heads) == {"exif-unapplied": 1}  # by its size
-    write_voc(heads, "PartA_1", [(148, 20, 158, 30)], (1, 1))
-    assert found_in(heads) == {"exif-unapplied": 1}  # by its boxes
 
 
 def test_one_picture_in_two_splits(heads: Path) -> None:
@@ -317,19 +293,18 @@ def test_one_picture_twice_in_a_split_is_noted(heads: Path) -> None:
 
 
 def test_coordinates_off_by_one_are_told_of_the_whole_set(heads: Path) -> None:
-    edge = [(1, 10 * k + 5, 11, 10 * k + 15) for k in range(5)] + [
-        (150, 10 * k + 5, 160, 10 * k + 15) for k in range(5)
-    ]
+    edge: list[tuple[float, ...]] = [(x, 10 * k + 5, x + 10, 10 * k + 15) for x in (1, 150) for k in range(5)]
     for number in range(4):
         write_voc(heads, f"PartA_{number}", edge)
     assert found_in(heads) == {"off-by-one": 1}
 
 
-def test_a_truncated_image_is_found_at_every_size(heads: Path) -> None:
+@pytest.mark.parametrize("size_wh", [(160, 120), (1600, 1200)])
+def test_images_are_decoded_to_their_end(heads: Path, size_wh: tuple[int, int]) -> None:
     path = heads / "JPEGImages/PartA_1.jpg"
-    for size_wh in ((160, 120), (1600, 1200)):
+    for length in (0, 20, -40, -200):
         save(path, 1, size_wh=size_wh)
-        path.write_bytes(path.read_bytes()[:-200])
+        path.write_bytes(path.read_bytes()[:length])
         write_voc(heads, "PartA_1", BOXES, size_wh)
         assert found_in(heads) == {"unreadable-image": 1}
 

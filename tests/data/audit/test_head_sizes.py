@@ -19,18 +19,22 @@ def perspective(number: int = 40, *, growth: float = 10.0) -> NDArray[np.float64
     return np.stack([x, y, x + side, y + side], axis=1)
 
 
-def test_no_boxes() -> None:
-    assert check_sizes(np.zeros((0, 4)), "a.jpg") == []
+def with_side(boxes: NDArray[np.float64], index: int, side: float) -> NDArray[np.float64]:
+    boxes[index, 2:] = boxes[index, :2] + side
+    return boxes
 
 
-@pytest.mark.parametrize("growth", [1.0, 4.0, 30.0])
-def test_a_perspective_is_plausible(growth: float) -> None:
-    assert check_sizes(perspective(growth=growth), "a.jpg") == []
-
-
-def test_somebody_close_to_the_camera_is_plausible() -> None:
-    boxes = perspective(growth=2.0)
-    boxes[5, 2:] = boxes[5, :2] + 60
+@pytest.mark.parametrize(
+    "boxes",
+    [
+        np.zeros((0, 4)),
+        *(perspective(growth=growth) for growth in (1.0, 4.0, 30.0)),
+        with_side(perspective(growth=2.0), 5, 60),  # somebody close to the camera
+        with_side(perspective(7, growth=1.0), 3, 506),  # few are judged by their shape alone
+        np.concatenate([perspective(), [[5, 5, 5, 9], [np.nan, 0, 4, 4]]]),  # those that are none are left to others
+    ],
+)
+def test_what_is_plausible_is_not_named(boxes: NDArray[np.float64]) -> None:
     assert check_sizes(boxes, "a.jpg") == []
 
 
@@ -41,17 +45,6 @@ def test_a_slip_is_named(size_wh: tuple[float, float]) -> None:
     (finding,) = check_sizes(boxes, "a.jpg")
     assert finding.code == "head-size"
     assert finding.boxes_xyxy == (tuple(np.round(boxes[20], 3).tolist()),)
-
-
-def test_few_boxes_are_judged_by_their_shape_alone() -> None:
-    boxes = perspective(4)
-    boxes[0, 2:] += 500
-    assert check_sizes(boxes, "a.jpg") == []
-
-
-def test_boxes_that_are_none_are_left_to_others() -> None:
-    boxes = np.concatenate([perspective(), [[5, 5, 5, 9], [np.nan, 0, 4, 4]]])
-    assert check_sizes(boxes, "a.jpg") == []
 
 
 @settings(deadline=None, max_examples=40)

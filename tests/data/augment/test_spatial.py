@@ -85,17 +85,19 @@ def test_a_crop_at_full_size_keeps_exactly_the_points_inside(scene: Scene, size:
 
 
 @relaxed
-@given(_scenes(), st.integers(1, 100), st.integers(0, 999))
-def test_a_scaled_crop_keeps_its_annotations_within_it(scene: Scene, size: int, seed: int) -> None:
-    crop = random_crop(scene, _rng(seed), size=size, scale=(0.3, 3.0))
-    assert crop.size_wh == (size, size)
+@given(_scenes(), st.integers(1, 100), st.integers(1, 100), st.integers(0, 999))
+def test_a_scaled_crop_keeps_its_annotations_within_it(scene: Scene, high: int, wide: int, seed: int) -> None:
+    crop = random_crop(scene, _rng(seed), size=(high, wide), scale=(0.3, 3.0))
+    assert crop.pixels().shape == (high, wide, 3)
     assert len(crop.points_xy) <= scene.count
-    for values in (crop.points_xy, crop.boxes_xyxy):
-        assert values is not None
+    assert crop.boxes_xyxy is not None
+    for values in (crop.points_xy, crop.boxes_xyxy.reshape(-1, 2)):
         assert (values >= 0).all()
-        assert (values <= size).all()
+        assert (values <= (wide, high)).all()
     assert crop.region is not None
-    assert crop.region.shape == (size, size)
+    assert crop.region.shape == (high, wide)
+    square = (random_crop(scene, _rng(seed), size=size, scale=(0.3, 3.0)) for size in (high, (high, high)))
+    _same(*square)
 
 
 @relaxed
@@ -111,13 +113,7 @@ def test_nobody_is_lost_where_the_whole_image_fits(width: int, height: int, size
 def test_neighbouring_crops_share_no_head() -> None:
     """A head on the line between two crops belongs to the one it begins."""
     scene = _scene(40, 20, [[20.0, 10.0]])
-    counts = {}
-    for seed in range(200):
-        crop = random_crop(scene, _rng(seed), size=20)
-        left = next(k for k in range(21) if np.array_equal(crop.pixels(), scene.pixels()[:, k : k + 20]))
-        counts[left] = crop.count
-    assert counts[0] == 0
-    assert counts[20] == counts[19] == counts[1] == 1
+    assert [_within(scene, left, 0, 20, 20).count for left in range(21)] == [0] + [1] * 20
 
 
 def _dot(width: int, height: int, x: float, y: float, sigma: float = 2.0) -> Scene:
@@ -181,14 +177,13 @@ def test_boxes_and_region_follow_the_pixels() -> None:
 
 def test_a_box_is_dropped_with_its_centre_and_clipped_otherwise() -> None:
     scene = _scene(100, 50, boxes_xyxy=np.array([[40.0, 10.0, 70.0, 20.0], [44.0, 10.0, 90.0, 20.0]]))
-    for seed in range(60):
-        crop = random_crop(scene, _rng(seed), size=50)
-        left = next(k for k in range(51) if np.array_equal(crop.pixels(), scene.pixels()[:, k : k + 50]))
+    for left in range(51):
         expected = [
             [max(x1 - left, 0), y1, min(x2 - left, 50), y2] for x1, y1, x2, y2 in scene.boxes_xyxy  # type: ignore[union-attr]
             if 0 <= (x1 + x2) / 2 - left < 50
         ]  # fmt: skip
-        np.testing.assert_allclose(crop.boxes_xyxy, np.array(expected).reshape(-1, 4))
+        seen = _within(scene, left, 0, 50, 50)
+        np.testing.assert_allclose(seen.boxes_xyxy, np.array(expected).reshape(-1, 4))  # type: ignore[arg-type]
 
 
 def test_scales_are_drawn_evenly_on_a_log_scale_between_their_bounds() -> None:
@@ -316,41 +311,26 @@ def test_points_and_boxes_stay_in_step(seed: int, min_visible: float, turned: bo
     assert (seen.points_xy <= seen.boxes_xyxy[:, 2:] + 1e-9).all()
 
 
-@pytest.mark.parametrize(("min_visible", "kept"), [(0.0, 1), (0.5, 1), (0.7, 1), (0.71, 0), (1.0, 0)])
-@pytest.mark.parametrize("pointed", [True, False])
-def test_a_head_cut_to_less_than_the_visible_share_is_dropped(min_visible: float, kept: int, pointed: bool) -> None:
-    """70 % of this box is in the window, its point (where it has one) and its centre too."""
-    box = np.array([[33.0, 10.0, 43.0, 20.0]])
-    scene = _scene(80, 40, [[38.0, 15.0]] if pointed else [], boxes_xyxy=box)
+CUT = [33.0, 10.0, 43.0, 20.0]
+"""70 % of this box is in the window, and its centre."""
+
+
+@pytest.mark.parametrize(
+    ("points", "box", "min_visible", "count", "kept"),
+    [
+        *(([], CUT, share, 0, kept) for share, kept in ((0.0, 1), (0.5, 1), (0.7, 1), (0.71, 0), (1.0, 0))),
+        *(([[38, 15]], CUT, share, kept, kept) for share, kept in ((0.0, 1), (0.5, 1), (0.7, 1), (0.71, 0), (1.0, 0))),
+        ([[5, 5]], [5, 5, 5, 9], 1.0, 1, 1),  # a box of no area is not dropped for it
+        ([[2, 2], [39, 15]], [36, 10, 46, 20], 0.9, 2, 0),  # not one a point: its centre decides, the points stay
+    ],
+)
+def test_a_head_cut_to_less_than_the_visible_share_is_dropped(
+    points: object, box: list[float], min_visible: float, count: int, kept: int
+) -> None:
+    scene = _scene(80, 40, points, boxes_xyxy=np.array([box], np.float64))
     seen = crop(scene, Window((80, 40), (0, 0, 40, 40), (40, 40)), min_visible=min_visible)
     assert seen.boxes_xyxy is not None
-    assert len(seen.boxes_xyxy) == kept
-    assert seen.count == (kept if pointed else 0)
-
-
-def test_boxes_of_no_area_are_not_dropped_for_it() -> None:
-    scene = _scene(40, 40, [[5.0, 5.0]], boxes_xyxy=np.array([[5.0, 5.0, 5.0, 9.0]]))
-    assert crop(scene, Window((40, 40), (0, 0, 40, 40), (40, 40)), min_visible=1.0).count == 1
-
-
-def test_boxes_that_are_not_one_a_point_are_kept_with_their_centres() -> None:
-    """Two points and one box: the box's centre decides, and the points stay whatever becomes of it."""
-    scene = _scene(80, 40, [[2.0, 2.0], [39.0, 15.0]], boxes_xyxy=np.array([[36.0, 10.0, 46.0, 20.0]]))
-    seen = crop(scene, Window((80, 40), (0, 0, 40, 40), (40, 40)), min_visible=0.9)
-    assert seen.boxes_xyxy is not None
-    assert (seen.count, len(seen.boxes_xyxy)) == (2, 0)
-
-
-@relaxed
-@given(_scenes(), st.integers(1, 80), st.integers(1, 80), st.integers(0, 999))
-def test_crops_need_not_be_square(scene: Scene, high: int, wide: int, seed: int) -> None:
-    seen = random_crop(scene, _rng(seed), size=(high, wide), scale=(0.5, 2.0))
-    assert seen.pixels().shape == (high, wide, 3)
-    assert seen.region is not None
-    assert seen.region.shape == (high, wide)
-    assert (seen.points_xy <= (wide, high)).all()
-    if high == wide:
-        _same(seen, random_crop(scene, _rng(seed), size=high, scale=(0.5, 2.0)))
+    assert (seen.count, len(seen.boxes_xyxy)) == (count, kept)
 
 
 @relaxed

@@ -70,13 +70,6 @@ def test_size_and_number_of_elements_are_bounded(tmp_path: Path, monkeypatch: py
         parse_xml(tmp_path / "a.xml")
 
 
-def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.xml"):
-        parse_xml(tmp_path / "none.xml")
-    with pytest.raises(InputError, match="is a folder"):
-        parse_xml(tmp_path)
-
-
 def test_numbers_are_told_by_their_line() -> None:
     element = parse_xml_bytes(b"<a>\n<b><x> 7.5 </x><y>nan</y></b></a>", HERE)[0]
     assert child_number(HERE, element, "x") == 7.5

@@ -87,8 +87,9 @@ def test_rows_of_json_have_their_places() -> None:
     assert (rows.shape, where) == ((0, 2), ())
     rows, where = json_rows({"points": [[1, 2.5], [3, 4]]}, "points", "[x, y]", Path("a.json"))
     assert (rows.tolist(), where) == ([[1, 2.5], [3, 4]], ("points[0]", "points[1]"))
-    with pytest.raises(InputError, match=r'"a.json", points\[0\]: \[x, y\], all numbers, was expected'):
-        json_rows({"points": [[1]]}, "points", "[x, y]", Path("a.json"))
+    for wrong in ([1], [1, "2"], 3):
+        with pytest.raises(InputError, match=r'"a.json", points\[0\]: \[x, y\], all numbers, was expected'):
+            json_rows({"points": [wrong]}, "points", "[x, y]", Path("a.json"))
 
 
 def test_nothing_joined_is_nothing() -> None:

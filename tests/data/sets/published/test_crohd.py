@@ -18,7 +18,6 @@ def test_crohd_is_listed_by_video_and_frame(write_set: Callable[[str], Path]) ->
     assert [scene.name for scene in scenes] == [
         f"train/HT21-0{video}/00000{number}" for video in range(1, 5) for number in (1, 2)
     ]
-    assert [scene.group for scene in scenes[:4]] == ["HT21-01", "HT21-01", "HT21-02", "HT21-02"]
     assert [len(scene.read().heads_xy) for scene in scenes[:4]] == [2, 1, 2, 1]
     assert scenes[0].read().stated_size_wh == (40, 30)
     assert dict(scenes[0].read().attributes) == {"video": "HT21-01"}

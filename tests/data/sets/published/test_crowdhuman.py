@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from headcount.core.errors import InputError
 from headcount.data.sets.published.crowdhuman import list_crowdhuman, parse_line
@@ -21,8 +17,7 @@ HERE = Path("annotation_train.odgt")
 
 
 def person(hbox: object, *, tag: str = "person", **more: object) -> dict[str, Any]:
-    body = {"fbox": [0, 0, 9, 29], "tag": tag, "hbox": hbox, "vbox": [0, 0, 9, 20], "extra": {"box_id": 0, "occ": 0}}
-    return {**body, "head_attr": {"ignore": 0, "occ": 0, "unsure": 0}, **more}
+    return {"tag": tag, "hbox": hbox, "extra": {"box_id": 0}, "head_attr": {"ignore": 0}, **more}
 
 
 def line(name: str, *persons: dict[str, Any]) -> str:
@@ -32,9 +27,10 @@ def line(name: str, *persons: dict[str, Any]) -> str:
 PERSONS = (
     person([4, 2, 10, 12]),
     person([-3, -2, 6, 6]),
+    person([5, 5, 0, 4]),
     person([8, 8, 4, 4], head_attr={"ignore": 1}),
     person([8, 8, 4, 4], extra={"ignore": 1, "box_id": 3}),
-    {"fbox": [1, 1, 30, 20], "tag": "mask", "hbox": [0, 0, 0, 0], "vbox": [1, 1, 30, 20], "extra": {"ignore": 1}},
+    person([0, 0, 0, 0], tag="mask"),
 )
 
 
@@ -50,9 +46,9 @@ def test_heads_are_read_and_ignored_ones_counted_apart(root: Path, folder: str) 
     (root / "CrowdHuman_train/Images").rename(root / folder)
     raw = list_crowdhuman(root).scenes[0].read()
     assert raw.boxes_xyxy is not None
-    assert raw.boxes_xyxy.tolist() == [[4, 2, 14, 14], [-3, -2, 3, 4]]
+    assert raw.boxes_xyxy.tolist() == [[4, 2, 14, 14], [-3, -2, 3, 4], [5, 5, 5, 9]]
     assert raw.ignored == 3
-    assert raw.where == ("line 2, gtboxes[0]", "line 2, gtboxes[1]")
+    assert raw.where == ("line 2, gtboxes[0]", "line 2, gtboxes[1]", "line 2, gtboxes[2]")
     train = read_dataset(f"crowdhuman={root}", "train")
     assert [(scene.name, scene.count) for scene in train] == [
         ("crowdhuman/train/273271,a", 2), ("crowdhuman/train/273271,b", 0),
@@ -89,20 +85,11 @@ def test_a_line_without_its_id_is_named(tmp_path: Path, text: str, words: list[s
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('{"ID": "a"', ["no valid JSON"]),
         ('{"ID": "a"}', ["gtboxes: a list was expected, got None"]),
         ('{"gtboxes": [7]}', ["gtboxes[0]: an object"]),
         (line("a", PERSONS[0], person([1, 2, 3])), ["gtboxes[1].hbox: [x, y, width, height]"]),
-        (line("a", person(None)), ["gtboxes[0].hbox", "got None"]),
-        (line("a", person([1, 2, float("nan"), 4])), ["gtboxes[0].hbox: width must be a number"]),
-        (line("a", person([1, 2, 1e300, 4])), ["lies in no image"]),
-        (line("a", person([1, 2, 10**400, 4])), ["width must be a number"]),
-        (line("a", person([1, 2, True, 4])), ["width must be a number"]),
-        (line("a", person([1, 2, "3", 4])), ["all numbers, was expected"]),
         (line("a", person([1, 2, -3, 4])), ["must not be negative"]),
         (line("a", person([1, 2, 3, 4], head_attr=[])), ["gtboxes[0].head_attr: an object"]),
-        ("[" * 100_000, ["line 5"]),
-        ("1" * 10_000, ["line 5"]),
     ],
 )
 def test_a_malformed_head_is_named_with_line_and_key(text: str, words: list[str]) -> None:
@@ -110,42 +97,3 @@ def test_a_malformed_head_is_named_with_line_and_key(text: str, words: list[str]
         parse_line(HERE, 5, text.encode())
     for word in ["annotation_train.odgt", "line 5", *words]:
         assert word in str(caught.value)
-
-
-def test_degenerate_heads_are_given_as_written() -> None:
-    found = parse_line(HERE, 1, line("a", person([5, 5, 0, 4])).encode())
-    assert found.boxes_xyxy is not None
-    assert found.boxes_xyxy.tolist() == [[5, 5, 5, 9]]
-
-
-GOOD = line("273271,a", *PERSONS).encode()
-json_values = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=4),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(st.sampled_from(["gtboxes", "hbox", "tag", "extra", "ignore"]), inner, max_size=4)
-    ),
-    max_leaves=10,
-)
-
-
-@settings(deadline=None, max_examples=200)
-@given(
-    st.one_of(
-        st.binary(max_size=80),
-        json_values.map(lambda value: json.dumps({"ID": "a", "gtboxes": value}).encode()),
-        json_values.map(
-            lambda value: line("a", person(value, extra=value), person([1, 2, 3, 4], head_attr=value)).encode()
-        ),
-        st.builds(lambda at, new: GOOD[:at] + new + GOOD[at + 1 :], st.integers(0, len(GOOD)), st.binary(max_size=4)),
-    )
-)
-def test_any_line_is_heads_or_an_input_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    with suppress(InputError):
-        found = parse_line(HERE, 1, content)
-        assert np.isfinite(found.heads_xy).all()
-    folder = tmp_path_factory.getbasetemp() / "fuzz-crowdhuman"
-    (folder / "Images").mkdir(parents=True, exist_ok=True)
-    (folder / "annotation_val.odgt").write_bytes(content)
-    with suppress(InputError):
-        list_crowdhuman(folder)

@@ -26,6 +26,16 @@ pytestmark = pytest.mark.slow
 NAMES = list(SETS)
 READERS = [name for name, row in SETS.items() if name == next(n for n in SETS if SETS[n].target == row.target)]
 """One name of each reader."""
+PARTS = {
+    "beijing-brt": (5, 1, 2, "1-20170411"), "crohd": (6, 2, 2, "HT21-01"), "crowdhuman": (2, 1, 1, ""),
+    "fdst": (15, 3, 6, "train/1"), "gcc": (4, 2, 2, "scene_00"), "gcc-camera": (4, 2, 2, "scene_00"),
+    "gcc-random": (3, 1, 4, "scene_00"), "gta-head": (8, 2, 4, "scene_01"), "jhu-crowd": (2, 1, 1, ""),
+    "jhu-crowd++": (2, 1, 1, ""), "mall": (8, 2, 1, ""), "nwpu-crowd": (2, 1, 0, ""), "scut-head-a": (1, 1, 1, ""),
+    "scut-head-b": (1, 1, 1, ""), "shanghaitech-a": (2, 60, 3, ""), "shanghaitech-b": (2, 80, 3, ""),
+    **{f"ucf-cc-50-fold{number}": (32, 8, 10, "") for number in range(1, 6)}, "ucf-qnrf": (18, 2, 2, ""),
+    "ucsd": (5, 1, 3, ""), "worldexpo10": (8, 2, 4, "100001"),
+}  # fmt: skip
+"""How many scenes of a miniature are for training, validation and test, and the group of the first."""
 Write = Callable[[str], Path]
 Miniatures = Mapping[str, Any]
 
@@ -69,8 +79,9 @@ def test_its_splits_are_disjoint_whole_and_the_same_on_every_call(name: str, wri
     root = write_set(name)
     scenes = {split: part(name, root, split) for split in ("train", "val", "trainval", "test", "all")}
     names = {split: [scene.name for scene in found] for split, found in scenes.items()}
-    assert names["train"]
-    assert names["val"]
+    sizes = tuple(len(names[split]) for split in ("train", "val", "test"))
+    assert (*sizes, scenes["trainval"][0].group) == PARTS[name]
+    assert {found for found in names["all"] if found.startswith("test/")} <= set(names["test"])
     assert not set(names["train"]) & set(names["val"])
     assert sorted(names["train"] + names["val"]) == sorted(names["trainval"])
     assert not set(names["trainval"]) & set(names["test"])
@@ -222,22 +233,7 @@ def test_a_damaged_annotation_is_named_with_its_place(
 
 
 TOKEN = re.compile(rb'"[^"]*"|[A-Za-z_]+|[-0-9.]+')
-ODD = [
-    b"nan",
-    b"true",
-    b"null",
-    b"[]",
-    b"{}",
-    b'"x"',
-    b"1e400",
-    b"-1",
-    b"9" * 400,
-    b"\xff",
-    b"",
-    b"1_0",
-    b"\n",
-    b"[" * 5000,
-]
+ODD = [*b"nan true null [] {} 1e400 -1 1_0 \xff".split(), b'"x"', b"9" * 400, b"", b"\n", b"[" * 5000]
 
 
 @pytest.mark.parametrize("name", READERS)

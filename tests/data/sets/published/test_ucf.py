@@ -24,17 +24,10 @@ def test_five_folds_test_every_image_once(write_set: Callable[[str], Path]) -> N
     (root / "README.txt").write_text("a note")
     tested: list[str] = []
     for number in range(1, 6):
-        sizes = [len(list_dataset(f"ucf-cc-50-fold{number}={root}", split)) for split in ("train", "val", "trainval")]
-        assert sizes == [32, 8, 40]
         names = [raw.name for raw in list_dataset(f"ucf-cc-50-fold{number}={root}", "test")]
         assert names == [str(n) for n in range(10 * number - 9, 10 * number + 1)]
         tested += names
     assert tested == [str(n) for n in range(1, 51)]
-
-
-def test_qnrf_validates_on_a_tenth_of_training(write_set: Callable[[str], Path]) -> None:
-    root = write_set("ucf-qnrf")
-    assert [len(list_dataset(f"ucf-qnrf={root}", split)) for split in ("train", "val", "test")] == [18, 2, 2]
 
 
 def test_a_fold_that_is_none_and_an_empty_split_are_told(tmp_path: Path) -> None:
