@@ -13,13 +13,8 @@ import numpy as np
 
 from benchmarks.timing import medians_ms
 from headcount.data.formats.nwpu import read_nwpu_predictions, read_nwpu_truth
-from headcount.evaluate.metrics.localization import (
-    SIGMA_L,
-    SIGMA_S,
-    images_of_files,
-    matched_pairs,
-    mean_over_thresholds,
-)
+from headcount.evaluate.metrics.localization import images_of_files, matched_pairs, mean_over_thresholds
+from headcount.evaluate.metrics.located import SIGMA_L, SIGMA_S
 from headcount.evaluate.metrics.matching import candidate_pairs, match
 
 POINTS = 10_000

@@ -12,7 +12,7 @@ from headcount.core.card import TileSpec
 from headcount.core.image import RgbImage
 from headcount.core.scene import Scene
 from headcount.data.sets.registry import read_dataset
-from headcount.evaluate.metrics.localization import LocalizationResult
+from headcount.evaluate.metrics.located import LocalizationResult
 from headcount.evaluate.metrics.table import EvaluationSettings
 from headcount.evaluate.run import evaluate_scenes
 from headcount.infer.counter import Counter, load

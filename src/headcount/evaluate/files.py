@@ -23,7 +23,8 @@ from headcount.data.formats.nwpu import (
     write_nwpu_predictions,
 )
 from headcount.data.sets.registry import DATA_SETS, parse_spec, read_dataset
-from headcount.evaluate.metrics.localization import LocalizationResult, evaluate_localization, images_of_files
+from headcount.evaluate.metrics.localization import evaluate_localization, images_of_files
+from headcount.evaluate.metrics.located import LocalizationResult
 from headcount.evaluate.run import name_of
 
 

@@ -13,11 +13,6 @@ from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.data.formats.nwpu import read_nwpu_predictions, read_nwpu_truth
 from headcount.evaluate.metrics.localization import (
-    FIXED_8,
-    SIGMA_L,
-    SIGMA_S,
-    ImagePoints,
-    Tally,
     available_radii,
     by_score_threshold,
     evaluate_localization,
@@ -25,6 +20,7 @@ from headcount.evaluate.metrics.localization import (
     matched_pairs,
     mean_over_thresholds,
 )
+from headcount.evaluate.metrics.located import FIXED_8, SIGMA_L, SIGMA_S, ImagePoints, Tally
 
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "nwpu_val"
 golden = pytest.mark.skipif(not REFERENCE.is_dir(), reason="the official NWPU validation files are not here")

@@ -13,7 +13,8 @@ from headcount.core.kinds import MATCHERS, Matcher
 from headcount.core.scene import Scene
 from headcount.draw.figure import refuse_pictures
 from headcount.draw.matches import draw_matches
-from headcount.evaluate.metrics.localization import FIXED_8, ImagePoints, evaluate_localization, matched_pairs
+from headcount.evaluate.metrics.localization import evaluate_localization, matched_pairs
+from headcount.evaluate.metrics.located import FIXED_8, ImagePoints
 from headcount.evaluate.plots import localization
 from headcount.evaluate.plots.localization import chosen_images, localization_plot_paths, save_localization_plots
 

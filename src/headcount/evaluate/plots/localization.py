@@ -13,7 +13,8 @@ from headcount.core.random import generator
 from headcount.core.scene import Scene
 from headcount.draw.figure import new_figure, refuse_pictures, write_picture
 from headcount.draw.matches import FOUND, MADE_UP, MISSED, caption_bar, draw_matches
-from headcount.evaluate.metrics.localization import ImagePoints, LocalizationResult, Radius, by_score_threshold
+from headcount.evaluate.metrics.localization import by_score_threshold
+from headcount.evaluate.metrics.located import ImagePoints, LocalizationResult, Radius
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

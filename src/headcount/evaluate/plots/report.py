@@ -7,7 +7,7 @@ from pathlib import Path
 
 from headcount.core.scene import Scene
 from headcount.draw.figure import new_figure, refuse_pictures
-from headcount.evaluate.metrics.localization import LocalizationResult
+from headcount.evaluate.metrics.located import LocalizationResult
 from headcount.evaluate.plots.counting import plot_paths, save_plots
 from headcount.evaluate.plots.localization import localization_plot_paths, save_localization_plots
 from headcount.evaluate.run import EvaluationReport
