@@ -20,6 +20,8 @@ from headcount.data.formats.table import FORMATS
 from headcount.data.sets.convert import convert_scenes
 from headcount.infer.counter import load as load_model
 
+pytestmark = pytest.mark.slow
+
 
 class TwoMore:
     """A model that counts two too many everywhere."""

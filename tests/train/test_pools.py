@@ -16,6 +16,8 @@ from headcount.data.formats.head_list import write_points
 from headcount.train.pools import PixelCache, Pool, SampleOrder, read_pools
 from headcount.train.recipe import DataSettings
 
+pytestmark = pytest.mark.slow
+
 
 def _pool(name: str, scenes: int, share: float = 1.0, side: int = 48) -> Pool:
     rng = np.random.default_rng(len(name))

@@ -23,6 +23,8 @@ from headcount.data.sets.catalogue import CatalogueEntry, Release
 from headcount.data.sets.registry import DataSet
 from headcount.data.sets.splits import official, own
 
+pytestmark = pytest.mark.slow
+
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "ShanghaiTech"
 
 

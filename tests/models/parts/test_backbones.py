@@ -13,6 +13,8 @@ from headcount.core.errors import InputError, ModelError
 from headcount.models.parts.backbones import TimmOptions, build_backbone, initialise_he, load_backbone
 from headcount.models.parts.necks import TopDownNeck
 
+pytestmark = pytest.mark.slow
+
 TINY = "test_efficientnet"
 BACKBONES = {
     "light": None,
