@@ -11,8 +11,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from headcount.cli.console import argument_name
 from headcount.cli.remedies import in_flags
-from headcount.core.errors import HeadcountError, MissingExtraError
-from headcount.core.table import Row, Table, load_object
+from headcount.core.errors import HeadcountError
+from headcount.core.table import Row, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,8 @@ class Command(TyperCommand):
         Raises:
             HeadcountError: what it raised, told in its flags; or an extra that it needs is not installed.
         """
-        if self.verb is not None and not self.verb.is_installed:
-            raise MissingExtraError(self.verb.title, self.verb.extra)
+        if self.verb is not None:
+            self.verb.require()
         try:
             return super().invoke(ctx)
         except HeadcountError as error:
@@ -121,7 +121,7 @@ class _Commands(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         verb = self._table[name]
-        app = verb.load(verb.target) if not verb.package else load_object(verb.target)
+        app = verb.load_unchecked()
         if not isinstance(app, typer.Typer):
             function, app = app, typer.Typer(add_completion=False)
             app.command(verb.name, cls=Command)(function)

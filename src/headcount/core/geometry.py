@@ -67,6 +67,15 @@ def has_area(boxes_xyxy: Boxes) -> NDArray[np.bool_]:
     return np.asarray((boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(axis=1))
 
 
+def outside(points_xy: Points, size_wh: tuple[int, int]) -> NDArray[np.intp]:
+    """The rows of the points that lie beyond the image; its border is within.
+
+    >>> outside(np.array([[0.0, 0.0], [321.0, 5.0], [320.0, 240.0]]), (320, 240)).tolist()
+    [1]
+    """
+    return np.flatnonzero(((points_xy < 0) | (points_xy > size_wh)).any(axis=1))
+
+
 def clip_points(points_xy: Points, size_wh: tuple[int, int]) -> Points:
     """(n, 2) points moved to the nearest place in the image.
 

@@ -42,24 +42,46 @@ class Row:
         """Whether what it needs can be imported; nothing is."""
         return not self.package or is_installed(self.package)
 
+    @property
+    def _called(self) -> str:
+        return self.title or f'"{self.name}"'
+
+    def require(self, what: str = "") -> None:
+        """Stop where what it needs is not installed; ``what`` begins the sentence, its title where empty.
+
+        Raises:
+            MissingExtraError: an extra of headcount brings the package.
+            InputError: none does.
+        """
+        if self.is_installed:
+            return
+        what = what or self._called
+        if self.extra:
+            raise MissingExtraError(what, self.extra)
+        raise InputError(f'{what} needs the package "{self.package}", which is not installed: install it.')
+
     def load(self, target: str = "") -> Any:
         """The object that the row names; or another of its objects, ``module:object``.
 
         Raises:
-            MissingExtraError: a package it needs is not installed.
-            InputError: the same, where no extra of headcount brings it; or the object is not there.
+            MissingExtraError, InputError: as ``require``, or the object is not there.
         """
-        title, target = self.title or f'"{self.name}"', target or self.target
-        if not self.is_installed:
-            if self.extra:
-                raise MissingExtraError(title, self.extra)
-            raise InputError(f'{title} needs the package "{self.package}", which is not installed: install it.')
+        self.require()
+        return self.load_unchecked(target)
+
+    def load_unchecked(self, target: str = "") -> Any:
+        """As ``load``, whatever is installed: a command shows its help without what it needs to run.
+
+        Raises:
+            InputError: the object is not there.
+        """
+        target = target or self.target
         try:
             return load_object(target)
         except (ImportError, AttributeError) as error:
             raise InputError(
-                f'{title} cannot be loaded from "{target}" ({type(error).__name__}: {error}): mend or remove the '
-                "package that brings it."
+                f'{self._called} cannot be loaded from "{target}" ({type(error).__name__}: {error}): '
+                "mend or remove the package that brings it."
             ) from error
 
 

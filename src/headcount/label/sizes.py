@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from headcount.core.card import ModelCard
 from headcount.core.errors import InputError, ModelError
-from headcount.core.geometry import as_boxes, boxes_around
+from headcount.core.geometry import as_boxes, boxes_around, outside
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.scene import Provenance, Scene
 from headcount.decode.scale import limit_sides, sample_sizes
@@ -74,11 +74,11 @@ class SizeEstimator:
             return np.zeros(0)
         pixels = scene.pixels(max_pixels=self.max_pixels)
         size_wh = (pixels.shape[1], pixels.shape[0])
-        outside = np.flatnonzero(((points < 0) | (points > size_wh)).any(axis=1))
-        if len(outside):
-            x, y = points[outside[0]]
+        rows = outside(points, size_wh)
+        if len(rows):
+            x, y = points[rows[0]]
             raise InputError(
-                f'"{scene.name or scene.source}": the point ({x:g}, {y:g}) of head {outside[0] + 1} lies outside its '
+                f'"{scene.name or scene.source}": the point ({x:g}, {y:g}) of head {rows[0] + 1} lies outside its '
                 f"image ({size_wh[0]}×{size_wh[1]} pixels): x, y are pixels of the upright image."
             )
         log_area = network_maps(pixels, self.runtime.run, self.card)[_MAP][0]

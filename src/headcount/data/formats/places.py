@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from headcount.core.scene import Scene
 from headcount.data.parse.paths import relative
 
 _LONGEST_BYTES = 200
+_NO_PLACE_AT_ALL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
 def image_of(scene: Scene) -> Path:
@@ -176,6 +178,9 @@ def _link(image: Path, beside: Path) -> None:
     try:
         beside.symlink_to(os.path.relpath(image.resolve(), beside.parent))
     except (OSError, NotImplementedError, ValueError) as error:
+        # No links here, or another drive. Where the place is full or closed, a copy would not help either.
+        if isinstance(error, OSError) and error.errno in _NO_PLACE_AT_ALL:
+            raise
         raise InputError(
             f'No link to "{image}" can be made in "{beside.parent}" ({error}): copy the images.',
             remedy="copy_images",

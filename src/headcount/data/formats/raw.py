@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file
-from headcount.core.geometry import centres, clip_boxes, clip_points, has_area, polygon_mask
+from headcount.core.geometry import centres, clip_boxes, clip_points, has_area, outside, polygon_mask
 from headcount.core.image import VideoFrame, read_header
 from headcount.core.scene import Provenance, Scene
 from headcount.data.parse.paths import near_name
@@ -221,11 +221,11 @@ def _refuse_not_finite(rows: NDArray[np.float64], raw: RawScene, annotation: Raw
 def _refuse_outside(
     points: NDArray[np.float64], size_wh: tuple[int, int], raw: RawScene, annotation: RawAnnotation
 ) -> None:
-    outside = np.flatnonzero(((points < 0) | (points > size_wh)).any(axis=1))
-    if len(outside):
-        x, y = points[outside[0]]
+    rows = outside(points, size_wh)
+    if len(rows):
+        x, y = points[rows[0]]
         raise InputError(
-            f'"{raw.annotation}", {annotation.place(int(outside[0]))}: the point ({x:g}, {y:g}) lies outside '
+            f'"{raw.annotation}", {annotation.place(int(rows[0]))}: the point ({x:g}, {y:g}) lies outside '
             f'"{raw.name}" ({size_wh[0]}×{size_wh[1]} pixels): x, y are pixels of the upright image.'
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from headcount.core.errors import InputError, MissingExtraError, nearest
+from headcount.core.errors import InputError, nearest
 from headcount.core.table import Row, Table
 
 if TYPE_CHECKING:
@@ -114,8 +114,7 @@ def choose_runtime(
             f"{row.title} computes on {' or '.join(row.devices)}, not on {device}: choose the runtime {able}.",
             remedy="runtime",
         )
-    if not row.is_installed:
-        raise MissingExtraError('Device "cuda"' if device == "cuda" else row.title, row.extra)
+    row.require('Device "cuda"' if device == "cuda" else "")
     if row.weights not in available:
         files = ", ".join(f'"{path}"' for path in available.values())
         raise InputError(f"{row.title} reads {row.weights} files, but the model has only {files}.")
