@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, choice
+from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, ThreadsOption, choice
 from headcount.core.kinds import MATCHERS, Matcher
 
 
@@ -59,6 +59,7 @@ def evaluate(
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
     levels: Annotated[
         str | None, typer.Option(metavar="300,700", help="Upper bounds of the density levels; else the data set's own.")
     ] = None,
@@ -102,7 +103,7 @@ def evaluate(
     if predictions is not None and predictions == output:
         raise InputError(f'--output and --predictions are both "{output}": give each a file of its own.')
     found = None if predictions is None else NwpuPredictions(predictions, overwrite=force)
-    counter = load(model, device=device, runtime=runtime, precision=precision)
+    counter = load(model, device=device, runtime=runtime, precision=precision, threads=threads)
     sets = read_sets(data, split)
     if found is not None:
         found.expect(sets)

@@ -38,6 +38,7 @@ def load(
     device: str = "auto",
     runtime: str = "auto",
     precision: str = "auto",
+    threads: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Counter:
     """Load a model for counting.
@@ -47,6 +48,8 @@ def load(
         device: ``auto``, ``cpu`` or ``cuda`` (through torch).
         runtime: ``auto`` (OpenVINO for ONNX files), ``openvino``, ``onnxruntime`` or ``torch``.
         precision: ``auto`` (the runtime's own choice), ``f32`` or ``bf16``.
+        threads: how many may compute; of OpenCV and torch it is the whole process's number. None: as many as
+            ``OMP_NUM_THREADS`` says, else as the container or the pinned process may use, else the runtime's choice.
         max_pixels: image files with more pixels are refused before they are decoded.
 
     Raises:
@@ -55,15 +58,15 @@ def load(
         MissingExtraError: the runtime is not in this install.
     """
     found = find_model(model)
-    opened = open_model(found, device=device, runtime=runtime, precision=precision)
+    opened = open_model(found, device=device, runtime=runtime, precision=precision, threads=threads)
     return Counter(found.card, opened, max_pixels=max_pixels)
 
 
-def open_model(found: ModelFiles, *, device: str, runtime: str, precision: str) -> Runtime:
+def open_model(found: ModelFiles, *, device: str, runtime: str, precision: str, threads: int | None = None) -> Runtime:
     """A found model in the runtime that fits, its weights checked against the card first; errors as of ``load``."""
     name, weights = choose_runtime(runtime, device, found.weights, first=found.named)
     check_weights(weights, found.card)
-    return open_runtime(name, weights, found.card, device=device, precision=precision)
+    return open_runtime(name, weights, found.card, device=device, precision=precision, threads=threads)
 
 
 class Counter:

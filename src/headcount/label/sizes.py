@@ -29,6 +29,7 @@ def load_sizes(
     device: str = "auto",
     runtime: str = "auto",
     precision: str = "auto",
+    threads: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> SizeEstimator:
     """Load a head-scale model; the arguments are those of ``load``.
@@ -39,7 +40,7 @@ def load_sizes(
     """
     found = find_model(model)
     _check_kind(found.card)  # before anything is loaded
-    opened = open_model(found, device=device, runtime=runtime, precision=precision)
+    opened = open_model(found, device=device, runtime=runtime, precision=precision, threads=threads)
     return SizeEstimator(found.card, opened, max_pixels=max_pixels)
 
 

@@ -33,8 +33,10 @@ class TorchRuntime:
         return {name: value.float().cpu().numpy() for name, value in maps.items()}
 
 
-def open_torch(weights: Path, card: ModelCard, *, device: str, precision: str) -> TorchRuntime:
-    """The provider that `infer/` asks for by name.
+def open_torch(
+    weights: Path, card: ModelCard, *, device: str, precision: str, threads: int | None = None
+) -> TorchRuntime:
+    """The provider that `infer/` asks for by name. ``threads`` are those of the whole process: torch knows no others.
 
     Raises:
         InputError: CUDA is asked for and there is none.
@@ -44,6 +46,8 @@ def open_torch(weights: Path, card: ModelCard, *, device: str, precision: str) -
         raise InputError('Device "cuda" was asked for, but torch finds no GPU here: choose "cpu".', remedy="device")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if threads is not None:
+        torch.set_num_threads(threads)
     try:
         method = build_method(card.method, card.architecture, where=f"the card of {card.name}")
     except InputError as error:

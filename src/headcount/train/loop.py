@@ -20,6 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from headcount.core.errors import HeadcountError, InputError, nearest
 from headcount.core.scene import Scene
+from headcount.core.threads import limit_threads
 from headcount.data.sets.registry import DATA_SETS, read_dataset
 from headcount.draw.prediction import draw_density
 from headcount.evaluate.metrics.table import EvaluationSettings
@@ -77,8 +78,9 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
     if saved is not None:
         _check_same_recipe(recipe, saved.state["recipe"], folder)
 
-    if recipe.threads is not None:
-        torch.set_num_threads(recipe.threads)
+    threads = limit_threads(recipe.threads)
+    if threads is not None:
+        torch.set_num_threads(threads)
     fabric = Fabric(
         accelerator=recipe.device, devices=1, precision="bf16-mixed" if recipe.precision == "bf16" else "32-true"
     )
