@@ -80,3 +80,16 @@ def _share_of(group: Path) -> Iterator[float]:
             yield float(quota) / float(period)
     except (OSError, ValueError, ZeroDivisionError):
         return  # no limit that can be read
+
+
+def refuse_fork(process: int) -> None:
+    """Stop where a model was loaded in another process than this one: its threads are not here, and it would hang.
+
+    Raises:
+        InputError: ``process``, the id of the one that loaded it, is another's.
+    """
+    if process != os.getpid():
+        raise InputError(
+            "This model was loaded before its process was forked, and its threads stayed behind: start processes by "
+            '"spawn" (multiprocessing.get_context("spawn")), and load the model in each.'
+        )

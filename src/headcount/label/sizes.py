@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from headcount.core.errors import InputError, ModelError
 from headcount.core.geometry import as_boxes, boxes_around, outside
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.scene import Provenance, Scene
+from headcount.core.threads import refuse_fork
 from headcount.decode.scale import limit_sides, sample_sizes
 from headcount.infer.counter import open_model
 from headcount.infer.models import find_model
@@ -60,6 +62,7 @@ class SizeEstimator:
         _check_kind(card)
         self.card, self.runtime, self.max_pixels = card, runtime, max_pixels
         self._stride = card.stride(_MAP)
+        self._process = os.getpid()
 
     def sides(self, scene: Scene) -> NDArray[np.float64]:
         """(n,) float64: the side in pixels of a square as large as the head, for each of the scene's points.
@@ -73,6 +76,7 @@ class SizeEstimator:
         points = scene.points_xy
         if not len(points):
             return np.zeros(0)
+        refuse_fork(self._process)
         pixels = scene.pixels(max_pixels=self.max_pixels)
         size_wh = (pixels.shape[1], pixels.shape[0])
         rows = outside(points, size_wh)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
@@ -59,6 +60,7 @@ class OpenVinoRuntime:
             self._dynamic = self._core.compile_model(self._model, "CPU", self._settings)
         except RuntimeError as error:
             raise ModelError(f'"{weights}" is damaged or no ONNX model: copy it again, or export it anew.') from error
+        self._turn = Lock()  # a compiled model computes one thing at a time
         self._fixed: tuple[tuple[int, ...], Any] | None = None
         self.outputs = [_name_of(output, weights) for output in self._model.outputs]
         chosen = self._dynamic.get_property("INFERENCE_PRECISION_HINT").get_type_name()
@@ -67,7 +69,8 @@ class OpenVinoRuntime:
     def run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """(n, h, w, 3) uint8 RGB → maps by name. See ``Runtime.run``."""
         try:
-            results = self._compiled_for(pixels.shape)({0: pixels}, share_inputs=True)
+            with self._turn:
+                results = self._compiled_for(pixels.shape)({0: pixels}, share_inputs=True)
         except RuntimeError as error:
             height, width = pixels.shape[1:3]
             raise ModelError(f'"{self._weights}" failed on {width}×{height} pixels: {_first_line(error)}') from error

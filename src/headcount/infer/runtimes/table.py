@@ -36,7 +36,10 @@ class Runtime(Protocol):
         """The numbers it computes in, such as ``f32`` or ``bf16``."""
 
     def run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """(n, h, w, 3) uint8 RGB, h and w multiples of the card's divisor → maps (n, c, h / stride, w / stride)."""
+        """(n, h, w, 3) uint8 RGB, h and w multiples of the card's divisor → maps (n, c, h / stride, w / stride).
+
+        Several threads may call it at once.
+        """
 
 
 class OpenRuntime(Protocol):
