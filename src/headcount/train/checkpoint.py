@@ -62,7 +62,7 @@ def write_checkpoint(folder: Path, kind: CheckpointKind, checkpoint: Checkpoint)
         TENSORS: save({name: tensor.contiguous().cpu() for name, tensor in checkpoint.tensors.items()}),
         STATE: json.dumps(state, indent=1).encode(),
     }
-    sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in contents.items())
+    sums = _sums({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
     partial = folder / f".{final.name}.partial"
     try:
         partial.mkdir(parents=True, exist_ok=True)
@@ -160,12 +160,16 @@ def _read(path: Path) -> Checkpoint:
     return Checkpoint(step, load((path / TENSORS).read_bytes()), state)
 
 
+def _sums(digests: Mapping[str, str]) -> str:
+    return "".join(f"{digest}  {name}\n" for name, digest in digests.items())
+
+
 def _check_sums(path: Path) -> None:
-    lines = (path / SUMS).read_text(encoding="utf-8").splitlines()
-    written = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    for name in (TENSORS, STATE):
-        if sha256_of(path / name) != written.get(name):
-            raise ValueError(f'its "{name}" is not as it was written: SHA-256 differs')
+    written = (path / SUMS).read_bytes().decode()
+    digests = {name: sha256_of(path / name) for name in (TENSORS, STATE)}
+    if written != _sums(digests):
+        wrong = [name for name, digest in digests.items() if digest not in written] or [SUMS]
+        raise ValueError(f'its "{wrong[0]}" is not as it was written: SHA-256 differs')
 
 
 def _reason(error: Exception, path: Path) -> str:

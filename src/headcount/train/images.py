@@ -85,10 +85,10 @@ def merged(before: Record, now: Record, step: int) -> Record:
     """The record with what was there before and is no longer, as of a step; of what has changed, what it was."""
     found: Record = {}
     for role in ("train", "val"):
-        for name in {**before.get(role, {}), **now.get(role, {})}:
+        for name in dict.fromkeys([*before.get(role, {}), *now.get(role, {})]):
             old, new = before.get(role, {}).get(name, {}), now.get(role, {}).get(name, {})
             entries = found.setdefault(role, {}).setdefault(name, {})
-            for key in {**old, **new}:
+            for key in dict.fromkeys([*old, *new]):
                 entries[key] = _merged(old.get(key), new.get(key), step)
     return found
 
@@ -99,7 +99,8 @@ def _merged(old: Entry | None, new: Entry | None, step: int) -> Entry:
         return {"gone_at_step": step, **old}
     if old is None:
         return {**new, "new_at_step": step}
-    entry = {**{key: old[key] for key in ("new_at_step", "earlier") if key in old}, **new}
+    entry: Entry = {key: old[key] for key in ("new_at_step", "earlier") if key in old}
+    entry |= new
     if _differs(old, new, "image") or _differs(old, new, "annotation") or "gone_at_step" in old:
         was = {key: old[key] for key in ("image", "annotation", "gone_at_step") if key in old}
         entry["earlier"] = [*old.get("earlier", []), {**was, "until_step": old.get("gone_at_step", step)}]
@@ -118,7 +119,7 @@ def differences(before: Record, now: Record) -> str:
     """
     parts = []
     for role, title in (("train", ""), ("val", ", for validation")):
-        for name in {**before.get(role, {}), **now.get(role, {})}:
+        for name in dict.fromkeys([*before.get(role, {}), *now.get(role, {})]):
             old, new = before.get(role, {}).get(name, {}), now.get(role, {}).get(name, {})
             there = {key for key, entry in old.items() if "gone_at_step" not in entry}
             both = there & new.keys()
