@@ -63,6 +63,7 @@ def count(
     """
     from headcount.cli.console import error_console, output_console
     from headcount.cli.results import print_one, print_summary, print_table
+    from headcount.cli.streams import results_are_filed
     from headcount.core.errors import HeadcountError, InputError
     from headcount.core.words import plural
     from headcount.infer.job import Job, Skipped, find_sources, open_overlays, open_results
@@ -106,7 +107,8 @@ def count(
         print_table(console, rows)
     if len(found.files) > 1 or len(rows) > 1 or skipped:
         print_summary(console, rows, skipped)
-    if output is not None and rows and not isinstance(stopped, HeadcountError):
+    if output is not None and rows:
+        results_are_filed()
         console.print(f"results in {output}", soft_wrap=True)
     if save_dir is not None and rows:
         console.print(f"overlays in {save_dir}", soft_wrap=True)

@@ -81,6 +81,7 @@ def evaluate(
     """
     from headcount import __version__
     from headcount.cli.console import output_console, progress_bar
+    from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import refuse_taken, write_json
     from headcount.core.words import plural
@@ -137,6 +138,7 @@ def evaluate(
             out.print(f"wrote {found.path}", soft_wrap=True)
     finally:  # an error on the second data set does not cost the first
         if output is not None and reports:
+            results_are_filed()
             write_json(output, {"headcount": __version__, "runtime": ran_on, "reports": reports})
             out.print(f"wrote {output}", soft_wrap=True)
 
@@ -153,6 +155,7 @@ def _evaluate_file(
 ) -> None:
     from headcount import __version__
     from headcount.cli.console import error_console, output_console, printable
+    from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import is_file, refuse_taken, write_json
     from headcount.core.words import plural
@@ -186,6 +189,7 @@ def _evaluate_file(
     out = output_console()
     out.print("\n".join(map(printable, report.lines())), soft_wrap=True)
     if output is not None:
+        results_are_filed()
         write_json(output, {"headcount": __version__, **report.to_dict()})
         out.print(f"wrote {output}", soft_wrap=True)
     if plots is not None:
