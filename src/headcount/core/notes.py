@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from headcount.core.errors import HeadcountError
+
 Progress = Callable[[int, int], None]
 """Told (done, all) as work goes on."""
 
@@ -18,3 +20,23 @@ class Note:
 
     text: str
     remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """One image, frame or file that could not be used, and why; the rest goes on."""
+
+    name: str
+    error: Exception
+
+    @property
+    def text(self) -> str:
+        """The reason in a sentence: a HeadcountError names its file itself, other exceptions do not."""
+        if isinstance(self.error, HeadcountError):
+            return str(self.error)
+        return f'"{self.name}" ({type(self.error).__name__}: {self.error})'
+
+    @property
+    def remedy(self) -> str:
+        """What would help, as in ``HeadcountError``."""
+        return self.error.remedy if isinstance(self.error, HeadcountError) else ""
