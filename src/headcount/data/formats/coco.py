@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -49,6 +50,7 @@ from headcount.data.parse.values import (
     number,
     numbers,
     quoted,
+    same_id,
     size_wh,
     split_of,
     stated_provenance,
@@ -56,6 +58,8 @@ from headcount.data.parse.values import (
 
 _KIND = "COCO file"
 _CATEGORY = {"id": 1, "name": HEAD, "supercategory": "person", "keypoints": [HEAD], "skeleton": []}
+
+_MARKS = ("iscrowd", "ignore")
 
 _Id = int | float | str
 _id = partial(Field, description="an id, a whole number,")
@@ -168,7 +172,7 @@ class _Image:
     attributes: dict[str, str]
     region: tuple[tuple[int, int], NDArray[np.int64]] | None
     heads: list[Head] = field(default_factory=list)
-    ignored: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
 
 
 def _annotation(image: _Image) -> RawAnnotation:
@@ -213,7 +217,7 @@ def _parse(file: Path, finder: Finder) -> list[_Image]:
     images: dict[str, _Image] = {}
     origins: dict[Path, str] = {}
     for index, item in enumerate(data.images):
-        where, key = f"images[{index}]", _key(item.id)
+        where, key = f"images[{index}]", same_id(item.id)
         if key in images:
             raise InputError(f'"{file}", {where}.id: the id {quoted(item.id)} is that of {images[key].where} already.')
         place = finder.image(item.file_name, file, f"{where}.file_name")
@@ -227,27 +231,24 @@ def _parse(file: Path, finder: Finder) -> list[_Image]:
             place.name, place, where, size_wh(item.width, item.height), attributes(item.attributes), region
         )
     heads, pointed = _categories(data, file)
+    names = {same_id(one.id): one.name for one in data.categories or []}
     seen: dict[str, str] = {}
     for index, one in enumerate(data.annotations):
         where = f"annotations[{index}]"
         if one.id is not None:
-            if (key := _key(one.id)) in seen:
+            if (key := same_id(one.id)) in seen:
                 raise InputError(f'"{file}", {where}.id: the id {quoted(one.id)} is that of {seen[key]} already.')
             seen[key] = where
-        image = images.get(_key(one.image_id))
+        image = images.get(same_id(one.image_id))
         if image is None:
             raise InputError(f'"{file}", {where}.image_id: no image has the id {quoted(one.image_id)}.')
-        category = _key(one.category_id)
-        if one.iscrowd in (1, True) or one.ignore in (1, True) or category not in heads:
-            image.ignored += 1
+        category = same_id(one.category_id)
+        mark = next((mark for mark in _MARKS if getattr(one, mark) in (1, "1", True)), "")
+        if category not in heads or mark:
+            image.ignored[mark if category in heads else names.get(category, category)] += 1
         else:
             image.heads.append(_head(one, category in pointed, file, where))
     return list(images.values())
-
-
-def _key(value: _Id) -> str:
-    """An id in one form: 1, 1.0 and "1" are the same, since tools mix them."""
-    return str(int(value)) if type(value) is float and value.is_integer() else str(value)
 
 
 def _categories(data: _File, file: Path) -> tuple[frozenset[str], frozenset[str]]:
@@ -256,19 +257,19 @@ def _categories(data: _File, file: Path) -> tuple[frozenset[str], frozenset[str]
     Raises:
         InputError: an annotation is of no category, or it is not clear which is to be counted.
     """
-    used = dict.fromkeys(_key(one.category_id) for one in data.annotations)
+    used = dict.fromkeys(same_id(one.category_id) for one in data.annotations)
     if data.categories is None:
         if len(used) > 1:
             raise InputError(f'"{file}" has annotations of {len(used)} categories, but no list "categories".')
         return frozenset(used), frozenset(used)
     known: dict[str, _Category] = {}
     for index, category in enumerate(data.categories):
-        if (key := _key(category.id)) in known:
+        if (key := same_id(category.id)) in known:
             raise InputError(f'"{file}", categories[{index}].id: the id {quoted(category.id)} stands there twice.')
         known[key] = category
     if used.keys() - known.keys():
         row, one = next(
-            (index, each) for index, each in enumerate(data.annotations) if _key(each.category_id) not in known
+            (index, each) for index, each in enumerate(data.annotations) if same_id(each.category_id) not in known
         )
         where = f"annotations[{row}].category_id"
         raise InputError(f'"{file}", {where}: no category has the id {quoted(one.category_id)}.')

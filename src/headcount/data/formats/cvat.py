@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -182,7 +183,7 @@ def _annotation(image: Element, labels: Collection[str], file: Path) -> tuple[Ra
     """What is said of an image, and whether every head has a point of its own."""
     drawn: list[tuple[Head, str | None]] = []
     attributes: dict[str, str] = {}
-    ignored = 0
+    ignored: Counter[str] = Counter()
     for shape in image:
         where = f"line {element_line(shape)}"
         if shape.tag == "tag":
@@ -194,15 +195,12 @@ def _annotation(image: Element, labels: Collection[str], file: Path) -> tuple[Ra
         if label is None:
             raise InputError(f'"{file}", {where}: <{shape.tag[:40]}> has no label.')
         if label not in labels:
-            ignored += 1
+            ignored[label] += 1
             continue
         known_shape(shape.tag, _SHAPES, file, where)
         group = shape.get("group_id")
         drawn += [(one, group if group not in ("", "0") else None) for one in _heads(shape, file, where)]
-    try:
-        stated = size_wh(int(image.get("width", "")), int(image.get("height", "")))
-    except ValueError:
-        stated = None
+    stated = size_wh(image.get("width"), image.get("height"))
     heads = join_groups(drawn)
     read = annotation_of(heads, size_wh=stated, attributes=attributes, ignored=ignored)
     return read, drawn_as_points(heads)

@@ -1,7 +1,7 @@
 """LabelMe's JSON, read and written: one file per image, its shapes labelled "head".
 
 Documented by the labelme project (github.com/wkentaro/labelme). Coordinates are pixels, the upper left corner of the
-first pixel at (0, 0), as headcount has them. A path is a folder of such files, folders in it included; a first folder
+first pixel at (0, 0), as headcount has them. A path is a folder of such files, folders in it included; the first folder
 named train, val or test tells the split. ``imagePath`` is relative to the file.
 
 A head is a ``rectangle``, a ``point``, or the bounding box of a ``polygon``, ``oriented_rectangle`` or ``circle``. One
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,16 +27,16 @@ from typing import Any
 from pydantic import Field
 
 from headcount.core.errors import InputError
-from headcount.core.files import atomic_text, is_file, writing
+from headcount.core.files import atomic_text, writing
 from headcount.core.image import is_image_name
 from headcount.core.scene import Provenance, Scene
-from headcount.data.formats.folders import need_folder
+from headcount.data.formats.folders import files_below, need_folder
 from headcount.data.formats.heads import Head, annotation_of, heads_of, join_groups
 from headcount.data.formats.places import copied, image_of, place_names, refuse_filled
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
 from headcount.data.parse.json import Strict, as_model, read_json
 from headcount.data.parse.paths import Finder, relative
-from headcount.data.parse.values import HEAD, attributes, head_classes, known_shape, numbers, size_wh, split_of
+from headcount.data.parse.values import HEAD, attributes, head_classes, known_shape, numbers, size_wh, split_in
 
 _KIND = "LabelMe file"
 _IGNORE = "ignore"
@@ -70,7 +71,7 @@ def list_labelme(path: Path) -> Listing:
         InputError: there is no such folder, it holds no LabelMe file, or two are of one image.
     """
     need_folder(path, "LabelMe files (.json)")
-    below = sorted(file for file in path.rglob("*") if not file.name.startswith(".") and is_file(file))
+    below = files_below(path)
     images = {file: file.with_suffix("") for file in below if is_image_name(file)}
     finders: dict[Path, Finder] = {}
     remarks: list[Remark] = []
@@ -121,12 +122,12 @@ def read_annotation(file: Path, heads: Collection[str] = (HEAD,)) -> RawAnnotati
     """
     data = as_model(read_json(file, _KIND), file, _KIND, _File)
     drawn: list[tuple[Head, Any]] = []
-    ignored = 0
+    ignored: Counter[str] = Counter()
     for index, shape in enumerate(data.shapes):
         if shape.is_counted and shape.label in heads:
             drawn.append((_head(shape, file, f"shapes[{index}]"), shape.group_id))
         else:
-            ignored += 1
+            ignored[shape.label.strip()] += 1
     stated = size_wh(data.imageWidth, data.imageHeight)
     return annotation_of(join_groups(drawn), size_wh=stated, attributes=attributes(data.attributes), ignored=ignored)
 
@@ -178,7 +179,7 @@ def _scene(
     root: Path, image: Path, file: Path | None, heads: Collection[str] = (), points_only: bool = False
 ) -> RawScene:  # fmt: skip
     name = (image if file is None else file).relative_to(root)
-    split = split_of(name.parts[0]) if len(name.parts) > 1 else ""
+    split = split_in(name.parts[:-1])
     read = no_annotation if file is None else partial(read_annotation, file, heads)
     return RawScene(
         (name.with_suffix("") if file is not None else name).as_posix(), split, image, file, read,

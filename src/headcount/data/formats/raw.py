@@ -26,14 +26,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from headcount.core.errors import InputError
-from headcount.core.files import is_file
+from headcount.core.errors import InputError, MissingFileError
+from headcount.core.files import file_size, is_file
 from headcount.core.geometry import centres, clip_boxes, clip_points, has_area, outside, polygon_mask
 from headcount.core.image import VideoFrame, read_header
 from headcount.core.scene import Provenance, Scene
 from headcount.data.formats.truth import Frame, frame_of, left_out_or_moved
 from headcount.data.parse.paths import near_name
-from headcount.data.parse.values import cut
+from headcount.data.parse.values import HAIR, cut
 
 _NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 _NO_NUMBERS: Mapping[str, int] = MappingProxyType({})
@@ -74,6 +74,7 @@ class RawAnnotation:
         attributes: what else is said of the image (weather, level, camera).
         ignored: how many objects are not to be counted; they are in none of the above.
         ignored_as: of these, how many by what: the name of their class, or the mark that says so (``iscrowd``).
+        nearly: how many values lay outside their range by no more than rounding does (``values.HAIR``).
     """
 
     points_xy: NDArray[np.float64] | None = None
@@ -86,6 +87,7 @@ class RawAnnotation:
     attributes: Mapping[str, str] = field(default_factory=lambda: _NO_ATTRIBUTES)
     ignored: int = 0
     ignored_as: Mapping[str, int] = field(default_factory=lambda: _NO_NUMBERS)
+    nearly: int = 0
 
     @property
     def heads_xy(self) -> NDArray[np.float64]:
@@ -112,7 +114,8 @@ class RawScene:
         annotation: the file that annotates it; None where that is missing.
         read: parses the annotation; called in threads, and only where ``annotation`` is given.
         group: the scene or video it belongs to, whose images never fall into different splits; empty: on its own.
-        refuse_outside: a point outside the image is an error (one's own files) and not clamped (published ones).
+        refuse_outside: a point outside the image is an error (one's own files) and not clamped (published ones); one
+            outside by a hair (``values.HAIR`` of the image's side) is clamped all the same.
         origin: the line or key where ``annotation`` first names the image, for messages; may be empty.
         found_by: the rule by which the image was found where it is not as written (see ``parse.paths``).
     """
@@ -190,10 +193,14 @@ def finish_telling(raw: RawScene, *, data: str = "") -> Finished:
         raise InputError(f'The image of the annotation "{raw.annotation}" is missing: {_FOR_ALL}.')
     if raw.annotation is None:
         raise InputError(f'The annotation of "{raw.image}" is missing: {_FOR_ALL}.')
-    if not is_file(image_file(raw.image)):
+    try:
+        file_size(image_file(raw.image))
+    except InputError as error:
         place = f'"{raw.annotation}"' + (f", {raw.origin}" if raw.origin else "")
+        if not isinstance(error, MissingFileError):
+            raise InputError(f"{place}: {error}") from error
         missing = image_file(raw.image)
-        raise InputError(f'{place}: there is no image "{cut(str(raw.image), 1000)}".{near_name(missing)}')
+        raise InputError(f'{place}: there is no image "{cut(str(raw.image), 1000)}".{near_name(missing)}') from error
     annotation = raw.read()
     orientation = 1
     if isinstance(raw.image, VideoFrame):
@@ -258,7 +265,7 @@ def _refuse_not_finite(rows: NDArray[np.float64], raw: RawScene, annotation: Raw
 def _refuse_outside(
     points: NDArray[np.float64], size_wh: tuple[int, int], raw: RawScene, annotation: RawAnnotation
 ) -> None:
-    rows = outside(points, size_wh)
+    rows = outside(points, size_wh, slack=HAIR)
     if len(rows):
         x, y = points[rows[0]]
         raise InputError(

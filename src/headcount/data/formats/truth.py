@@ -28,6 +28,7 @@ _NO_KINDS: Mapping[str, int] = MappingProxyType({})
 _WORDS = {
     "ignored": ("object", "not to be counted"),
     "points-outside": ("point", "outside the image; moved to its edge"),
+    "nearly": ("value", "beyond its range by no more than rounding does; clipped"),
     "boxes-without-area": ("box", "without width or height; left out"),
     "boxes-outside": ("box", "of which nothing lies in the image; left out"),
     "missing-image": ("annotation", "whose image is not there"),
@@ -68,7 +69,7 @@ class Told:
         most = sorted(self.kinds.items(), key=lambda item: (-item[1], item[0]))
         names = [f"{kind} {number:,}" for kind, number in most[:_MOST_KINDS]]
         named = f" ({', '.join(names)}{', …' if len(most) > _MOST_KINDS else ''})" if names else ""
-        where = f", in {plural(self.images, 'image')}" if noun in ("object", "point", "box") else ""
+        where = f", in {plural(self.images, 'image')}" if noun in ("object", "point", "value", "box") else ""
         return f"{plural(self.occurrences, noun)} {what}{named}{where}"
 
     def to_dict(self) -> dict[str, object]:
@@ -183,6 +184,7 @@ def left_out_or_moved(annotation: RawAnnotation, size_wh: tuple[int, int], frame
     """How often what of ``TOLD`` is so in one image whose coordinates are finite."""
     numbers = {
         "ignored": annotation.ignored,
+        "nearly": annotation.nearly,
         "size-differs": int(frame.resized),
         "exif-unapplied": int(frame.unturned),
     }

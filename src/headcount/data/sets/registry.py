@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headcount.core.errors import InputError, nearest
-from headcount.core.files import is_folder
+from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.scene import Scene
-from headcount.data.formats.pairs import folders_in
+from headcount.data.formats.folders import folders_in, refuse_closed
 from headcount.data.formats.raw import Listing, RawScene, UnreadableAnnotationError, finish
 from headcount.data.formats.table import FORMATS, FormatRow
 from headcount.data.sets.catalogue import SETS, SetRow
 from headcount.data.sets.splits import SPLITS, SplitRule, own, own_videos
 
 _NEAR_FOLDERS = 50
+_SMALL_BYTES = 2**26  # a larger file is not read again for a hint
 _LEVELS_ABOVE = 2
 
 
@@ -52,34 +53,43 @@ class DataSet:
         Raises:
             InputError: the layout is another; the nearest known one is named where there is one.
         """
+        refuse_closed(path)
         try:
             return self._list(path)
-        except UnreadableAnnotationError:
-            raise
         except InputError as error:
-            if not (hint := self._nearest_layout(path)):
+            # The one annotation file of a set, which is damaged, is of that set all the same.
+            is_sure = isinstance(error, UnreadableAnnotationError) and not (self.general and is_file(path))
+            if is_sure or not (hint := self._nearest_layout(path)):
                 raise
-            raise InputError(f"{error}{hint}") from error
+            raise type(error)(f"{error}{hint}") from error
 
     def _list(self, path: Path) -> Listing:
         listing: Listing = self.row.load()(path)
         return listing
 
     def _nearest_layout(self, path: Path) -> str:
-        """Where this set is laid out near a folder that is none, else which other set is laid out there."""
-        if self.general or not is_folder(path):
+        """Where this set is laid out near a folder that is none, else which other set or format is laid out there."""
+        if is_file(path):
+            if file_size(path) > _SMALL_BYTES:
+                return ""
+        elif not is_folder(path):
             return ""
-        below = folders_in(path)[:_NEAR_FOLDERS]
-        above = list(path.absolute().parents)[:_LEVELS_ABOVE]
-        for other in (*below, *above):
-            if self._is_laid_out(other):
-                return f' Its layout is that of "{other}": write {self.name}={other}.'
+        elif not self.general:
+            below = folders_in(path)[:_NEAR_FOLDERS]
+            above = list(path.absolute().parents)[:_LEVELS_ABOVE]
+            for other in (*below, *above):
+                if self._is_laid_out(other):
+                    return f' Its layout is that of "{other}": write {self.name}={other}.'
         for data_set in DATA_SETS.rows():
-            name, row = data_set.name, data_set.row
-            # Any folder of images would do for other formats.
-            if (isinstance(row, SetRow) or row.is_found_by_folders) and data_set._is_laid_out(path):
-                return f" It is laid out like {name}: write {name}={path}."
+            if data_set.name != self.name and data_set._could_be(path) and data_set._is_laid_out(path):
+                return f" It is laid out like {data_set.name}: write {data_set.name}={path}."
         return ""
+
+    def _could_be(self, path: Path) -> bool:
+        """Whether a path of this kind and name may be one of this layout."""
+        if isinstance(self.row, SetRow):
+            return is_folder(path)
+        return self.row.is_found_by_folders if is_folder(path) else self.row.is_file_name(path)
 
     def _is_laid_out(self, path: Path) -> bool:
         try:
