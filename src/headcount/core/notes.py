@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
-from headcount.core.errors import HeadcountError
+from headcount.core.errors import HeadcountError, InputError
 
 Progress = Callable[[int, int], None]
 """Told (done, all) as work goes on."""
@@ -40,3 +41,15 @@ class Skipped:
     def remedy(self) -> str:
         """What would help, as in ``HeadcountError``."""
         return self.error.remedy if isinstance(self.error, HeadcountError) else ""
+
+
+def raise_first(skipped: Sequence[Skipped]) -> NoReturn:
+    """Where nothing at all could be used: what the first one raised is the error of the whole.
+
+    Raises:
+        HeadcountError: that, or an InputError with its text.
+    """
+    first = skipped[0]
+    if isinstance(first.error, HeadcountError):
+        raise first.error
+    raise InputError(f"{first.text}.") from first.error

@@ -57,6 +57,15 @@ class Told:
     kinds: Mapping[str, int] = field(default_factory=lambda: _NO_KINDS)
 
     @property
+    def what(self) -> str:
+        """In words, without the number of images."""
+        noun, what = _WORDS[self.code]
+        most = sorted(self.kinds.items(), key=lambda item: (-item[1], item[0]))
+        names = [f"{kind} {number:,}" for kind, number in most[:_MOST_KINDS]]
+        named = f" ({', '.join(names)}{', …' if len(most) > _MOST_KINDS else ''})" if names else ""
+        return f"{plural(self.occurrences, noun)} {what}{named}"
+
+    @property
     def text(self) -> str:
         """In words.
 
@@ -65,12 +74,8 @@ class Told:
         >>> Told("size-differs", 1, 1).text
         '1 image of another size than the annotation states'
         """
-        noun, what = _WORDS[self.code]
-        most = sorted(self.kinds.items(), key=lambda item: (-item[1], item[0]))
-        names = [f"{kind} {number:,}" for kind, number in most[:_MOST_KINDS]]
-        named = f" ({', '.join(names)}{', …' if len(most) > _MOST_KINDS else ''})" if names else ""
-        where = f", in {plural(self.images, 'image')}" if noun in ("object", "point", "value", "box") else ""
-        return f"{plural(self.occurrences, noun)} {what}{named}{where}"
+        of_images = _WORDS[self.code][0] in ("object", "point", "value", "box")
+        return f"{self.what}, in {plural(self.images, 'image')}" if of_images else self.what
 
     def to_dict(self) -> dict[str, object]:
         """Plain data for JSON."""
