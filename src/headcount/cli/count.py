@@ -61,6 +61,7 @@ def count(
     """
     from headcount.cli.console import error_console, output_console
     from headcount.cli.results import print_one, print_summary, print_table
+    from headcount.cli.streams import results_are_filed
     from headcount.core.errors import HeadcountError, InputError
     from headcount.core.notes import Skipped
     from headcount.core.words import plural
@@ -103,6 +104,8 @@ def count(
         print_table(console, rows)
     if len(found.files) > 1 or len(rows) > 1 or skipped:
         print_summary(console, rows, skipped)
+    if output is not None and rows:
+        results_are_filed()
     if output is not None and rows and not isinstance(stopped, HeadcountError):
         console.print(f"results in {output}", soft_wrap=True)
     if save_dir is not None and rows:
