@@ -120,7 +120,7 @@ MINIS = {
     "yolo": Mini(
         ".", YOLO, cut=f" {20 / 48}\n0", number="0 0.09375", needed=(" 0.25 ", " ", "5 numbers"),
         images=("images/a b.png", "images/ü.png"), place="line 1", named="names: [head",
-        almost=("data.yaml", "data.txt", ["data.yaml was expected"]),
+        almost=("data.yaml", "data.txt", ["data.yaml (or obj.data, classes.txt) was expected"]),
     ),
 }  # fmt: skip
 OWN = [name for name in FORMATS if name in MINIS]

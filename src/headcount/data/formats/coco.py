@@ -13,7 +13,8 @@ beside the box. Three keys are headcount's own, which other readers pass over: a
 image's ``attributes``, and its ``region`` of interest as COCO's uncompressed run lengths.
 
 A path is one ``.json`` file, or a folder with ``annotations/*.json`` whose names tell the split (``train.json``,
-``instances_val2017.json``). Image files are named relative to that folder, or to an ``images`` folder in it.
+``instances_val2017.json``), or one with folders of splits (``train/_annotations.coco.json``, ``valid``, ``test``), as
+Roboflow writes it. Image files are named relative to that folder, or to an ``images`` folder in it.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from headcount.core.errors import InputError
-from headcount.core.files import atomic_text, is_folder, writing
+from headcount.core.files import atomic_text, is_file, is_folder, writing
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.scene import Scene
-from headcount.data.formats.folders import wrong_folder
+from headcount.data.formats.folders import entries, folders_in, wrong_folder
 from headcount.data.formats.heads import Head, annotation_of, drawn_as_points, heads_of
 from headcount.data.formats.places import copied, refuse_filled, refuse_taken_files, written_names
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all
@@ -52,6 +53,7 @@ from headcount.data.parse.values import (
     quoted,
     same_id,
     size_wh,
+    split_in,
     split_of,
     stated_provenance,
 )
@@ -142,16 +144,16 @@ def write_coco(
             scenes share an image, or a file cannot be written.
     """
     path = Path(path)
-    is_file = path.suffix.lower() == ".json"
-    folder = path.parent if is_file else path
-    if is_file:
+    is_one_file = path.suffix.lower() == ".json"
+    folder = path.parent if is_one_file else path
+    if is_one_file:
         refuse_taken_files([path], overwrite=overwrite)
     else:
         refuse_filled(path / "annotations", overwrite=overwrite)
     written_names(scenes, folder)  # says what is wrong before an image is copied
     if copy_images:
         scenes = copied(scenes, folder / "images", overwrite=overwrite)
-    if is_file:
+    if is_one_file:
         _write(scenes, path, folder)
         return
     with writing(path):
@@ -189,17 +191,25 @@ def _files(path: Path) -> dict[str, Path]:
             raise InputError(f'"{path}" is no {_KIND}: a .json file, or a folder with annotations/*.json was expected.')
         return {"": path}
     inner = path / "annotations" if is_folder(path / "annotations") else path
-    found = sorted(file for file in inner.glob("*.json") if not file.name.startswith("."))
+    found = _json_files(inner)
+    if not found:  # a folder for each split, its images beside its file, as Roboflow writes them
+        found = [file for folder in folders_in(path) if split_of(folder.name) for file in _json_files(folder)]
     if not found:
-        raise wrong_folder(path, ["annotations/train.json"], "or name one COCO file")
+        expected = ["annotations/train.json", "train/_annotations.coco.json"]
+        raise wrong_folder(path, expected, "or name one COCO file")
     files: dict[str, Path] = {}
     for file in found:
-        split = next((known for word in re.findall("[a-z]+", file.stem.lower()) if (known := split_of(word))), "")
+        split = split_in(re.findall("[a-z]+", file.stem.lower()))
+        split = split or ("" if file.parent == inner else split_of(file.parent.name))
         if split in files:
-            both = f'"{files[split].name}" and "{file.name}"'
-            raise InputError(f'"{inner}" holds {both}, both of {split or "no known split"}: name one of the files.')
+            both = f'"{files[split].relative_to(path)}" and "{file.relative_to(path)}"'
+            raise InputError(f'"{path}" holds {both}, both of {split or "no known split"}: name one of the files.')
         files[split] = file
     return files
+
+
+def _json_files(folder: Path) -> list[Path]:
+    return [file for file in entries(folder) if file.suffix.lower() == ".json" and is_file(file)]
 
 
 def _image_folders(file: Path, split: str) -> list[Path]:
