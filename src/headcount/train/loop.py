@@ -23,6 +23,7 @@ from headcount.core.errors import HeadcountError, InputError, nearest
 from headcount.core.files import discard, write_json, writing
 from headcount.core.locks import held
 from headcount.core.scene import Scene
+from headcount.core.threads import limit_threads
 from headcount.data.sets.registry import DATA_SETS, read_dataset
 from headcount.draw.prediction import draw_density
 from headcount.evaluate.metrics.table import EvaluationSettings
@@ -100,8 +101,9 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
     saved = read_checkpoint(found) if found is not None else None
     longer = "" if saved is None else check_same_recipe(recipe, saved.state["recipe"], folder, step=saved.step)
 
-    if recipe.threads is not None:
-        torch.set_num_threads(recipe.threads)
+    threads = limit_threads(recipe.threads)
+    if threads is not None:
+        torch.set_num_threads(threads)
     fabric = Fabric(
         accelerator=recipe.device, devices=1, precision="bf16-mixed" if recipe.precision == "bf16" else "32-true"
     )
