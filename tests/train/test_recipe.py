@@ -252,6 +252,8 @@ def test_an_unknown_recipe_names_the_nearest() -> None:
         ("optimiser.lr=inf", "optimiser.lr", "finite"),
         ("optimiser.then_sgd_after_epoch=-3", "optimiser.then_sgd_after_epoch", "greater than"),
         ("data.shares.painted=-1", "data.shares.painted", "greater than"),
+        ("data.head_px=[9,3]", "data.head_px", "smallest, largest"),
+        ("data.validation_images=0", "data.validation_images", "greater than"),
         ("seed=99999999999999999999999", "seed", "less than"),
         ("output=", "output", "at least 1"),
     ],

@@ -20,7 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from headcount.core.errors import HeadcountError, InputError, nearest
 from headcount.core.scene import Scene
-from headcount.data.sets.registry import DATA_SETS, read_dataset
+from headcount.data.sets.registry import DATA_SETS
 from headcount.draw.prediction import draw_density
 from headcount.evaluate.metrics.table import EvaluationSettings
 from headcount.evaluate.run import EvaluationReport, evaluate_scenes
@@ -39,7 +39,7 @@ from headcount.train.checkpoint import (
     unflatten_optimiser,
     write_checkpoint,
 )
-from headcount.train.pools import Pool, read_pools
+from headcount.train.pools import Pool, read_pools, read_validation
 from headcount.train.recipe import DataSettings, OptimiserSettings, Recipe
 from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
 from headcount.train.validation import validation_loss
@@ -91,7 +91,7 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
         start = method.initialise(_initial_weights(str(recipe.initialisation)))
         say(f'Starting from "{recipe.initialisation}": {start}.')
     pools = read_pools(recipe.data)
-    validation = {name: read_dataset(f"{name}={path}", "val") for name, path in recipe.data.sources.items()}
+    validation = read_validation(recipe.data)
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
