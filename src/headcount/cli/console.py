@@ -108,16 +108,6 @@ def _fitting(letters: Iterable[str], columns: int) -> int:
     return number
 
 
-def people(count: float) -> str:
-    """The count as it is said.
-
-    >>> people(0.6), people(1234.2)
-    ('1 person', '1,234 people')
-    """
-    number = round(count)
-    return "1 person" if number == 1 else f"{number:,} people"
-
-
 def argument_name(argument: Any) -> str:
     """An argument as the usage and the help show it: ``SOURCE...`` where there may be many, ``[PHOTO]`` where none."""
     name = (argument.metavar or argument.name.upper()) + ("..." if argument.nargs == -1 else "")

@@ -24,14 +24,14 @@ from headcount.core.locks import held
 from headcount.core.prediction import Prediction
 from headcount.core.words import plural
 from headcount.core.writers import TextWriter, writer_row
-from headcount.data.formats.nwpu import ids_of_names, prediction_line
+from headcount.data.formats.nwpu import ids_of_names, points_for_count, prediction_line
 from headcount.data.parse.csv import csv_row
 from headcount.data.parse.json import parse_json
 from headcount.data.parse.text import read_lines, read_text
 
 _KIND = "file of predictions"
 CSV_COLUMNS = (
-    "source", "count", "low", "high", "points", "points_kind", "width", "height", "model", "runtime",
+    "source", "count", "people", "low", "high", "points", "points_kind", "width", "height", "model", "runtime",
     "warnings",
 )  # fmt: skip
 
@@ -110,7 +110,7 @@ class PredictionFile:
             if not self._has_name:
                 raise InputError(f"{reason}: choose another place.") from error
             raise InputError(
-                f"{reason}: make room or choose another place; it holds {plural(self.added, 'prediction')} until then."
+                f"{reason}: it holds {plural(self.added, 'prediction')} until then; make room, or choose another place."
             ) from error
 
     def _append(self, text: str, *, begun: bool) -> None:
@@ -197,7 +197,8 @@ def _csv_line(prediction: Prediction) -> str:
     low, high = prediction.interval or ("", "")
     width, height = prediction.size_wh
     return csv_row([
-        prediction.source, round(prediction.count, 3), low, high, len(prediction.points_xy), prediction.points_kind,
+        prediction.source, round(prediction.count, 3), prediction.people, low, high, len(prediction.points_xy),
+        prediction.points_kind,
         width, height, prediction.model, prediction.runtime, "; ".join(prediction.warnings),
     ])  # fmt: skip
 
@@ -206,7 +207,7 @@ def _nwpu_line(prediction: Prediction) -> str:
     (image,) = ids_of_names([prediction.source])
     if prediction.points_kind == "none":
         raise InputError("The model counts without saying where heads are, so it gives no NWPU prediction file.")
-    return prediction_line(image, prediction.points_xy, prediction.size_wh)
+    return prediction_line(image, points_for_count(prediction), prediction.size_wh)
 
 
 def _coco_row(prediction: Prediction) -> str:
