@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ import numpy as np
 from headcount.core.errors import InputError
 from headcount.core.files import discard, partial_beside, refuse_taken, rename_over, writing
 from headcount.core.geometry import sides
+from headcount.core.image import is_image_name
 from headcount.core.locks import held
 from headcount.core.prediction import Prediction
 from headcount.core.words import plural
@@ -214,15 +215,30 @@ def _coco_row(prediction: Prediction) -> str:
     """An entry for each box, as pycocotools' ``loadRes`` reads them."""
     if prediction.boxes_xyxy is None or prediction.boxes_kind != "heads":
         raise InputError(f'The model "{prediction.model}" gives no boxes of heads, so it gives no COCO results.')
-    stem = Path(prediction.source).stem
-    # COCO's own images are named by their number; others are left with their name for the reader to look up.
-    image: int | str = int(stem) if stem.isascii() and stem.isdigit() else stem
+    image = _coco_id(prediction.source)
     scores = np.ones(len(prediction.boxes_xyxy)) if prediction.scores is None else prediction.scores
     boxes = np.concatenate([prediction.boxes_xyxy[:, :2], sides(prediction.boxes_xyxy)], axis=1)  # x, y, width, height
     return ",\n".join(
         json.dumps({"image_id": image, "category_id": 1, "bbox": box, "score": score}, ensure_ascii=False)
         for box, score in zip(boxes.round(2).tolist(), scores.round(4).tolist(), strict=True)
     )
+
+
+def _coco_id(source: str) -> int | str:
+    """COCO's own images are named by their number; others are left with their name for the reader to look up."""
+    path = Path(source)
+    name = path.stem if is_image_name(path) else path.name  # a frame's name has a second at its end, and no suffix
+    return int(name) if name.isascii() and name.isdigit() else name
+
+
+def _refuse_equal_ids(names: Iterable[str]) -> None:
+    named: dict[int | str, str] = {}
+    for name in names:
+        other = named.setdefault(_coco_id(name), name)
+        if other != name:
+            raise InputError(
+                f'"{other}" and "{name}" would both be image "{_coco_id(name)}" in a file of COCO results: rename one.'
+            )
 
 
 def _json_alone(prediction: Prediction) -> str:
@@ -232,5 +248,5 @@ def _json_alone(prediction: Prediction) -> str:
 JSON = TextWriter(row=_json_row, head="[\n", between=",\n", tail="]\n", alone=_json_alone)
 JSON_LINES = TextWriter(row=_json_line)
 CSV = TextWriter(row=_csv_line, head=csv_row(CSV_COLUMNS))
-COCO_RESULTS = TextWriter(row=_coco_row, head="[\n", between=",\n", tail="]\n")
+COCO_RESULTS = TextWriter(row=_coco_row, head="[\n", between=",\n", tail="]\n", refuse=_refuse_equal_ids)
 NWPU = TextWriter(row=_nwpu_line, refuse=ids_of_names)
