@@ -330,6 +330,14 @@ def test_coco_results_are_a_list_of_boxes_with_scores(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "none.coco.json").read_text(encoding="utf-8")) == []
 
 
+def test_frames_of_one_second_are_told_apart_in_coco_results(tmp_path: Path) -> None:
+    with PredictionFile(tmp_path / "out.coco.json") as file:
+        for second in ("1.0", "1.5"):
+            file.add(boxed(f"hall/v.mp4@{second}s", BOXES[:1]))
+    found = json.loads((tmp_path / "out.coco.json").read_text(encoding="utf-8"))
+    assert [entry["image_id"] for entry in found] == ["v.mp4@1.0s", "v.mp4@1.5s"]
+
+
 def test_coco_results_are_what_its_own_tools_read(tmp_path: Path) -> None:
     coco = pytest.importorskip("pycocotools.coco", reason="pycocotools is in the train extra")
     truth = coco.COCO()
