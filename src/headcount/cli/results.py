@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from headcount.core.words import people, plural, whole_people
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from headcount.data.formats.kept_rows import KeptRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,12 @@ class CountLine:
     interval: tuple[float, float] | None
     size_wh: tuple[int, int]
     is_frame: bool = False
+
+    @classmethod
+    def of_row(cls, row: KeptRow) -> CountLine:
+        """Of a row of a file of results; a frame's name ends in its second."""
+        is_frame = re.search(r"\.\w+@\d+\.\d+s$", row.source) is not None
+        return cls(row.source, row.count, row.interval, row.size_wh, is_frame)
 
     @property
     def people(self) -> int:

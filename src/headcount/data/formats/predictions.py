@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,7 +25,8 @@ from headcount.core.image import is_image_name
 from headcount.core.locks import held
 from headcount.core.prediction import Prediction
 from headcount.core.words import plural
-from headcount.core.writers import TextWriter, writer_row
+from headcount.core.writers import WRITERS, TextWriter, writer_row
+from headcount.data.formats.kept_rows import KeptRow, csv_rows, json_line_rows, json_rows
 from headcount.data.formats.nwpu import ids_of_names, points_for_count, prediction_line
 from headcount.data.parse.csv import csv_row
 from headcount.data.parse.json import parse_json
@@ -49,22 +51,29 @@ class PredictionFile:
 
     Raises:
         InputError: on creation, before anything is counted: the suffix is unknown, the folder is missing or closed to
-            writing, another run writes the file, or it exists and ``overwrite`` is False.
+            writing, another run writes the file, or it exists and neither ``overwrite`` nor ``resume`` is True; with
+            ``resume`` the format cannot be gone on with, or a row cannot be read.
 
     Attributes:
         path: the file.
         added: how many predictions are in it.
+        rows_before: with ``resume``, the rows that were in it.
+        written_before_ns: when the last of them was, in nanoseconds.
     """
 
-    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
+    def __init__(self, path: str | Path, *, overwrite: bool = False, resume: bool = False) -> None:
         self.path, self.added = Path(path), 0
-        self._overwrite = overwrite
+        overwrite = self._overwrite = overwrite or resume
         self._row = writer_row(self.path, many=True)
         self._writer: TextWriter = self._row.load()
         refuse_taken(self.path, overwrite=overwrite)
         with ExitStack() as stack:
             stack.enter_context(held(self.path))
             refuse_taken(self.path, overwrite=overwrite)  # a run may have ended just now
+            self.rows_before: tuple[KeptRow, ...] = ()
+            self.written_before_ns = 0
+            if resume:
+                self._read_rows()
             with writing(self.path):
                 self._partial, self._target = partial_beside(self.path)
                 self._file = self._partial.open("w+b", buffering=0)
@@ -73,6 +82,29 @@ class PredictionFile:
             self._held = stack.pop_all()
         self._has_name = self._begun = False
         self._end = 0  # of the rows; what closes the file stands behind
+
+    def _read_rows(self) -> None:
+        if self._writer.rows is None:
+            able = [row.name for row in WRITERS.rows() if row.many and row.load().rows is not None]
+            raise InputError(
+                f"A run that writes {self._row.name} cannot be gone on with, since such a file does not tell what was "
+                f"counted by which model: start anew, with {', '.join(able[:-1])} or {able[-1]}."
+            )
+        if self.path.exists():
+            self.written_before_ns = self.path.stat().st_mtime_ns
+            self.rows_before = tuple(self._writer.rows(self.path))
+
+    def keep(self, rows: Sequence[KeptRow]) -> None:
+        """Begin with rows that were in it before."""
+        with self._writing():
+            for row in rows:
+                self._append((self._writer.between if self._begun else self._writer.head) + row.text, begun=True)
+        self.added = len(rows)
+
+    @property
+    def can_be_resumed(self) -> bool:
+        """Whether a run that was cut off can go on behind its rows."""
+        return self._writer.rows is not None
 
     def add(self, prediction: Prediction) -> None:
         """Append one prediction, whole or not at all; it is handed to the operating system at once.
@@ -154,6 +186,40 @@ class PredictionFile:
             self.close()
         else:
             self._held.close()
+
+
+class PredictionStream:
+    """Predictions written as they come to where there is no file, as standard output; the suffix chooses the format.
+
+    Raises:
+        InputError: no writer has the suffix.
+    """
+
+    def __init__(self, suffix: str, write: Callable[[bytes], object]) -> None:
+        self.added = 0
+        self._row = writer_row(Path(f"output{suffix}"), many=True)
+        self._writer: TextWriter = self._row.load()
+        self._write, self._begun = write, False
+
+    def add(self, prediction: Prediction) -> None:
+        """Write one prediction."""
+        with self._row.blamed(f'the prediction of "{prediction.source}"'):
+            row = self._writer.row(prediction)
+        if row:
+            self._write(self._writer.encode((self._writer.between if self._begun else self._writer.head) + row))
+            self._begun = True
+        self.added += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Write what ends a file, unless nothing was added."""
+        if kind is None or self.added:
+            head = "" if self._begun else self._writer.head
+            self._write(self._writer.encode(head + self._writer.closing(begun=self._begun)))
 
 
 def read_predictions(path: str | Path) -> Iterator[Prediction]:
@@ -245,8 +311,8 @@ def _json_alone(prediction: Prediction) -> str:
     return json.dumps(prediction.to_dict(), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
-JSON = TextWriter(row=_json_row, head="[\n", between=",\n", tail="]\n", alone=_json_alone)
-JSON_LINES = TextWriter(row=_json_line)
-CSV = TextWriter(row=_csv_line, head=csv_row(CSV_COLUMNS))
+JSON = TextWriter(row=_json_row, head="[\n", between=",\n", tail="]\n", alone=_json_alone, rows=json_rows)
+JSON_LINES = TextWriter(row=_json_line, rows=json_line_rows)
+CSV = TextWriter(row=_csv_line, head=csv_row(CSV_COLUMNS), rows=partial(csv_rows, columns=CSV_COLUMNS))
 COCO_RESULTS = TextWriter(row=_coco_row, head="[\n", between=",\n", tail="]\n", refuse=_refuse_equal_ids)
 NWPU = TextWriter(row=_nwpu_line, refuse=ids_of_names)
