@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,6 +26,8 @@ class Fake:
     """Counts the red of the first pixel; fails as it is told to."""
 
     max_pixels = DEFAULT_MAX_PIXELS
+    card = SimpleNamespace(name="fake", sha256={})
+    runtime = SimpleNamespace(name="fake", device="cpu", precision="f32")
 
     def __init__(self, **errors: BaseException) -> None:
         self.errors = errors

@@ -91,7 +91,14 @@ def open_results(path: Path, sources: Sources, *, overwrite: bool, resume: bool 
         InputError: as ``PredictionFile``, or the names of the images do not fit the format (NWPU's need numbers).
     """
     _refuse_names(path, sources)
-    return PredictionFile(path, overwrite=overwrite, resume=resume)
+    try:
+        return PredictionFile(path, overwrite=overwrite, resume=resume)
+    except InputError as error:
+        if error.remedy == "overwrite" and RunRecord(path).path.exists():
+            raise InputError(
+                f'"{path}" holds the results of a run that was cut off: choose another name.', remedy="resume"
+            ) from error
+        raise
 
 
 def open_stream(suffix: str, write: Callable[[bytes], object], sources: Sources) -> PredictionStream:

@@ -66,10 +66,10 @@ class PredictionFile:
         overwrite = self._overwrite = overwrite or resume
         self._row = writer_row(self.path, many=True)
         self._writer: TextWriter = self._row.load()
-        refuse_taken(self.path, overwrite=overwrite)
+        refuse_taken(self.path, overwrite=True)  # a file in a folder that is there
         with ExitStack() as stack:
             stack.enter_context(held(self.path))
-            refuse_taken(self.path, overwrite=overwrite)  # a run may have ended just now
+            refuse_taken(self.path, overwrite=overwrite)
             self.rows_before: tuple[KeptRow, ...] = ()
             self.written_before_ns = 0
             if resume:
