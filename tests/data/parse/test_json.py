@@ -106,3 +106,10 @@ def test_whatever_stands_there_it_is_read_or_refused(tmp_path_factory: pytest.Te
     except InputError as error:
         message = str(error)
     assert "a.json" in message
+
+
+def test_more_objects_than_memory_holds_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headcount.data.parse.json.MAX_CONTAINERS", 5)
+    assert parse_json("[[], [], {}, 1]", Path("a.json"), "list") == [[], [], {}, 1]
+    with pytest.raises(InputError, match=r'"a\.json" holds over 5 objects and lists'):
+        parse_json("[[], [], {}, {}, []]", Path("a.json"), "list")

@@ -18,6 +18,9 @@ from headcount.core.errors import InputError, nearest
 from headcount.data.parse.text import read_text
 from headcount.data.parse.values import LARGEST_PX, number, quoted
 
+MAX_CONTAINERS = 20_000_000
+"""COCO's own annotations of its 118,000 training images, the largest in use, are 6 million objects and lists."""
+
 
 class Strict(BaseModel):
     """Base of the models of other people's JSON. A field's ``description`` is what is expected of it, in messages.
@@ -60,10 +63,12 @@ def parse_json(text: str, path: Path, kind: str, *, line: int = 0) -> Any:
     """What a text of JSON holds; ``line`` is that of the file where each has its own.
 
     Raises:
-        InputError: it is malformed or nested too deeply, has a key twice in one object, or a number of thousands of
-            digits.
+        InputError: it is malformed, nested too deeply or of over ``MAX_CONTAINERS`` objects and lists, has a key twice
+            in one object, or a number of thousands of digits.
     """
     place = f'"{path}"' + (f", line {line}" if line else "")
+    if text.count("[") + text.count("{") > MAX_CONTAINERS:  # each takes two letters in the file, and 64 bytes once read
+        raise InputError(f"{place} holds over {MAX_CONTAINERS:,} objects and lists: split it.")
     try:
         return json.loads(text, object_pairs_hook=_object)
     except _SameKeyTwiceError:
