@@ -46,6 +46,8 @@ def test_what_a_model_says_is_read_and_all_else_left_alone(tmp_path: Path) -> No
         ("", "line 1: this is no valid JSON"),
         ('{"images": [\n{]}', "line 2: this is no valid JSON"),
         ("[" * 100_000, "nested too deeply to be a points file"),
+        ("[" + "9" * 5000 + ", {]", "line 1: this is no valid JSON"),
+        ("[" + "9" * 5000 + ", " + "[" * 100_000, "nested too deeply to be a points file"),
         ('{"images": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply"),
         ("[]", r'must be a points file, an object with "images", but is \[\]'),
         ("{}", 'but has no "images"'),
