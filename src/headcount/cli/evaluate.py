@@ -87,7 +87,7 @@ def evaluate(
     from headcount import __version__
     from headcount.cli.console import error_console, output_console, printable, progress_bar
     from headcount.core.errors import InputError
-    from headcount.core.files import refuse_taken, write_json
+    from headcount.core.files import write_json
     from headcount.core.words import plural
     from headcount.evaluate.files import NwpuPredictions, read_sets
     from headcount.evaluate.metrics.table import EvaluationSettings
@@ -104,9 +104,9 @@ def evaluate(
     if not data:
         raise InputError("A model is measured on data: add --data NAME=PATH, as in shanghaitech-b=/data/ShanghaiTech.")
     bounds = None if levels is None else _bounds(levels)
-    refuse_taken(output, overwrite=force)
     if predictions is not None and predictions == output:
         raise InputError(f'--output and --predictions are both "{output}": give each a file of its own.')
+    _refuse_report(output, overwrite=force)
     found = None if predictions is None else NwpuPredictions(predictions, overwrite=force)
     counter = load(model, device=device, runtime=runtime, precision=precision)
     sets = read_sets(data, split)
@@ -156,6 +156,14 @@ def evaluate(
         raise typer.Exit(1)
 
 
+def _refuse_report(output: Path | None, *, overwrite: bool) -> None:
+    from headcount.core.files import refuse_suffix, refuse_taken
+
+    if output is not None:
+        refuse_suffix(output, ".json")
+        refuse_taken(output, overwrite=overwrite)
+
+
 def _show_skipped(skipped: Iterable[Skipped]) -> None:
     from headcount.cli.console import error_console, printable
 
@@ -176,7 +184,7 @@ def _evaluate_file(
     from headcount import __version__
     from headcount.cli.console import error_console, output_console, printable
     from headcount.core.errors import InputError
-    from headcount.core.files import is_file, refuse_taken, write_json
+    from headcount.core.files import is_file, write_json
     from headcount.core.words import plural
     from headcount.evaluate.files import evaluate_prediction_file
 
@@ -188,7 +196,7 @@ def _evaluate_file(
         )
     if plots is not None and images is None:
         raise InputError("--plots draws on the images of a prediction file: say where they are with --images DIR.")
-    refuse_taken(output, overwrite=force)
+    _refuse_report(output, overwrite=force)
     if plots is not None:
         from headcount.draw.figure import refuse_pictures
         from headcount.evaluate.plots.localization import localization_plot_paths, save_localization_plots
