@@ -229,3 +229,10 @@ def test_no_folder_is_made_by_what_is_refused(tmp_path: Path, target: str) -> No
         with pytest.raises(InputError, match=r"give each image once|holds pixels"):
             convert_scenes(scenes, target, tmp_path / "new/below" / PATHS[target], copy_images=True)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("target", PATHS)
+def test_a_relative_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    scene = Scene(save(tmp_path, "in/a.png"))
+    monkeypatch.chdir(tmp_path)
+    assert convert_scenes([scene], target, PATHS[target]).images == 1
