@@ -106,7 +106,6 @@ def count(
         print_summary(console, rows, skipped)
     if output is not None and rows:
         results_are_filed()
-    if output is not None and rows and not isinstance(stopped, HeadcountError):
         console.print(f"results in {output}", soft_wrap=True)
     if save_dir is not None and rows:
         console.print(f"overlays in {save_dir}", soft_wrap=True)

@@ -24,6 +24,7 @@ def demo(
     DIR is overwritten only where an earlier demo made it.
     """
     from headcount.cli.console import output_console, people, printable
+    from headcount.cli.streams import results_are_filed
     from headcount.core.image import read_image
     from headcount.infer.counter import load
     from headcount.infer.overlays import save_png
@@ -60,6 +61,7 @@ def demo(
     written.append("prediction.json")
     if truth is not None:
         written += ["scene.png", "truth.csv"]
+    results_are_filed()
     console.print(f"in {printable(str(output_dir))}: {', '.join(written)}", soft_wrap=True)
 
 

@@ -86,6 +86,7 @@ def evaluate(
     """
     from headcount import __version__
     from headcount.cli.console import error_console, output_console, printable, progress_bar
+    from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import write_json
     from headcount.core.words import plural
@@ -150,6 +151,7 @@ def evaluate(
             out.print(f"wrote {printable(str(found.path))}", soft_wrap=True)
     finally:  # an error on the second data set does not cost the first
         if output is not None and reports:
+            results_are_filed()
             write_json(output, {"headcount": __version__, "runtime": ran_on, "reports": reports})
             out.print(f"wrote {printable(str(output))}", soft_wrap=True)
     if incomplete:
@@ -183,6 +185,7 @@ def _evaluate_file(
 ) -> None:
     from headcount import __version__
     from headcount.cli.console import error_console, output_console, printable
+    from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import is_file, write_json
     from headcount.core.words import plural
@@ -217,6 +220,7 @@ def _evaluate_file(
     out = output_console()
     out.print("\n".join(map(printable, report.lines())), soft_wrap=True)
     if output is not None:
+        results_are_filed()
         write_json(output, {"headcount": __version__, **report.to_dict()})
         out.print(f"wrote {printable(str(output))}", soft_wrap=True)
     undrawn: list[Skipped] = []

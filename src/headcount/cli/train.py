@@ -21,6 +21,7 @@ def train(
     import functools
     import warnings
 
+    from headcount.cli.streams import results_are_filed
     from headcount.train.loop import train as run
     from headcount.train.recipe import load_recipe
 
@@ -28,5 +29,6 @@ def train(
     # Lightning's and torch's advice to their own developers would bury our lines.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"(lightning|torch)\b")
     last = run(settings, resume=resume, say=functools.partial(print, flush=True))
+    results_are_filed()
     print(f"Done: {last}")
     print(f"Next: headcount export {settings.folder}")

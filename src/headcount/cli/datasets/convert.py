@@ -33,12 +33,14 @@ def convert(
     Exit code: 0 all images are written, 1 some were left out, 2 nothing could be done.
     """
     from headcount.cli.console import progress_bar
+    from headcount.cli.streams import results_are_filed
     from headcount.data.sets.convert import convert_dataset
 
     with progress_bar("Reading") as show:
         report = convert_dataset(
             source, to, target, split=split, copy_images=copy_images, overwrite=force, progress=show
         )
+    results_are_filed()
     _show_conversion(report)
     if report.left_out:
         raise typer.Exit(1)

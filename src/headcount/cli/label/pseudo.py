@@ -32,6 +32,7 @@ def pseudo(
     import numpy as np
 
     from headcount.cli.console import output_console, printable, progress_bar
+    from headcount.cli.streams import results_are_filed
     from headcount.core.geometry import as_boxes, sides
     from headcount.core.words import plural
     from headcount.label.files import estimate_file
@@ -44,6 +45,7 @@ def pseudo(
     boxes = [as_boxes([]), *(scene.boxes_xyxy for scene in scenes if scene.boxes_xyxy is not None)]
     side = sides(np.concatenate(boxes)).max(axis=1)
     spread = f", sides {side.min():.0f} to {side.max():.0f} px, half of them below {np.median(side):.0f}"
+    results_are_filed()
     output_console().print(
         f"wrote {printable(str(out))}: {plural(len(side), 'head')} on {plural(len(scenes), 'image')}"
         f"{spread if len(side) else ''}",
