@@ -15,6 +15,7 @@ from headcount.cli.options import (
     ModelOption,
     PrecisionOption,
     RuntimeOption,
+    ThreadsOption,
     choice,
 )
 from headcount.core.kinds import PICTURE_KINDS, PictureKind
@@ -44,6 +45,7 @@ def count(
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
     every: Annotated[float, typer.Option(metavar="SECONDS", min=0.001, help="Time between frames of a video.")] = 1.0,
     save_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a picture (overlay) of each image to this folder.")
@@ -84,7 +86,9 @@ def count(
 
             from headcount.infer.counter import load  # brings the network's libraries: a third of a second
 
-            counter = load(model, device=device, runtime=runtime, precision=precision, max_pixels=max_pixels)
+            counter = load(
+                model, device=device, runtime=runtime, precision=precision, threads=threads, max_pixels=max_pixels
+            )
             job = Job(
                 counter, found.files, every_s=every, results=results, overlays=overlays, draw=cast(PictureKind, draw)
             )

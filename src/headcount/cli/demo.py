@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headcount.cli.options import ThreadsOption
+
 if TYPE_CHECKING:
     from headcount.core.scene import Scene
 
@@ -18,6 +20,7 @@ def demo(
     photo: Annotated[Path | None, typer.Argument(metavar="PHOTO", help="Count this photo instead.")] = None,
     output_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")] = Path("demo-output"),
     seed: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Which scene is painted.")] = 7,
+    threads: ThreadsOption = None,
 ) -> None:
     """Paint a crowd of known number, count it, and show both numbers.
 
@@ -34,7 +37,7 @@ def demo(
     if photo is not None:
         _refuse_own(photo, output_dir)
     pixels = read_image(photo) if photo is not None else None
-    counter = load()
+    counter = load(threads=threads)
     _claim(output_dir)
     truth: int | None = None
     if photo is None:

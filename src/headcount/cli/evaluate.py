@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, choice
+from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, ThreadsOption, choice
 from headcount.core.kinds import MATCHERS, Matcher
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def evaluate(
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
     levels: Annotated[
         str | None, typer.Option(metavar="300,700", help="Upper bounds of the density levels; else the data set's own.")
     ] = None,
@@ -109,7 +110,7 @@ def evaluate(
         raise InputError(f'--output and --predictions are both "{output}": give each a file of its own.')
     _refuse_report(output, overwrite=force)
     found = None if predictions is None else NwpuPredictions(predictions, overwrite=force)
-    counter = load(model, device=device, runtime=runtime, precision=precision)
+    counter = load(model, device=device, runtime=runtime, precision=precision, threads=threads)
     sets = read_sets(data, split)
     if found is not None:
         found.expect({key: read.scenes for key, read in sets.items()})

@@ -160,6 +160,7 @@ class Recipe(Settings):
     """bf16 is autocast: twice as fast on dense convolutions, nothing gained on depthwise ones."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(default=None, ge=1)
+    """Threads that compute; else as in ``headcount.load``."""
     seed: int = Field(default=1, ge=0, lt=2**40)
     validate_every: int = Field(default=1, ge=1)
     """Epochs between validations; the last epoch is always validated."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption
+from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, ThreadsOption
 
 
 def pseudo(
@@ -22,6 +22,7 @@ def pseudo(
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
     force: ForceOption = False,
 ) -> None:
     """Give every head a box as large as a head-scale network estimates it to be.
@@ -40,7 +41,8 @@ def pseudo(
     with progress_bar("Measuring heads") as show:
         scenes = estimate_file(
             model, points, out,
-            split=split, device=device, runtime=runtime, precision=precision, overwrite=force, progress=show,
+            split=split, device=device, runtime=runtime, precision=precision, threads=threads, overwrite=force,
+            progress=show,
         )  # fmt: skip
     boxes = [as_boxes([]), *(scene.boxes_xyxy for scene in scenes if scene.boxes_xyxy is not None)]
     side = sides(np.concatenate(boxes)).max(axis=1)
