@@ -7,6 +7,7 @@ spreadsheet. Import the columns as text if the names are not your own.
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ import numpy as np
 
 from headcount.core.errors import InputError
 from headcount.core.files import discard, partial_beside, refuse_taken, rename_over, writing
-from headcount.core.geometry import sides
+from headcount.core.image import RgbImage
 from headcount.core.locks import held
 from headcount.core.prediction import Prediction
 from headcount.core.words import plural
@@ -213,21 +214,25 @@ def _coco_row(prediction: Prediction) -> str:
     """An entry for each box, as pycocotools' ``loadRes`` reads them."""
     if prediction.boxes_xyxy is None or prediction.boxes_kind != "heads":
         raise InputError(f'The model "{prediction.model}" gives no boxes of heads, so it gives no COCO results.')
-    stem = Path(prediction.source).stem
-    # COCO's own images are named by their number; others are left with their name for the reader to look up.
-    image: int | str = int(stem) if stem.isascii() and stem.isdigit() else stem
-    scores = np.ones(len(prediction.boxes_xyxy)) if prediction.scores is None else prediction.scores
-    boxes = np.concatenate([prediction.boxes_xyxy[:, :2], sides(prediction.boxes_xyxy)], axis=1)  # x, y, width, height
-    return ",\n".join(
-        json.dumps({"image_id": image, "category_id": 1, "bbox": box, "score": score}, ensure_ascii=False)
-        for box, score in zip(boxes.round(2).tolist(), scores.round(4).tolist(), strict=True)
-    )
+    return ",\n".join(json.dumps(one, ensure_ascii=False) for one in prediction.to_coco())
 
 
 def _json_alone(prediction: Prediction) -> str:
     return json.dumps(prediction.to_dict(), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
+class _Density:
+    """The density map alone, as numpy's file of one array: (h / stride, w / stride) float32, people a cell."""
+
+    def one(self, prediction: Prediction, image: RgbImage | None) -> bytes:
+        if prediction.density is None:
+            raise InputError(f'The model "{prediction.model}" makes no density map, so it gives no .npy file.')
+        content = io.BytesIO()
+        np.save(content, prediction.density, allow_pickle=False)
+        return content.getvalue()
+
+
+DENSITY = _Density()
 JSON = TextWriter(row=_json_row, head="[\n", between=",\n", tail="]\n", alone=_json_alone)
 JSON_LINES = TextWriter(row=_json_line)
 CSV = TextWriter(row=_csv_line, head=csv_row(CSV_COLUMNS))
