@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,9 +12,10 @@ import numpy as np
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.image import ReducedImage, VideoFrame, read_header, read_reduced
+from headcount.core.notes import raise_first
 from headcount.core.random import generator
 from headcount.core.scene import Scene
-from headcount.data.sets.registry import read_dataset
+from headcount.data.sets.registry import read_set
 from headcount.synth import paint_scene
 from headcount.train.recipe import DataSettings
 
@@ -31,8 +33,22 @@ class Pool:
     share: float
 
 
-def read_pools(settings: DataSettings) -> list[Pool]:
-    """The training scenes of every source; the test split is never read here.
+def read_source(name: str, path: str, split: str, say: Callable[[str], None]) -> list[Scene]:
+    """The scenes of a split of a source; ``say`` is told in a line what of its annotations was left out or moved.
+
+    Raises:
+        InputError: what a reader finds wrong, be it with one image.
+    """
+    read = read_set(f"{name}={path}", split)
+    if read.skipped:
+        raise_first(read.skipped)
+    if read.told:
+        say(f"{name}, {split}: {'; '.join(told.text for told in read.told)}.")
+    return list(read.scenes)
+
+
+def read_pools(settings: DataSettings, say: Callable[[str], None] = lambda text: None) -> list[Pool]:
+    """The training scenes of every source; the test split is never read here. ``say``: see ``read_source``.
 
     Raises:
         InputError: no data at all, a share of a source that is not there, or what a reader finds wrong.
@@ -42,7 +58,7 @@ def read_pools(settings: DataSettings) -> list[Pool]:
         name = min(unknown)
         raise InputError(f'data.shares names "{name}", which data.sources has not.{nearest(name, settings.sources)}')
     pools = [
-        Pool(name, read_dataset(f"{name}={path}", "train"), settings.shares.get(name, 1.0))
+        Pool(name, read_source(name, path, "train", say), settings.shares.get(name, 1.0))
         for name, path in settings.sources.items()
     ]
     if settings.painted_scenes:
