@@ -44,7 +44,7 @@ from headcount.train.checkpoint import (
     write_checkpoint,
 )
 from headcount.train.images import Record, differences, learned_from, merged, read_record, record_of
-from headcount.train.pools import Pool, read_pools, read_source
+from headcount.train.pools import Pool, read_pools, read_validation
 from headcount.train.recipe import Recipe
 from headcount.train.resume import CHANGES, add_changes, check_same_recipe
 from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
@@ -116,7 +116,7 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
         start = method.initialise(_initial_weights(str(recipe.initialisation)))
         say(f'Starting from "{recipe.initialisation}": {start}.')
     pools = read_pools(recipe.data, say)
-    validation = {name: read_source(name, path, "val", say) for name, path in recipe.data.sources.items()}
+    validation = read_validation(recipe.data, say)
 
     run = _Run(recipe, method, fabric, folder, say)
     for what in run.remember(pools, validation, saved, longer):
