@@ -21,12 +21,14 @@ def train(
     import functools
     import warnings
 
+    from headcount.cli.streams import results_are_filed
     from headcount.train.loop import train as run
     from headcount.train.recipe import load_recipe
 
     settings = load_recipe(recipe, changes or [])
     # Lightning's and torch's advice to their own developers would bury our lines.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"(lightning|torch)\b")
+    results_are_filed()
     last = run(settings, resume=resume, say=functools.partial(print, flush=True))
     print(f"Done: {last}")
     print(f"Next: headcount export {settings.folder}")

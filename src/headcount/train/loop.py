@@ -129,41 +129,50 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
     batches = Batches(
         pools, method, recipe.data, batch=recipe.batch, steps_per_epoch=recipe.steps_per_epoch, seed=recipe.seed
     )
-    with run.logging(), _interrupts_wait() as interrupted:
+    with run.logging(), _signals_wait() as stop:
         for step, (images, targets) in batches.run(run.step, recipe.total_steps):
             run.learn(step, images, targets)
+            stopping = bool(stop)  # asked once: a signal that comes later finds no checkpoint of this step
             if run.step % recipe.steps_per_epoch == 0:
                 run.end_epoch(validation)
-            elif interrupted() or time.monotonic() - run.saved_at >= recipe.checkpoint_seconds:
+            elif stopping or time.monotonic() - run.saved_at >= recipe.checkpoint_seconds:
                 run.checkpoint()
-            if interrupted():
+            if stopping:
                 say(f"Stopped at step {run.step}: resume the run to go on from there.")
-                raise KeyboardInterrupt
+                break
     return run.checkpoint()
 
 
 @contextmanager
-def _interrupts_wait() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed: no checkpoint can hold half a step, so the step at hand is finished first.
+def _signals_wait() -> Iterator[list[int]]:
+    """The signals that came and ask to stop: no checkpoint can hold half a step, so the step at hand is finished first.
 
-    Pressed again, it stops at once; the last checkpoint stays.
+    Those are taken (Ctrl-C, and what else ends a program in the same way) that somebody handles; at the end they are
+    told to that handler. Sent again, one stops the run at once; the last checkpoint stays.
     """
-    asked = False
+    came: list[int] = []
+    handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
 
-    def ask(signum: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
+    def wait(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        if len(came) > 1:
+            handlers[number](number, frame)
 
-    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's alone
-        yield lambda: False
-        return
-    previous = signal.signal(signal.SIGINT, ask)
+    if threading.current_thread() is threading.main_thread():  # signals are the main thread's alone
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            handler = signal.getsignal(number) if number is not None else None
+            if number is not None and callable(handler):
+                handlers[number] = handler
+                signal.signal(number, wait)
     try:
-        yield lambda: asked
+        yield came
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if came:
+        handlers[came[0]](came[0], None)
+        raise KeyboardInterrupt
 
 
 class _Run:
