@@ -453,6 +453,22 @@ def test_one_flipped_bit_is_told_and_the_older_checkpoint_goes_on(
     _assert_equal_ends(tmp_path / "run", unbroken["adamw"])
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("headcount-s-base.safetensors", 'train the recipe "headcount-s-base" and export it to that name first'),
+        ("headcount-s.safetensors", "set initialisation=headcount-s for the shipped model"),
+        ("hrnet_w48_imagenet.safetensors", "import the published weights of the network"),
+    ],
+)
+def test_a_missing_initialisation_says_where_it_comes_from(
+    tmp_path: Path, points: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=rf'no initialisation "{name}": {words}.*initialisation=none'):
+        _train(_recipe(tmp_path, points, initialisation=name))
+
+
 def test_a_loss_that_is_no_longer_finite_is_told(tmp_path: Path, points: Path) -> None:
     recipe = _recipe(tmp_path, points, model={"backbone": "test_efficientnet", "width": 8, "alpha": 1e39})
     with pytest.raises(HeadcountError, match="no longer finite at step 0"):

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from headcount.core.errors import HeadcountError, InputError, nearest
-from headcount.core.files import discard, write_json, writing
+from headcount.core.files import discard, is_file, write_json, writing
 from headcount.core.locks import held
 from headcount.core.scene import Scene
 from headcount.data.sets.registry import DATA_SETS, read_dataset
@@ -44,7 +44,7 @@ from headcount.train.checkpoint import (
 )
 from headcount.train.images import Record, differences, learned_from, merged, read_record, record_of
 from headcount.train.pools import Pool, read_pools
-from headcount.train.recipe import Recipe
+from headcount.train.recipe import Recipe, shipped_recipes
 from headcount.train.resume import CHANGES, add_changes, check_same_recipe
 from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
 from headcount.train.validation import validation_loss
@@ -385,10 +385,26 @@ class _Run:
 
 
 def _initial_weights(initialisation: str) -> Path:
-    """The file of a shipped model's name, or the path itself."""
+    """The file of a shipped model's name, or the path itself.
+
+    Raises:
+        InputError: there is no such file; where it comes from is said as far as that is known.
+    """
     if initialisation in shipped_models():
         return find_model(initialisation).weights[".safetensors"]
-    return Path(initialisation).expanduser()
+    path = Path(initialisation).expanduser()
+    if is_file(path):
+        return path
+    if path.stem in shipped_models():
+        do = f"set initialisation={path.stem} for the shipped model of that name"
+    elif path.stem in shipped_recipes():
+        do = f'train the recipe "{path.stem}" and export it to that name first'
+    else:
+        do = "import the published weights of the network to that name first"
+    raise InputError(
+        f'There is no initialisation "{path}": {do}, name another file with initialisation=FILE, or set '
+        "initialisation=none to start from random weights."
+    )
 
 
 def _broken(maps: Mapping[str, Tensor]) -> str:
