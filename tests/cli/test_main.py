@@ -170,7 +170,7 @@ def test_a_broken_package_hides_no_other_verb(package: Path, run_cli: RunCli) ->
     ("error", "code", "words"),
     [
         (InputError("No."), 2, "Error: No."),
-        (KeyboardInterrupt(), 130, ""),
+        (KeyboardInterrupt(), 130, "Interrupted."),
         (OSError(28, "No space left on device"), 2, "no space left"),
         (RuntimeError("boom"), 70, "RuntimeError: boom"),
     ],

@@ -45,6 +45,7 @@ def import_backbone(
     Any network that timm takes features from will do, such as hrnet_w48, vgg16_bn or resnet50: its state dict by timm,
     or as torchvision or its authors publish it where timm reads that.
     """
+    from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import is_file, refuse_suffix, refuse_taken
 
@@ -61,9 +62,9 @@ def import_backbone(
         from headcount.core.words import plural
         from headcount.models.weights import some_of
 
-        typer.echo(
-            f"Note: {plural(len(left_out), 'tensor')} that {name} has not: left out {some_of(left_out)}.", err=True
-        )
+        number = plural(len(left_out), "tensor")
+        typer.echo(f"Note: {number} that {name} does not have: left out ({some_of(left_out)}).", err=True)
+    results_are_filed()
     typer.echo(f"Imported to {target}.")
 
 
@@ -83,6 +84,7 @@ def import_iim(
     force: ForceOption = False,
 ) -> None:
     """Import a checkpoint of the IIM authors as a model."""
+    from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import refuse_suffix, refuse_taken
 
@@ -99,4 +101,5 @@ def import_iim(
     from headcount.train.importing import import_weights
 
     import_weights("iim", file, target, data=data)
+    results_are_filed()
     typer.echo(f"Imported to {target}.")

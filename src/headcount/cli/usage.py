@@ -21,14 +21,14 @@ def in_plain_words(error: Any) -> str:
         called = f"the option {parameter.opts[0]}" if parameter.opts[0].startswith("-") else argument_name(parameter)
         return f"{command} needs {called}, which was not given: {look}"
     if kind == "BadOptionUsage" and "requires" in error.message:
-        return f"{error.option_name} needs a value: {look}"
+        return f"{error.option_name} needs a value behind it."
     if parameter is not None and (expected := _expected(parameter)):
         given = f', but "{given}" was given' if (given := _given(error)) else ""
         return f"{_name(parameter)} takes {expected}{given}."
     if parameter is not None and "null byte" in error.message:
         return f"{_name(parameter)} holds a zero byte, which no path can: check it."
     if "unexpected extra argument" in error.format_message():
-        extra = re.search(r"\((.*)\)", error.format_message())
+        extra = re.search(r"\(([^()]*)\)$", error.format_message())
         return f'{command} takes fewer arguments: "{extra[1] if extra else ""}" is too many; {look}'
     return str(error.format_message())
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -81,6 +82,23 @@ class Row:
         except (ImportError, AttributeError) as error:
             raise InputError(
                 f'{self._called} cannot be loaded from "{target}" ({type(error).__name__}: {error}): '
+                "mend or remove the package that brings it."
+            ) from error
+
+    @contextmanager
+    def blamed(self, on: str) -> Iterator[None]:
+        """Name the row where its object raises what it should not; ``on`` is what it was at work on.
+
+        Raises:
+            InputError: it raised anything but an error of headcount's own or of the system.
+        """
+        try:
+            yield
+        except (HeadcountError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise InputError(
+                f'{self._called} ("{self.target}") failed on {on} ({type(error).__name__}: {error}): '
                 "mend or remove the package that brings it."
             ) from error
 

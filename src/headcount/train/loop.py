@@ -23,7 +23,8 @@ from headcount.core.errors import HeadcountError, InputError, nearest
 from headcount.core.files import discard, is_file, write_json, writing
 from headcount.core.locks import held
 from headcount.core.scene import Scene
-from headcount.data.sets.registry import DATA_SETS, read_dataset
+from headcount.core.threads import limit_threads
+from headcount.data.sets.registry import DATA_SETS
 from headcount.draw.prediction import draw_density
 from headcount.evaluate.metrics.table import EvaluationSettings
 from headcount.evaluate.run import EvaluationReport, evaluate_scenes
@@ -43,7 +44,7 @@ from headcount.train.checkpoint import (
     write_checkpoint,
 )
 from headcount.train.images import Record, differences, learned_from, merged, read_record, record_of
-from headcount.train.pools import Pool, read_pools
+from headcount.train.pools import Pool, read_pools, read_validation
 from headcount.train.recipe import Recipe, shipped_recipes
 from headcount.train.resume import CHANGES, add_changes, check_same_recipe
 from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
@@ -100,8 +101,9 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
     saved = read_checkpoint(found) if found is not None else None
     longer = "" if saved is None else check_same_recipe(recipe, saved.state["recipe"], folder, step=saved.step)
 
-    if recipe.threads is not None:
-        torch.set_num_threads(recipe.threads)
+    threads = limit_threads(recipe.threads)
+    if threads is not None:
+        torch.set_num_threads(threads)
     fabric = Fabric(
         accelerator=recipe.device, devices=1, precision="bf16-mixed" if recipe.precision == "bf16" else "32-true"
     )
@@ -114,7 +116,7 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
         start = method.initialise(_initial_weights(str(recipe.initialisation)))
         say(f'Starting from "{recipe.initialisation}": {start}.')
     pools = read_pools(recipe.data)
-    validation = {name: read_dataset(f"{name}={path}", "val") for name, path in recipe.data.sources.items()}
+    validation = read_validation(recipe.data)
 
     run = _Run(recipe, method, fabric, folder, say)
     for what in run.remember(pools, validation, saved, longer):
