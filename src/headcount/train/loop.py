@@ -5,13 +5,10 @@ from __future__ import annotations
 import copy
 import errno
 import json
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -20,7 +17,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from headcount.core.errors import HeadcountError, InputError, nearest
-from headcount.core.files import discard, is_file, write_json, writing
+from headcount.core.files import discard, write_json, writing
 from headcount.core.locks import held
 from headcount.core.scene import Scene
 from headcount.core.threads import limit_threads
@@ -29,7 +26,6 @@ from headcount.draw.prediction import draw_density
 from headcount.evaluate.metrics.table import EvaluationSettings
 from headcount.evaluate.run import EvaluationReport, evaluate_scenes
 from headcount.infer.counter import Counter
-from headcount.infer.models import find_model, shipped_models
 from headcount.models.method import Method, TargetBatch
 from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
@@ -44,10 +40,12 @@ from headcount.train.checkpoint import (
     write_checkpoint,
 )
 from headcount.train.images import Record, differences, learned_from, merged, read_record, record_of
+from headcount.train.initialisation import initial_weights
 from headcount.train.pools import Pool, read_pools, read_validation
-from headcount.train.recipe import Recipe, shipped_recipes
+from headcount.train.recipe import Recipe
 from headcount.train.resume import CHANGES, add_changes, check_same_recipe
 from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
+from headcount.train.stopping import signals_wait
 from headcount.train.validation import validation_loss
 
 Say = Callable[[str], None]
@@ -113,7 +111,7 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
     if any(side % divisor for side in recipe.data.crop_hw):
         raise InputError(f"data.crop is {recipe.data.crop}, but this network takes multiples of {divisor}.")
     if recipe.initialisation not in (None, "none") and saved is None:
-        start = method.initialise(_initial_weights(str(recipe.initialisation)))
+        start = method.initialise(initial_weights(str(recipe.initialisation)))
         say(f'Starting from "{recipe.initialisation}": {start}.')
     pools = read_pools(recipe.data)
     validation = read_validation(recipe.data)
@@ -131,7 +129,7 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
     batches = Batches(
         pools, method, recipe.data, batch=recipe.batch, steps_per_epoch=recipe.steps_per_epoch, seed=recipe.seed
     )
-    with run.logging(), _signals_wait() as stop:
+    with run.logging(), signals_wait() as stop:
         for step, (images, targets) in batches.run(run.step, recipe.total_steps):
             run.learn(step, images, targets)
             stopping = bool(stop)  # asked once: a signal that comes later finds no checkpoint of this step
@@ -143,38 +141,6 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
                 say(f"Stopped at step {run.step}: resume the run to go on from there.")
                 break
     return run.checkpoint()
-
-
-@contextmanager
-def _signals_wait() -> Iterator[list[int]]:
-    """The signals that came and ask to stop: no checkpoint can hold half a step, so the step at hand is finished first.
-
-    Those are taken (Ctrl-C, and what else ends a program in the same way) that somebody handles; at the end they are
-    told to that handler. Sent again, one stops the run at once; the last checkpoint stays.
-    """
-    came: list[int] = []
-    handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
-
-    def wait(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        if len(came) > 1:
-            handlers[number](number, frame)
-
-    if threading.current_thread() is threading.main_thread():  # signals are the main thread's alone
-        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-            number = getattr(signal, name, None)
-            handler = signal.getsignal(number) if number is not None else None
-            if number is not None and callable(handler):
-                handlers[number] = handler
-                signal.signal(number, wait)
-    try:
-        yield came
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    if came:
-        handlers[came[0]](came[0], None)
-        raise KeyboardInterrupt
 
 
 class _Run:
@@ -384,29 +350,6 @@ class _Run:
                 "optimiser_state": rest,
             },
         )
-
-
-def _initial_weights(initialisation: str) -> Path:
-    """The file of a shipped model's name, or the path itself.
-
-    Raises:
-        InputError: there is no such file; where it comes from is said as far as that is known.
-    """
-    if initialisation in shipped_models():
-        return find_model(initialisation).weights[".safetensors"]
-    path = Path(initialisation).expanduser()
-    if is_file(path):
-        return path
-    if path.stem in shipped_models():
-        do = f"set initialisation={path.stem} for the shipped model of that name"
-    elif path.stem in shipped_recipes():
-        do = f'train the recipe "{path.stem}" and export it to that name first'
-    else:
-        do = "import the published weights of the network to that name first"
-    raise InputError(
-        f'There is no initialisation "{path}": {do}, name another file with initialisation=FILE, or set '
-        "initialisation=none to start from random weights."
-    )
 
 
 def _broken(maps: Mapping[str, Tensor]) -> str:

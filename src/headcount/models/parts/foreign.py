@@ -9,11 +9,11 @@ from pathlib import Path
 
 import timm
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from headcount.core.errors import InputError, ModelError, nearest
-from headcount.core.files import replacing
+from headcount.core.files import replacing, writing
 from headcount.models.parts.published import names_in_whole, whole_network
 from headcount.models.weights import is_counter, read_foreign, read_tensors, some_of, without_wrappers
 
@@ -32,7 +32,7 @@ def import_backbone(name: str, file: Path, output: Path) -> list[str]:
         The names that the network does not have, which are left out.
 
     Raises:
-        InputError: timm has no such network, or it has no features.
+        InputError: timm has no such network, or it has no features; or the output cannot be written.
         ModelError: the file is no checkpoint, holds more than tensors, or does not fit.
     """
     if name not in timm.list_models():
@@ -57,11 +57,10 @@ def import_backbone(name: str, file: Path, output: Path) -> list[str]:
                 f'"{file}" does not fit {name}: its "{key}" is {tuple(tensors[key].shape)}, but was expected to be '
                 f"{tuple(shapes[key].shape)}."
             )
-    kept = {key: tensors[key] for key in wanted}
-    with replacing(output) as partial:
-        save_file(
-            {k: (v.float() if v.is_floating_point() else v).contiguous().clone() for k, v in kept.items()}, partial
-        )
+    kept = {key: tensors[key].float() if tensors[key].is_floating_point() else tensors[key] for key in wanted}
+    content = save({key: value.contiguous().clone() for key, value in kept.items()})  # clone: none may be shared
+    with writing(output), replacing(output) as partial:
+        partial.write_bytes(content)
     return left_over
 
 
