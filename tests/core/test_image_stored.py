@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, TiffImagePlugin, features
 
 from headcount.core.errors import InputError
-from headcount.core.image import count_pictures, read_header, read_image, read_reduced
+from headcount.core.image import EncodedImage, count_pictures, read_header, read_image, read_reduced
 from headcount.core.image_stored import exif_orientation
 from headcount.core.scene import Scene
 
@@ -172,7 +172,7 @@ def tiff(*pages: dict[int, tuple[int, list[int]]], big: bool = False) -> bytes:
 def test_the_pages_of_a_tiff_are_counted_without_previews(
     pages: list[dict[int, tuple[int, list[int]]]], number: int, big: bool
 ) -> None:
-    file = io.BytesIO(tiff(*pages, big=big))
+    file = EncodedImage(tiff(*pages, big=big))
     assert count_pictures(file) == number
     assert read_image(file)[0, 0].tolist() == [10, 10, 10]
 
@@ -180,12 +180,12 @@ def test_the_pages_of_a_tiff_are_counted_without_previews(
 def test_pages_that_lead_in_a_circle_end() -> None:
     content = bytearray(tiff({}, {}))
     content[-32 - 4 : -32] = struct.pack("<L", 8)
-    assert count_pictures(io.BytesIO(bytes(content))) == 2
+    assert count_pictures(EncodedImage(bytes(content))) == 2
 
 
 def test_odd_tags_of_a_tiff_are_not_looked_at() -> None:
     odd = {282: (2, [65, 66, 67, 0]), 296: (2, [66, 0]), 306: (4, [9]), 700: (4, [2**31]), 34665: (4, [8])}
-    assert read_image(io.BytesIO(tiff(odd)))[0, 0].tolist() == [10, 10, 10]
+    assert read_image(EncodedImage(tiff(odd)))[0, 0].tolist() == [10, 10, 10]
 
 
 def test_a_sound_tiff_over_pillows_limit_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +220,7 @@ PNG_CHUNKS = {
 def test_no_further_chunk_makes_a_png_unreadable(case: str, late: bool) -> None:
     content = encoded("PNG")
     at = len(content) - 12 if late else 33
-    file = io.BytesIO(content[:at] + PNG_CHUNKS[case] + content[at:])
+    file = EncodedImage(content[:at] + PNG_CHUNKS[case] + content[at:])
     np.testing.assert_array_equal(read_image(file), UPRIGHT)
 
 
@@ -228,14 +228,14 @@ def test_a_wrong_checksum_of_what_is_needed_is_damage() -> None:
     content = bytearray(encoded("PNG"))
     content[29] ^= 1
     with pytest.raises(InputError, match=r"damaged or cut short \(.*checksum"):
-        read_image(io.BytesIO(bytes(content)))
+        read_image(EncodedImage(bytes(content)))
 
 
 @pytest.mark.parametrize("checksum", [None, 7])
 def test_transparency_is_laid_on_white(checksum: int | None) -> None:
     content = encoded("PNG")
     clear = chunk(b"tRNS", struct.pack(">HHH", 255, 0, 0), checksum=checksum)
-    pixels = read_image(io.BytesIO(content[:33] + clear + content[33:]))
+    pixels = read_image(EncodedImage(content[:33] + clear + content[33:]))
     assert pixels[0, 63].tolist() == [255, 255, 255]
     assert pixels[39, 0].tolist() == [90, 90, 90]
 
@@ -245,7 +245,7 @@ def test_exif_as_text_of_a_png_is_obeyed() -> None:
     text = f"\nexif\n{len(block):8}\n{block.hex()}\n".encode()
     raw = chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text))
     content = encoded("PNG", STORED[6])
-    np.testing.assert_array_equal(read_image(io.BytesIO(content[:33] + raw + content[33:])), UPRIGHT)
+    np.testing.assert_array_equal(read_image(EncodedImage(content[:33] + raw + content[33:])), UPRIGHT)
 
 
 @pytest.mark.parametrize(
@@ -258,15 +258,15 @@ def test_exif_as_text_of_a_png_is_obeyed() -> None:
 )  # fmt: skip
 def test_no_further_segment_makes_a_jpeg_unreadable(segment: bytes) -> None:
     content = encoded("JPEG")
-    close(read_image(io.BytesIO(content[:2] + segment + content[2:])))
+    close(read_image(EncodedImage(content[:2] + segment + content[2:])))
 
 
 def test_colours_of_a_jpeg_stay_what_its_markers_say() -> None:
     cmyk = Image.fromarray(UPRIGHT).convert("CMYK")
     out = io.BytesIO()
     cmyk.save(out, "JPEG", quality=98)
-    close(read_image(out), np.asarray(cmyk.convert("RGB")))
-    close(read_image(io.BytesIO(encoded("JPEG", keep_rgb=True))))
+    close(read_image(EncodedImage(out.getvalue())), np.asarray(cmyk.convert("RGB")))
+    close(read_image(EncodedImage(encoded("JPEG", keep_rgb=True))))
 
 
 def test_a_jpeg_of_thousands_of_scans_is_refused_at_once() -> None:
@@ -274,13 +274,13 @@ def test_a_jpeg_of_thousands_of_scans_is_refused_at_once() -> None:
     last = content.rindex(b"\xff\xda")
     many = content[:-2] + content[last:-2] * 3000 + b"\xff\xd9"
     with pytest.raises(InputError, match="more than 100 scans"):
-        read_image(io.BytesIO(many))
-    assert read_header(io.BytesIO(many)).size_wh == (64, 40)
-    close(read_image(io.BytesIO(content)))
+        read_image(EncodedImage(many))
+    assert read_header(EncodedImage(many)).size_wh == (64, 40)
+    close(read_image(EncodedImage(content)))
 
 
 def test_what_lies_behind_a_jpeg_of_one_scan_does_not_matter() -> None:
-    close(read_image(io.BytesIO(encoded("JPEG") + b"\xff\xda" * 3000)))
+    close(read_image(EncodedImage(encoded("JPEG") + b"\xff\xda" * 3000)))
 
 
 @pytest.mark.parametrize(("kind", "options"), [("GIF", {}), ("WEBP", {"lossless": True}), ("PNG", {})])
@@ -288,14 +288,14 @@ def test_the_frames_of_an_animation_are_counted(kind: str, options: dict[str, ob
     frames = [Image.new("RGB", (16, 12), (20 * k, 0, 0)) for k in range(1, 6)]
     out = io.BytesIO()
     frames[0].save(out, kind, save_all=True, append_images=frames[1:], **options)  # type: ignore[arg-type]
-    assert count_pictures(out) == 5
-    assert abs(int(read_image(out)[0, 0, 0]) - 20) < 3
+    assert count_pictures(EncodedImage(out.getvalue())) == 5
+    assert abs(int(read_image(EncodedImage(out.getvalue()))[0, 0, 0]) - 20) < 3
 
 
 def test_one_picture_is_one(odd_images: dict) -> None:
     for name, (path, _, _) in odd_images.items():
         assert count_pictures(path) == (1 if name != "animated.gif" else count_pictures(path))
-    assert count_pictures(io.BytesIO(b"no image at all")) == 1
+    assert count_pictures(EncodedImage(b"no image at all")) == 1
 
 
 needs_avif = pytest.mark.skipif(not features.check("avif"), reason="this Pillow does not read AVIF")
@@ -312,7 +312,7 @@ def test_avif(tmp_path: Path, orientation: int) -> None:
     assert read_header(path).size_wh == (64, 40)
     close(read_image(path))
     damaged = path.read_bytes().replace(b"II*\0\x08\0\0\0", b"II*\0\x08\0\0\0"[:4] + b"\xff\xff\xff\xff")
-    close(read_image(io.BytesIO(damaged.replace(b"make", b"\xff\xff\xff\xff"))))
+    close(read_image(EncodedImage(damaged.replace(b"make", b"\xff\xff\xff\xff"))))
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -327,7 +327,7 @@ def test_heic(tmp_path: Path, orientation: int) -> None:
     file.save(path, quality=-1, chroma=444)
     assert (read_header(path).size_wh, read_header(path).format) == ((64, 40), "HEIC")
     close(read_image(path))
-    close(read_image(io.BytesIO(path.read_bytes().replace(b"maker", b"\xff" * 5).replace(b"II*\0", b"II*\xff"))))
+    close(read_image(EncodedImage(path.read_bytes().replace(b"maker", b"\xff" * 5).replace(b"II*\0", b"II*\xff"))))
 
 
 def test_what_a_decoder_raises_is_one_sentence_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,8 +337,8 @@ def test_what_a_decoder_raises_is_one_sentence_with_its_reason(monkeypatch: pyte
     makers: list[Callable[[], bytes]] = [lambda: encoded("PNG"), lambda: encoded("JPEG")]
     monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "_setup", decode)
     with pytest.raises(InputError, match=r"TIFF image that is damaged.*\(cannot convert\)"):
-        read_image(io.BytesIO(encoded("TIFF")))
+        read_image(EncodedImage(encoded("TIFF")))
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decode)
     for make in makers:
         with pytest.raises(InputError, match=r"damaged or cut short \(cannot convert\)"):
-            read_image(io.BytesIO(make()))
+            read_image(EncodedImage(make()))

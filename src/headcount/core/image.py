@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +29,6 @@ from headcount.core.limits import DEFAULT_MAX_PIXELS
 
 RgbImage = NDArray[np.uint8]
 """(h, w, 3) uint8, RGB, upright."""
-
-ImageSource = str | Path | BinaryIO
-"""An image file: its path, or an open binary file that can be sought in, which is left open."""
 
 IMAGE_SUFFIXES = frozenset(suffix for suffixes in read_kinds().values() for suffix in suffixes)
 """The suffixes of all kinds of image files that this install reads."""
@@ -72,6 +70,24 @@ class ReducedImage:
     origin_xy: tuple[int, int] = (0, 0)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedImage:
+    """An image file that is held in memory, in the place of its path."""
+
+    content: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"the image given, of {len(self.content):,} bytes"
+
+    def open(self) -> BinaryIO:
+        """What the file would be."""
+        return io.BytesIO(self.content)
+
+
+ImageSource = str | Path | EncodedImage
+"""An image file: its path, or what it holds."""
+
+
 def is_image_name(path: Path) -> bool:
     """Whether the file's suffix is one of an image that can be read."""
     return path.suffix.lower() in IMAGE_SUFFIXES
@@ -110,14 +126,10 @@ class _Opened:
     image: Image.Image
     header: ImageHeader
 
-    def failed(self, error: Exception) -> InputError:
-        return _unreadable(self.name, self.header.format, error)
-
 
 @contextmanager
 def _opened(source: ImageSource) -> Iterator[_Opened]:
     with _file_of(source) as (file, name):
-        file.seek(0)
         head = file.read(HEAD_BYTES)
         if not head:
             raise InputError(f'"{name}" is empty (0 bytes): copy it again from where it came.')
@@ -138,8 +150,8 @@ def _opened(source: ImageSource) -> Iterator[_Opened]:
 @contextmanager
 def _file_of(source: ImageSource) -> Iterator[tuple[BinaryIO, str]]:
     """An image file that can be read from, and its name for messages."""
-    if not isinstance(source, str | Path):
-        yield source, str(getattr(source, "name", "image"))
+    if isinstance(source, EncodedImage):
+        yield source.open(), str(source)
         return
     path = Path(source)
     file_size(path)  # says what is no regular file, which is not opened
@@ -225,7 +237,6 @@ def count_pictures(source: ImageSource) -> int:
         InputError: the file is missing or may not be read.
     """
     with _file_of(source) as (file, _):
-        file.seek(0)
         kind = kind_of(file.read(HEAD_BYTES))
         try:
             if kind not in ("GIF", "AVIF", "HEIC"):
@@ -260,33 +271,59 @@ def read_reduced(source: ImageSource, reduction: int, *, max_pixels: int = DEFAU
         InputError: as ``read_image`` does.
     """
     with _opened(source) as opened:
-        _refuse_large(opened, max_pixels)
-        image, orientation = opened.image, opened.header.orientation
+        header, name = opened.header, opened.name
+        _refuse_large(header.size_wh, name, max_pixels)
+        if has_more_scans(opened.stored, opened.file, _SCANS_MAX):
+            raise InputError(
+                f'"{name}" is a JPEG of more than {_SCANS_MAX:,} scans, which takes minutes to decode (10 are usual): '
+                "save it anew."
+            )
         try:
-            reduction, origin_xy = _reduce(image, orientation, reduction)
-            # TIFF's plug-in asks for the limit once more.
-            with _without_pillows_limit if opened.header.format == "TIFF" else nullcontext():
-                stored = np.asarray(_as_rgb(image))
-            pixels = np.ascontiguousarray(_upright(stored, orientation))
-        # A damaged header can ask for any amount of memory, or for more pixels than it said at first.
-        except Exception as error:
-            raise opened.failed(error) from error
+            reduction, origin_xy = _reduce(opened.image, header.orientation, reduction)
+            # TIFF's plug-in asks for Pillow's limit once more.
+            with _without_pillows_limit if header.format == "TIFF" else nullcontext():
+                pixels = _rgb_pixels(opened.image, header.orientation)
+        except (
+            Exception
+        ) as error:  # a damaged header can ask for any amount of memory, or for other sizes than at first
+            raise _unreadable(name, header.format, error) from error
     return ReducedImage(pixels, reduction, origin_xy)
 
 
-def _refuse_large(opened: _Opened, max_pixels: int) -> None:
-    header, name = opened.header, opened.name
-    if header.pixels > max_pixels:
-        width, height = header.size_wh
+def pillow_pixels(image: Image.Image, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
+    """The pixels of an image that is open in Pillow, by the rules of ``read_image``; it stays as it is.
+
+    Raises:
+        InputError: its file is damaged, or it has more than ``max_pixels`` pixels.
+    """
+    name = str(getattr(image, "filename", "")) or "the PIL image"
+    _refuse_large(image.size, name, max_pixels)
+    try:
+        image.load()  # a TIFF is turned by it, and says so no more
+        return _rgb_pixels(image, _stated_orientation(image))
+    except Exception as error:
+        raise _unreadable(name, image.format or "", error) from error
+
+
+def _stated_orientation(image: Image.Image) -> int:
+    try:
+        value = int(image.getexif().get(0x0112, 1))
+    except Exception:  # what else is in its EXIF block may be damaged
+        return exif_orientation(image.info.get("exif") or b"")
+    return value if 1 <= value <= 8 else 1
+
+
+def _refuse_large(size_wh: tuple[int, int], name: str, max_pixels: int) -> None:
+    width, height = size_wh
+    if width * height > max_pixels:
         raise InputError(
-            f'"{name}" has {width}×{height} = {header.pixels:,} pixels, over the limit of {max_pixels:,}: shrink it.',
+            f'"{name}" has {width}×{height} = {width * height:,} pixels, over the limit of {max_pixels:,}: shrink it.',
             remedy="max_pixels",
         )
-    if has_more_scans(opened.stored, opened.file, _SCANS_MAX):
-        raise InputError(
-            f'"{name}" is a JPEG of more than {_SCANS_MAX:,} scans, which takes minutes to decode (10 are usual): save '
-            "it anew."
-        )
+
+
+def _rgb_pixels(image: Image.Image, orientation: int) -> RgbImage:
+    return np.ascontiguousarray(_upright(np.asarray(_as_rgb(image)), orientation))
 
 
 def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
@@ -341,20 +378,36 @@ def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
     return upper
 
 
-def as_rgb_array(pixels: NDArray[np.generic]) -> RgbImage:
-    """An array somebody already holds as (h, w, 3) uint8 RGB: gray (h, w) and (h, w, 1) are repeated.
+Channels = Literal["rgb", "bgr"]
+"""The order of an array's colours: OpenCV reads ``bgr``, everybody else ``rgb``."""
+
+
+def as_rgb_array(pixels: NDArray[np.generic], *, channels: Channels = "rgb") -> RgbImage:
+    """An array somebody already holds as (h, w, 3) uint8 RGB.
+
+    Gray, (h, w) or (h, w, 1), is repeated; of (h, w, 4) the last is how opaque a pixel is, and the rest is laid on
+    white. ``channels`` is the order of the colours.
 
     Raises:
-        InputError: another shape or dtype.
+        InputError: another shape or dtype, or no such order.
     """
+    if channels not in ("rgb", "bgr"):
+        raise InputError(f'The channels of an array are "rgb" or "bgr", but {channels!r} was given.')
     if not isinstance(pixels, np.ndarray):
         raise InputError(f"An image array was expected, but a {type(pixels).__name__} was given.")
     if pixels.dtype != np.uint8:
         raise InputError(f"An image array must be uint8 (0 to 255), but it is {pixels.dtype}: convert it first.")
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
-    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or pixels.shape[0] == 0 or pixels.shape[1] == 0:
-        raise InputError(f"An image array must be (height, width, 3) RGB or (height, width), but it is {pixels.shape}.")
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or pixels.shape[0] == 0 or pixels.shape[1] == 0:
+        raise InputError(
+            f"An image array must be (height, width, 3) RGB, (height, width, 4) RGBA or (height, width), but it is "
+            f"{pixels.shape}."
+        )
+    if channels == "bgr" and pixels.shape[2] > 1:
+        pixels = pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]]
+    if pixels.shape[2] == 4:
+        return np.array(_as_rgb(Image.fromarray(np.ascontiguousarray(pixels, dtype=np.uint8))))
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), dtype=np.uint8)
 
 
