@@ -16,9 +16,10 @@ from PIL import Image
 
 from headcount.core.errors import HeadcountError, InputError, MissingExtraError
 from headcount.core.scene import Scene
+from headcount.data.augment.spatial import head_size
 from headcount.models.method import Method
 from headcount.models.table import build_method
-from headcount.train.batches import Batches
+from headcount.train.batches import Batches, augmented
 from headcount.train.pools import PixelCache, Pool
 from headcount.train.recipe import DataSettings
 
@@ -139,6 +140,21 @@ def test_an_augmentation_switched_on_moves_no_other_draw(method: Method) -> None
         assert all(torch.equal(batch[1].maps[key], plain[1].maps[key]) for key in plain[1].maps)
         assert not torch.equal(batch[0], plain[0])
         assert _equal(_batches(method, **{name: 1e-12}).at(3), plain)
+
+
+def test_crops_keep_the_heads_of_each_scene_within_bounds() -> None:
+    grid = np.stack(np.meshgrid(np.arange(8, 400, 16.0), np.arange(8, 400, 16.0)), axis=-1).reshape(-1, 2)
+    scene = Scene(np.zeros((400, 400, 3), np.uint8), grid)
+    data = DataSettings(crop=160, scale=(0.1, 9.0), head_px=(8, 32))
+    cache = PixelCache(0)
+    seen = [
+        head_size(augmented(scene, data, cache, lambda stream, k=k: np.random.default_rng([stream, k])))  # type: ignore[misc]
+        for k in range(30)
+    ]
+    sizes = [size for size in seen if size is not None]
+    assert len(sizes) == 30
+    assert 7.5 < min(sizes) < 11
+    assert 25 < max(sizes) < 33
 
 
 def _fails_naming(batches: Batches, name: str) -> HeadcountError:

@@ -13,7 +13,7 @@ from PIL import Image
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.data.formats.head_list import write_points
-from headcount.train.pools import PixelCache, Pool, SampleOrder, read_pools
+from headcount.train.pools import PixelCache, Pool, SampleOrder, read_negatives, read_pools, read_validation
 from headcount.train.recipe import DataSettings
 
 pytestmark = pytest.mark.slow
@@ -162,10 +162,43 @@ def test_pools_are_read_from_data_sets_and_painted_scenes(tmp_path: Path) -> Non
     assert [pool.name for pool in only] == ["painted"]
 
 
+def test_photographs_of_nobody_are_parted_by_their_names_alone(tmp_path: Path) -> None:
+    for folder, names in (("many", range(60)), ("few", range(0, 60, 3))):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            Image.new("RGB", (9, 8)).save(tmp_path / folder / f"{name}.png")
+    parts = {
+        (f, s): {x.name for x in read_negatives(tmp_path / f, s)} for f in ("many", "few") for s in ("train", "val")
+    }
+    assert len(parts["many", "train"] | parts["many", "val"]) == 60
+    assert not parts["many", "train"] & parts["many", "val"]
+    assert 4 <= len(parts["many", "val"]) <= 20  # one in five
+    for split in ("train", "val"):
+        assert parts["few", split] < parts["many", split]
+    assert all(scene.count == 0 for scene in read_negatives(tmp_path / "many", "val"))
+    pools = read_pools(DataSettings(negatives=str(tmp_path / "many"), shares={"negatives": 0.5}))
+    assert [(pool.name, pool.share, {x.name for x in pool.scenes}) for pool in pools] == [
+        ("negatives", 0.5, parts["many", "train"])
+    ]
+    assert {x.name for x in read_validation(DataSettings(negatives=str(tmp_path / "many")))["negatives"]} == parts[
+        "many", "val"
+    ]
+
+
+def test_validation_takes_as_many_images_as_it_is_told_evenly(tmp_path: Path) -> None:
+    points = str(write_points(_files(tmp_path, 60), tmp_path / "p.csv"))
+    whole = [scene.name for scene in read_validation(DataSettings(sources={"points": points}))["points"]]
+    assert len(whole) == 12
+    for most, places in ((3, [2, 6, 10]), (12, range(12)), (99, range(12))):
+        settings = DataSettings(sources={"points": points}, validation_images=most)
+        assert [scene.name for scene in read_validation(settings)["points"]] == [whole[k] for k in places]
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({}, "nothing to train on"),
+        ({"negatives": "nowhere"}, 'no folder "nowhere"'),
         ({"painted_scenes": 1, "shares": {"painted": 0}}, "nothing to train on"),
         ({"shares": {"point": 1.0}, "sources": {"points": "x"}}, '"point".*"points"'),
         ({"sources": {"points": "nowhere.csv"}}, "nowhere.csv"),

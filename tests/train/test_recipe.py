@@ -258,6 +258,8 @@ def test_an_unknown_recipe_names_the_nearest() -> None:
         ("optimiser.lr=inf", "optimiser.lr", "finite"),
         ("optimiser.then_sgd_after_epoch=-3", "optimiser.then_sgd_after_epoch", "of at least 0"),
         ("data.shares.painted=-1", "data.shares.painted", "of at least 0"),
+        ("data.head_px=[9,3]", "data.head_px", "smallest, largest"),
+        ("data.validation_images=0", "data.validation_images", "of at least 1"),
         ("seed=99999999999999999999999", "seed", "below"),
         ("output=", "output", "at least 1 letter"),
     ],

@@ -17,7 +17,7 @@ from headcount.core.image import RgbImage, VideoFrame
 from headcount.core.random import generator
 from headcount.core.scene import Scene
 from headcount.data.augment.photometric import blur, compress, noise, recolour
-from headcount.data.augment.spatial import crop, draw_window, mirror
+from headcount.data.augment.spatial import bounded_scale, crop, draw_window, mirror
 from headcount.models.method import Method, TargetBatch, Targets
 from headcount.models.normalise import to_tensor
 from headcount.train.pools import PixelCache, Pool, SampleOrder
@@ -33,8 +33,9 @@ def augmented(
 ) -> Scene:
     """One training crop of a scene; ``draws`` gives the sample's generator of each stream."""
     rng = draws(_AUGMENT)
+    scale = bounded_scale(scene, settings.scale, settings.head_px)
     window = draw_window(
-        cache.size_wh(scene), rng, crop_hw=settings.crop_hw, scale=settings.scale, min_context=settings.min_context
+        cache.size_wh(scene), rng, crop_hw=settings.crop_hw, scale=scale, min_context=settings.min_context
     )
     # The reduction follows from the draw alone, never from what the cache holds: a resumed run sees the same pixels.
     scene = crop(scene, window, cache.load(scene, window.reduction), min_visible=settings.min_visible)

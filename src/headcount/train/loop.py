@@ -24,7 +24,7 @@ from headcount.core.files import discard, write_json, writing
 from headcount.core.locks import held
 from headcount.core.scene import Scene
 from headcount.core.threads import limit_threads
-from headcount.data.sets.registry import DATA_SETS, read_dataset
+from headcount.data.sets.registry import DATA_SETS
 from headcount.draw.prediction import draw_density
 from headcount.evaluate.metrics.table import EvaluationSettings
 from headcount.evaluate.run import EvaluationReport, evaluate_scenes
@@ -44,7 +44,7 @@ from headcount.train.checkpoint import (
     write_checkpoint,
 )
 from headcount.train.images import Record, differences, learned_from, merged, read_record, record_of
-from headcount.train.pools import Pool, read_pools
+from headcount.train.pools import Pool, read_pools, read_validation
 from headcount.train.recipe import Recipe
 from headcount.train.resume import CHANGES, add_changes, check_same_recipe
 from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
@@ -116,7 +116,7 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
         start = method.initialise(_initial_weights(str(recipe.initialisation)))
         say(f'Starting from "{recipe.initialisation}": {start}.')
     pools = read_pools(recipe.data)
-    validation = {name: read_dataset(f"{name}={path}", "val") for name, path in recipe.data.sources.items()}
+    validation = read_validation(recipe.data)
 
     run = _Run(recipe, method, fabric, folder, say)
     for what in run.remember(pools, validation, saved, longer):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
+from typing import Literal
 
 import numpy as np
 
@@ -13,13 +16,16 @@ from headcount.core.errors import InputError, nearest
 from headcount.core.image import ReducedImage, VideoFrame, read_header, read_reduced
 from headcount.core.random import generator
 from headcount.core.scene import Scene
+from headcount.data.formats.folders import need_folder
+from headcount.data.formats.pairs import images_by_name
 from headcount.data.sets.registry import read_dataset
 from headcount.synth import paint_scene
 from headcount.train.recipe import DataSettings
 
 # Streams of the counter-based generator; those of ``batches.py`` follow.
 _SCENE_ORDER, _SOURCE_ORDER = 1, 2
-PAINTED = "painted"
+PAINTED, NEGATIVES = "painted", "negatives"
+_NEGATIVES_FOR_VALIDATION = 5  # one in so many
 
 
 @dataclass(frozen=True)
@@ -37,21 +43,58 @@ def read_pools(settings: DataSettings) -> list[Pool]:
     Raises:
         InputError: no data at all, a share of a source that is not there, or what a reader finds wrong.
     """
-    unknown = settings.shares.keys() - settings.sources.keys() - {PAINTED}
+    unknown = settings.shares.keys() - settings.sources.keys() - {PAINTED, NEGATIVES}
     if unknown:
         name = min(unknown)
         raise InputError(f'data.shares names "{name}", which data.sources has not.{nearest(name, settings.sources)}')
-    pools = [
-        Pool(name, read_dataset(f"{name}={path}", "train"), settings.shares.get(name, 1.0))
-        for name, path in settings.sources.items()
-    ]
+    scenes = {name: read_dataset(f"{name}={path}", "train") for name, path in settings.sources.items()}
+    if settings.negatives is not None:
+        scenes[NEGATIVES] = read_negatives(Path(settings.negatives), "train")
     if settings.painted_scenes:
         seeds = range(settings.painted_seed, settings.painted_seed + settings.painted_scenes)
-        pools.append(Pool(PAINTED, [paint_scene(seed) for seed in seeds], settings.shares.get(PAINTED, 1.0)))
+        scenes[PAINTED] = [paint_scene(seed) for seed in seeds]
+    pools = [Pool(name, of_source, settings.shares.get(name, 1.0)) for name, of_source in scenes.items()]
     pools = [pool for pool in pools if pool.share > 0]
     if not pools or not all(pool.scenes for pool in pools):
         raise InputError("There is nothing to train on: name data sets under data.sources, or ask for painted_scenes.")
     return pools
+
+
+def read_validation(settings: DataSettings) -> dict[str, list[Scene]]:
+    """The validation scenes of every source, at most ``settings.validation_images`` of each; some may have none.
+
+    Raises:
+        InputError: what a reader finds wrong.
+    """
+    scenes = {name: read_dataset(f"{name}={path}", "val") for name, path in settings.sources.items()}
+    if settings.negatives is not None:
+        scenes[NEGATIVES] = read_negatives(Path(settings.negatives), "val")
+    return {name: _evenly(of_source, settings.validation_images) for name, of_source in scenes.items()}
+
+
+def read_negatives(folder: Path, split: Literal["train", "val"]) -> list[Scene]:
+    """The photographs of a folder in which nobody is; the same name falls into the same split in any folder.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    need_folder(folder, "photographs without people")
+    return [
+        Scene(path, source=NEGATIVES, name=f"{NEGATIVES}/{name}")
+        for name, path in images_by_name(folder).items()
+        if _for_validation(name) == (split == "val")
+    ]
+
+
+def _for_validation(name: str) -> bool:
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % _NEGATIVES_FOR_VALIDATION == 0
+
+
+def _evenly(scenes: Sequence[Scene], most: int | None) -> list[Scene]:
+    """``most`` of the scenes at even distances, or all."""
+    if most is None or len(scenes) <= most:
+        return list(scenes)
+    return [scenes[(2 * place + 1) * len(scenes) // (2 * most)] for place in range(most)]
 
 
 class SampleOrder:

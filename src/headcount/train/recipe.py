@@ -28,10 +28,16 @@ class DataSettings(Settings):
     painted_scenes: int = Field(default=0, ge=0)
     """Painted scenes to learn from beside the photographs, with seeds from ``painted_seed`` up."""
     painted_seed: int = Field(default=100_000, ge=0, lt=2**63)
+    negatives: str | None = None
+    """A folder of photographs in which nobody is, learned from beside the others: one in five, by the hash of its name,
+    is for validation. ``negatives`` is also their name among the shares."""
     crop: int | tuple[int, int] = 320
     """Side of a square crop, or [height, width], in pixels."""
     scale: tuple[float, float] = (0.6, 1.5)
     """Bounds of the factor by which an image is scaled; a JPEG is decoded smaller where the factor is at most 0.5."""
+    head_px: tuple[float, float] | None = None
+    """Bounds of an image's head size after scaling, in pixels: factors of ``scale`` that leave them are not drawn, 1
+    always may be. The size is the lower quartile of its boxes' sides, or of the distances from head to nearest head."""
     min_context: int = Field(default=1, ge=1)
     """Pixels of the photograph that a crop shows at least, each way: bounds the factor above."""
     min_visible: Chance = 0.0
@@ -48,6 +54,8 @@ class DataSettings(Settings):
     jpeg: Chance = 0.0
     """Chance that a crop is saved as JPEG of a quality within ``jpeg_quality``, and read again."""
     jpeg_quality: tuple[Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]] = (30, 95)
+    validation_images: int | None = Field(default=None, ge=1)
+    """While training, at most so many images of each source are validated on, evenly out of its list; else all."""
     cache_mb: int = Field(default=4000, ge=0)
     """Decoded images kept in memory, at most."""
     workers: int = Field(default=2, ge=1)
@@ -65,12 +73,12 @@ class DataSettings(Settings):
             raise ValueError("a side or [height, width], at least 32 pixels each, was expected")
         return crop
 
-    @field_validator("scale")
+    @field_validator("scale", "head_px")
     @classmethod
-    def _in_order(cls, scale: tuple[float, float]) -> tuple[float, float]:
-        if not 0 < scale[0] <= scale[1]:
+    def _in_order(cls, bounds: tuple[float, float] | None) -> tuple[float, float] | None:
+        if bounds is not None and not 0 < bounds[0] <= bounds[1]:
             raise ValueError("[smallest, largest], both above 0, was expected")
-        return scale
+        return bounds
 
     @field_validator("blur_sigma_px", "noise_std", "jpeg_quality")
     @classmethod

@@ -14,7 +14,15 @@ from PIL import Image
 
 from headcount.core.random import generator
 from headcount.core.scene import Scene
-from headcount.data.augment.spatial import Window, crop, draw_window, mirror, random_crop
+from headcount.data.augment.spatial import (
+    Window,
+    bounded_scale,
+    crop,
+    draw_window,
+    head_size,
+    mirror,
+    random_crop,
+)
 from headcount.targets.density import density_map
 
 relaxed = settings(deadline=None, max_examples=40)
@@ -399,3 +407,42 @@ def test_a_region_is_cut_with_the_reduced_image(tmp_path: Path) -> None:
     assert seen.region is not None
     assert ((seen.pixels()[:, :, 0] > 127) != seen.region).mean() < 0.03
     assert not seen.region[52:].any()  # the image is 51 high there
+
+
+ROW = [(10.0 * k, 50.0) for k in range(9)]  # heads 10 px apart
+
+
+@pytest.mark.parametrize(
+    ("points", "boxes", "size"),
+    [
+        (ROW, None, 10.0),
+        ([(0, 0), (0, 6), (0, 12), (90, 90)], None, 6.0),  # the far one says nothing of heads
+        (ROW, [(0, 0, 4, 9)] * 5, 6.0),  # boxes are heads themselves
+        (ROW, np.zeros((0, 4)), 10.0),
+        ([(3, 3)], None, None),
+        ([], None, None),
+        ([(3, 3), (3, 3)], None, None),  # the same place twice is no size
+    ],
+)
+def test_the_size_of_heads_is_their_boxes_or_their_distances(points: object, boxes: object, size: float | None) -> None:
+    scene = _scene(100, 100, points, boxes_xyxy=boxes)
+    assert head_size(scene) == (None if size is None else pytest.approx(size))
+
+
+@pytest.mark.parametrize(
+    ("head_px", "expected"),
+    [
+        (None, (0.25, 4.0)),
+        ((5.0, 20.0), (0.5, 2.0)),
+        ((1.0, 90.0), (0.25, 4.0)),
+        ((30.0, 90.0), (1.0, 4.0)),  # too small as they are: never smaller
+        ((2.0, 5.0), (0.25, 1.0)),  # too large as they are: never larger
+    ],
+)
+def test_a_scale_keeps_heads_within_bounds(head_px: tuple[float, float] | None, expected: tuple[float, float]) -> None:
+    assert bounded_scale(_scene(100, 100, ROW), (0.25, 4.0), head_px) == pytest.approx(expected)
+
+
+def test_a_scale_that_cannot_keep_the_bounds_stays_as_it_is() -> None:
+    assert bounded_scale(_scene(100, 100, ROW), (0.2, 0.4), (30.0, 90.0)) == (0.2, 0.4)
+    assert bounded_scale(_scene(100, 100), (0.2, 0.4), (30.0, 90.0)) == (0.2, 0.4)

@@ -12,8 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
-from headcount.core.geometry import centres
+from headcount.core.geometry import centres, sides
 from headcount.core.image import ReducedImage, RgbImage, read_reduced
 from headcount.core.scene import Provenance, Scene
 
@@ -31,6 +32,34 @@ class Window:
     def reduction(self) -> int:
         """How far a JPEG may be decoded smaller (1, 2, 4 or 8) and still have a pixel for each of the crop's."""
         return next((reduction for reduction in (8, 4, 2) if self.factor * reduction <= 1), 1)
+
+
+def head_size(scene: Scene) -> float | None:
+    """How large the smaller heads of a scene are, in pixels: the lower quartile of its boxes' sides √(w·h), or without
+    boxes of the distances from each head to the nearest other. None where neither says anything.
+
+    The distance is a little more than a head's width where people stand close, and far more where they do not.
+    """
+    if scene.boxes_xyxy is not None and len(scene.boxes_xyxy):
+        sizes = np.sqrt(sides(scene.boxes_xyxy).prod(axis=1))
+    elif len(scene.points_xy) > 1:
+        sizes = np.asarray(cKDTree(scene.points_xy).query(scene.points_xy, k=2)[0])[:, 1]
+    else:
+        return None
+    return float(np.quantile(sizes, 0.25)) or None
+
+
+def bounded_scale(scene: Scene, scale: tuple[float, float], head_px: tuple[float, float] | None) -> tuple[float, float]:
+    """The part of ``scale`` (smallest, largest factor) that keeps a scene's ``head_size`` within ``head_px``.
+
+    A crowd shrunk until nobody can tell its heads apart teaches to count texture. The image as it is is never left
+    out: where its heads are smaller or larger already, the range begins or ends at 1, if ``scale`` holds 1.
+    """
+    size = None if head_px is None else head_size(scene)
+    if head_px is None or size is None:
+        return scale
+    low, high = max(scale[0], min(1.0, head_px[0] / size)), min(scale[1], max(1.0, head_px[1] / size))
+    return (low, high) if low <= high else scale
 
 
 def draw_window(
