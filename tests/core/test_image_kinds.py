@@ -43,7 +43,7 @@ def test_a_file_is_known_by_its_beginning(head: bytes, kind: str) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"\0\0\0\x0cjP  \r\n\x87\n", r"not read \(JP2\): convert it to JPEG or PNG"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", r"does not read \(JP2\): convert it to JPEG or PNG"),
         (b"%PDF-1.7", "is a PDF, not an image"),
         (b"<html><body>404", "is a web page, not an image: download it again"),
         (b"version https://git-lfs", "git lfs pull"),
@@ -81,7 +81,10 @@ except InputError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "is a HEIC image: convert it to JPEG, or install the extra that reads it (pip install" in done.stdout
+    assert (
+        "does not read (HEIC): convert it to JPEG or PNG, or install what reads HEIC and AVIF (pip install"
+        in done.stdout
+    )
     assert "heif]" in done.stdout
 
 

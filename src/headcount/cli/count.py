@@ -59,7 +59,7 @@ def count(
 ) -> None:
     """Count the people in images and video.
 
-    Exit code: 0 all was counted, 1 some files were skipped or not read whole, 2 nothing could be done.
+    Exit code: 0 all was counted, 1 some files were skipped, left aside or not read whole, 2 nothing could be done.
     """
     from headcount.cli.console import error_console, output_console
     from headcount.cli.results import print_one, print_summary, print_table
@@ -118,7 +118,7 @@ def count(
     if stopped is not None:
         error_console().print("Interrupted: the rest was not counted.")
         raise typer.Exit(130)
-    if skipped or (job is not None and job.incomplete):
+    if skipped or found.left_aside or (job is not None and job.incomplete):
         raise typer.Exit(1)
 
 

@@ -26,6 +26,10 @@ class MissingFileError(InputError):
     """Nothing lies at the path that was given."""
 
 
+class DanglingLinkError(InputError):
+    """A link that leads nowhere lies at the path that was given."""
+
+
 class ModelError(HeadcountError):
     """A model, card or checkpoint that is missing, unknown or not what it claims to be."""
 

@@ -5,7 +5,7 @@ HEIC is read where pillow-heif is installed, AVIF where Pillow has a decoder for
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.util import find_spec
 from types import MappingProxyType
@@ -134,16 +134,19 @@ def why_unread(name: str, kind: str) -> str:
     """One sentence on a file of a kind that this install does not read, with what to do about it."""
     if kind in _UNREAD_WHY:
         return f'"{name}" {_UNREAD_WHY[kind]}'
-    if kind in _READ_WITH_EXTRA:
-        return f'"{name}" is a {kind} image: {remedy_for(kind)}.'
     if kind:
-        return f'"{name}" is an image of a kind that is not read ({kind}): {remedy_for(kind)}.'
+        return f'"{name}" is an image of a kind that this install does not read ({kind}): {conversion([kind], "it")}.'
     known = ", ".join(read_kinds())
     return f'"{name}" is not an image that can be read ({known} was expected).'
 
 
-def remedy_for(kind: str) -> str:
-    """What makes an image of a kind that is not read one that is."""
-    if kind in _READ_WITH_EXTRA:
-        return f"convert it to JPEG, or install the extra that reads it ({MissingExtraError.hint(_EXTRA)})"
-    return "convert it to JPEG or PNG"
+def conversion(kinds: Iterable[str], what: str = "images") -> str:
+    """What to do about images of kinds that are not read: half a sentence.
+
+    >>> conversion(["JP2"])
+    'convert images to JPEG or PNG'
+    """
+    text = f"convert {what} to JPEG or PNG"
+    if set(kinds) & _READ_WITH_EXTRA.keys():
+        text += f", or install what reads HEIC and AVIF ({MissingExtraError.hint(_EXTRA)})"
+    return text
