@@ -46,8 +46,11 @@ types: $(DEV)/ready
 floors: $(DEV)/ready
 	$(DEV)/bin/lint-imports
 
+# Should the interpreter itself die, a core file tells where: gdb $(DEV)/bin/python core
 unit: $(DEV)/ready
-	$(DEV)/bin/python -m pytest
+	@ulimit -S -c unlimited || true; $(DEV)/bin/python -m pytest || { code=$$?; [ $$code -lt 128 ] || \
+	echo "pytest died: look for its core file here, or where $$(cat /proc/sys/kernel/core_pattern) says." >&2; \
+	exit $$code; }
 
 quick: lint floors
 	$(DEV)/bin/python -m pytest -m "not slow"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# Importing headcount, further down, switches off what libraries would report, before any test imports them.
+os.environ.setdefault("OMP_NUM_THREADS", "2")  # read when torch and others are imported: as many on every machine
+
 import struct
 import sys
 import zlib

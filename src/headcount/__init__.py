@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from headcount.infer.counter import load as load
 
 __version__ = "0.1.0"
+
+# Whoever imports ONNX Runtime (torch's exporter may too): without this its import writes a device id into the home
+# folder, and reports to its maker a few seconds later; its own disable_telemetry_events() comes too late.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Resolved on first use, so that `headcount --help` does not load numpy.
 _HOMES = {
@@ -35,4 +40,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

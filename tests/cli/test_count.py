@@ -297,13 +297,10 @@ def test_what_was_counted_is_shown_before_a_failure_to_write(
     code, out, err = count("photos", "--output", "out.json", "--save-dir", "out")
     assert code == 2
     assert "1.png " in out.splitlines()[1]
-    assert "results in" not in out
+    assert "results in out.json" in out
     assert err.startswith("Error: ")
-    if "save_png" in writer:
-        assert [one["source"] for one in json.loads(Path("out.json").read_text(encoding="utf-8"))] == ["photos/1.png"]
-    else:
-        assert "3 images: " in out
-        assert not list(photos.glob("*out.json*"))
+    rows = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    assert len(rows) == (1 if "save_png" in writer else 3)
 
 
 def test_full_standard_output_is_one_sentence(photos: Path, tiny_model: str) -> None:

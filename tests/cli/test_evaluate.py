@@ -124,6 +124,39 @@ def test_an_error_does_not_cost_the_reports_before_it(points: Path, tmp_path: Pa
     assert [report["data"] for report in json.loads(output.read_text())["reports"]] == ["points-hall"]
 
 
+def test_what_cannot_be_measured_is_named_and_the_rest_is(points: Path, tmp_path: Path) -> None:
+    def fails(self: TwoMore, source: Scene) -> Prediction:
+        if "few" in str(source.image):
+            raise InputError(f'"{source.image}" is damaged or cut short.')
+        return Prediction(source.count, source.size_wh, model="two-more")
+
+    points.write_text(points.read_text() + "away.png,1,1\n")
+    output = tmp_path / "report.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TwoMore, "count", fails)
+        result = run("--data", f"points={points}", "--output", str(output))
+    assert result.exit_code == 1
+    assert result.stdout.startswith("two-more on points-hall, split all: 2 of 4 images, 400 heads\n")
+    skipped = [line for line in result.stderr.splitlines() if line.startswith("Skipped: ")]
+    assert ["away.png" in skipped[0], "few.png" in skipped[1], len(skipped)] == [True, True, 2]
+    (report,) = json.loads(output.read_text())["reports"]
+    assert [row["name"] for row in report["skipped"]] == ["away.png", "few.png"]
+
+
+def test_what_the_annotations_lost_is_said(points: Path, tmp_path: Path) -> None:
+    row = {"image_id": 1, "category_id": 1}
+    boxes = [{**row, "bbox": [1, 1, 5, 5], "iscrowd": 1}, {**row, "bbox": [70, 1, 5, 5]}, {**row, "bbox": [9, 9, 5, 5]}]
+    image = {"id": 1, "file_name": "few.png", "width": 64, "height": 48}
+    file = tmp_path / "c.json"
+    file.write_text(json.dumps({"images": [image], "annotations": boxes, "categories": [{"id": 1, "name": "head"}]}))
+    result = run("--data", f"coco={file}")
+    assert (result.exit_code, result.stdout.splitlines()[0][-15:]) == (0, "1 image, 1 head")
+    assert result.stderr.splitlines() == [
+        "Note: coco-c: 1 object not to be counted (iscrowd 1), in 1 image",
+        "Note: coco-c: 1 box of which nothing lies in the image; left out, in 1 image",
+    ]
+
+
 def test_the_model_is_looked_for_before_the_data(points: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("headcount.infer.counter.load", load_model)
     result = run("--data", "points=no.csv")

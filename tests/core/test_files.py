@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -55,6 +58,27 @@ def test_what_a_link_leads_to_is_replaced(tmp_path: Path) -> None:
         partial.write_text("new", encoding="utf-8")
     assert link.is_symlink()
     assert (tmp_path / "there" / "real").read_text(encoding="utf-8") == "new"
+
+
+@pytest.mark.parametrize(("refusals", "system", "done"), [(3, "nt", True), (99, "nt", False), (1, "posix", False)])
+def test_windows_is_asked_again_while_a_reader_holds_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusals: int, system: str, done: bool
+) -> None:
+    """As Windows does it: nothing takes the place of a file that is open."""
+    path, left, replace = tmp_path / "a.txt", [refusals], Path.replace
+
+    def refuse(self: Path, target: Path) -> Path:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise PermissionError(13, "Access is denied")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr("headcount.core.files.os", SimpleNamespace(**{**vars(os), "name": system}))
+    monkeypatch.setattr("headcount.core.files.time", SimpleNamespace(sleep=lambda seconds: None))
+    with nullcontext() if done else pytest.raises(PermissionError), replacing(path) as partial:
+        partial.write_text("new", encoding="utf-8")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"] * done
 
 
 def test_cleaning_up_does_not_hide_the_first_error(tmp_path: Path) -> None:

@@ -53,6 +53,12 @@ def test_a_miss_names_the_nearest(name: str, hint: str) -> None:
     assert name not in colours()
 
 
+def test_what_files_name_may_be_of_a_package_that_is_missing() -> None:
+    table = Table("colours", "colour", [Row(name="red", target="math:pi")], Row, in_files=True)
+    with pytest.raises(InputError, match=r"Known: red\. If another package brings it, install that package\."):
+        table.find("zzz")
+
+
 def test_a_missing_package_names_its_extra() -> None:
     row = Row(name="red", target="math:pi", title="Red", package="no_such_package", extra="train")
     assert not row.is_installed

@@ -96,8 +96,8 @@ def test_broken_maps_are_named(value: float, name: str) -> None:
     ("settings_", "words"),
     [
         ({"peak_treshold": 1.0}, "peak_threshold"),
-        ({"density_scale": 0.0}, "density_scale.*finite number|density_scale.*greater than 0"),
-        ({"density_scale": float("nan")}, "density_scale.*finite number|density_scale.*greater than 0"),
+        ({"density_scale": 0.0}, "density_scale.*finite number|density_scale.*above 0"),
+        ({"density_scale": float("nan")}, "density_scale.*finite number|density_scale.*above 0"),
         ({"peak_distance": 0}, "peak_distance"),
         ({"peak_distance": 65}, "peak_distance"),
         ({"peak_distance": float("nan")}, "peak_distance"),

@@ -113,7 +113,7 @@ def test_the_map_is_not_changed() -> None:
         ({"density": np.full((1, 4, 4), np.nan)}, {}, ['map "density"', "not finite"]),
         ({"density": np.zeros((1, 3, 4))}, {}, ["at least (1, 4, 4)", "(1, 3, 4)"]),
         ({"density": np.zeros((1, 4, 4))}, {"sigma": 1}, ['no key "decoder.settings.sigma"']),
-        ({"density": np.zeros((1, 4, 4))}, {"density_sigma": 0}, ["density_sigma", "greater than 0"]),
+        ({"density": np.zeros((1, 4, 4))}, {"density_sigma": 0}, ["density_sigma", "above 0"]),
         ({"density": np.zeros((1, 4, 4))}, {"kernel_size": 14}, ["odd"]),
         ({"density": np.zeros((1, 4, 4))}, {"least_weight": 0}, ["least_weight"]),
     ],

@@ -81,7 +81,7 @@ def test_points_apart_come_back_whatever_their_order(seed: int, number: int) -> 
         ({"cross": np.zeros((1, 4, 4)), "other": np.full((1, 2, 2), np.inf)}, {}, ['map "other"']),
         ({"cross": np.zeros((1, 3, 4))}, {}, ["at least (1, 4, 4)", "(1, 3, 4)"]),
         ({"cross": np.zeros((1, 4, 4))}, {"treshold": 1}, ['no key "decoder.settings.treshold"', '"threshold"']),
-        ({"cross": np.zeros((1, 4, 4))}, {"threshold": 1.0}, ["decoder.settings.threshold", "1.0", "less than 1"]),
+        ({"cross": np.zeros((1, 4, 4))}, {"threshold": 1.0}, ["decoder.settings.threshold", "1.0", "below 1"]),
     ],
 )
 def test_what_does_not_fit_is_named(maps: dict[str, np.ndarray], options: dict[str, float], words: list[str]) -> None:

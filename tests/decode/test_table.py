@@ -35,7 +35,7 @@ def test_the_settings_of_shipped_cards_are_read(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "words"), [("peak_distance", 1.5, "integer"), ("density_scale", "much", "number")]
+    ("key", "value", "words"), [("peak_distance", 1.5, "whole number"), ("density_scale", "much", "number")]
 )
 def test_a_wrong_setting_of_a_card_is_named_by_its_key(
     tiny_card: MakeCard, key: str, value: object, words: str

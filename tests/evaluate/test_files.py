@@ -23,7 +23,7 @@ def points(tmp_path: Path) -> Path:
 
 def test_ones_own_images_are_called_by_their_file_and_taken_whole(points: Path) -> None:
     sets = read_sets([f"points={points}"], None)
-    assert {key: len(scenes) for key, scenes in sets.items()} == {("points-hall", "all"): 1}
+    assert {key: len(read.scenes) for key, read in sets.items()} == {("points-hall", "all"): 1}
     assert list(read_sets([f"points={points}"], "train")) == [("points-hall", "train")]
     with pytest.raises(InputError, match='"points-hall" is given twice'):
         read_sets([f"points={points}", f"points={points}"], None)
@@ -31,7 +31,7 @@ def test_ones_own_images_are_called_by_their_file_and_taken_whole(points: Path) 
 
 def test_published_sets_are_called_by_their_name_and_validated_on(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str]] = []
-    monkeypatch.setattr("headcount.evaluate.files.read_dataset", lambda *given: asked.append(given) or [])
+    monkeypatch.setattr("headcount.evaluate.files.read_set", lambda *given: asked.append(given) or [])
     assert list(read_sets(["shanghaitech-a=x", "mall=y"], None)) == [("shanghaitech-a", "val"), ("mall", "val")]
     assert asked == [("shanghaitech-a=x", "val"), ("mall=y", "val")]
 
@@ -63,5 +63,8 @@ def test_a_prediction_file_is_gathered_and_scored(tmp_path: Path) -> None:
     assert max(map(len, report.lines())) <= 80
     assert report.result.at("sigma_l").total.f1 == report.result.at("sigma_s").total.f1 == 1
     assert report.to_dict()["counting"]["mae"] == 0
+    (tmp_path / "0007.jpg").write_bytes(b"no image")
+    report = evaluate_prediction_file(found.path, tmp_path / "truth.txt", images=tmp_path)
+    assert (report.missing, [one.name for one in report.skipped]) == ([], ["0007"])
     with pytest.raises(InputError, match=r"first was expected as 0007\.jpg"):
         evaluate_prediction_file(found.path, tmp_path / "truth.txt", images=Path(__file__).parent)

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from headcount.core.errors import InputError, ModelError
+from headcount.core.notes import Skipped
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
+from headcount.data.sets.registry import Reading
 from headcount.evaluate.metrics.table import EvaluationSettings
 from headcount.evaluate.run import evaluate_scenes
 
@@ -87,8 +89,33 @@ def test_what_cannot_be_evaluated() -> None:
         evaluate_scenes(Off([]), [], EvaluationSettings(data="x", split="val"))
     with pytest.raises(ModelError, match=r"IMG_1.*too large"):
         evaluate_scenes(Fails(), scenes([1, 2]))
+    with pytest.raises(InputError, match=r"no\.jpg"):
+        evaluate_scenes(Off([0]), Reading((), (Skipped("no", InputError("no.jpg is damaged.")),)), keep_going=True)
     with pytest.raises(InputError, match=r'no metric "countin"\. Did you mean "counting"'):
         evaluate_scenes(Off([]), scenes([1]), metrics=["countin"])
+
+
+def test_an_image_that_cannot_be_counted_is_named_and_the_rest_measured() -> None:
+    class Surprises(Fails):
+        """Fails in its own way on the third scene, too."""
+
+        def count(self, source: Scene) -> Prediction:
+            if source.name == "set/IMG_2":
+                raise ZeroDivisionError("by nought")
+            return super().count(source)
+
+    given = Reading(tuple(scenes([4, 2, 2])), (Skipped("cut", InputError("cut.jpg is damaged.")),), 1)
+    settings = EvaluationSettings(data="d", split="all")
+    report = evaluate_scenes(Surprises(), given, settings, keep_going=True)
+    assert [image.name for image in report.images] == ["set/IMG_0"]
+    assert [scene.name for scene in report.scenes] == ["set/IMG_0"]
+    assert report.lines()[0] == "off on d, split all: 1 of 5 images, 4 heads"
+    data = json.loads(json.dumps(report.to_dict()))
+    assert (data["images"], data["images_expected"]) == (1, 5)
+    assert [one["name"] for one in data["skipped"]] == ["cut", "set/IMG_1", "set/IMG_2"]
+    assert data["skipped"][2]["why"] == '"set/IMG_2" (ZeroDivisionError: by nought)'
+    with pytest.raises(InputError, match="damaged"):
+        evaluate_scenes(Surprises(), given, settings)
 
 
 def test_the_clock_runs_while_counting_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,6 +20,7 @@ from PIL import Image
 import headcount
 from headcount import Counter, InputError, ModelError, Scene
 from headcount.core.card import DecoderSpec, InputSpec, ModelCard, OutputSpec, TileSpec
+from headcount.core.image import as_rgb_array
 
 
 @pytest.fixture(scope="module")
@@ -50,21 +59,153 @@ def test_a_prediction_is_complete(counter: Counter, picture_file: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (Image.new("P", (64, 48)), r"PIL\.Image\.Image was given"),
+        ({1: 2}, "a dict was given"),
         (None, "NoneType was given"),
         ([[1, 2]], "a list was given"),
-        (b"photo.jpg", "a bytes was given"),
+        (b"photo.jpg", "the image given, of 9 bytes.* is not an image"),
+        (b"", "is empty"),
+        (io.StringIO("photo"), 'open it with "rb"'),
+        (np.zeros((8, 8, 3)), "must be uint8"),
         ("x" * 5000, "File name too long"),
     ],
-    ids=["PIL", "None", "list", "bytes", "long"],
+    ids=["dict", "None", "list", "bytes", "no bytes", "text", "floats", "long"],
 )
 def test_what_is_no_source_is_named(counter: Counter, source: object, words: str) -> None:
     with pytest.raises(InputError, match=words):
         counter.count(source)  # type: ignore[arg-type]
 
 
+def test_what_people_hold_in_python_counts_as_its_file_does(counter: Counter, picture_file: Path) -> None:
+    content = picture_file.read_bytes()
+    image = Image.open(picture_file)
+    bgr = cv2.imread(str(picture_file))
+    rgba = np.dstack([np.asarray(image), np.full(image.size[::-1], 255, np.uint8)])
+    expected = counter.count(picture_file).count
+    with picture_file.open("rb") as file:
+        given = [content, bytearray(content), io.BytesIO(content), file, image, image.convert("RGBA"), rgba]
+        assert [counter.count(one).count for one in given] == [expected] * 7  # type: ignore[arg-type]
+    assert counter.count(bgr, channels="bgr").count == expected != counter.count(bgr).count
+    assert counter.count(cv2.cvtColor(bgr, cv2.COLOR_BGR2BGRA), channels="bgr").count == expected
+    assert [found.count for found in counter.count([image, content, str(picture_file)])] == [expected] * 3
+    assert counter.count([]) == []
+    assert counter.count(image).source == str(picture_file)
+
+
+def test_gray_and_turned_pil_images_are_upright_rgb(counter: Counter, odd_images: dict) -> None:
+    for path, size_wh, _ in odd_images.values():
+        if max(size_wh) < 100:
+            with Image.open(path) as image:
+                mode, size = image.mode, image.size
+                found = counter.count(image)
+                assert (image.mode, image.size) == (mode, size)
+            assert found.count == pytest.approx(counter.count(path).count, abs=1e-6), path
+            assert found.size_wh == size_wh
+
+
+def test_what_is_clear_lies_on_white() -> None:
+    array = np.zeros((4, 5, 4), np.uint8)
+    array[:, 2:] = (10, 20, 30, 255)
+    pixels = as_rgb_array(array, channels="bgr")
+    assert pixels[0, 0].tolist() == [255, 255, 255]
+    assert pixels[0, 3].tolist() == [30, 20, 10]
+    with pytest.raises(InputError, match="'rbg' was given"):
+        as_rgb_array(array, channels="rbg")  # type: ignore[arg-type]
+
+
+def test_large_images_in_memory_are_refused_by_their_header(tiny_model: str, picture_file: Path) -> None:
+    strict = headcount.load(tiny_model, max_pixels=100)
+    for source in (picture_file.read_bytes(), Image.open(picture_file)):
+        with pytest.raises(InputError, match="over the limit of 100"):
+            strict.count(source)
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+def test_threads_share_a_counter(tiny_model: str, picture: np.ndarray, runtime: str) -> None:
+    if runtime != "openvino":
+        pytest.importorskip(runtime, reason="it is in the train extra")
+    counter = headcount.load(tiny_model, runtime=runtime, precision="f32")
+    pictures = [picture[: 32 + 8 * k] for k in range(8)] * 5
+    alone = [counter.count(one).count for one in pictures]
+    with ThreadPoolExecutor(8) as pool:
+        assert [found.count for found in pool.map(counter.count, pictures)] == alone
+        assert [found.count for found in counter.count_many(pictures)] == alone
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_is_told_to_load_its_own(counter: Counter, picture: np.ndarray) -> None:
+    counter.count(picture)
+    receive, send = multiprocessing.Pipe(duplex=False)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        try:
+            counter.count(picture)
+            send.send("counted")
+        except BaseException as error:
+            send.send(str(error))
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert receive.poll(1)
+    assert 'start processes by "spawn"' in receive.recv()
+
+
+def test_a_counter_is_not_sent_to_another_process(counter: Counter) -> None:
+    with pytest.raises(InputError, match=r"load the model there"):
+        pickle.dumps(counter)
+
+
+def test_one_line_says_what_there_is(counter: Counter, picture_file: Path) -> None:
+    found = counter.count(picture_file)
+    assert repr(counter) == "<Counter tiny, count, on openvino cpu f32>"
+    assert repr(found).startswith("<Prediction: count ")
+    assert str(picture_file) in repr(found)
+    assert "160×96, " in repr(found)
+    assert "density 12×20" in repr(found)
+    scene = Scene(np.zeros((2000, 3000, 3), np.uint8), np.zeros((400, 2)), np.tile([0, 0, 1, 1], (400, 1)))
+    assert repr(scene) == "<Scene: pixels 3000×2000, 400 points, 400 boxes>"
+
+
+def test_the_package_shows_what_it_loads_late() -> None:
+    import pydoc
+
+    assert {"load", "Counter", "Prediction", "Scene"} <= set(dir(headcount))
+    assert {"Any", "TYPE_CHECKING", "os"}.isdisjoint(dir(headcount))
+    page = pydoc.plain(pydoc.render_doc(headcount))
+    for words in ("class Counter", "class Prediction", "load(model"):
+        assert words in page
+
+
+def test_count_many_reads_ahead_while_it_counts(tiny_card: Callable[..., ModelCard], picture_file: Path) -> None:
+    """The second image is read before the first is counted."""
+    both = threading.Barrier(2, timeout=10)
+
+    class Waiting(_Constant):
+        def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+            if not both.broken and len(waited) < 1:
+                waited.append(both.wait())
+            return super().run(pixels)
+
+    class Announcing(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            both.wait()
+            return super().read(size)
+
+    waited: list[int] = []
+    sources = [picture_file, Announcing(picture_file.read_bytes())]
+    assert len(list(Counter(_card(), Waiting()).count_many(sources))) == 2
+    assert waited
+
+
+def test_count_many_raises_at_the_image_concerned(counter: Counter, picture: np.ndarray) -> None:
+    results = counter.count_many([picture, "nothing.jpg", picture])
+    assert next(results).size_wh == (160, 96)
+    with pytest.raises(InputError, match=r"nothing\.jpg"):
+        next(results)
+
+
 def test_count_many_is_lazy_and_in_order(counter: Counter, picture: np.ndarray) -> None:
-    pictures = [picture, picture[:40], picture[:, :50]]
+    pictures = [picture, picture[:40], picture[:, :50], *[picture] * 9]
     asked: list[int] = []
 
     def sources() -> object:
@@ -74,8 +215,9 @@ def test_count_many_is_lazy_and_in_order(counter: Counter, picture: np.ndarray) 
 
     results = counter.count_many(sources())  # type: ignore[arg-type]
     first = next(results)
-    assert asked == [0]
-    assert [first.size_wh, *(prediction.size_wh for prediction in results)] == [(160, 96), (160, 40), (50, 96)]
+    assert len(asked) <= 3  # those that are read ahead
+    sizes = [first.size_wh, *(prediction.size_wh for prediction in results)]
+    assert sizes == [(160, 96), (160, 40), (50, 96), *[(160, 96)] * 9]
 
 
 def test_odd_images_are_counted(counter: Counter, odd_images: dict) -> None:

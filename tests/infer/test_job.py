@@ -13,12 +13,12 @@ from PIL import Image
 
 from headcount.core.errors import InputError, ModelError
 from headcount.core.limits import DEFAULT_MAX_PIXELS
-from headcount.core.notes import Note
+from headcount.core.notes import Note, Skipped
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.data.formats.predictions import PredictionFile
 from headcount.data.media.sources import Item
-from headcount.infer.job import Counted, Job, Skipped, find_sources, open_overlays, open_results
+from headcount.infer.job import Counted, Job, find_sources, open_overlays, open_results
 
 
 class Fake:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,12 +21,13 @@ import yaml
 from PIL import Image
 
 import headcount
-from headcount.core.errors import HeadcountError, InputError
+from headcount.core.errors import HeadcountError, InputError, ModelError
 from headcount.core.scene import Scene
 from headcount.data.formats.head_list import write_points
 from headcount.synth import paint_scene
+from headcount.train import checkpoint
 from headcount.train.checkpoint import find_checkpoint, read_checkpoint
-from headcount.train.loop import _check_same_recipe, train
+from headcount.train.loop import train
 from headcount.train.recipe import Recipe, load_recipe
 
 pytestmark = pytest.mark.slow
@@ -250,7 +252,7 @@ def test_a_runs_folder_holds_what_it_should(points: Path, unbroken: dict[str, Pa
     assert len(images["train"]["points"]) > len(images["val"]["points"]) > 0
     assert not set(images["train"]["points"]) & set(images["val"]["points"])
     files = sorted(path.name for path in (folder / "last-00000016").iterdir())
-    assert files == ["state.json", "state.safetensors"]
+    assert files == ["SHA256SUMS", "state.json", "state.safetensors"]
     state = read_checkpoint(folder / "last-00000016").state
     assert state["optimiser"] == "sgd"
     assert state["best"] == min(entry["score"] for entry in state["history"])
@@ -289,7 +291,7 @@ def test_a_folder_that_holds_a_run_is_not_written_over(points: Path, unbroken: d
 @pytest.mark.parametrize(
     ("changes", "key"),
     [
-        ({"seed": 6}, "seed"), ({"batch": 3}, "batch"), ({"epochs": 9}, "epochs"),
+        ({"seed": 6}, "seed"), ({"batch": 3}, "batch"),
         ({"optimiser": {"lr": 0.02}}, "optimiser"),
         ({"data": {"crop": 96}}, "data"), ({"model": {"width": 16}}, "model"),
     ],
@@ -300,17 +302,6 @@ def test_another_recipe_does_not_resume_a_run(
     recipe = _recipe(tmp_path, points, **changes).model_copy(update={"output": str(unbroken["adamw"])})
     with pytest.raises(InputError, match=f'another "{key}"'):
         _train(recipe, resume=True)
-
-
-def test_a_run_older_than_a_setting_resumes_with_its_default(points: Path, tmp_path: Path) -> None:
-    recipe = _recipe(tmp_path, points)
-    saved = json.loads(recipe.model_dump_json())
-    for key in ("blur", "min_context", "workers"):
-        del saved["data"][key]
-    _check_same_recipe(recipe, saved, tmp_path)
-    blurred = _recipe(tmp_path, points, data={"blur": 0.5})
-    with pytest.raises(InputError, match='another "data"'):
-        _check_same_recipe(blurred, saved, tmp_path)
 
 
 def test_settings_that_change_no_result_may_differ(points: Path, unbroken: dict[str, Path], tmp_path: Path) -> None:
@@ -334,6 +325,101 @@ def test_what_cannot_be_read_stops_the_run_before_it_begins(
     with pytest.raises(InputError, match=words):
         _train(_recipe(tmp_path, points, **changes))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_lengthened_on_purpose(tmp_path: Path, points: Path, unbroken: dict[str, Path]) -> None:
+    shutil.copytree(unbroken["adamw"], tmp_path / "run")
+    said = _train(_recipe(tmp_path, points, epochs=5), resume=True)
+    told = "engthened from 4 to 5 epochs; the learning rate (cosine) is spread over the new length: "
+    assert said[0].startswith(f"L{told}")
+    assert any(line.startswith("step 20/20") for line in said)
+    changes = json.loads((tmp_path / "run" / "changes.json").read_text())
+    assert [one["step"] for one in changes] == [16]
+    assert changes[0]["what"].startswith(f"l{told}")
+    saved = read_checkpoint(find_checkpoint(tmp_path / "run") or tmp_path)
+    assert (saved.step, saved.state["changes"], saved.state["recipe"]["epochs"]) == (20, changes, 5)
+    assert json.loads((tmp_path / "run" / "recipe.json").read_text())["epochs"] == 5
+    assert len(_train(_recipe(tmp_path, points, epochs=5), resume=True)) == 1  # no longer a change
+    with pytest.raises(InputError, match="epochs=5 or more"):
+        _train(_recipe(tmp_path, points), resume=True)
+
+
+def test_data_that_changed_is_told_and_no_image_forgotten(tmp_path: Path, points: Path) -> None:
+    shutil.copytree(points.parent, tmp_path / "crowds")
+    there = tmp_path / "crowds" / points.name
+    _train(_recipe(tmp_path, there, epochs=1))
+    before = json.loads((tmp_path / "run" / "images.json").read_text())["train"]["points"]
+    gone, changed = sorted(before)[:2]
+    lines = there.read_text().splitlines(keepends=True)
+    there.write_text("".join(line for line in lines if not line.startswith(f"{gone},")))
+    with Image.open(tmp_path / "crowds" / changed) as image:
+        image.transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(tmp_path / "crowds" / changed)
+    said = _train(_recipe(tmp_path, there, epochs=2), resume=True)
+    assert f'1 image is gone ("{gone}")' in said[1]
+    assert f'1 image is changed ("{changed}")' in said[1]
+    after = json.loads((tmp_path / "run" / "images.json").read_text())["train"]["points"]
+    assert after.keys() >= before.keys()
+    assert after[gone]["gone_at_step"] == 4
+    assert after[changed]["earlier"][0]["image"] == before[changed]["image"] != after[changed]["image"]
+    state = read_checkpoint(find_checkpoint(tmp_path / "run") or tmp_path).state
+    assert state["scenes"]["points"] == len(after)  # what a card says of its data
+    assert gone in state["changes"][1]["what"]
+
+
+def test_a_second_run_in_a_folder_is_refused(tmp_path: Path, points: Path) -> None:
+    recipe = _recipe(tmp_path, points, epochs=1)
+    refused = []
+
+    def second(text: str) -> None:
+        if text.startswith("step 1/"):
+            for resume in (False, True):
+                with pytest.raises(InputError, match=rf"written by another run \(process {os.getpid()} ") as caught:
+                    train(recipe, resume=resume)
+                refused.append(caught.value)
+
+    train(recipe, say=second)
+    assert len(refused) == 2
+    assert not (tmp_path / "run" / ".lock").exists()
+
+
+def test_a_disk_that_fills_ends_the_run_in_one_sentence(
+    tmp_path: Path, points: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = _recipe(tmp_path, points, checkpoint_seconds=0.0)
+    said = []
+
+    def fill(text: str) -> None:
+        said.append(text)
+        if text.startswith("step 2/"):
+            monkeypatch.setattr(checkpoint, "_write_flushed", full)
+
+    def full(path: Path, content: bytes) -> None:
+        path.write_bytes(content[:50])
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(InputError) as caught:
+        train(recipe, say=fill)
+    assert str(caught.value) == (
+        f'The run\'s folder "{tmp_path / "run"}" cannot be written (No space left on device): make room there, then '
+        'resume the run from "last-00000001", its last whole checkpoint.'
+    )
+    names = sorted(path.name for path in (tmp_path / "run").iterdir() if not path.name.startswith("events."))
+    assert names == ["images.json", "last-00000001", "recipe.json"]
+
+
+def test_one_flipped_bit_is_told_and_the_older_checkpoint_goes_on(
+    tmp_path: Path, points: Path, unbroken: dict[str, Path]
+) -> None:
+    shutil.copytree(unbroken["adamw"], tmp_path / "run")
+    damaged = tmp_path / "run" / "last-00000016"
+    content = bytearray((damaged / "state.safetensors").read_bytes())
+    content[-3] ^= 1
+    (damaged / "state.safetensors").write_bytes(content)
+    with pytest.raises(ModelError, match=r'last-00000016" is damaged.*use "(last-00000012|best-0000\d+)" beside it'):
+        _train(_recipe(tmp_path, points), resume=True)
+    shutil.rmtree(damaged)
+    _train(_recipe(tmp_path, points), resume=True)
+    _assert_equal_ends(tmp_path / "run", unbroken["adamw"])
 
 
 def test_a_loss_that_is_no_longer_finite_is_told(tmp_path: Path, points: Path) -> None:

@@ -18,7 +18,7 @@ from headcount.decode.instance import InstanceDecoderSettings
 from headcount.models.instance.iim.foreign import FOREIGN
 from headcount.models.instance.iim.method import IimSettings
 from headcount.models.table import build_method
-from headcount.train.recipe import Recipe, load_recipe, recipe_path
+from headcount.train.recipe import Recipe, load_recipe, published_rows, recipe_path
 
 pytestmark = pytest.mark.slow
 
@@ -180,26 +180,30 @@ def test_an_override_replaces_what_the_file_says_and_the_last_one_holds(tmp_path
         ("data.crops=3", ['no key "data.crops"', 'Did you mean "crop"']),
         ("model.widht=3", ['no key "model.widht"', 'Did you mean "width"']),
         ("model.variant=solution6", ["\"model.variant\" is 'solution6'"]),
-        ("batch=many", ["\"batch\" is 'many'", "integer"]),
-        ("batch=0", ["\"batch\" is '0'", "greater than or equal to 1"]),
-        ("optimiser.lr=-1", ['"optimiser.lr"', "greater than 0"]),
+        ("batch=many", ["\"batch\" is 'many'", "a whole number"]),
+        ("batch=0", ["\"batch\" is '0'", "of at least 1"]),
+        ("optimiser.lr=-1", ['"optimiser.lr"', "above 0"]),
         ("optimiser.schedule=cosin", ["\"optimiser.schedule\" is 'cosin'", "cosine"]),
         ("data.scale=[0.5]", ['"data.scale']),
         ("data.scale=[0, 1]", ['"data.scale"', "above 0"]),
         ("data.scale=[2, 1]", ['"data.scale"', "smallest, largest"]),
-        ("data.mirror=perhaps", ['"data.mirror"', "boolean"]),
+        ("data.mirror=perhaps", ['"data.mirror"', "true or false"]),
         ("data.crop=16", ["\"data.crop\" is '16'", "at least 32 pixels"]),
         ("data.crop=[512]", ['"data.crop']),
-        ("data.crop=wide", ["\"data.crop\" is 'wide'", "integer"]),
+        ("data.crop=wide", ["\"data.crop\" is 'wide'", "a whole number"]),
         ("data.crop=[512, 8]", ['"data.crop" is [512, 8]', "[height, width]", "at least 32 pixels"]),
         ("data.min_context=1000", ['"data.min_context"', "a crop of 320 pixels never shows so many"]),
-        ("data.blur=2", ['"data.blur"', "less than or equal to 1"]),
+        ("data.blur=2", ['"data.blur"', "of at most 1"]),
         ("data.noise_std=[3, 1]", ['"data.noise_std"', "smallest, largest"]),
         ("data.jpeg_quality=[0, 50]", ['"data.jpeg_quality']),
-        ("data.workers=0", ['"data.workers"', "greater than or equal to 1"]),
+        ("data.workers=0", ['"data.workers"', "of at least 1"]),
         ("method=mask_awar", ['no method "mask_awar"', '"mask_aware"']),
         ("batch", ["key=value"]),
         ("=3", ["key=value"]),
+        ("data.scale=[1]", ['"data.scale" is [1]', "one value more"]),
+        ("data.scale=[1, 2, 3]", ["a list of at most 2 values"]),
+        ("data=5", ['"data" is', "a table of keys and values"]),
+        ("name=a/b", ['letters, digits, ".", "_" and "-" alone']),
         ("name.first=3", ['"name" has no keys below it']),
         ("data.scale=[1,", ["data.scale=[1,", "is none"]),
         ("seed=-1", ['"seed"']),
@@ -223,6 +227,8 @@ def test_a_wrong_key_or_value_is_named(tmp_path: Path, override: str, words: lis
         ("name: 2001-13-45\n", ["no YAML"]),
         ("name: x\nmethod: [" + "a, " * 1000 + "]\n", ['"method" is [', "...]"]),
         ("batch: 3\n", ['"name" is missing']),
+        ("name: x\nbatch: 3\nbatch: 4\n", ['line 3: the key "batch" stands there twice']),
+        ("name: x\ndata: {crop: 64, workers: 1, crop: 96}\n", ['line 2: the key "crop"']),
         ("name: x\ndata:\n  croop: 3\n", ['"data.croop"', '"crop"']),
     ],
 )
@@ -241,21 +247,21 @@ def test_an_unknown_recipe_names_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("override", "key", "words"),
     [
-        ("model.backbone_options.frozen_stages=two", "model.backbone_options.frozen_stages", "valid integer"),
+        ("model.backbone_options.frozen_stages=two", "model.backbone_options.frozen_stages", "a whole number"),
         ("model.backbone_options.strids=[8]", "model.backbone_options.strids", '"strides"'),
-        ("model.backbone_options.strides=[]", "model.backbone_options.strides", "at least 1"),
+        ("model.backbone_options.strides=[]", "model.backbone_options.strides", "at least 1 value"),
         ("model.density_sigma=adaptve", "model.density_sigma", "'adaptive'"),
-        ("model.density_sigma=0", "model.density_sigma", "greater than 0"),
+        ("model.density_sigma=0", "model.density_sigma", "above 0"),
         ("model.kernel_size=4", "model.kernel_size", "odd"),
         ("model.mean=[0.5]", "model.mean", "each channel"),
-        ("model.blocks=[0]", "model.blocks.0", "greater than or equal to 1"),
+        ("model.blocks=[0]", "model.blocks.0", "of at least 1"),
         ("optimiser.lr=inf", "optimiser.lr", "finite"),
-        ("optimiser.then_sgd_after_epoch=-3", "optimiser.then_sgd_after_epoch", "greater than"),
-        ("data.shares.painted=-1", "data.shares.painted", "greater than"),
+        ("optimiser.then_sgd_after_epoch=-3", "optimiser.then_sgd_after_epoch", "of at least 0"),
+        ("data.shares.painted=-1", "data.shares.painted", "of at least 0"),
         ("data.head_px=[9,3]", "data.head_px", "smallest, largest"),
-        ("data.validation_images=0", "data.validation_images", "greater than"),
-        ("seed=99999999999999999999999", "seed", "less than"),
-        ("output=", "output", "at least 1"),
+        ("data.validation_images=0", "data.validation_images", "of at least 1"),
+        ("seed=99999999999999999999999", "seed", "below"),
+        ("output=", "output", "at least 1 letter"),
     ],
 )
 def test_a_wrong_value_names_its_key(override: str, key: str, words: str) -> None:
@@ -263,6 +269,34 @@ def test_a_wrong_value_names_its_key(override: str, key: str, words: str) -> Non
         load_recipe("headcount-s", [override])
     assert f'"{key}"' in str(caught.value)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "origin"),
+    [
+        (["batch=0"], "batch=0"),
+        (["optimiser={lr: -1}"], "optimiser={lr: -1}"),
+        (["batch=0", "batch=-1"], "batch=-1"),
+        (["model.width=wide"], "model.width=wide"),
+        (["seed=4"], "mine.yaml"),
+    ],
+)
+def test_a_mistake_is_told_of_where_it_was_written(tmp_path: Path, overrides: list[str], origin: str) -> None:
+    text = "name: mine\nprecision: fp99\n" if origin == "mine.yaml" else "name: mine\n"
+    with pytest.raises(InputError) as caught:
+        load_recipe(_recipe(tmp_path, text), overrides)
+    place = _recipe(tmp_path, text) if origin == "mine.yaml" else origin
+    assert str(caught.value).startswith(f'"{place}": ')
+
+
+def test_published_rows_are_told(tmp_path: Path) -> None:
+    rows = published_rows("iim-nwpu-hrnet-box")
+    assert [(row.data, row.split) for row in rows] == [("nwpu-crowd", "val"), ("nwpu-crowd", "test")]
+    assert rows[0].figures == {
+        "F1": 80.2, "precision": 84.1, "recall": 76.6, "MAE": 55.6, "RMSE": 330.9, "NAE": 0.197,
+    }  # fmt: skip
+    assert list(published_rows("iim-fdst-vgg16-box")[0].figures) == ["F1", "precision", "recall"]
+    assert published_rows(_recipe(tmp_path)) == ()
 
 
 def test_a_setting_of_the_decoder_is_the_methods_own(tmp_path: Path) -> None:
@@ -273,5 +307,5 @@ def test_a_setting_of_the_decoder_is_the_methods_own(tmp_path: Path) -> None:
     }  # fmt: skip
     with pytest.raises(InputError, match=r'no key "model\.decoder\.treshold".*"threshold"'):
         load_recipe(_recipe(tmp_path, text), ["model.decoder.treshold=0.5"])
-    with pytest.raises(InputError, match=r'"model\.decoder\.threshold" is .*less than 1'):
+    with pytest.raises(InputError, match=r'"model\.decoder\.threshold" is .*below 1'):
         load_recipe(_recipe(tmp_path, text), ["model.decoder.threshold=1"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from headcount.cli.streams import printable as printable  # it is where words for a terminal are
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,14 +19,23 @@ _WIDEST = 100
 
 
 def output_console() -> Console:
-    """Standard output, at most 100 columns wide (80 where it is no terminal); no character can make it fail."""
-    from rich.console import Console
-
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
-    console = Console(highlight=False, markup=False, emoji=False)
+    """Standard output, at most 100 columns wide (80 where it is no terminal)."""
+    console = _console()
     console.width = min(console.width, _WIDEST) if console.is_terminal else 80
     return console
+
+
+def _console(**settings: Any) -> Console:
+    """A console that lets only printable text through: rich takes away some control characters, but no escapes."""
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class Plain(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else segment._replace(text=printable(segment.text, keep="\n"))
+
+    return Plain(highlight=False, markup=False, emoji=False, **settings)
 
 
 def print_wrapped(text: str) -> None:
@@ -40,9 +50,7 @@ def print_wrapped(text: str) -> None:
 @cache  # a note that is printed by another console than the progress bar's would be printed into the bar
 def error_console() -> Console:
     """Standard error, for progress, notes and skipped files."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _console(stderr=True, soft_wrap=True)
 
 
 @contextmanager
@@ -64,15 +72,6 @@ def progress_bar(doing: str) -> Iterator[Callable[[int, int | None], None]]:
             bar.update(task, completed=done, total=total, visible=total != 1)
 
         yield show
-
-
-def printable(text: str) -> str:
-    r"""A file's name without what would move the cursor or cannot be encoded.
-
-    >>> printable("a\tb")
-    'a\\tb'
-    """
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def shorten(text: str, width: int) -> str:

@@ -15,6 +15,7 @@ from headcount.cli.options import (
     ModelOption,
     PrecisionOption,
     RuntimeOption,
+    ThreadsOption,
     choice,
 )
 from headcount.core.kinds import PICTURE_KINDS, PictureKind
@@ -24,8 +25,8 @@ from headcount.infer import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from headcount.cli.results import CountLine
-    from headcount.core.notes import Note
-    from headcount.infer.job import Job, Skipped
+    from headcount.core.notes import Note, Skipped
+    from headcount.infer.job import Job
 
 
 _written = ", ".join(row.name for row in WRITERS.rows() if row.many)
@@ -44,6 +45,7 @@ def count(
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
     every: Annotated[float, typer.Option(metavar="SECONDS", min=0.001, help="Time between frames of a video.")] = 1.0,
     save_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a picture (overlay) of each image to this folder.")
@@ -61,9 +63,11 @@ def count(
     """
     from headcount.cli.console import error_console, output_console
     from headcount.cli.results import print_one, print_summary, print_table
+    from headcount.cli.streams import results_are_filed
     from headcount.core.errors import HeadcountError, InputError
+    from headcount.core.notes import Skipped
     from headcount.core.words import plural
-    from headcount.infer.job import Job, Skipped, find_sources, open_overlays, open_results
+    from headcount.infer.job import Job, find_sources, open_overlays, open_results
 
     found = find_sources(sources)
     for event in found.events:
@@ -82,7 +86,9 @@ def count(
 
             from headcount.infer.counter import load  # brings the network's libraries: a third of a second
 
-            counter = load(model, device=device, runtime=runtime, precision=precision, max_pixels=max_pixels)
+            counter = load(
+                model, device=device, runtime=runtime, precision=precision, threads=threads, max_pixels=max_pixels
+            )
             job = Job(
                 counter, found.files, every_s=every, results=results, overlays=overlays, draw=cast(PictureKind, draw)
             )
@@ -102,7 +108,8 @@ def count(
         print_table(console, rows)
     if len(found.files) > 1 or len(rows) > 1 or skipped:
         print_summary(console, rows, skipped)
-    if output is not None and rows and not isinstance(stopped, HeadcountError):
+    if output is not None and rows:
+        results_are_filed()
         console.print(f"results in {output}", soft_wrap=True)
     if save_dir is not None and rows:
         console.print(f"overlays in {save_dir}", soft_wrap=True)
@@ -119,7 +126,8 @@ def _run(job: Job, rows: list[CountLine], ctx: Any, *, raises: bool) -> None:
     """Run a job: its counts go to ``rows``, the rest is shown as it comes; or raised, where a single file was named."""
     from headcount.cli.console import error_console, progress_bar
     from headcount.cli.results import CountLine
-    from headcount.infer.job import Counted, Skipped
+    from headcount.core.notes import Skipped
+    from headcount.infer.job import Counted
 
     with progress_bar("Counting") as show:
         total = job.expected() if error_console().is_terminal else None
@@ -139,7 +147,7 @@ def _show(event: Note | Skipped, ctx: Any) -> None:
     """A note or a skipped item, on standard error."""
     from headcount.cli.console import error_console, printable
     from headcount.cli.remedies import in_flags
-    from headcount.infer.job import Skipped
+    from headcount.core.notes import Skipped
 
     kind = "Skipped" if isinstance(event, Skipped) else "Note"
     error_console().print(f"{kind}: {printable(in_flags(event.text, event.remedy, ctx.command))}")

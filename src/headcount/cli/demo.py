@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headcount.cli.options import ThreadsOption
+
 if TYPE_CHECKING:
     from headcount.core.scene import Scene
 
@@ -18,12 +20,14 @@ def demo(
     photo: Annotated[Path | None, typer.Argument(metavar="PHOTO", help="Count this photo instead.")] = None,
     output_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go.")] = Path("demo-output"),
     seed: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="Which scene is painted.")] = 7,
+    threads: ThreadsOption = None,
 ) -> None:
     """Paint a crowd of known number, count it, and show both numbers.
 
     DIR is overwritten only where an earlier demo made it.
     """
     from headcount.cli.console import output_console, people, printable
+    from headcount.cli.streams import results_are_filed
     from headcount.core.image import read_image
     from headcount.infer.counter import load
     from headcount.infer.overlays import save_png
@@ -33,7 +37,7 @@ def demo(
     if photo is not None:
         _refuse_own(photo, output_dir)
     pixels = read_image(photo) if photo is not None else None
-    counter = load()
+    counter = load(threads=threads)
     _claim(output_dir)
     truth: int | None = None
     if photo is None:
@@ -60,6 +64,7 @@ def demo(
     written.append("prediction.json")
     if truth is not None:
         written += ["scene.png", "truth.csv"]
+    results_are_filed()
     console.print(f"in {printable(str(output_dir))}: {', '.join(written)}", soft_wrap=True)
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, choice
+from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, ThreadsOption, choice
 from headcount.core.kinds import MATCHERS, Matcher
+
+if TYPE_CHECKING:
+    from headcount.core.notes import Skipped
 
 
 def evaluate(
@@ -59,6 +63,7 @@ def evaluate(
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
     levels: Annotated[
         str | None, typer.Option(metavar="300,700", help="Upper bounds of the density levels; else the data set's own.")
     ] = None,
@@ -77,9 +82,12 @@ def evaluate(
     """Measure how well a model counts and locates: MAE, RMSE, NAE, bias; precision, recall, F1.
 
     headcount evaluate predictions.txt --ground-truth val_gt_loc.txt
+
+    Exit code: 0 all images are measured, 1 some could not be, 2 nothing could be done.
     """
     from headcount import __version__
-    from headcount.cli.console import output_console, progress_bar
+    from headcount.cli.console import error_console, output_console, printable, progress_bar
+    from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import refuse_taken, write_json
     from headcount.core.words import plural
@@ -102,10 +110,10 @@ def evaluate(
     if predictions is not None and predictions == output:
         raise InputError(f'--output and --predictions are both "{output}": give each a file of its own.')
     found = None if predictions is None else NwpuPredictions(predictions, overwrite=force)
-    counter = load(model, device=device, runtime=runtime, precision=precision)
+    counter = load(model, device=device, runtime=runtime, precision=precision, threads=threads)
     sets = read_sets(data, split)
     if found is not None:
-        found.expect(sets)
+        found.expect({key: read.scenes for key, read in sets.items()})
     if plots is not None:
         from headcount.evaluate.plots.report import refuse_report_plots, save_report_plots
 
@@ -115,29 +123,47 @@ def evaluate(
     counted_by = "{name} on {device} in {precision}".format(**ran_on)
     reports: list[dict[str, Any]] = []
     out = output_console()
+    incomplete = False
     try:
-        for (name, of_split), scenes in sets.items():
+        for (name, of_split), read in sets.items():
+            for told in read.told:
+                error_console().print(f"Note: {printable(name)}: {printable(told.text)}")
             settings = EvaluationSettings(
                 data=name, split=of_split, bounds=bounds, matcher=cast(Matcher, matcher), peaks_are_heads=localization,
                 mean_over_thresholds=localization,
             )  # fmt: skip
             with progress_bar(f"{name} {of_split}") as show:
                 report = evaluate_scenes(
-                    counter, scenes, settings, also=[] if found is None else [found], counted_by=counted_by,
-                    progress=show,
+                    counter, read, settings, also=[] if found is None else [found], counted_by=counted_by,
+                    keep_going=True, progress=show,
                 )  # fmt: skip
-            out.print("\n".join(([""] if reports else []) + report.lines()), soft_wrap=True)
+            _show_skipped(report.skipped)
+            lines = ([""] if reports else []) + report.lines()
+            out.print("\n".join(map(printable, lines)), soft_wrap=True)
             reports.append(report.to_dict())
+            incomplete |= report.expected > len(report.images)
             if plots is not None:
-                pictures = save_report_plots(report, scenes, plots, overwrite=force)
-                out.print(f"wrote {plural(len(pictures), 'picture')} to {plots}", soft_wrap=True)
+                pictures, undrawn = save_report_plots(report, plots, overwrite=force)
+                _show_skipped(undrawn)
+                incomplete |= bool(undrawn)
+                out.print(f"wrote {plural(len(pictures), 'picture')} to {printable(str(plots))}", soft_wrap=True)
         if found is not None:
             found.write()
-            out.print(f"wrote {found.path}", soft_wrap=True)
+            out.print(f"wrote {printable(str(found.path))}", soft_wrap=True)
     finally:  # an error on the second data set does not cost the first
         if output is not None and reports:
+            results_are_filed()
             write_json(output, {"headcount": __version__, "runtime": ran_on, "reports": reports})
-            out.print(f"wrote {output}", soft_wrap=True)
+            out.print(f"wrote {printable(str(output))}", soft_wrap=True)
+    if incomplete:
+        raise typer.Exit(1)
+
+
+def _show_skipped(skipped: Iterable[Skipped]) -> None:
+    from headcount.cli.console import error_console, printable
+
+    for one in skipped:
+        error_console().print(f"Skipped: {printable(one.text)}")
 
 
 def _evaluate_file(
@@ -152,6 +178,7 @@ def _evaluate_file(
 ) -> None:
     from headcount import __version__
     from headcount.cli.console import error_console, output_console, printable
+    from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import is_file, refuse_taken, write_json
     from headcount.core.words import plural
@@ -175,6 +202,7 @@ def _evaluate_file(
     report = evaluate_prediction_file(
         predictions, ground_truth, images=images, matcher=matcher, mean_over_thresholds=localization
     )
+    _show_skipped(report.skipped)
     missing = report.missing
     if images is not None and missing:
         few = ", ".join(map(str, missing[:3])) + (" …" if len(missing) > 3 else "")
@@ -185,11 +213,18 @@ def _evaluate_file(
     out = output_console()
     out.print("\n".join(map(printable, report.lines())), soft_wrap=True)
     if output is not None:
+        results_are_filed()
         write_json(output, {"headcount": __version__, **report.to_dict()})
-        out.print(f"wrote {output}", soft_wrap=True)
+        out.print(f"wrote {printable(str(output))}", soft_wrap=True)
+    undrawn: list[Skipped] = []
     if plots is not None:
-        written = save_localization_plots(report.result, report.scenes, plots, predictions.stem, overwrite=force)
-        out.print(f"wrote {plural(len(written), 'picture')} to {plots}", soft_wrap=True)
+        written, undrawn = save_localization_plots(
+            report.result, report.scenes, plots, predictions.stem, overwrite=force
+        )
+        _show_skipped(undrawn)
+        out.print(f"wrote {plural(len(written), 'picture')} to {printable(str(plots))}", soft_wrap=True)
+    if report.skipped or undrawn:
+        raise typer.Exit(1)
 
 
 def _bounds(levels: str) -> tuple[int, ...]:

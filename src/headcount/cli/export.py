@@ -31,6 +31,7 @@ def export(
 
     Weights are stored as 16-bit numbers. The card has the name of the .onnx, with .json.
     """
+    from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import is_folder, refuse_suffix, refuse_taken
 
@@ -44,6 +45,7 @@ def export(
     from headcount.train.export import export_checkpoint
 
     export_checkpoint(checkpoint, target, reports=report or (), decoder=_numbers(decoder or []))
+    results_are_filed()
     typer.echo(f"Exported {target}, with .safetensors and .json beside it.")
 
 

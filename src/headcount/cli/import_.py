@@ -39,6 +39,7 @@ def import_backbone(
     force: ForceOption = False,
 ) -> None:
     """Import a backbone's weights for training."""
+    from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import is_file, refuse_suffix, refuse_taken
 
@@ -51,6 +52,7 @@ def import_backbone(
     from headcount.models.parts.foreign import import_backbone as run
 
     run(name, file, target)
+    results_are_filed()
     typer.echo(f"Imported to {target}.")
 
 
@@ -70,6 +72,7 @@ def import_iim(
     force: ForceOption = False,
 ) -> None:
     """Import a checkpoint of the IIM authors as a model."""
+    from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import refuse_suffix, refuse_taken
 
@@ -86,4 +89,5 @@ def import_iim(
     from headcount.train.importing import import_weights
 
     import_weights("iim", file, target, data=data)
+    results_are_filed()
     typer.echo(f"Imported to {target}.")

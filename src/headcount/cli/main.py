@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
+import traceback
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from headcount import __version__
-from headcount.cli.console import printable
+from headcount.cli.signals import INTERRUPTED, signals_stop
+from headcount.cli.streams import guarded_streams, printable
 from headcount.cli.verbs import Verb, verb_group
 from headcount.core.errors import HeadcountError, PluginWarning
 from headcount.core.table import Table
 
+_UsageError: Any = typer.BadParameter.__base__  # it has no public name in typer
 _COUNT, _MEASURE, _LABEL, _TRAIN = "Count", "Measure", "Label", "Train (needs the train extra)"
 
 VERBS = Table(
@@ -94,35 +96,55 @@ def _root(
 def main() -> None:
     """Run the command line; every error a user can mend ends in one sentence and exit code 2."""
     debug = "--debug" in sys.argv[1:]
-    warnings.showwarning = _show_warning
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    with guarded_streams() as (out, _):
+        warnings.showwarning = _show_warning
+        with signals_stop() as signals:
+            code = _run(arguments, debug=debug)
+        if code == INTERRUPTED and signals:
+            code = 128 + signals[0]
+        out.flush()
+        if out.failure is not None and out.is_needed and not code:
+            code = _say_unshown(out.failure)
+    sys.exit(code)
+
+
+def _run(arguments: list[str], *, debug: bool) -> int:
+    """Run the command; returns the exit code."""
     try:
-        try:
-            app(args=arguments, prog_name="headcount")
-        finally:
-            sys.stdout.flush()
-    except HeadcountError as error:
-        if debug:
-            raise
-        _say(str(error))
-        sys.exit(2)
+        return int(app(args=arguments, prog_name="headcount", standalone_mode=False) or 0)
     except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output went away (| head): no error.
-        _close_output()
-        sys.exit(1)
+        return INTERRUPTED
+    except _UsageError as error:
+        from headcount.cli.usage import in_plain_words
+
+        _say(in_plain_words(error), debug=debug)
+        return 2
+    except HeadcountError as error:
+        _say(str(error), debug=debug)
+        return 2
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _say("There is no space left on the device to write to: make room, or write elsewhere.", debug=debug)
+            return 2
+        return _say_unforeseen(error, debug=debug)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            _close_output()
-            _say("The output cannot be written (no space left on its device): make room, or write it elsewhere.")
-            sys.exit(2)
-        if debug:
-            raise
-        _say(
-            f"Something unforeseen went wrong ({type(error).__name__}: {error}). Run again with --debug and report it."
-        )
-        sys.exit(70)
+        return _say_unforeseen(error, debug=debug)
+
+
+def _say_unforeseen(error: Exception, *, debug: bool) -> int:
+    told = f"{type(error).__name__}: {error}"
+    _say(f"Something unforeseen went wrong ({told}). Run again with --debug and report it.", debug=debug)
+    return 70
+
+
+def _say_unshown(failure: OSError) -> int:
+    """The exit code of a run whose words nobody could read; a reader that went away (``| head``) did so on purpose."""
+    if failure.errno == errno.EPIPE:
+        return 1
+    reason = (failure.strerror or str(failure)).lower()
+    _say(f"The output cannot be written ({reason}): make room, or write it elsewhere.", debug=False)
+    return 2
 
 
 _libraries_show_warning = warnings.showwarning
@@ -136,10 +158,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *where: objec
         _libraries_show_warning(message, category, *where, **more)  # type: ignore[arg-type]
 
 
-def _close_output() -> None:
-    """Let the interpreter flush into nothing when it ends, where standard output takes no more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _say(text: str) -> None:
+def _say(text: str, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
     print(f"Error: {printable(text)}", file=sys.stderr)

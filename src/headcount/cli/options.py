@@ -30,6 +30,13 @@ ModelOption = Annotated[
 DeviceOption = Annotated[str, choice("Where to compute", device_names(), more="cuda needs the train extra")]
 RuntimeOption = Annotated[str, choice("What computes", runtime_names())]
 PrecisionOption = Annotated[str, choice("The numbers to compute in", PRECISIONS, more="auto is the quickest one here")]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="NUMBER", min=1, show_default=False,
+        help="Threads to compute with; else OMP_NUM_THREADS, else what the machine allows.",
+    ),
+]  # fmt: skip
 MaxPixelsOption = Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Refuse images with more pixels.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite files that are there already.")]
 SplitOption = Annotated[

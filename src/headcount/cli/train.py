@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from headcount.cli.options import ThreadsOption
+
 
 def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of a shipped recipe.")],
@@ -13,6 +15,7 @@ def train(
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, as in optimiser.lr=1e-3.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's last checkpoint.")] = False,
+    threads: ThreadsOption = None,
 ) -> None:
     """Train a model by a recipe.
 
@@ -21,12 +24,14 @@ def train(
     import functools
     import warnings
 
+    from headcount.cli.streams import results_are_filed
     from headcount.train.loop import train as run
     from headcount.train.recipe import load_recipe
 
-    settings = load_recipe(recipe, changes or [])
+    settings = load_recipe(recipe, [*(changes or []), *([] if threads is None else [f"threads={threads}"])])
     # Lightning's and torch's advice to their own developers would bury our lines.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"(lightning|torch)\b")
     last = run(settings, resume=resume, say=functools.partial(print, flush=True))
+    results_are_filed()
     print(f"Done: {last}")
     print(f"Next: headcount export {settings.folder}")

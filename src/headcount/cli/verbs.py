@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -45,6 +46,9 @@ class Command(TyperCommand):
             return super().invoke(ctx)
         except HeadcountError as error:
             error.args = (in_flags(str(error), error.remedy, self),)  # whoever shows it need not know the command
+            raise
+        except KeyboardInterrupt:
+            print("Interrupted.", file=sys.stderr)
             raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from headcount.core.errors import ModelError, nearest
+from headcount.core.settings import expectation
 
 Task = Literal["count", "locate", "detect", "size"]
 """What a model does: ``count`` people, ``locate`` each head, ``detect`` each head with its box, or tell the ``size`` of
@@ -154,7 +155,7 @@ class ModelCard(_Record):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             place = f' at "{where}"' if where else ""
-            raise ModelError(f'The model card "{path}" is wrong{place}: {first["msg"]}.') from error
+            raise ModelError(f'The model card "{path}" is wrong{place}: {expectation(first)}.') from error
         except (OSError, ValueError, RecursionError) as error:  # of encoding, JSON, too many digits, too deep nesting
             raise ModelError(f'The model card "{path}" is no JSON ({error}): export the model again.') from error
 

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, TextIO
 from headcount.core.errors import InputError, MissingFileError
 
 _numbers = itertools.count()
+_RENAME_WAITS_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 def is_file(path: Path) -> bool:
@@ -118,9 +120,27 @@ def replacing(path: Path) -> Iterator[Path]:
     partial, target = partial_beside(path)
     try:
         yield partial
-        partial.replace(target)
+        rename_over(partial, target)
     finally:
         discard(partial)
+
+
+def rename_over(partial: Path, target: Path) -> None:
+    """Give a file, which nobody has open here, the name of another, whose place it takes.
+
+    On Windows that fails while a program reads the other one, often a virus scanner for a moment: it is tried again.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    for wait_s in (*_RENAME_WAITS_S, None):
+        try:
+            partial.replace(target)
+            return
+        except PermissionError:
+            if os.name != "nt" or wait_s is None:
+                raise
+            time.sleep(wait_s)
 
 
 def discard(path: Path) -> None:

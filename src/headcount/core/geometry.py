@@ -67,13 +67,14 @@ def has_area(boxes_xyxy: Boxes) -> NDArray[np.bool_]:
     return np.asarray((boxes_xyxy[:, 2:] > boxes_xyxy[:, :2]).all(axis=1))
 
 
-def outside(points_xy: Points, size_wh: tuple[int, int]) -> NDArray[np.intp]:
-    """The rows of the points that lie beyond the image; its border is within.
+def outside(points_xy: Points, size_wh: tuple[int, int], *, slack: float = 0.0) -> NDArray[np.intp]:
+    """The rows of the points that lie beyond the image, by more than ``slack`` of its sides; its border is within.
 
     >>> outside(np.array([[0.0, 0.0], [321.0, 5.0], [320.0, 240.0]]), (320, 240)).tolist()
     [1]
     """
-    return np.flatnonzero(((points_xy < 0) | (points_xy > size_wh)).any(axis=1))
+    size, beyond = np.asarray(size_wh), slack * np.asarray(size_wh)
+    return np.flatnonzero(((points_xy < -beyond) | (points_xy > size + beyond)).any(axis=1))
 
 
 def clip_points(points_xy: Points, size_wh: tuple[int, int]) -> Points:

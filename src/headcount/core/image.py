@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,21 +72,35 @@ class ReducedImage:
     origin_xy: tuple[int, int] = (0, 0)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedImage:
+    """An image file that is held in memory, in the place of its path."""
+
+    content: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"the image given, of {len(self.content):,} bytes"
+
+    def open(self, mode: Literal["rb"] = "rb") -> BinaryIO:
+        """What the file would be."""
+        return io.BytesIO(self.content)
+
+
 def is_image_name(path: Path) -> bool:
     """Whether the file's suffix is one of an image that can be read."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    if file_size(path) == 0:
+def _opened(path: Path | EncodedImage) -> Iterator[Image.Image]:
+    if (file_size(path) if isinstance(path, Path) else len(path.content)) == 0:
         raise InputError(f'"{path}" is empty (0 bytes): copy it again from where it came.')
     try:
         # Pillow's own limit is a global below ours: lifted only while the header is read, since ours follows.
         with _open_lock:
             limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
             try:
-                image = Image.open(path, formats=IMAGE_FORMATS)
+                image = Image.open(path if isinstance(path, Path) else path.open(), formats=IMAGE_FORMATS)
             finally:
                 Image.MAX_IMAGE_PIXELS = limit
     except PermissionError as error:
@@ -96,7 +111,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         yield image
 
 
-def _why_unreadable(path: Path) -> str:
+def _why_unreadable(path: Path | EncodedImage) -> str:
     """What to say of a file that Pillow does not open."""
     with path.open("rb") as file:
         head = file.read(12)
@@ -107,7 +122,7 @@ def _why_unreadable(path: Path) -> str:
     return f'"{path}" is not an image that can be read (JPEG, PNG, WebP, BMP, TIFF, GIF or PPM was expected).'
 
 
-def _header(image: Image.Image, path: Path) -> ImageHeader:
+def _header(image: Image.Image, path: Path | EncodedImage) -> ImageHeader:
     try:
         orientation = int(_exif(image, path).get(_EXIF_ORIENTATION, 1) or 1)
     except (OSError, ValueError, SyntaxError, TypeError, MemoryError):
@@ -117,7 +132,7 @@ def _header(image: Image.Image, path: Path) -> ImageHeader:
     return ImageHeader(size_wh, image.format or "?", image.mode, orientation)
 
 
-def _exif(image: Image.Image, path: Path) -> Image.Exif:
+def _exif(image: Image.Image, path: Path | EncodedImage) -> Image.Exif:
     """An image's EXIF block without decoding: for a PNG that begins without one Pillow would read all pixels first."""
     if image.format == "PNG" and not {"exif", "Raw profile type exif"} & image.info.keys():
         block = _late_exif(path)
@@ -126,7 +141,7 @@ def _exif(image: Image.Image, path: Path) -> Image.Exif:
     return Image.Image.getexif(image)
 
 
-def _late_exif(path: Path) -> bytes:
+def _late_exif(path: Path | EncodedImage) -> bytes:
     """The eXIf chunk of a PNG, which may stand behind its pixels."""
     with path.open("rb") as file:
         file.seek(8)  # the signature
@@ -148,7 +163,7 @@ def read_header(path: str | Path) -> ImageHeader:
         return _header(image, Path(path))
 
 
-def read_image(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
+def read_image(path: str | Path | EncodedImage, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
     """The pixels of an image file: (h, w, 3) uint8 RGB, EXIF orientation obeyed.
 
     Gray and CMYK become RGB, gray of more than 8 bits becomes 8 (from the fewest of 8, 10, 12, 14 or 16 bits that
@@ -161,7 +176,9 @@ def read_image(path: str | Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Rgb
     return read_reduced(path, 1, max_pixels=max_pixels).pixels
 
 
-def read_reduced(path: str | Path, reduction: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReducedImage:
+def read_reduced(
+    path: str | Path | EncodedImage, reduction: int, *, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> ReducedImage:
     """``read_image`` at half, a quarter or an eighth of the size (``reduction`` 2, 4 or 8), for less time and memory.
 
     Only JPEG can: its blocks of 8 × 8 are decoded straight to fewer pixels. Other formats, and a JPEG with a side
@@ -170,24 +187,41 @@ def read_reduced(path: str | Path, reduction: int, *, max_pixels: int = DEFAULT_
     Raises:
         InputError: as ``read_image`` does.
     """
-    path = Path(path)
+    path = path if isinstance(path, EncodedImage) else Path(path)
     with _opened(path) as image:
-        header = _header(image, path)
-        if header.pixels > max_pixels:
-            width, height = header.size_wh
-            raise InputError(
-                f'"{path}" has {width}×{height} = {header.pixels:,} pixels, over the limit of {max_pixels:,}: '
-                "shrink it.",
-                remedy="max_pixels",
-            )
-        try:
-            reduction, origin_xy = _reduce(image, header.orientation, reduction)
-            upright = ImageOps.exif_transpose(image) if header.orientation != 1 else image
-            pixels = np.asarray(_as_rgb(upright))
-        # A damaged header can ask for any amount of memory, or for more pixels than it said at first.
-        except (OSError, ValueError, SyntaxError, IndexError, MemoryError, Image.DecompressionBombError) as error:
-            why = str(error) or type(error).__name__
-            raise InputError(f'"{path}" is damaged or cut short ({why}): copy it again from where it came.') from error
+        return _decoded(image, _header(image, path), str(path), reduction, max_pixels)
+
+
+def pillow_pixels(image: Image.Image, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
+    """The pixels of an image that is open in Pillow, by the rules of ``read_image``; it stays as it is.
+
+    Raises:
+        InputError: its file is damaged, or it has more than ``max_pixels`` pixels.
+    """
+    name = str(getattr(image, "filename", "")) or "the PIL image"
+    try:
+        orientation = int(image.getexif().get(_EXIF_ORIENTATION, 1) or 1)
+    except (OSError, ValueError, SyntaxError, TypeError, MemoryError):
+        orientation = 1
+    header = ImageHeader(image.size, image.format or "?", image.mode, orientation)
+    return _decoded(image, header, name, 1, max_pixels).pixels
+
+
+def _decoded(image: Image.Image, header: ImageHeader, name: str, reduction: int, max_pixels: int) -> ReducedImage:
+    if header.pixels > max_pixels:
+        width, height = header.size_wh
+        raise InputError(
+            f'"{name}" has {width}×{height} = {header.pixels:,} pixels, over the limit of {max_pixels:,}: shrink it.',
+            remedy="max_pixels",
+        )
+    try:
+        reduction, origin_xy = _reduce(image, header.orientation, reduction)
+        upright = ImageOps.exif_transpose(image) if header.orientation != 1 else image
+        pixels = np.asarray(_as_rgb(upright))
+    # A damaged header can ask for any amount of memory, or for more pixels than it said at first.
+    except (OSError, ValueError, SyntaxError, IndexError, MemoryError, Image.DecompressionBombError) as error:
+        why = str(error) or type(error).__name__
+        raise InputError(f'"{name}" is damaged or cut short ({why}): copy it again from where it came.') from error
     return ReducedImage(np.ascontiguousarray(pixels), reduction, origin_xy)
 
 
@@ -235,20 +269,36 @@ def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
     return upper
 
 
-def as_rgb_array(pixels: NDArray[np.generic]) -> RgbImage:
-    """An array somebody already holds as (h, w, 3) uint8 RGB: gray (h, w) and (h, w, 1) are repeated.
+Channels = Literal["rgb", "bgr"]
+"""The order of an array's colours: OpenCV reads ``bgr``, everybody else ``rgb``."""
+
+
+def as_rgb_array(pixels: NDArray[np.generic], *, channels: Channels = "rgb") -> RgbImage:
+    """An array somebody already holds as (h, w, 3) uint8 RGB.
+
+    Gray, (h, w) or (h, w, 1), is repeated; of (h, w, 4) the last is how opaque a pixel is, and the rest is laid on
+    white. ``channels`` is the order of the colours.
 
     Raises:
-        InputError: another shape or dtype.
+        InputError: another shape or dtype, or no such order.
     """
+    if channels not in ("rgb", "bgr"):
+        raise InputError(f'The channels of an array are "rgb" or "bgr", but {channels!r} was given.')
     if not isinstance(pixels, np.ndarray):
         raise InputError(f"An image array was expected, but a {type(pixels).__name__} was given.")
     if pixels.dtype != np.uint8:
         raise InputError(f"An image array must be uint8 (0 to 255), but it is {pixels.dtype}: convert it first.")
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
-    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or pixels.shape[0] == 0 or pixels.shape[1] == 0:
-        raise InputError(f"An image array must be (height, width, 3) RGB or (height, width), but it is {pixels.shape}.")
+    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or pixels.shape[0] == 0 or pixels.shape[1] == 0:
+        raise InputError(
+            f"An image array must be (height, width, 3) RGB, (height, width, 4) RGBA or (height, width), but it is "
+            f"{pixels.shape}."
+        )
+    if channels == "bgr" and pixels.shape[2] > 1:
+        pixels = pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]]
+    if pixels.shape[2] == 4:
+        return np.array(_as_rgb(Image.fromarray(np.ascontiguousarray(pixels, dtype=np.uint8))))
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)), dtype=np.uint8)
 
 

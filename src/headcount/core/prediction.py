@@ -39,7 +39,7 @@ def _refuse_others(count: Any, size_wh: Any) -> None:
         raise InputError(f"The size of a prediction must be (width, height) in whole pixels, but it is {size_wh!r}.")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Prediction:
     """What a model says of one image.
 
@@ -93,6 +93,17 @@ class Prediction:
                 raise InputError(
                     f"{len(self.scores)} scores were given for {len(self.points_xy)} points: give one each."
                 )
+
+    def __repr__(self) -> str:
+        """What is in it, in a line: never the arrays themselves."""
+        held = [f"{len(self.points_xy)} {self.points_kind}"] if self.points_kind != "none" else []
+        held += ["boxes"] if self.boxes_xyxy is not None else []
+        held += [f"density {'×'.join(map(str, self.density.shape))}"] if self.density is not None else []
+        held += [f"interval {self.interval[0]:g} to {self.interval[1]:g}"] if self.interval else []
+        held += ["warnings"] if self.warnings else []
+        where = f" in {self.source!r}" if self.source else ""
+        size = f"{self.size_wh[0]}×{self.size_wh[1]}"
+        return f"<Prediction: count {self.count:.10g}{where}, {', '.join([size, *held])}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON. The density map stays out (it has pictures); its stride and sum are in."""

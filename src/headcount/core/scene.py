@@ -20,7 +20,7 @@ Provenance = Literal["annotated", "interpolated", "pseudo"]
 _NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Scene:
     """An image with what is known about it: what readers return and augmentations map to itself.
 
@@ -57,6 +57,17 @@ class Scene:
                     f"{len(self.box_provenance)} box provenances were given for {len(self.boxes_xyxy)} boxes: "
                     "give one each, or none."
                 )
+
+    def __repr__(self) -> str:
+        """What is in it, in a line: never the arrays themselves."""
+        if isinstance(self.image, Path | VideoFrame):
+            image = repr(str(self.image))
+        else:
+            image = f"pixels {self.image.shape[1]}×{self.image.shape[0]}"
+        held = [f"{self.count} points"]
+        held += [f"{len(self.boxes_xyxy)} boxes"] if self.boxes_xyxy is not None else []
+        held += ["region"] if self.region is not None else []
+        return f"<Scene: {image}, {', '.join(held)}>"
 
     @property
     def count(self) -> int:

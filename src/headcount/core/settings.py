@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from headcount.core.errors import InputError, nearest
+from headcount.core.words import plural
 
 # YAML's aliases let a few lines stand for millions of values, none of which belongs into a message.
 _SHORT = reprlib.Repr()
@@ -32,8 +33,12 @@ Odd = Annotated[int, Field(ge=1), AfterValidator(_refuse_even)]
 _Kind = TypeVar("_Kind", bound=BaseModel)
 
 
-def checked(kind: type[_Kind], values: Mapping[str, Any], where: str, *, prefix: str = "") -> _Kind:
-    """``values`` as ``kind``; ``where`` names their origin in the message, ``prefix`` stands before the key.
+def checked(
+    kind: type[_Kind], values: Mapping[str, Any], where: str | Callable[[str], str], *, prefix: str = ""
+) -> _Kind:
+    """``values`` as ``kind``; ``prefix`` stands before the key.
+
+    ``where`` names their origin in the message: a file, or of each key what was written.
 
     Raises:
         InputError: names the first wrong key, what it was given, and what was expected.
@@ -43,23 +48,69 @@ def checked(kind: type[_Kind], values: Mapping[str, Any], where: str, *, prefix:
     >>> checked(Size, {"widht": 2}, "a.yaml")
     Traceback (most recent call last):
     headcount.core.errors.InputError: "a.yaml": there is no key "widht". Did you mean "width"?
+    >>> checked(Size, {"width": "wide"}, "a.yaml")
+    Traceback (most recent call last):
+    headcount.core.errors.InputError: "a.yaml": "width" is 'wide', but a whole number was expected.
     """
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
         errors = error.errors()
         first = errors[0]
-        inside, path = _follow(kind, first["loc"])
+        inside, path = _follow(kind, _place_of(first))
         key = prefix + ".".join(path)
+        place = where if isinstance(where, str) else where(key)
         if first["type"] == "extra_forbidden":
-            raise InputError(f'"{where}": there is no key "{key}".{nearest(path[-1], inside)}') from error
-        if first["type"] == "missing":
-            raise InputError(f'"{where}": the key "{key}" is missing.') from error
+            raise InputError(f'"{place}": there is no key "{key}".{nearest(path[-1], inside)}') from error
+        if first["type"] == "missing" and _place_of(first) == first["loc"]:
+            raise InputError(f'"{place}": the key "{key}" is missing.') from error
         # The members of a union complain one by one, each of the same key.
-        complaints = [one["msg"] for one in errors if _follow(kind, one["loc"])[1] == path]
-        raise InputError(
-            f'"{where}": "{key}" is {_SHORT.repr(first["input"])}: {", or: ".join(complaints)}.'
-        ) from error
+        same = [one for one in errors if _follow(kind, _place_of(one))[1] == path]
+        raise InputError(f'"{place}": "{key}" is {_SHORT.repr(first["input"])}, but {expectation(*same)}.') from error
+
+
+def _place_of(error: Mapping[str, Any]) -> Sequence[int | str]:
+    """Where a complaint belongs: a list that is too short lacks no key."""
+    loc: Sequence[int | str] = error["loc"]
+    return loc[:-1] if error["type"] == "missing" and isinstance(loc[-1], int) else loc
+
+
+def expectation(*errors: Mapping[str, Any]) -> str:
+    """What pydantic's complaints of one value expected, in words: ``a whole number or a list was expected``."""
+    expected = dict.fromkeys(map(_expected, errors))
+    own = [error["msg"].removeprefix("Value error, ") for error in errors if error["type"] == "value_error"]
+    return own[0] if own else f"{' or '.join(expected)} was expected"  # a validator of ours says it all
+
+
+def _expected(error: Mapping[str, Any]) -> str:
+    kind, told = error["type"], error.get("ctx", {})
+    if kind == "literal_error":
+        return str(told["expected"])
+    if kind in _BOUNDS:
+        key, words = _BOUNDS[kind]
+        return f"a number {words} {told[key]:,}"
+    for bound, words in (("min_length", "at least"), ("max_length", "at most")):
+        if bound in told:
+            what = ("text", "letter") if kind.startswith("string") else ("a list", "value")
+            return f"{what[0]} of {words} {plural(told[bound], what[1])}"
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS.get(told["pattern"], f"text of the pattern {told['pattern']}")
+    return _EXPECTED.get(kind, f"another value ({error['msg']})")
+
+
+_WHOLE, _NUMBER, _LIST, _TABLE = "a whole number", "a number", "a list", "a table of keys and values"
+_EXPECTED = {
+    "int_parsing": _WHOLE, "int_type": _WHOLE, "int_from_float": _WHOLE, "int_parsing_size": "a smaller number",
+    "float_parsing": _NUMBER, "float_type": _NUMBER, "finite_number": "a finite number",
+    "bool_parsing": "true or false", "bool_type": "true or false", "string_type": "text",
+    "list_type": _LIST, "tuple_type": _LIST, "dict_type": _TABLE, "mapping_type": _TABLE, "model_type": _TABLE,
+    "model_attributes_type": _TABLE, "missing": "one value more",
+}  # fmt: skip
+_BOUNDS = {
+    "greater_than": ("gt", "above"), "greater_than_equal": ("ge", "of at least"),
+    "less_than": ("lt", "below"), "less_than_equal": ("le", "of at most"),
+}  # fmt: skip
+_PATTERNS = {r"^[\w.-]+$": 'text of letters, digits, ".", "_" and "-" alone'}
 
 
 def _follow(kind: type[BaseModel], loc: Sequence[int | str]) -> tuple[list[str], list[str]]:

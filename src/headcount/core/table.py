@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -84,6 +85,23 @@ class Row:
                 "mend or remove the package that brings it."
             ) from error
 
+    @contextmanager
+    def blamed(self, on: str) -> Iterator[None]:
+        """Name the row where its object raises what it should not; ``on`` is what it was at work on.
+
+        Raises:
+            InputError: it raised anything but an error of headcount's own or of the system.
+        """
+        try:
+            yield
+        except (HeadcountError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            raise InputError(
+                f'{self._called} ("{self.target}") failed on {on} ({type(error).__name__}: {error}): '
+                "mend or remove the package that brings it."
+            ) from error
+
 
 R = TypeVar("R", bound=Row)
 
@@ -99,6 +117,7 @@ class Table(Mapping[str, R], Generic[R]):
         rows: headcount's own.
         row_type: what an entry point must give.
         error: the exception of a name that is not there.
+        in_files: files name rows (a model's card its method), so that one may be missing since its package is.
 
     >>> table = Table("colours", "colour", [Row(name="red", target="math:pi")], Row)
     >>> table.find("red").load() > 3
@@ -116,8 +135,10 @@ class Table(Mapping[str, R], Generic[R]):
         row_type: type[R],
         *,
         error: type[HeadcountError] = InputError,
+        in_files: bool = False,
     ) -> None:
         self.kind, self.noun, self._row_type, self._error = kind, noun, row_type, error
+        self._hint = " If another package brings it, install that package." if in_files else ""
         self._own = {row.name: row for row in rows}
         self._loaded: dict[str, R] = {}
 
@@ -130,7 +151,7 @@ class Table(Mapping[str, R], Generic[R]):
         try:
             return self[name]
         except KeyError:
-            raise self._error(f'There is no {self.noun} "{name}".{nearest(name, self)}') from None
+            raise self._error(f'There is no {self.noun} "{name}".{nearest(name, self)}{self._hint}') from None
 
     def load(self, name: str) -> Any:
         """The object behind a name; see ``find`` and ``Row.load`` for what is raised."""

@@ -8,5 +8,9 @@ def plural(number: int, noun: str) -> str:
 
     >>> plural(1, "file"), plural(2000, "file")
     ('1 file', '2,000 files')
+    >>> plural(0, "box")
+    '0 boxes'
     """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    if number == 1:
+        return f"{number:,} {noun}"
+    return f"{number:,} {noun}{'es' if noun.endswith('x') else 's'}"

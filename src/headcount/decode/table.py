@@ -56,6 +56,7 @@ DECODERS = Table(
     ],
     DecoderRow,
     error=ModelError,
+    in_files=True,
 )
 
 

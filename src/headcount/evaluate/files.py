@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError
 from headcount.core.files import refuse_taken
 from headcount.core.kinds import Matcher
+from headcount.core.notes import Skipped, raise_first
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.data.formats.nwpu import (
@@ -22,22 +23,22 @@ from headcount.data.formats.nwpu import (
     read_nwpu_truth,
     write_nwpu_predictions,
 )
-from headcount.data.sets.registry import DATA_SETS, parse_spec, read_dataset
+from headcount.data.sets.registry import DATA_SETS, Reading, parse_spec, read_set
 from headcount.evaluate.metrics.localization import evaluate_localization, images_of_files
 from headcount.evaluate.metrics.located import LocalizationResult
 from headcount.evaluate.run import name_of
 
 
-def read_sets(specs: Sequence[str], split: str | None) -> dict[tuple[str, str], list[Scene]]:
-    """The scenes of several ``NAME=PATH`` by what they are called in reports: (data, split).
+def read_sets(specs: Sequence[str], split: str | None) -> dict[tuple[str, str], Reading]:
+    """What the files of several ``NAME=PATH`` gave, by what they are called in reports: (data, split).
 
     Each is read in ``split`` or, where that is None, in its default one. One's own images are called by their format
     and the name of their file or folder.
 
     Raises:
-        InputError: as ``read_dataset``, or two are called alike.
+        InputError: as ``read_set``, or two are called alike.
     """
-    sets: dict[tuple[str, str], list[Scene]] = {}
+    sets: dict[tuple[str, str], Reading] = {}
     for spec in specs:
         name, path = parse_spec(spec)
         data_set = DATA_SETS[name]
@@ -45,7 +46,7 @@ def read_sets(specs: Sequence[str], split: str | None) -> dict[tuple[str, str], 
         key = f"{name}-{path.absolute().stem}" if data_set.general else name, chosen
         if key in sets:
             raise InputError(f'"{key[0]}" is given twice: evaluate one copy of it at a time.')
-        sets[key] = read_dataset(spec, chosen)
+        sets[key] = read_set(spec, chosen)
     return sets
 
 
@@ -57,17 +58,21 @@ class FileReport:
         predictions, ground_truth: the files.
         result: the figures.
         scenes: the images that are present to draw on, in the order of ``result.images``; None for the others.
+        skipped: the images that are there and cannot be read, and why; they are None in ``scenes``.
     """
 
     predictions: Path
     ground_truth: Path
     result: LocalizationResult
     scenes: tuple[Scene | None, ...]
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def missing(self) -> list[int]:
         """The ids of the images that are not there."""
-        return [int(i.name) for i, scene in zip(self.result.images, self.scenes, strict=True) if scene is None]
+        unread = {one.name for one in self.skipped}
+        pairs = zip(self.result.images, self.scenes, strict=True)
+        return [int(image.name) for image, scene in pairs if scene is None and image.name not in unread]
 
     def lines(self) -> list[str]:
         """As it is printed: at most 80 columns, unless a name is longer."""
@@ -84,7 +89,7 @@ class FileReport:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, with one row per image."""
         names = {"predictions": str(self.predictions), "ground_truth": str(self.ground_truth)}
-        return {**names, **self.result.to_dict()}
+        return {**names, **self.result.to_dict(), "counting": self.result.counting.to_dict()}
 
 
 def evaluate_prediction_file(
@@ -104,11 +109,21 @@ def evaluate_prediction_file(
         InputError: a file is malformed, a point lies outside its image, or the folder holds no image of the truth.
     """
     truth = read_nwpu_truth(ground_truth)
-    scenes = {} if images is None else _scenes(images, truth)
-    sizes_wh = {image: scene.size_wh for image, scene in scenes.items()}
+    scenes: dict[int, Scene] = {}
+    sizes_wh: dict[int, tuple[int, int]] = {}
+    skipped: list[Skipped] = []
+    for image, scene in ({} if images is None else _scenes(images, truth)).items():
+        try:
+            sizes_wh[image] = scene.size_wh
+        except Exception as error:
+            skipped.append(Skipped(scene.name, error))
+        else:
+            scenes[image] = scene
+    if skipped and not scenes:
+        raise_first(skipped)
     found = read_nwpu_predictions(predictions, truth, sizes_wh=sizes_wh)
     result = evaluate_localization(images_of_files(found, truth), matcher=matcher, mean=mean_over_thresholds)
-    return FileReport(predictions, ground_truth, result, tuple(scenes.get(image) for image in truth))
+    return FileReport(predictions, ground_truth, result, tuple(scenes.get(image) for image in truth), tuple(skipped))
 
 
 def _scenes(folder: Path, truth: Mapping[int, NwpuHeads]) -> dict[int, Scene]:
@@ -133,19 +148,18 @@ class NwpuPredictions:
             raise InputError(f'An NWPU prediction file ends in .txt, but "{path.name}" was given: name it so.')
         refuse_taken(path, overwrite=overwrite)
         self.path, self._overwrite = path, overwrite
-        self._ids: list[int] = []
-        self._points: list[NDArray[Any]] = []
-        self._sizes_wh: list[tuple[int, int]] = []
+        self._ids: dict[str, int] = {}
+        self._points: dict[int, NDArray[Any]] = {}
+        self._sizes_wh: dict[int, tuple[int, int]] = {}
 
     def expect(self, sets: Mapping[tuple[str, str], Sequence[Scene]]) -> None:
-        """Take the images' ids from their names, in the order in which they will be added.
+        """Take the images' ids from their names.
 
         Raises:
             InputError: a name ends in no number, or two in the same.
         """
-        self._ids = ids_of_names(
-            name_of(scene, index) for scenes in sets.values() for index, scene in enumerate(scenes)
-        )
+        names = [name_of(scene, index) for scenes in sets.values() for index, scene in enumerate(scenes)]
+        self._ids = dict(zip(names, ids_of_names(names), strict=True))
 
     def add(self, scene: Scene, prediction: Prediction, seconds: float) -> None:
         """Take in one image.
@@ -155,15 +169,13 @@ class NwpuPredictions:
         """
         if prediction.points_kind == "none":
             raise InputError("The model counts without saying where heads are, so it gives no prediction file.")
-        self._points.append(prediction.points_xy)
-        self._sizes_wh.append(prediction.size_wh)
+        image = self._ids[scene.name]
+        self._points[image], self._sizes_wh[image] = prediction.points_xy, prediction.size_wh
 
     def write(self) -> None:
-        """Write what was found in every image that was expected.
+        """Write what was found in every image that was counted, in the order of ``expect``.
 
         Raises:
             InputError: the file cannot be written.
         """
-        points = dict(zip(self._ids, self._points, strict=True))
-        sizes_wh = dict(zip(self._ids, self._sizes_wh, strict=True))
-        write_nwpu_predictions(points, self.path, sizes_wh=sizes_wh, overwrite=self._overwrite)
+        write_nwpu_predictions(self._points, self.path, sizes_wh=self._sizes_wh, overwrite=self._overwrite)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from headcount.core.errors import InputError, ModelError
-from headcount.core.notes import Progress
+from headcount.core.notes import Progress, Skipped, raise_first
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.core.words import plural
+from headcount.data.formats.truth import Told
 from headcount.data.sets.catalogue import find_entry
+from headcount.data.sets.registry import Reading
 from headcount.evaluate.metrics.counting import CountingResult
 from headcount.evaluate.metrics.table import EvaluationSettings, MetricResult, SeesImages, open_metrics
 from headcount.evaluate.region import inside_region
@@ -73,9 +75,13 @@ class EvaluationReport:
     Attributes:
         model, data, split: what was measured on what.
         counted_by: runtime, device and precision, or empty.
-        images: one for each scene, in their order.
+        images: one for each scene that was counted, in their order.
         worst: the images with the largest absolute errors, the largest first.
         results: what each metric found, by its name; those that have nothing to say are not there.
+        scenes: those that were counted, as they were given.
+        skipped: the images that could not be read or counted, and why.
+        missing: how many annotations have no image here.
+        told: what of the annotations was left out or moved, or is in doubt.
     """
 
     model: str
@@ -85,6 +91,15 @@ class EvaluationReport:
     images: tuple[ImageResult, ...]
     worst: tuple[WorstImage, ...]
     results: Mapping[str, MetricResult]
+    scenes: tuple[Scene, ...] = field(default=(), repr=False)
+    skipped: tuple[Skipped, ...] = ()
+    missing: int = 0
+    told: tuple[Told, ...] = ()
+
+    @property
+    def expected(self) -> int:
+        """How many images there should have been."""
+        return len(self.images) + len(self.skipped) + self.missing
 
     @property
     def counting(self) -> CountingResult:
@@ -98,7 +113,7 @@ class EvaluationReport:
         heads = sum(image.true for image in self.images)
         lines = [
             f"{self.model} on {self.data}, split {self.split}: "
-            f"{plural(len(self.images), 'image')}, {plural(heads, 'head')}"
+            f"{_of(len(self.images), self.expected)}{plural(self.expected, 'image')}, {plural(heads, 'head')}"
         ]
         if self.counted_by:
             lines.append(f"counted by {self.counted_by}")
@@ -115,6 +130,9 @@ class EvaluationReport:
             "data": self.data,
             "split": self.split,
             "images": len(self.images),
+            "images_expected": self.expected,
+            "skipped": [{"name": one.name, "why": one.text} for one in self.skipped],
+            "annotations": [one.to_dict() for one in self.told],
             "counted_by": self.counted_by,
             "metrics": {name: result.to_dict() for name, result in self.results.items()},
             "figures": [figure._asdict() for result in self.results.values() for figure in result.figures()],
@@ -124,13 +142,14 @@ class EvaluationReport:
 
 def evaluate_scenes(
     counter: CountsScenes,
-    scenes: Sequence[Scene],
+    scenes: Sequence[Scene] | Reading,
     settings: EvaluationSettings | None = None,
     *,
     metrics: Iterable[str] | None = None,
     also: Sequence[SeesImages] = (),
     counted_by: str = "",
     keep_worst: int = 12,
+    keep_going: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationReport:
     """Count each scene once and hand it, the prediction and the seconds that counting took to each metric.
@@ -139,28 +158,49 @@ def evaluate_scenes(
     where None; ``also`` is handed the images, too. Density maps are dropped image by image, except those of the
     ``keep_worst`` worst images. ``progress`` is told (done, all).
 
+    With ``keep_going`` an image that cannot be read or counted is left out and named in the report, and so are those
+    that a ``Reading`` could not use.
+
     Raises:
         InputError: there is no scene, its image cannot be read, ``inside_region`` cannot be applied, or there is no
-            such metric.
+            such metric; with ``keep_going`` only where no image is left: what the first one raised.
         ModelError: the model fails on an image, which is named.
     """
     settings = EvaluationSettings() if settings is None else settings
-    if not scenes:
-        raise InputError(f'There is no image to evaluate in "{settings.data or "the data"}", split "{settings.split}".')
+    read = scenes if isinstance(scenes, Reading) else Reading(tuple(scenes))
+    skipped = list(read.skipped)
+    if skipped and not (read.scenes and keep_going):
+        raise_first(skipped)
+    if not read.scenes:
+        raise InputError(
+            f'There is no image to evaluate in "{settings.data or "the data"}", split "{settings.split}": '
+            "take another split.",
+            remedy="split",
+        )
     opened = open_metrics(settings, metrics)
     images: list[ImageResult] = []
     # A heap of the worst so far; the index makes ties fall to the earlier image and keeps scenes from comparing.
     worst: list[tuple[float, int, WorstImage]] = []
     model = ""
-    for index, whole in enumerate(scenes):
+    measured: list[Scene] = []
+    for index, whole in enumerate(read.scenes):
+        if progress is not None and index:
+            progress(index, len(read.scenes))
         name = name_of(whole, index)
-        start = time.perf_counter()
         try:
-            counted = counter.count(whole)
-        except ModelError as error:  # one about the image itself names its file
-            raise ModelError(f'"{name}": {error}') from error
-        seconds = time.perf_counter() - start
-        scene, prediction = inside_region(replace(whole, name=name), counted)
+            start = time.perf_counter()
+            try:
+                counted = counter.count(whole)
+            except ModelError as error:  # one about the image itself names its file
+                raise ModelError(f'"{name}": {error}') from error
+            seconds = time.perf_counter() - start
+            scene, prediction = inside_region(replace(whole, name=name), counted)
+        except Exception as error:
+            if not keep_going:
+                raise
+            skipped.append(Skipped(name, error))
+            continue
+        measured.append(whole)
         for sees in (*opened.values(), *also):
             sees.add(scene, prediction, seconds)
         model = prediction.model or model
@@ -169,8 +209,10 @@ def evaluate_scenes(
         if keep_worst > 0:
             entry = (abs(image.error), -index, WorstImage(image, scene, prediction))
             (heapq.heappush if len(worst) < keep_worst else heapq.heappushpop)(worst, entry)
-        if progress is not None:
-            progress(index + 1, len(scenes))
+    if progress is not None:
+        progress(len(read.scenes), len(read.scenes))
+    if not images:
+        raise_first(skipped)
     results = {name: metric.result() for name, metric in opened.items()}
     return EvaluationReport(
         model=model,
@@ -180,7 +222,15 @@ def evaluate_scenes(
         images=tuple(images),
         worst=tuple(entry[2] for entry in sorted(worst, key=lambda entry: entry[:2], reverse=True)),
         results={name: result for name, result in results.items() if result is not None},
+        scenes=tuple(measured),
+        skipped=tuple(skipped),
+        missing=read.missing,
+        told=read.told,
     )
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part:,} of " if part < whole else ""
 
 
 def name_of(scene: Scene, index: int) -> str:

@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import Any, BinaryIO, overload
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from headcount.core.card import ModelCard
 from headcount.core.errors import InputError, ModelError
-from headcount.core.image import RgbImage, VideoFrame
+from headcount.core.image import (
+    Channels,
+    EncodedImage,
+    RgbImage,
+    VideoFrame,
+    as_rgb_array,
+    pillow_pixels,
+    read_image,
+)
 from headcount.core.kinds import PictureKind
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
+from headcount.core.threads import refuse_fork
 from headcount.decode.table import DECODERS, decoder_of
 from headcount.infer import DEFAULT_MODEL
 from headcount.infer.models import ModelFiles, check_weights, find_model
 from headcount.infer.runtimes.table import Runtime, choose_runtime, open_runtime
 from headcount.infer.tiling import Maps, is_tiled, network_maps
 
-Source = str | Path | NDArray[np.uint8] | Scene
-"""What can be counted: an image file, (h, w, 3) or (h, w) uint8 pixels, or a Scene."""
+Source = str | Path | bytes | BinaryIO | Image.Image | NDArray[np.uint8] | Scene
+"""What can be counted: an image file by its path, by its bytes or open for reading them; a PIL image; pixels, uint8, of
+(h, w, 3) RGB, (h, w, 4) RGBA or (h, w) gray; or a Scene."""
 
 _TOO_SMALL_PX = 32
 _SECOND_LOOK_FROM_PX, _SECOND_LOOK_PX = 3072, 1280
 _SECOND_LOOK_FACTOR = 1.3
+_READERS = 2
 
 
 def load(
@@ -38,6 +55,7 @@ def load(
     device: str = "auto",
     runtime: str = "auto",
     precision: str = "auto",
+    threads: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Counter:
     """Load a model for counting.
@@ -47,6 +65,8 @@ def load(
         device: ``auto``, ``cpu`` or ``cuda`` (through torch).
         runtime: ``auto`` (OpenVINO for ONNX files), ``openvino``, ``onnxruntime`` or ``torch``.
         precision: ``auto`` (the runtime's own choice), ``f32`` or ``bf16``.
+        threads: how many may compute; of OpenCV and torch it is the whole process's number. None: as many as
+            ``OMP_NUM_THREADS`` says, else as the container or the pinned process may use, else the runtime's choice.
         max_pixels: image files with more pixels are refused before they are decoded.
 
     Raises:
@@ -55,19 +75,32 @@ def load(
         MissingExtraError: the runtime is not in this install.
     """
     found = find_model(model)
-    opened = open_model(found, device=device, runtime=runtime, precision=precision)
+    opened = open_model(found, device=device, runtime=runtime, precision=precision, threads=threads)
     return Counter(found.card, opened, max_pixels=max_pixels)
 
 
-def open_model(found: ModelFiles, *, device: str, runtime: str, precision: str) -> Runtime:
+def open_model(found: ModelFiles, *, device: str, runtime: str, precision: str, threads: int | None = None) -> Runtime:
     """A found model in the runtime that fits, its weights checked against the card first; errors as of ``load``."""
     name, weights = choose_runtime(runtime, device, found.weights, first=found.named)
     check_weights(weights, found.card)
-    return open_runtime(name, weights, found.card, device=device, precision=precision)
+    return open_runtime(name, weights, found.card, device=device, precision=precision, threads=threads)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Read:
+    """An image in hand."""
+
+    pixels: RgbImage
+    source: str
+    read_ms: float
 
 
 class Counter:
     """Counts people in images with one loaded model.
+
+    Safe to be used by several threads at once: each call is on its own, the network computes for one at a time (it
+    uses all its threads for it). Another process needs a model of its own: a Counter goes neither through ``fork``
+    nor through ``pickle``, and says so.
 
     Attributes:
         card: what is known about the model.
@@ -81,6 +114,16 @@ class Counter:
         self.max_pixels = max_pixels
         self._decode = decoder_of(card)
         self._strides = {output.name: output.stride for output in card.outputs}
+        self._process = os.getpid()
+
+    def __repr__(self) -> str:
+        runtime = f"{self.runtime.name} {self.runtime.device} {self.runtime.precision}"
+        return f"<Counter {self.card.name}, {self.card.task}, on {runtime}>"
+
+    def __reduce__(self) -> str:
+        raise InputError(
+            "A Counter cannot be sent to another process: load the model there, once, with headcount.load()."
+        )
 
     def refuse_picture(self, kind: PictureKind) -> None:
         """Stop before anything is counted where no picture of a kind could be drawn.
@@ -96,30 +139,72 @@ class Counter:
                 remedy="draw",
             )
 
-    def count(self, source: Source) -> Prediction:
-        """Count one image. A Scene's annotations and region are left aside: the whole image is counted.
+    @overload
+    def count(self, source: Source, *, channels: Channels = "rgb") -> Prediction: ...
+
+    @overload
+    def count(self, source: list[Any] | tuple[Any, ...], *, channels: Channels = "rgb") -> list[Prediction]: ...
+
+    def count(
+        self, source: Source | list[Any] | tuple[Any, ...], *, channels: Channels = "rgb"
+    ) -> Prediction | list[Prediction]:
+        """Count one image, or each of a list. A Scene's annotations and region are left aside.
+
+        ``channels`` is the order of the colours in arrays: ``bgr`` for those that OpenCV read. All else is ``Source``.
 
         ``Prediction.source`` is the path as it was given, or the Scene's own source. ``timing_ms`` holds ``read``,
         ``network``, ``decode`` and ``total``. A large photograph is looked at once more, shrunk (``check`` in
         ``timing_ms``): where the two counts differ by much, ``warnings`` says both.
 
         Raises:
-            InputError: the image cannot be read, is no ``Source``, or has more than ``max_pixels`` pixels.
+            InputError: the image cannot be read, is no ``Source``, or has more than ``max_pixels`` pixels; or the
+                Counter was loaded in another process.
             ModelError: the model's maps are not what its card says, or hold NaN.
         """
+        if isinstance(source, (list, tuple)):
+            return list(self.count_many(source, channels=channels))
+        return self._counted(self._read(source, channels))
+
+    def count_many(self, sources: Iterable[Source], *, channels: Channels = "rgb") -> Iterator[Prediction]:
+        """Count images one after the other, each when it is asked for.
+
+        While one is counted the next ones are read: two at a time, by other threads; nothing else is kept.
+
+        Raises:
+            InputError, ModelError: as ``count`` does, at the image concerned.
+        """
+        read = partial(self._read, channels=channels)
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as readers:
+            coming: deque[Future[_Read]] = deque()
+            try:
+                for source in sources:
+                    coming.append(readers.submit(read, source))
+                    if len(coming) > _READERS:
+                        yield self._counted(coming.popleft().result())
+                while coming:
+                    yield self._counted(coming.popleft().result())
+            finally:
+                for one in coming:
+                    one.cancel()
+
+    def _read(self, source: Source, channels: Channels) -> _Read:
         started = perf_counter()
-        scene = _as_scene(source)
-        pixels = scene.pixels(max_pixels=self.max_pixels)
+        pixels, name = _pixels_of(source, channels, self.max_pixels)
+        return _Read(pixels, name, 1e3 * (perf_counter() - started))
+
+    def _counted(self, image: _Read) -> Prediction:
+        refuse_fork(self._process)
+        pixels = image.pixels
         size_wh = (pixels.shape[1], pixels.shape[0])
-        read = perf_counter()
+        started = perf_counter()
         maps, decoded_wh = self._maps(pixels)
         computed = perf_counter()
         found = self._decode(maps, self._strides, decoded_wh)
         prediction = _in_pixels_of(size_wh, found)
         decoded = perf_counter()
         timing_ms = {
-            "read": 1e3 * (read - started),
-            "network": 1e3 * (computed - read),
+            "read": image.read_ms,
+            "network": 1e3 * (computed - started),
             "decode": 1e3 * (decoded - computed),
         }
         warnings = (*prediction.warnings, *self._warnings(size_wh))
@@ -131,19 +216,10 @@ class Counter:
             prediction,
             model=self.card.name,
             runtime=f"{self.runtime.name} {self.runtime.device} {self.runtime.precision}",
-            source=scene.source or (str(scene.image) if isinstance(scene.image, Path | VideoFrame) else ""),
-            timing_ms={**timing_ms, "total": 1e3 * (perf_counter() - started)},
+            source=image.source,
+            timing_ms={**timing_ms, "total": sum(timing_ms.values())},
             warnings=warnings,
         )
-
-    def count_many(self, sources: Iterable[Source]) -> Iterator[Prediction]:
-        """Count images one after the other, each when it is asked for; nothing is kept.
-
-        Raises:
-            InputError, ModelError: as ``count`` does, at the image concerned.
-        """
-        for source in sources:
-            yield self.count(source)
 
     def _maps(self, pixels: RgbImage) -> tuple[Maps, tuple[int, int]]:
         """The network's maps, and the (width, height) of the image they are of: enlarged, if the card says so."""
@@ -217,15 +293,28 @@ def _in_pixels_of(size_wh: tuple[int, int], found: Prediction) -> Prediction:
     )
 
 
-def _as_scene(source: object) -> Scene:
+def _pixels_of(source: object, channels: Channels, max_pixels: int) -> tuple[RgbImage, str]:
+    """What was given as pixels, and what it is called."""
     if isinstance(source, Scene):
-        return source
+        name = source.source or (str(source.image) if isinstance(source.image, Path | VideoFrame) else "")
+        return source.pixels(max_pixels=max_pixels), name
     if isinstance(source, (str, Path)):
-        return Scene(image=Path(source), source=str(source))
+        return read_image(source, max_pixels=max_pixels), str(source)
+    if isinstance(source, Image.Image):
+        return pillow_pixels(source, max_pixels=max_pixels), str(getattr(source, "filename", ""))
     if isinstance(source, np.ndarray):
-        return Scene(image=source)
+        return as_rgb_array(source, channels=channels), ""
+    if hasattr(source, "read"):
+        name = getattr(source, "name", "")
+        name = name if isinstance(name, str) else ""
+        source = source.read()
+        if not isinstance(source, bytes):
+            raise InputError('An image file must be open for bytes, but this one gives text: open it with "rb".')
+        return read_image(EncodedImage(source), max_pixels=max_pixels), name
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return read_image(EncodedImage(bytes(source)), max_pixels=max_pixels), ""
     given = f"{type(source).__module__}.{type(source).__qualname__}".removeprefix("builtins.")
     raise InputError(
-        f"An image is a path, a uint8 array or a Scene, but a {given} was given: pass the path of its file, or its "
-        "upright RGB pixels as an array."
+        f"An image is a path, the bytes of a file, a PIL image, a uint8 array or a Scene, but a {given} was given: "
+        "pass the path of its file, or its upright RGB pixels as an array."
     )

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headcount.core.errors import HeadcountError, InputError
+from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
-from headcount.core.notes import Note
+from headcount.core.notes import Note, Skipped
 from headcount.core.writers import TextWriter, writer_row
 from headcount.data.formats.predictions import PredictionFile
 from headcount.data.media.sources import Item, SourceFile, expand_source, expected_items, read_items
@@ -32,26 +32,6 @@ class Counted:
     item: Item
     file: SourceFile
     prediction: Prediction
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """One image, frame or file that could not be counted, and why."""
-
-    name: str
-    error: Exception
-
-    @property
-    def text(self) -> str:
-        """The reason in a sentence: a HeadcountError names its file itself, other exceptions do not."""
-        if isinstance(self.error, HeadcountError):
-            return str(self.error)
-        return f'"{self.name}" ({type(self.error).__name__}: {self.error})'
-
-    @property
-    def remedy(self) -> str:
-        """What would help, as in ``HeadcountError``."""
-        return self.error.remedy if isinstance(self.error, HeadcountError) else ""
 
 
 Event = Counted | Note | Skipped

@@ -48,6 +48,7 @@ def estimate_file(
     device: str = "auto",
     runtime: str = "auto",
     precision: str = "auto",
+    threads: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> list[Scene]:
@@ -62,7 +63,7 @@ def estimate_file(
     """
     spec = points if "=" in points and not Path(points).is_file() else f"points={points}"
     _refuse(out, parse_spec(spec)[1], overwrite=overwrite)
-    estimator = load_sizes(model, device=device, runtime=runtime, precision=precision)
+    estimator = load_sizes(model, device=device, runtime=runtime, precision=precision, threads=threads)
     scenes: list[Scene] = []
     found = read_dataset(spec, split)
     for scene in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from headcount.core.errors import InputError, ModelError
 from headcount.core.geometry import as_boxes, boxes_around, outside
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.scene import Provenance, Scene
+from headcount.core.threads import refuse_fork
 from headcount.decode.scale import limit_sides, sample_sizes
 from headcount.infer.counter import open_model
 from headcount.infer.models import find_model
@@ -29,6 +31,7 @@ def load_sizes(
     device: str = "auto",
     runtime: str = "auto",
     precision: str = "auto",
+    threads: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> SizeEstimator:
     """Load a head-scale model; the arguments are those of ``load``.
@@ -39,7 +42,7 @@ def load_sizes(
     """
     found = find_model(model)
     _check_kind(found.card)  # before anything is loaded
-    opened = open_model(found, device=device, runtime=runtime, precision=precision)
+    opened = open_model(found, device=device, runtime=runtime, precision=precision, threads=threads)
     return SizeEstimator(found.card, opened, max_pixels=max_pixels)
 
 
@@ -59,6 +62,7 @@ class SizeEstimator:
         _check_kind(card)
         self.card, self.runtime, self.max_pixels = card, runtime, max_pixels
         self._stride = card.stride(_MAP)
+        self._process = os.getpid()
 
     def sides(self, scene: Scene) -> NDArray[np.float64]:
         """(n,) float64: the side in pixels of a square as large as the head, for each of the scene's points.
@@ -72,6 +76,7 @@ class SizeEstimator:
         points = scene.points_xy
         if not len(points):
             return np.zeros(0)
+        refuse_fork(self._process)
         pixels = scene.pixels(max_pixels=self.max_pixels)
         size_wh = (pixels.shape[1], pixels.shape[0])
         rows = outside(points, size_wh)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,14 @@ from numpy.typing import NDArray
 
 from headcount.core.card import InputSpec, ModelCard
 from headcount.core.errors import InputError, ModelError
+from headcount.core.threads import refuse_fork
 from headcount.models.method import Method
 from headcount.models.normalise import normalise
 from headcount.models.table import build_method
 from headcount.models.weights import load_weights
+
+_processes: list[int] = []
+"""The first process in which torch computed; one that is forked from it would wait for torch's threads for ever."""
 
 
 class TorchRuntime:
@@ -33,8 +38,10 @@ class TorchRuntime:
         return {name: value.float().cpu().numpy() for name, value in maps.items()}
 
 
-def open_torch(weights: Path, card: ModelCard, *, device: str, precision: str) -> TorchRuntime:
-    """The provider that `infer/` asks for by name.
+def open_torch(
+    weights: Path, card: ModelCard, *, device: str, precision: str, threads: int | None = None
+) -> TorchRuntime:
+    """The provider that `infer/` asks for by name. ``threads`` are those of the whole process: torch knows no others.
 
     Raises:
         InputError: CUDA is asked for and there is none.
@@ -44,6 +51,10 @@ def open_torch(weights: Path, card: ModelCard, *, device: str, precision: str) -
         raise InputError('Device "cuda" was asked for, but torch finds no GPU here: choose "cpu".', remedy="device")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    _processes.append(os.getpid())
+    refuse_fork(_processes[0])
+    if threads is not None:
+        torch.set_num_threads(threads)
     try:
         method = build_method(card.method, card.architecture, where=f"the card of {card.name}")
     except InputError as error:

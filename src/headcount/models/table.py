@@ -46,6 +46,7 @@ METHODS = Table(
         _row("head_scale", "scale.head_scale:HeadScale", "The head-scale network"),
     ],
     MethodRow,
+    in_files=True,
 )
 
 

@@ -1,23 +1,33 @@
-"""Checkpoints: a folder of `state.safetensors` and `state.json`, whole or not there at all. Nothing is pickled."""
+"""Checkpoints: a folder of `state.safetensors` and `state.json`, whole or not there at all. Nothing is pickled.
+
+`SHA256SUMS` beside them says what was written, as `sha256sum --check` reads it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
+from headcount.core.card import sha256_of
 from headcount.core.errors import ModelError
 
 CheckpointKind = Literal["last", "best"]
-TENSORS, STATE = "state.safetensors", "state.json"
+TENSORS, STATE, SUMS = "state.safetensors", "state.json", "SHA256SUMS"
+_KEPT: dict[CheckpointKind, int] = {"last": 2, "best": 1}
+"""How many of a kind stay: the last but one is there for when the last is damaged."""
+_FORMAT = 2
+"""Of 1, which had no sums, older runs are."""
 
 
 @dataclass(frozen=True)
@@ -37,35 +47,69 @@ def write_checkpoint(folder: Path, kind: CheckpointKind, checkpoint: Checkpoint)
     """Write ``folder/kind-step`` and let go of older ones of its kind.
 
     Written under a temporary name, flushed to the disk and renamed: a kill at any instant leaves the old checkpoint,
-    the new one, or both.
+    the new one, or both; a failure leaves nothing half-written.
+
+    Raises:
+        OSError: the folder cannot be written, or its disk is full.
     """
     final = folder / f"{kind}-{checkpoint.step:08d}"
-    if final.exists():  # the same step again, at a run's end or after a resume: equal by construction
+    if is_whole(final):  # the same step again, at a run's end or after a resume: equal by construction
         return final
+    for left_by_a_kill in (*folder.glob(f".{kind}-*.partial"), *folder.glob(f".{kind}-*.old")):
+        shutil.rmtree(left_by_a_kill, ignore_errors=True)
+    state = {"format": _FORMAT, "step": checkpoint.step, **checkpoint.state}
+    contents = {
+        TENSORS: save({name: tensor.contiguous().cpu() for name, tensor in checkpoint.tensors.items()}),
+        STATE: json.dumps(state, indent=1).encode(),
+    }
+    sums = _sums({name: hashlib.sha256(content).hexdigest() for name, content in contents.items()})
     partial = folder / f".{final.name}.partial"
-    for left_by_a_kill in folder.glob(f".{kind}-*.partial"):
-        shutil.rmtree(left_by_a_kill)
-    partial.mkdir(parents=True)
-    save_file({name: tensor.contiguous().cpu() for name, tensor in checkpoint.tensors.items()}, partial / TENSORS)
-    (partial / STATE).write_text(json.dumps({"step": checkpoint.step, **checkpoint.state}, indent=1), encoding="utf-8")
-    for name in (TENSORS, STATE, "."):
-        _flush(partial / name)
-    partial.replace(final)
-    _flush(folder)
-    for older in _finished(folder, kind):
-        if older != final:
-            shutil.rmtree(older)
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        for name, content in {**contents, SUMS: sums.encode()}.items():
+            _write_flushed(partial / name, content)
+        _flush_folder(partial)
+        if final.exists():  # damaged
+            _remove(final)
+        partial.replace(final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    _flush_folder(folder)
+    finished = _finished(folder, kind)
+    older = [path for path in finished if path.name < final.name]
+    kept = {final, *older[len(older) - _KEPT[kind] + 1 :]}
+    for path in finished:
+        if path not in kept:
+            _remove(path)
     return final
 
 
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass  # some file systems cannot flush a folder
-    finally:
-        os.close(descriptor)
+def _write_flushed(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk, where the system can: Windows opens no folder, others flush none."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _remove(checkpoint: Path) -> None:
+    """Take a checkpoint away, whole: what is half deleted has no name of a checkpoint any more.
+
+    Where one of its files is in use, which Windows does not let go, it stays as it is until the next is written.
+    """
+    hidden = checkpoint.with_name(f".{checkpoint.name}.old")
+    with suppress(OSError):
+        checkpoint.replace(hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _finished(folder: Path, kind: CheckpointKind) -> list[Path]:
@@ -78,20 +122,71 @@ def find_checkpoint(folder: Path, kind: CheckpointKind = "last") -> Path | None:
     return finished[-1] if finished else None
 
 
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint lies there and is as it was written."""
+    try:
+        if (path / SUMS).is_file():
+            _check_sums(path)
+        else:
+            _read(path)
+    except _READING:
+        return False
+    return True
+
+
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint folder.
 
     Raises:
-        ModelError: it is not whole, or its files are not what their names say.
+        ModelError: it is not whole, or its files are not what was written; names a whole one beside it.
     """
     try:
-        state = json.loads((path / STATE).read_text(encoding="utf-8"))
-        step = int(state.pop("step"))
-        with safe_open(path / TENSORS, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no iterator)
-    except Exception as error:
-        raise ModelError(f'"{path}" is no checkpoint that can be read ({type(error).__name__}: {error}).') from error
-    return Checkpoint(step, tensors, state)
+        return _read(path)
+    except _READING as error:
+        raise ModelError(f'The checkpoint "{path}" is damaged ({_reason(error, path)}): {_instead(path)}.') from error
+
+
+_READING = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError)
+
+
+def _read(path: Path) -> Checkpoint:
+    if (path / SUMS).is_file():
+        _check_sums(path)
+    state = json.loads((path / STATE).read_text(encoding="utf-8"))
+    step, is_of_sums = int(state.pop("step")), int(state.pop("format", 1)) > 1
+    if is_of_sums and not (path / SUMS).is_file():
+        raise FileNotFoundError(2, "", str(path / SUMS))
+    # Not mapped into memory: on Windows, a file that is mapped can be neither moved nor deleted.
+    return Checkpoint(step, load((path / TENSORS).read_bytes()), state)
+
+
+def _sums(digests: Mapping[str, str]) -> str:
+    return "".join(f"{digest}  {name}\n" for name, digest in digests.items())
+
+
+def _check_sums(path: Path) -> None:
+    written = (path / SUMS).read_bytes().decode()
+    digests = {name: sha256_of(path / name) for name in (TENSORS, STATE)}
+    if written != _sums(digests):
+        wrong = [name for name, digest in digests.items() if digest not in written] or [SUMS]
+        raise ValueError(f'its "{wrong[0]}" is not as it was written: SHA-256 differs')
+
+
+def _reason(error: Exception, path: Path) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename is not None and path.is_dir():
+        return f'it lacks "{Path(error.filename).name}"'
+    return str(error) if str(error).startswith("its ") else f"{type(error).__name__}: {error}"
+
+
+def _instead(path: Path) -> str:
+    """What to do where a checkpoint is of no use."""
+    others = [*_finished(path.parent, "last"), *_finished(path.parent, "best")]
+    others.sort(key=lambda other: other.name.rpartition("-")[2])
+    for other in reversed(others):
+        if other != path and is_whole(other):
+            step = int(other.name.rpartition("-")[2])
+            return f'move it away and use "{other.name}" beside it, of step {step:,}, which is whole'
+    return "no whole one lies beside it, so copy it again from where you have it, or start the run again"
 
 
 def flatten_optimiser(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:

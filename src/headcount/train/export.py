@@ -19,12 +19,14 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.export import Dim
+from tqdm import tqdm
 
 from headcount.core.card import DataUse, DecoderSpec, ModelCard, Result, sha256_of
 from headcount.core.errors import InputError, ModelError
 from headcount.core.files import replacing
 from headcount.data.sets.catalogue import find_entry
 from headcount.decode.table import decoder_of
+from headcount.infer.runtimes.onnx import open_session
 from headcount.models.method import Method
 from headcount.models.normalise import normalise
 from headcount.models.table import build_method
@@ -186,6 +188,7 @@ def _write_onnx(method: Method, rounded: Method, card: ModelCard, path: Path) ->
     example = torch.zeros(1, 4 * divisor, 6 * divisor, 3, dtype=torch.uint8)
     shapes = {1: divisor * Dim("rows", min=1), 2: divisor * Dim("columns", min=1)}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    tqdm.monitor_interval = 0  # the exporter's progress bars would leave a thread behind
     # The exporter reports its progress on standard output, which is ours for results.
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -239,14 +242,12 @@ def _halve(model: onnx.ModelProto) -> None:
 
 def _compare(method: Method, card: ModelCard, path: Path, *, at_most: float) -> None:
     """Run the file and the network on an image: an export that differs is no export."""
-    import onnxruntime
-
     divisor = card.input.size_divisor
     side = divisor * max(4, -(-64 // divisor))  # another size than the example's, and one that can be painted
     pixels = paint_scene(0, size_wh=(2 * side, side)).pixels()[None]
     with torch.inference_mode():
         expected = [value.numpy() for value in _FromPixels(method)(torch.tensor(pixels))]
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = open_session(path)
     names = [output.name for output in card.outputs]
     for name, mine, theirs in zip(names, expected, session.run(names, {"pixels": pixels}), strict=True):
         difference = float(np.abs(mine - theirs).max() / max(1.0, float(np.abs(mine).max())))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,7 +20,10 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from headcount.core.errors import HeadcountError, InputError, nearest
+from headcount.core.files import discard, write_json, writing
+from headcount.core.locks import held
 from headcount.core.scene import Scene
+from headcount.core.threads import limit_threads
 from headcount.data.sets.registry import DATA_SETS
 from headcount.draw.prediction import draw_density
 from headcount.evaluate.metrics.table import EvaluationSettings
@@ -39,46 +43,67 @@ from headcount.train.checkpoint import (
     unflatten_optimiser,
     write_checkpoint,
 )
+from headcount.train.images import Record, differences, learned_from, merged, read_record, record_of
 from headcount.train.pools import Pool, read_pools, read_validation
-from headcount.train.recipe import DataSettings, OptimiserSettings, Recipe
+from headcount.train.recipe import Recipe
+from headcount.train.resume import CHANGES, add_changes, check_same_recipe
 from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
 from headcount.train.validation import validation_loss
 
 Say = Callable[[str], None]
-_MAY_DIFFER = frozenset({"output", "checkpoint_seconds", "log_steps", "threads", "device", "summary", "published"})
-"""Settings that a resumed run may change: they do not change its result, or only as another machine would."""
-_DATA_MAY_DIFFER = frozenset({"cache_mb", "workers"})
+RECIPE, IMAGES = "recipe.json", "images.json"
 
 
 def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
     """Run a recipe and return its last checkpoint's folder.
 
-    The run's folder holds ``recipe.json``, ``images.json`` (the name of every image it learns from or is validated
-    on), TensorBoard events, and the checkpoints ``last-…`` and ``best-…``. The
-    seed, the recipe and the data decide the result; when checkpoints fall does not.
+    The run's folder holds ``recipe.json``, ``images.json`` (every image it ever learned from or was validated on),
+    ``changes.json`` (what was changed when it was resumed), TensorBoard events, and the checkpoints ``last-…`` and
+    ``best-…``. The seed, the recipe and the data decide the result; when checkpoints fall does not.
 
     Raises:
-        InputError: the folder holds a run and ``resume`` was not asked for, the recipe of a resumed run differs,
-            or the data or the initialisation cannot be read.
+        InputError: the folder holds a run and ``resume`` was not asked for, another run holds the folder, the recipe
+            of a resumed run differs, the data or the initialisation cannot be read, or the folder cannot be written.
+        ModelError: the checkpoint to resume from is damaged.
         HeadcountError: the loss is no longer finite.
     """
     folder = recipe.folder
-    found = find_checkpoint(folder)
-    if not resume and found is not None:
-        raise InputError(f'"{folder}" holds a run already: choose another output=FOLDER.', remedy="resume")
-    if resume and not (folder / "recipe.json").is_file():
+    if resume and not (folder / RECIPE).is_file():
         raise InputError(f'There is no run in "{folder}" to resume: start one.')
     if recipe.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device=cuda was asked for, but torch finds no GPU here: use device=cpu.")
     unknown = recipe.data.sources.keys() - DATA_SETS.keys()
     if unknown:
         raise InputError(f'data.sources names "{min(unknown)}", which no reader has.{nearest(min(unknown), DATA_SETS)}')
-    saved = read_checkpoint(found) if resume and found is not None else None
-    if saved is not None:
-        _check_same_recipe(recipe, saved.state["recipe"], folder)
+    with _folder_of_one_run(folder):
+        return _train(recipe, folder, resume=resume, say=say)
 
-    if recipe.threads is not None:
-        torch.set_num_threads(recipe.threads)
+
+@contextmanager
+def _folder_of_one_run(folder: Path) -> Iterator[None]:
+    """Make a run's folder and hold it against other runs; a folder that nothing came into is taken away again."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with held(folder):
+            yield
+    finally:
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
+
+
+def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
+    found = find_checkpoint(folder) or find_checkpoint(folder, "best")
+    if not resume and found is not None:
+        raise InputError(f'"{folder}" holds a run already: choose another output=FOLDER.', remedy="resume")
+    saved = read_checkpoint(found) if found is not None else None
+    longer = "" if saved is None else check_same_recipe(recipe, saved.state["recipe"], folder, step=saved.step)
+
+    threads = limit_threads(recipe.threads)
+    if threads is not None:
+        torch.set_num_threads(threads)
     fabric = Fabric(
         accelerator=recipe.device, devices=1, precision="bf16-mixed" if recipe.precision == "bf16" else "32-true"
     )
@@ -93,16 +118,11 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
     pools = read_pools(recipe.data)
     validation = read_validation(recipe.data)
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "recipe.json").write_text(recipe.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        (folder / "images.json").write_text(_record_of_images(pools, validation), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f'The run\'s folder "{folder}" cannot be written ({error.strerror}).') from error
     run = _Run(recipe, method, fabric, folder, say)
-    run.scenes = {pool.name: len(pool.scenes) for pool in pools}
+    for what in run.remember(pools, validation, saved, longer):
+        say(f"{what[0].upper()}{what[1:]}.")
     run.restore(saved)
-    seen = ", ".join(f"{images} {name}" for name, images in run.scenes.items())
+    seen = ", ".join(f"{len(pool.scenes)} {pool.name}" for pool in pools)
     if resume and saved is None:
         say("The run had no checkpoint yet: it starts from the beginning.")
     if not any(validation.values()):
@@ -111,19 +131,16 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
     batches = Batches(
         pools, method, recipe.data, batch=recipe.batch, steps_per_epoch=recipe.steps_per_epoch, seed=recipe.seed
     )
-    try:
-        with _interrupts_wait() as interrupted:
-            for step, (images, targets) in batches.run(run.step, recipe.total_steps):
-                run.learn(step, images, targets)
-                if run.step % recipe.steps_per_epoch == 0:
-                    run.end_epoch(validation)
-                elif interrupted() or time.monotonic() - run.saved_at >= recipe.checkpoint_seconds:
-                    run.checkpoint()
-                if interrupted():
-                    say(f"Stopped at step {run.step}: resume the run to go on from there.")
-                    raise KeyboardInterrupt
-    finally:
-        run.writer.close()
+    with run.logging(), _interrupts_wait() as interrupted:
+        for step, (images, targets) in batches.run(run.step, recipe.total_steps):
+            run.learn(step, images, targets)
+            if run.step % recipe.steps_per_epoch == 0:
+                run.end_epoch(validation)
+            elif interrupted() or time.monotonic() - run.saved_at >= recipe.checkpoint_seconds:
+                run.checkpoint()
+            if interrupted():
+                say(f"Stopped at step {run.step}: resume the run to go on from there.")
+                raise KeyboardInterrupt
     return run.checkpoint()
 
 
@@ -160,7 +177,60 @@ class _Run:
         self.averaged: Method = copy.deepcopy(self.method)
         self.step, self.best, self.history = 0, float("inf"), list[dict[str, Any]]()
         self.scenes: dict[str, int] = {}
+        self.changes: list[dict[str, Any]] = []
         self.saved_at = self.clock = time.monotonic()
+
+    def remember(
+        self, pools: Sequence[Pool], validation: Mapping[str, Sequence[Scene]], saved: Checkpoint | None, longer: str
+    ) -> list[str]:
+        """Write the recipe, and the images beside those learned from before; return what is new since, in words.
+
+        ``longer`` are the words on more epochs, if there are.
+        """
+        sets = {"train": {pool.name: pool.scenes for pool in pools}, "val": validation}
+        file, before = self.folder / IMAGES, Record()
+        changed = [longer] if longer else []
+        if saved is None:
+            discard(self.folder / CHANGES)  # of a run that came to no checkpoint
+        elif file.exists():
+            before = read_record(file)
+        else:
+            changed.append(f'"{IMAGES}" was lost, and with it which images were learned from until here')
+        record = now = record_of(sets, before)
+        if before and saved is not None:
+            record = merged(before, now, saved.step)
+            if what := differences(before, now):
+                changed.append(f"the data is not what it was ({what}), so the run ends otherwise than it would have")
+        write_json(self.folder / RECIPE, json.loads(self.recipe.model_dump_json()))
+        write_json(file, record)
+        self.scenes = learned_from(record)
+        self.changes = add_changes(self.folder, 0 if saved is None else saved.step, changed)
+        return changed
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """What the system says against writing to the run's folder, and what to do."""
+        try:
+            yield
+        except OSError as error:
+            do = "make room there" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "mend that"
+            last = find_checkpoint(self.folder)
+            then = f'resume the run from "{last.name}", its last whole checkpoint' if last else "start the run again"
+            raise InputError(
+                f'The run\'s folder "{self.folder}" cannot be written ({error.strerror or error}): {do}, then {then}.'
+            ) from error
+
+    @contextmanager
+    def logging(self) -> Iterator[None]:
+        """Close the events at the end, whatever ends it."""
+        try:
+            yield
+        except BaseException:
+            with suppress(OSError):  # said already
+                self.writer.close()
+            raise
+        with self.saving():
+            self.writer.close()
 
     def restore(self, saved: Checkpoint | None) -> None:
         """Take up a checkpoint, or start afresh."""
@@ -173,7 +243,8 @@ class _Run:
         if saved is not None and saved.state["optimiser"] == self.optimiser_kind:
             self.optimiser.load_state_dict(unflatten_optimiser(saved.part("optimiser"), saved.state["optimiser_state"]))
         self.averaged.to(self.fabric.device)
-        self.writer = SummaryWriter(str(self.folder), purge_step=self.step + 1 if self.step else None)
+        with self.saving():
+            self.writer = SummaryWriter(str(self.folder), purge_step=self.step + 1 if self.step else None)
 
     def _set_up(self, kind: str) -> None:
         settings = self.recipe.optimiser
@@ -221,12 +292,13 @@ class _Run:
 
     def _log(self, losses: dict[str, Tensor], norm: Tensor | None) -> None:
         seconds, self.clock = time.monotonic() - self.clock, time.monotonic()
-        for name, value in losses.items():
-            self.writer.add_scalar(f"loss/{name}", float(value.detach()), self.step)
         rate = self.optimiser.param_groups[0]["lr"]
-        self.writer.add_scalar("optimiser/lr", rate, self.step)
-        if norm is not None:
-            self.writer.add_scalar("optimiser/gradient_norm", float(norm), self.step)
+        with self.saving():
+            for name, value in losses.items():
+                self.writer.add_scalar(f"loss/{name}", float(value.detach()), self.step)
+            self.writer.add_scalar("optimiser/lr", rate, self.step)
+            if norm is not None:
+                self.writer.add_scalar("optimiser/gradient_norm", float(norm), self.step)
         text = " ".join(f"{name} {float(value.detach()):.4f}" for name, value in losses.items())
         self.say(f"step {self.step}/{self.recipe.total_steps} {text} lr {rate:.2e} ({seconds:.1f} s)")
 
@@ -247,7 +319,8 @@ class _Run:
             self.history.append({"step": self.step, "score": score, **found})
             if score < self.best:
                 self.best = score
-                write_checkpoint(self.folder, "best", self._state())
+                with self.saving():
+                    write_checkpoint(self.folder, "best", self._state())
         self.checkpoint()
 
     def _validate(self, name: str, scenes: list[Scene]) -> EvaluationReport:
@@ -257,25 +330,29 @@ class _Run:
         settings = EvaluationSettings(data=name, split="val")
         report = evaluate_scenes(Counter(card, runtime), scenes, settings, metrics=("counting",), keep_worst=3)
         result = report.counting
-        for metric, value in (("MAE", result.mae), ("RMSE", result.rmse), ("bias", result.bias)):
-            self.writer.add_scalar(f"val-{name}/{metric}", value, self.step)
+        with self.saving():
+            for metric, value in (("MAE", result.mae), ("RMSE", result.rmse), ("bias", result.bias)):
+                self.writer.add_scalar(f"val-{name}/{metric}", value, self.step)
         for rank, worst in enumerate(report.worst):
             if worst.prediction.density is not None:
                 picture = draw_density(worst.scene.pixels(), worst.prediction.density, worst.prediction.density_stride)
-                self.writer.add_image(f"val-{name}/worst-{rank}", picture, self.step, dataformats="HWC")
+                with self.saving():
+                    self.writer.add_image(f"val-{name}/worst-{rank}", picture, self.step, dataformats="HWC")
         self.say(f"validation {name}: MAE {result.mae:.2f} RMSE {result.rmse:.2f} bias {result.bias:+.2f}")
         return report
 
     def _validate_loss(self, name: str, scenes: list[Scene]) -> float:
         recipe = self.recipe
         loss = validation_loss(self.averaged, scenes, recipe.data, batch=recipe.batch, seed=recipe.seed)
-        self.writer.add_scalar(f"val-{name}/loss", loss, self.step)
+        with self.saving():
+            self.writer.add_scalar(f"val-{name}/loss", loss, self.step)
         self.say(f"validation {name}: loss {loss:.4f}")
         return loss
 
     def checkpoint(self) -> Path:
         """Write the state as ``last``."""
-        path = write_checkpoint(self.folder, "last", self._state())
+        with self.saving():
+            path = write_checkpoint(self.folder, "last", self._state())
         self.saved_at = time.monotonic()
         return path
 
@@ -293,6 +370,7 @@ class _Run:
                 "best": self.best,
                 "history": self.history,
                 "scenes": self.scenes,
+                "changes": self.changes,
                 "optimiser": self.optimiser_kind,
                 "optimiser_state": rest,
             },
@@ -306,12 +384,6 @@ def _initial_weights(initialisation: str) -> Path:
     return Path(initialisation).expanduser()
 
 
-def _record_of_images(pools: Sequence[Pool], validation: Mapping[str, Sequence[Scene]]) -> str:
-    seen = {"train": {pool.name: [scene.name for scene in pool.scenes] for pool in pools}}
-    seen["val"] = {name: [scene.name for scene in scenes] for name, scenes in validation.items()}
-    return json.dumps(seen, indent=1) + "\n"
-
-
 def _broken(maps: Mapping[str, Tensor]) -> str:
     """Which of the network's maps holds NaN or infinity, in words."""
     names = [name for name, values in maps.items() if not torch.isfinite(values).all()]
@@ -320,18 +392,3 @@ def _broken(maps: Mapping[str, Tensor]) -> str:
 
 def _mean_count(report: EvaluationReport) -> float:
     return max(1.0, sum(image.true for image in report.images) / len(report.images))
-
-
-def _check_same_recipe(recipe: Recipe, saved: dict[str, Any], folder: Path) -> None:
-    now = json.loads(recipe.model_dump_json())
-    # A run that is older than a setting of the data or the optimiser had what is now its default.
-    kinds = {"data": DataSettings, "optimiser": OptimiserSettings}
-    saved = saved | {key: kind().model_dump(mode="json") | saved.get(key, {}) for key, kind in kinds.items()}
-    for either in (now, saved):
-        either["data"] = {key: value for key, value in either["data"].items() if key not in _DATA_MAY_DIFFER}
-    for key in now:
-        if key not in _MAY_DIFFER and now[key] != saved.get(key):
-            raise InputError(
-                f'The run in "{folder}" was started with another "{key}": resume it unchanged, '
-                "or start a new one with another output=FOLDER."
-            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -70,21 +70,21 @@ class DataSettings(Settings):
     @classmethod
     def _large_enough(cls, crop: int | tuple[int, int]) -> int | tuple[int, int]:
         if (crop if isinstance(crop, int) else min(crop)) < 32:
-            raise ValueError("expected a side or [height, width], at least 32 pixels each")
+            raise ValueError("a side or [height, width], at least 32 pixels each, was expected")
         return crop
 
     @field_validator("scale", "head_px")
     @classmethod
     def _in_order(cls, bounds: tuple[float, float] | None) -> tuple[float, float] | None:
         if bounds is not None and not 0 < bounds[0] <= bounds[1]:
-            raise ValueError("expected [smallest, largest], both above 0")
+            raise ValueError("[smallest, largest], both above 0, was expected")
         return bounds
 
     @field_validator("blur_sigma_px", "noise_std", "jpeg_quality")
     @classmethod
     def _bounds(cls, bounds: tuple[float, float]) -> tuple[float, float]:
         if not 0 <= bounds[0] <= bounds[1]:
-            raise ValueError("expected [smallest, largest], neither below 0")
+            raise ValueError("[smallest, largest], neither below 0, was expected")
         return bounds
 
     @field_validator("min_context")
@@ -137,6 +137,13 @@ class Published(Settings):
     """The papers of this field call it MSE."""
     nae: Measure | None = None
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """What is reported, by name, in the order of the papers' tables; F1, precision and recall are percentages."""
+        values = {"F1": self.f1, "precision": self.precision, "recall": self.recall}
+        values |= {"MAE": self.mae, "RMSE": self.rmse, "NAE": self.nae}
+        return {name: value for name, value in values.items() if value is not None}
+
 
 class Recipe(Settings):
     """One experiment."""
@@ -161,6 +168,7 @@ class Recipe(Settings):
     """bf16 is autocast: twice as fast on dense convolutions, nothing gained on depthwise ones."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(default=None, ge=1)
+    """Threads that compute; else as in ``headcount.load``."""
     seed: int = Field(default=1, ge=0, lt=2**40)
     validate_every: int = Field(default=1, ge=1)
     """Epochs between validations; the last epoch is always validated."""
@@ -178,6 +186,15 @@ class Recipe(Settings):
         return Path(self.output.replace("{name}", self.name))
 
 
+def shipped_recipes() -> list[str]:
+    """Names of the recipes inside the package, sorted."""
+    return sorted(file.stem for file in _shipped_folder().glob("*.yaml"))
+
+
+def _shipped_folder() -> Path:
+    return Path(str(resources.files("headcount") / "recipes"))
+
+
 def recipe_path(name: str) -> Path:
     """A recipe's file: a path, or the name of a shipped one.
 
@@ -187,15 +204,39 @@ def recipe_path(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    shipped = Path(str(resources.files("headcount") / "recipes"))
-    known = sorted(file.stem for file in shipped.glob("*.yaml"))
+    known = shipped_recipes()
     if name.removesuffix(".yaml") in known:
-        return shipped / f"{name.removesuffix('.yaml')}.yaml"
+        return _shipped_folder() / f"{name.removesuffix('.yaml')}.yaml"
     raise InputError(f'There is no recipe "{name}".{nearest(name, known)}')
 
 
+def published_rows(name: str) -> tuple[Published, ...]:
+    """What the papers report of a recipe's experiment, one entry for each row of a table that it stands in.
+
+    Raises:
+        InputError: as ``read_recipe``.
+    """
+    return read_recipe(name).published
+
+
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """A recipe as ``read_recipe`` reads it, whose method knows all of its options.
+
+    Raises:
+        InputError: as ``read_recipe``, or the method is not known, or not an option of it.
+    """
+    recipe = read_recipe(name, overrides)
+    from headcount.models.table import method_class  # torch: only once the recipe itself is sound
+
+    where = _origin(recipe_path(name), overrides)
+    checked(method_class(recipe.method).settings_type, recipe.model, where, prefix="model.")
+    return recipe
+
+
+def read_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe with ``key=value`` overrides, dotted keys reaching inside (``optimiser.lr=1e-3``).
+
+    The method's own options, under ``model``, are not looked at, which takes torch; see ``load_recipe``.
 
     A recipe may say ``base: OTHER``, a shipped recipe or a file beside it, and then holds only what differs: its keys
     take the place of the other's, those under ``data``, ``model`` and ``optimiser`` one by one. ``name``, ``summary``
@@ -209,11 +250,19 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     values = _read_values(path)
     for override in overrides:
         _override(values, override)
-    recipe = checked(Recipe, values, str(path))
-    from headcount.models.table import method_class  # torch: only once the recipe itself is sound
+    return checked(Recipe, values, _origin(path, overrides))
 
-    checked(method_class(recipe.method).settings_type, recipe.model, str(path), prefix="model.")
-    return recipe
+
+def _origin(path: Path, overrides: Sequence[str]) -> Callable[[str], str]:
+    """Where a key's value was written: in the last override of it or of what it stands under, else in the file."""
+    written = {override.partition("=")[0]: override for override in overrides}
+
+    def origin(key: str) -> str:
+        parts = key.split(".")
+        above = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+        return next((written[one] for one in above if one in written), str(path))
+
+    return origin
 
 
 _OWN, _MERGED = ("name", "summary", "published"), ("data", "model", "optimiser")
@@ -222,7 +271,11 @@ _OWN, _MERGED = ("name", "summary", "published"), ("data", "model", "optimiser")
 def _read_values(path: Path, *above: Path) -> dict[str, Any]:
     """What a recipe's file says, put over what its base says; ``above`` are the recipes that start from it."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+    except _SameKeyTwiceError as error:
+        raise InputError(
+            f'"{path}", line {error.line}: the key "{error.key}" stands there twice: give it once.'
+        ) from error
     except (yaml.YAMLError, OSError, ValueError, RecursionError, TypeError, AttributeError, LookupError) as error:
         # Beside what is no YAML: a date that is none, a number of thousands of digits, lists in lists in lists.
         reason = [*str(error).splitlines(), type(error).__name__][0]
@@ -247,6 +300,25 @@ def _read_values(path: Path, *above: Path) -> dict[str, Any]:
         else:
             merged[key] = value
     return merged
+
+
+class _SameKeyTwiceError(Exception):
+    def __init__(self, key: str, line: int) -> None:
+        super().__init__(key)
+        self.key, self.line = key, line
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without a key that stands twice in one table: its first value would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise _SameKeyTwiceError(key.value, key.start_mark.line + 1)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def _base_path(base: str, recipe: Path) -> Path:

@@ -266,7 +266,7 @@ def test_each_fault_of_boxes_is_found_alone(heads: Path, code: str, boxes: list[
 @pytest.mark.parametrize(
     ("exif", "size_wh", "annotation", "code"),
     [
-        (1, (160, 120), (BOXES, (0, 0)), "size-differs"),
+        (1, (160, 120), (BOXES, (1, 1)), "size-differs"),
         (6, (120, 160), (BOXES, (160, 120)), "exif-rotated"),
         (6, (160, 120), (BOXES, (160, 120)), "exif-unapplied"),  # by its size
         (6, (160, 120), ([(148, 20, 158, 30)], (1, 1)), "exif-unapplied"),  # by its boxes

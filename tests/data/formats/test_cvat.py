@@ -81,7 +81,8 @@ def test_frames_are_numbered_anew_in_each_task_of_a_project(folder: Path) -> Non
     ("text", "words"),
     [
         ("<annotation/>", ["line 1", "<annotations> was expected"]),
-        ('<annotations>\n<track id="0"/></annotations>', ["line 2", "CVAT for images 1.1"]),
+        ('<annotations>\n<track id="0"/></annotations>', ["put the video", "CVAT for images 1.1"]),
+        ("<annotations>\n<meta><source>q.mp4</source></meta><track label='head'/></annotations>", ['video "q.mp4"']),
         (xml(image='id="0"'), ["line 3", "name of an image file"]),
         (xml().replace("</image>", '</image><image id="0" name="b.png"/>'), ["line 5", 'the id "0"', "line 3"]),
         (xml().replace("</image>", '</image><image id="1" name="./a.png"/>'), ["line 5", "line 3 already"]),

@@ -115,12 +115,12 @@ MINIS = {
         ".", {"Annotations/a b.xml": VOC.format(XML_OBJECT.format(1, 11) + XML_OBJECT.format(21, 31)),
               "Annotations/ü.xml": VOC.format("")},
         cut="<bndbox", number=">1<", needed=("ymax", "ymx", "ymax"), images=VOC_IMAGES, place="line 3",
-        almost=("Annotations", "annotations", ["Annotations was expected", 'Is it "annotations"?']), named="<name>head",
+        almost=("", "JPEGImages", ["Annotations (or JPEGImages) was expected"]), named="<name>head",
     ),
     "yolo": Mini(
         ".", YOLO, cut=f" {20 / 48}\n0", number="0 0.09375", needed=(" 0.25 ", " ", "5 numbers"),
         images=("images/a b.png", "images/ü.png"), place="line 1", named="names: [head",
-        almost=("data.yaml", "data.txt", ["data.yaml was expected"]),
+        almost=("data.yaml", "data.txt", ["data.yaml (or obj.data, classes.txt) was expected"]),
     ),
 }  # fmt: skip
 OWN = [name for name in FORMATS if name in MINIS]

@@ -82,7 +82,7 @@ def test_a_folder_of_nothing_or_of_two_files_for_one_image_is_refused(folder: Pa
         ([shape(shape_type="rectangel")], ["shapes[0].shape_type", 'Did you mean "rectangle"']),
         ([shape(shape_type=[])], ["shapes[0].shape_type", "Known: rectangle"]),
         ([shape(shape_type="line")], ["shapes[0].shape_type", "'line'"]),
-        ([shape(points=[[1, 2]])], ["shapes[0].points", "2 points"]),
+        ([shape(points=[[1, 2]])], ["shapes[0].points", "2 or 4 points"]),
         ([shape(), shape(points=[[1, 2], [3]])], ["shapes[1].points[1]", "[x, y]"]),
         ([shape(shape_type="point", points=[[-1, 2]])], ["shapes[0]", "outside"]),
     ],

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from headcount.core.errors import InputError
-from headcount.data.formats.pairs import files_by_name, folders_in, images_by_name, pair
+from headcount.data.formats.folders import folders_in
+from headcount.data.formats.pairs import files_by_name, images_by_name, pair
 from headcount.data.formats.raw import RawAnnotation
 
 

@@ -1,4 +1,4 @@
-"""Predictions are written as they come, whole or not at all, and read back."""
+"""Predictions are written as they come, each into a file that is whole, and read back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import resource
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from headcount.core.errors import InputError
 from headcount.core.geometry import centres
 from headcount.core.prediction import PointsKind, Prediction
+from headcount.core.writers import TextWriter
 from headcount.data.formats.nwpu import read_nwpu_predictions
 from headcount.data.formats.predictions import CSV_COLUMNS, PredictionFile, read_predictions
 
@@ -130,11 +131,113 @@ def test_what_a_link_leads_to_is_written(tmp_path: Path) -> None:
     assert len(list(read_predictions(tmp_path / "real.json"))) == 1
 
 
-def test_rows_are_on_disk_before_the_end(tmp_path: Path) -> None:
-    with PredictionFile(tmp_path / "out.jsonl") as file:
-        file.add(some(1))
-        (partial,) = tmp_path.iterdir()
-        assert json.loads(partial.read_text(encoding="utf-8"))["count"] == 1.25
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".coco.json", ".txt"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_file_is_whole_after_every_row(tmp_path: Path, suffix: str, overwrite: bool) -> None:
+    path, wanted = tmp_path / f"out{suffix}", tmp_path / f"wanted{suffix}"
+    rows = [boxed(f"{number}.jpg") for number in range(4)]
+    if overwrite:
+        path.write_text("old", encoding="utf-8")
+    with PredictionFile(path, overwrite=overwrite) as file:
+        assert path.exists() == overwrite
+        for number in range(len(rows)):
+            file.add(rows[number])
+            with PredictionFile(wanted, overwrite=True) as other:
+                for row in rows[: number + 1]:
+                    other.add(row)
+            assert path.read_bytes() == wanted.read_bytes()
+    assert {entry.name for entry in tmp_path.iterdir()} == {path.name, wanted.name}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("error", [OSError(122, "Disk quota exceeded"), KeyboardInterrupt(), OSError(5, "I/O error")])
+def test_rows_stay_where_they_cannot_be_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, error: BaseException
+) -> None:
+    """Also a second Ctrl-C, while the first is seen to."""
+    path = tmp_path / f"out{suffix}"
+
+    def fails(descriptor: int) -> None:
+        raise error
+
+    def interrupted() -> None:
+        with PredictionFile(path) as file:
+            file.add(some(0))
+            file.add(some(1))
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", fails)
+    with pytest.raises((InputError, KeyboardInterrupt)) as caught:
+        interrupted()
+    if isinstance(error, OSError):
+        assert str(error.strerror) in str(caught.value)
+        assert "it holds 2 predictions until then" in str(caught.value)
+    monkeypatch.undo()
+    write(tmp_path / f"wanted{suffix}", 2)
+    assert path.read_bytes() == (tmp_path / f"wanted{suffix}").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("room", [0, 1, 7])
+def test_a_disk_that_is_full_behind_a_row_leaves_a_list_that_is_closed(tmp_path: Path, room: int) -> None:
+    path = tmp_path / "out.json"
+
+    def fill() -> None:
+        with PredictionFile(path) as file:
+            for number in range(9):
+                file.add(some(1))
+                if number == 4:
+                    limit.enter_context(full_disk(path.stat().st_size + room))
+
+    with ExitStack() as limit, pytest.raises(InputError, match="it holds 5 predictions until then"):
+        fill()
+    assert len(list(read_predictions(path))) == 5
+
+
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    with PredictionFile(path) as file:
+        for overwrite in (False, True):
+            with pytest.raises(InputError, match=r"out\.csv\" is being written by another run \(process [0-9]+ on "):
+                PredictionFile(path, overwrite=overwrite)
+        file.add(some(0))
+    with pytest.raises(InputError, match="exists already"):
+        PredictionFile(path)
+    write(path, 1, overwrite=True)
+
+
+def test_what_another_program_made_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    with pytest.raises(InputError, match="another program has made it"), PredictionFile(path) as file:
+        path.write_text("mine", encoding="utf-8")
+        file.add(some(0))
+    assert path.read_text(encoding="utf-8") == "mine"
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_writer_that_breaks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(prediction: Prediction) -> str:
+        raise KeyError("width")
+
+    monkeypatch.setattr("headcount.data.formats.predictions.JSON_LINES", TextWriter(row=breaks))
+    with PredictionFile(tmp_path / "out.jsonl") as file, pytest.raises(InputError) as caught:
+        file.add(some(0))
+    for word in ('".jsonl"', "headcount.data.formats.predictions:JSON_LINES", "KeyError: 'width'", 'ü.jpg"'):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a\rb.png", "a\nb.png", "a\r\nb.png", ' a,"b" .png', "\ta.png", "a\u2028b.png"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_names_are_read_back_as_they_are(tmp_path: Path, suffix: str, name: str) -> None:
+    with PredictionFile(tmp_path / f"out{suffix}") as file:
+        for source in (name, "b.png"):
+            file.add(Prediction(1.0, (8, 8), source=source))
+    if suffix == ".csv":
+        with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as text:
+            found = [row["source"] for row in csv.DictReader(text)]
+    else:
+        found = [one.source for one in read_predictions(tmp_path / f"out{suffix}")]
+    assert found == [name, "b.png"]
 
 
 @pytest.mark.parametrize("name", ["out.xml", "out.png", "out", "nowhere/out.csv", "folder.json", f"{'x' * 300}.json"])

@@ -47,6 +47,8 @@ def test_boxes_of_the_class_head_are_read(folder: Path) -> None:
         "train: images/train\nval: images/val\nnames: [hat, head]\n",
         "path: /nowhere/at/all\ntrain: ../images/train\nval: [images/val]\nnames: [hat, head]\n",
         "train: train.txt\nval: images/val\nnames: [hat, head]\n",
+        "train: images/train\nval: images/val\nnames: {'1': head, 7: hat, 0.0: hut}\n",
+        "train: images/train/\nval: IMAGES\\..\\images\\val\nnames: [hat, head]\ntest: gone\n",
     ],
 )
 def test_other_ways_to_say_where_images_are(folder: Path, text: str) -> None:
@@ -89,7 +91,7 @@ def test_an_image_without_its_text_has_no_annotation(folder: Path) -> None:
         ("1 32 24 10 10\n", ["line 1", "not pixels"]),
         ("1 0.5 -0.5 0.5 0.5\n", ["line 1", "-0.5"]),
         ("2 0.5 0.5 0.5 0.5\n", ["line 1", "class from 0 to 1"]),
-        ("1.0 0.5 0.5 0.5 0.5\n", ["line 1", "class"]),
+        ("1.5 0.5 0.5 0.5 0.5\n", ["line 1", "class"]),
         ("head 0.5 0.5 0.5 0.5\n", ["line 1", "class"]),
     ],
 )
@@ -108,7 +110,12 @@ def test_an_error_names_the_file_and_the_line(folder: Path, text: str, words: li
         ("names: [head\n", "line 2.*no valid YAML"),
         ("train: images/train\n", "names"),
         ("train: images/train\nnames: [hut, hat]\n", "hut, hat"),
-        ("train: images/train\nnames: {1: head}\n", "numbered from 0"),
+        ("train: images/train\nnames: {a: head}\n", "names: a number of a class.*got 'a'"),
+        ("train: images/train\nnames: {1: head, '1.0': hat}\n", "names: a number of a class.*each once"),
+        ("train: /\nnames: [head]\n", 'train: "/" is above the folder of this file'),
+        ("train: ../../..\nnames: [head]\n", "is above the folder of this file"),
+        (f"train: {'x' * 5000}\nnames: [head]\n", "train: a folder of images was expected, got 'xxx"),
+        ("names: [" + "a, " * 200_000 + "b]\ntrain: images/train\n", "over the limit of 524,288"),
         ("train: images/trein\nnames: [head]\n", "train: there is no folder"),
         ("train: 3\nnames: [head]\n", "train: a folder of images"),
         ("trian: images/train\nnames: [head]\n", 'Did you mean "trian"'),

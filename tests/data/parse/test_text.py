@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from headcount.core.errors import InputError, MissingFileError
@@ -70,6 +70,7 @@ def test_columns_are_found_by_their_names(tmp_path: Path) -> None:
     assert table(tmp_path, " C ,x,A,b\n1,2, 3,\n\n4,5,6,7\n") == [
         ("line 2", {"a": " 3", "b": "", "c": "1"}), ("line 4", {"a": "6", "b": "7", "c": "4"}),
     ]  # fmt: skip
+    assert table(tmp_path, "\n,\na,x\n , \n1,2\n,\n\n") == [("line 5", {"a": "1"})]  # as spreadsheets leave them
     assert table(tmp_path, 'a\r"x\ry"\rz\r') == [("line 3", {"a": "x\ry"}), ("line 4", {"a": "z"})]
     assert table(tmp_path, "a\n") == []
 
@@ -96,6 +97,7 @@ def test_a_wrong_table_is_refused_with_its_line(tmp_path: Path, text: str, words
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=2, max_size=2))
 def test_a_written_row_is_read_back(tmp_path_factory: pytest.TempPathFactory, cells: list[str]) -> None:
     path = tmp_path_factory.getbasetemp() / "row.csv"
+    assume("".join(cells).strip())
     path.write_text(csv_row(["a", "b"]) + csv_row(cells), encoding="utf-8", newline="")
     ((_, row),) = read_rows(path, "table", ["a", "b"])
     assert [row["a"], row["b"]] == cells
@@ -152,7 +154,7 @@ def test_which_class_is_the_head(names: list[str], used: tuple[int, ...], heads:
     [
         (["hat", "hut"], (0, 1), 'may be any of hat, hut: call it "head"'),
         (["hat", "car"], (1,), "is car, which is no head"),
-        (["Traffic-Light"], (), "is Traffic-Light, which is no head"),
+        (["Traffic-Lights"], (0,), "is Traffic-Lights, which is no head"),
     ],
 )
 def test_cars_are_never_heads(names: list[str], used: tuple[int, ...], words: str) -> None:

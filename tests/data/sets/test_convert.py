@@ -169,8 +169,10 @@ def test_a_set_of_ones_own_keeps_its_splits_and_says_what_was_ignored(tmp_path: 
     file = tmp_path / "coco/annotations/val.json"
     file.write_text(file.read_text().replace('"iscrowd": 0', '"iscrowd": 1'))
     (tmp_path / "in/c.png").unlink()
-    with pytest.raises(InputError, match="there is no image"):
-        convert_dataset(f"coco={tmp_path / 'coco'}", "labelme", tmp_path / "lm")
+    report = convert_dataset(f"coco={tmp_path / 'coco'}", "labelme", tmp_path / "part")
+    assert (report.images, report.left_out, [one.name for one in report.skipped]) == (2, 1, ["train/../in/c.png"])
+    assert "there is no image" in report.skipped[0].text
+    assert {loss.code for loss in report.losses} == {"ignored", "unusable"}
     save(tmp_path, "in/c.png")
     seen: list[tuple[int, int]] = []
     report = convert_dataset(

@@ -159,3 +159,19 @@ def test_by_score_threshold() -> None:
     assert by_score_threshold([scored], FIXED_8, [0, 0.5, 0.95]) == [Tally(1, 1, 0), Tally(1, 0, 0), Tally(0, 0, 1)]
     with pytest.raises(InputError, match="no scores"):
         by_score_threshold([image([[0, 0]], [])], FIXED_8, [0])
+
+
+def test_levels_without_heads_have_no_recall_and_are_not_in_the_mean() -> None:
+    levels = np.array([1, 1, 3])
+    image = ImagePoints("a", np.zeros((1, 2)), np.array([[0.0, 0], [50, 50], [90, 90]]), np.ones(3), np.ones(3), levels)
+    result = evaluate_localization([image])
+    at = result.at("sigma_l")
+    assert [level.recall for level in at.levels] == [None, 0.5, None, 0, None, None]
+    assert at.mean_level_recall == 0.25
+    assert at.to_dict()["levels_with_heads"] == 2
+    text = " ".join(" ".join(result.lines()).split())
+    assert "σ_l – 0.5000 – 0.0000 – – 0.2500" in text
+    assert "2 of 6 levels" in text
+    assert max(map(len, result.lines())) <= 80
+    nobody = ImagePoints("b", np.zeros((1, 2)), np.zeros((0, 2)), np.zeros(0), np.zeros(0), np.zeros(0, np.int64))
+    assert all(radius.mean_level_recall is None for radius in evaluate_localization([nobody]).radii)

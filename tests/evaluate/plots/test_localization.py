@@ -57,7 +57,8 @@ def test_files(tmp_path: Path, scored: bool) -> None:
     assert chosen_images(result, 2, 9) == ([4, 3], [0, 1, 2])
     assert chosen_images(result, 1, 9, among=[0, 2]) == ([0], [2])  # equally bad: the first
     assert chosen_images(result, 1, 9, among=[]) == ([], [])
-    paths = save_localization_plots(result, scenes, tmp_path / "new", "set", worst=2, random=1)
+    paths, skipped = save_localization_plots(result, scenes, tmp_path / "new", "set", worst=2, random=1)
+    assert not skipped
     names = ["heads-set-worst-01.png", "heads-set-worst-02.png", "heads-set-random-01.png"]
     assert [path.name for path in paths] == names + (["threshold-set.png"] if scored else [])
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(path.name for path in paths)
@@ -72,7 +73,12 @@ def test_files(tmp_path: Path, scored: bool) -> None:
     with pytest.raises(InputError, match="closed to writing"):
         refuse_pictures([], tmp_path / "new" / names[0] / "inside", overwrite=False)
     some = [None, scenes[1], None, None, None]
-    assert len(save_localization_plots(result, some, tmp_path / "one", "set")) == 1 + scored
+    assert len(save_localization_plots(result, some, tmp_path / "one", "set")[0]) == 1 + scored
+    (tmp_path / "cut.png").write_bytes(b"no image")
+    cut = [*scenes[:4], Scene(tmp_path / "cut.png", name="4")]
+    paths, skipped = save_localization_plots(result, cut, tmp_path / "cut", "set", worst=2, random=1)
+    assert [path.name for path in paths][:2] == ["heads-set-worst-02.png", "heads-set-random-01.png"]
+    assert [(one.name, "cut.png" in one.text) for one in skipped] == [("4", True)]
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is a file"):
         save_localization_plots(result, scenes, tmp_path / "file", "set")

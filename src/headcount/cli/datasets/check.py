@@ -44,6 +44,7 @@ def check(
     Exit code: 0 clean, or all findings are accepted; 1 findings; 2 unusable.
     """
     from headcount.cli.console import output_console, print_wrapped, printable, progress_bar
+    from headcount.cli.streams import results_are_filed
     from headcount.core.files import is_file, refuse_taken, write_json
     from headcount.core.words import plural
     from headcount.data.audit.accepted import accept as add_accepted
@@ -62,6 +63,8 @@ def check(
         judged = replace(judged, stale=())  # what is of the other splits was not looked for
     if output is not None:
         write_json(output, {"data": spec, "split": split, **judged.to_dict()})
+    if output is not None or page is not None:
+        results_are_filed()
     if page is not None:
         from headcount.data.audit.page import write_page
 

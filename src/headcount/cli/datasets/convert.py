@@ -33,12 +33,14 @@ def convert(
     Exit code: 0 all images are written, 1 some were left out, 2 nothing could be done.
     """
     from headcount.cli.console import progress_bar
+    from headcount.cli.streams import results_are_filed
     from headcount.data.sets.convert import convert_dataset
 
     with progress_bar("Reading") as show:
         report = convert_dataset(
             source, to, target, split=split, copy_images=copy_images, overwrite=force, progress=show
         )
+    results_are_filed()
     _show_conversion(report)
     if report.left_out:
         raise typer.Exit(1)
@@ -47,10 +49,14 @@ def convert(
 def _show_conversion(report: ConversionReport) -> None:
     import textwrap
 
-    from headcount.cli.console import output_console, printable
+    from headcount.cli.console import error_console, output_console, printable
     from headcount.core.words import plural
     from headcount.data.sets.convert import LOSSES
 
+    for one in report.skipped:
+        error_console().print(f"Skipped: {printable(one.text)}")
+    for doubt in report.doubts:
+        error_console().print(f"Note: {printable(doubt.text)}")
     out = output_console()
     splits = ", ".join(f"{split} {images:,}" for split, images in report.splits.items())
     text = f"wrote {printable(str(report.path))}: {plural(report.images, 'image')}, {plural(report.heads, 'head')}"

@@ -37,6 +37,7 @@ def interpolate(
     """
     from headcount.cli.console import error_console, output_console, printable
     from headcount.cli.remedies import in_flags
+    from headcount.cli.streams import results_are_filed
     from headcount.core.words import plural
     from headcount.label.files import interpolate_file
 
@@ -47,6 +48,7 @@ def interpolate(
         error_console().print(printable(in_flags(note.text, note.remedy, ctx.command)))
     by_hand = sum(scene.box_provenance.count("annotated") for scene in result.scenes)
     boxes = sum(scene.count for scene in result.scenes)
+    results_are_filed()
     output_console().print(
         f"wrote {printable(str(out))}: {plural(boxes, 'head')} on {plural(len(result.scenes), 'image')}, "
         f"{by_hand:,} as drawn, {boxes - by_hand:,} interpolated",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption
+from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, ThreadsOption
 
 
 def pseudo(
@@ -22,6 +22,7 @@ def pseudo(
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
     force: ForceOption = False,
 ) -> None:
     """Give every head a box as large as a head-scale network estimates it to be.
@@ -32,6 +33,7 @@ def pseudo(
     import numpy as np
 
     from headcount.cli.console import output_console, printable, progress_bar
+    from headcount.cli.streams import results_are_filed
     from headcount.core.geometry import as_boxes, sides
     from headcount.core.words import plural
     from headcount.label.files import estimate_file
@@ -39,11 +41,13 @@ def pseudo(
     with progress_bar("Measuring heads") as show:
         scenes = estimate_file(
             model, points, out,
-            split=split, device=device, runtime=runtime, precision=precision, overwrite=force, progress=show,
+            split=split, device=device, runtime=runtime, precision=precision, threads=threads, overwrite=force,
+            progress=show,
         )  # fmt: skip
     boxes = [as_boxes([]), *(scene.boxes_xyxy for scene in scenes if scene.boxes_xyxy is not None)]
     side = sides(np.concatenate(boxes)).max(axis=1)
     spread = f", sides {side.min():.0f} to {side.max():.0f} px, half of them below {np.median(side):.0f}"
+    results_are_filed()
     output_console().print(
         f"wrote {printable(str(out))}: {plural(len(side), 'head')} on {plural(len(scenes), 'image')}"
         f"{spread if len(side) else ''}",

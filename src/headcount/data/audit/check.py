@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from headcount.core.errors import InputError, nearest
-from headcount.core.files import is_file
+from headcount.core.errors import InputError, MissingFileError, nearest
+from headcount.core.files import file_size
 from headcount.core.image import ImageHeader, VideoFrame, read_header, read_reduced
 from headcount.core.notes import Progress
-from headcount.data.audit.faults import check_boxes, check_frame, check_points
+from headcount.data.audit.faults import check_boxes, check_frame, check_left_out, check_points
 from headcount.data.audit.findings import Finding
 from headcount.data.audit.fingerprints import Fingerprint, fingerprint
 from headcount.data.audit.head_sizes import check_sizes
@@ -129,6 +129,7 @@ def _check_scene(scene: RawScene) -> _Seen:
         findings.append(Finding("name-differs", place, f"its name is written otherwise ({scene.found_by})"))
     if header is not None and not len(heads_xy):
         findings.append(Finding("no-heads", place, "nobody is annotated"))
+    findings += check_left_out(annotation, place)
     if annotation.points_xy is not None:
         findings += check_points(heads_xy, comparable, place)
     near = heads_xy
@@ -158,8 +159,12 @@ def _look(scene: RawScene, findings: list[Finding]) -> tuple[ImageHeader | None,
         text = f'the image "{scene.name}" of this annotation is not there'
         findings.append(Finding("missing-image", str(scene.annotation), text))
         return None, None
-    if not is_file(image_file(scene.image)):
-        findings.append(Finding("missing-image", str(scene.image), "this image is annotated but not there"))
+    try:
+        file_size(image_file(scene.image))
+    except InputError as error:
+        is_absent = isinstance(error, MissingFileError)
+        text = "this image is annotated but not there" if is_absent else str(error)
+        findings.append(Finding("missing-image", str(scene.image), text))
         return None, None
     try:
         if isinstance(scene.image, VideoFrame):

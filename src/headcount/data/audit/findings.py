@@ -28,6 +28,8 @@ CODES = {
     "leak-group": "a scene or video whose images lie in two splits",
     "count-differs": "images and heads are not those of any published release",
     "no-heads": "images in which nobody is annotated",
+    "ignored": "objects that are marked as not to be counted, or are of a class that is no head",
+    "nearly": "values beyond their range by no more than rounding does, which are clipped",
     "exif-rotated": "images that EXIF turns; their annotations must be of the upright image",
     "name-differs": "images found by another name than the annotation writes",
     "box-beyond": "boxes that reach over the border of their image, and will be cut there",
@@ -35,7 +37,9 @@ CODES = {
     "count-matches": "images and heads are those of a published release",
 }
 """Every code a finding can have. They are stable: scripts and accept files rely on them."""
-NOTES = frozenset({"no-heads", "exif-rotated", "name-differs", "box-beyond", "duplicate", "count-matches"})
+NOTES = frozenset(
+    {"no-heads", "ignored", "nearly", "exif-rotated", "name-differs", "box-beyond", "duplicate", "count-matches"}
+)
 """Codes that tell something and are no problem."""
 
 Numbers = tuple[tuple[float, ...], ...]

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy.stats import theilslopes
 
 from headcount.core.geometry import has_area, sides
-from headcount.data.audit.faults import counted, rounded
+from headcount.core.words import plural
+from headcount.data.audit.faults import rounded
 from headcount.data.audit.findings import Finding
 
 MAX_ASPECT = 4.0
@@ -53,7 +54,7 @@ def check_sizes(boxes_xyxy: NDArray[np.float64], place: str) -> list[Finding]:
     first = int(np.flatnonzero(odd)[0])
     number = int(odd.sum())
     text = (
-        f"{counted(number, 'box')} of an unlikely size, the first "
+        f"{plural(number, 'box')} of an unlikely size, the first "
         f"{width[first]:g}×{height[first]:g} at ({boxes[first, 0]:g}, {boxes[first, 1]:g}), "
         f"where the median side is {np.median(side):.0f}"
     )

@@ -13,7 +13,8 @@ beside the box. Three keys are headcount's own, which other readers pass over: a
 image's ``attributes``, and its ``region`` of interest as COCO's uncompressed run lengths.
 
 A path is one ``.json`` file, or a folder with ``annotations/*.json`` whose names tell the split (``train.json``,
-``instances_val2017.json``). Image files are named relative to that folder, or to an ``images`` folder in it.
+``instances_val2017.json``), or one with folders of splits (``train/_annotations.coco.json``, ``valid``, ``test``), as
+Roboflow writes it. Image files are named relative to that folder, or to an ``images`` folder in it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,10 +34,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from headcount.core.errors import InputError
-from headcount.core.files import atomic_text, is_folder, writing
+from headcount.core.files import atomic_text, is_file, is_folder, writing
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.scene import Scene
-from headcount.data.formats.folders import wrong_folder
+from headcount.data.formats.folders import entries, folders_in, wrong_folder
 from headcount.data.formats.heads import Head, annotation_of, drawn_as_points, heads_of
 from headcount.data.formats.places import copied, refuse_filled, refuse_taken_files, written_names
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all
@@ -49,13 +51,17 @@ from headcount.data.parse.values import (
     number,
     numbers,
     quoted,
+    same_id,
     size_wh,
+    split_in,
     split_of,
     stated_provenance,
 )
 
 _KIND = "COCO file"
 _CATEGORY = {"id": 1, "name": HEAD, "supercategory": "person", "keypoints": [HEAD], "skeleton": []}
+
+_MARKS = ("iscrowd", "ignore")
 
 _Id = int | float | str
 _id = partial(Field, description="an id, a whole number,")
@@ -138,16 +144,16 @@ def write_coco(
             scenes share an image, or a file cannot be written.
     """
     path = Path(path)
-    is_file = path.suffix.lower() == ".json"
-    folder = path.parent if is_file else path
-    if is_file:
+    is_one_file = path.suffix.lower() == ".json"
+    folder = path.parent if is_one_file else path
+    if is_one_file:
         refuse_taken_files([path], overwrite=overwrite)
     else:
         refuse_filled(path / "annotations", overwrite=overwrite)
     written_names(scenes, folder)  # says what is wrong before an image is copied
     if copy_images:
         scenes = copied(scenes, folder / "images", overwrite=overwrite)
-    if is_file:
+    if is_one_file:
         _write(scenes, path, folder)
         return
     with writing(path):
@@ -168,7 +174,7 @@ class _Image:
     attributes: dict[str, str]
     region: tuple[tuple[int, int], NDArray[np.int64]] | None
     heads: list[Head] = field(default_factory=list)
-    ignored: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
 
 
 def _annotation(image: _Image) -> RawAnnotation:
@@ -185,17 +191,25 @@ def _files(path: Path) -> dict[str, Path]:
             raise InputError(f'"{path}" is no {_KIND}: a .json file, or a folder with annotations/*.json was expected.')
         return {"": path}
     inner = path / "annotations" if is_folder(path / "annotations") else path
-    found = sorted(file for file in inner.glob("*.json") if not file.name.startswith("."))
+    found = _json_files(inner)
+    if not found:  # a folder for each split, its images beside its file, as Roboflow writes them
+        found = [file for folder in folders_in(path) if split_of(folder.name) for file in _json_files(folder)]
     if not found:
-        raise wrong_folder(path, ["annotations/train.json"], "or name one COCO file")
+        expected = ["annotations/train.json", "train/_annotations.coco.json"]
+        raise wrong_folder(path, expected, "or name one COCO file")
     files: dict[str, Path] = {}
     for file in found:
-        split = next((known for word in re.findall("[a-z]+", file.stem.lower()) if (known := split_of(word))), "")
+        split = split_in(re.findall("[a-z]+", file.stem.lower()))
+        split = split or ("" if file.parent == inner else split_of(file.parent.name))
         if split in files:
-            both = f'"{files[split].name}" and "{file.name}"'
-            raise InputError(f'"{inner}" holds {both}, both of {split or "no known split"}: name one of the files.')
+            both = f'"{files[split].relative_to(path)}" and "{file.relative_to(path)}"'
+            raise InputError(f'"{path}" holds {both}, both of {split or "no known split"}: name one of the files.')
         files[split] = file
     return files
+
+
+def _json_files(folder: Path) -> list[Path]:
+    return [file for file in entries(folder) if file.suffix.lower() == ".json" and is_file(file)]
 
 
 def _image_folders(file: Path, split: str) -> list[Path]:
@@ -213,7 +227,7 @@ def _parse(file: Path, finder: Finder) -> list[_Image]:
     images: dict[str, _Image] = {}
     origins: dict[Path, str] = {}
     for index, item in enumerate(data.images):
-        where, key = f"images[{index}]", _key(item.id)
+        where, key = f"images[{index}]", same_id(item.id)
         if key in images:
             raise InputError(f'"{file}", {where}.id: the id {quoted(item.id)} is that of {images[key].where} already.')
         place = finder.image(item.file_name, file, f"{where}.file_name")
@@ -227,27 +241,24 @@ def _parse(file: Path, finder: Finder) -> list[_Image]:
             place.name, place, where, size_wh(item.width, item.height), attributes(item.attributes), region
         )
     heads, pointed = _categories(data, file)
+    names = {same_id(one.id): one.name for one in data.categories or []}
     seen: dict[str, str] = {}
     for index, one in enumerate(data.annotations):
         where = f"annotations[{index}]"
         if one.id is not None:
-            if (key := _key(one.id)) in seen:
+            if (key := same_id(one.id)) in seen:
                 raise InputError(f'"{file}", {where}.id: the id {quoted(one.id)} is that of {seen[key]} already.')
             seen[key] = where
-        image = images.get(_key(one.image_id))
+        image = images.get(same_id(one.image_id))
         if image is None:
             raise InputError(f'"{file}", {where}.image_id: no image has the id {quoted(one.image_id)}.')
-        category = _key(one.category_id)
-        if one.iscrowd in (1, True) or one.ignore in (1, True) or category not in heads:
-            image.ignored += 1
+        category = same_id(one.category_id)
+        mark = next((mark for mark in _MARKS if getattr(one, mark) in (1, "1", True)), "")
+        if category not in heads or mark:
+            image.ignored[mark if category in heads else names.get(category, category)] += 1
         else:
             image.heads.append(_head(one, category in pointed, file, where))
     return list(images.values())
-
-
-def _key(value: _Id) -> str:
-    """An id in one form: 1, 1.0 and "1" are the same, since tools mix them."""
-    return str(int(value)) if type(value) is float and value.is_integer() else str(value)
 
 
 def _categories(data: _File, file: Path) -> tuple[frozenset[str], frozenset[str]]:
@@ -256,19 +267,19 @@ def _categories(data: _File, file: Path) -> tuple[frozenset[str], frozenset[str]
     Raises:
         InputError: an annotation is of no category, or it is not clear which is to be counted.
     """
-    used = dict.fromkeys(_key(one.category_id) for one in data.annotations)
+    used = dict.fromkeys(same_id(one.category_id) for one in data.annotations)
     if data.categories is None:
         if len(used) > 1:
             raise InputError(f'"{file}" has annotations of {len(used)} categories, but no list "categories".')
         return frozenset(used), frozenset(used)
     known: dict[str, _Category] = {}
     for index, category in enumerate(data.categories):
-        if (key := _key(category.id)) in known:
+        if (key := same_id(category.id)) in known:
             raise InputError(f'"{file}", categories[{index}].id: the id {quoted(category.id)} stands there twice.')
         known[key] = category
     if used.keys() - known.keys():
         row, one = next(
-            (index, each) for index, each in enumerate(data.annotations) if _key(each.category_id) not in known
+            (index, each) for index, each in enumerate(data.annotations) if same_id(each.category_id) not in known
         )
         where = f"annotations[{row}].category_id"
         raise InputError(f'"{file}", {where}: no category has the id {quoted(one.category_id)}.')

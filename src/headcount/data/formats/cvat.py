@@ -1,10 +1,10 @@
 """CVAT's XML ("CVAT for images 1.1"), read and written: one file for many images.
 
 Documented at docs.cvat.ai (manual, formats, CVAT). Coordinates are pixels, the upper left corner of the first pixel at
-(0, 0), as headcount has them. Of an ``image`` are read its boxes, points, and polygons and ellipses by their bounding
-boxes; a box turned by ``rotation`` counts by the bounding box of what was turned. Where several labels are declared,
-the one called "head" is counted. One box and one point of the same ``group_id`` are one head: written so where a point
-is not the middle of its box. Videos (``track``) are another format.
+(0, 0), as headcount has them. Of an ``image`` are read its boxes, points, and polygons, ellipses and masks by their
+bounding boxes; a box turned by ``rotation`` counts by the bounding box of what was turned. Where several labels are
+declared, the one called "head" is counted. One box and one point of the same ``group_id`` are one head: written so
+where a point is not the middle of its box. Tracks, of "CVAT for video 1.1", are read too (see ``cvat_tracks``).
 
 ``source`` tells how a box came to be: ``manual`` and ``file`` are annotated, ``semi-auto`` interpolated, ``auto``
 pseudo. An image's ``subset`` is its split. Attributes of the image are those of its ``tag`` "image". Image files are
@@ -13,8 +13,8 @@ named relative to the file, to ``images`` beside it, or to ``images/SUBSET``.
 
 from __future__ import annotations
 
-import math
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,14 +23,21 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from headcount.core.errors import InputError
 from headcount.core.files import atomic_text, is_file, is_folder
 from headcount.core.scene import Provenance, Scene
+from headcount.data.formats.cvat_tracks import FrameHeads, frames_of, read_tracks
 from headcount.data.formats.heads import Head, annotation_of, drawn_as_points, heads_of, join_groups
 from headcount.data.formats.places import copied, refuse_taken_files, written_names
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all
+from headcount.data.formats.shapes import box_around, box_around_ellipse, box_around_turned
 from headcount.data.parse.paths import Finder
-from headcount.data.parse.values import HEAD, cut, head_classes, known_shape, number, size_wh, split_of
+from headcount.data.parse.values import HEAD, cut, head_classes, known_shape, number, same_id, size_wh, split_of
 from headcount.data.parse.xml import element_line, parse_xml
 
-_SHAPES = ("box", "points", "polygon", "ellipse")
+_SHAPES = ("box", "points", "polygon", "ellipse", "mask")
+_NUMBERS = {
+    "box": ("xtl", "ytl", "xbr", "ybr"),
+    "ellipse": ("cx", "cy", "rx", "ry"),
+    "mask": ("left", "top", "width", "height"),
+}
 _SOURCES: dict[str, Provenance] = {
     "manual": "annotated", "file": "annotated", "semi-auto": "interpolated", "auto": "pseudo",
 }  # fmt: skip
@@ -129,15 +136,15 @@ def _text(text: str) -> str:
 
 def _parse(file: Path) -> list[RawScene]:
     root = parse_xml(file, "annotations", max_bytes=_MAX_BYTES)
-    track = root.find("track")
-    if track is not None:
-        raise InputError(
-            f'"{file}", line {element_line(track)}: this is "CVAT for video": export "CVAT for images 1.1" instead.'
-        )
     declared = [(name.text or "").strip() for name in root.iterfind("meta//labels/label/name")]
     used = {shape.get("label", "") for image in root.iterfind("image") for shape in image if shape.tag in _SHAPES}
+    used |= {track.get("label", "") for track in root.iterfind("track")}
     names = list(dict.fromkeys([*declared, *sorted(used)]))
     heads = frozenset(names[row] for row in head_classes(names, {names.index(one) for one in used}, f'"{file}"'))
+    if root.find("track") is not None and root.find("image") is None:
+        return _of_tracks(root, file, heads)
+    tracks = read_tracks(root, file, heads, _heads, {_id_of(image) for image in root.iterfind("image")})
+    _refuse_mixed_tasks(root, file)
     scenes: list[RawScene] = []
     seen: dict[Path, str] = {}
     finders: dict[str, Finder] = {}
@@ -155,7 +162,7 @@ def _parse(file: Path) -> list[RawScene]:
             first = f"stands at {seen[place.path]} already"
             raise InputError(f'"{file}", {where}: "{cut(place.name)}" {first}: give it once.')
         seen[place.path] = where
-        annotation, points_only = _annotation(image, heads, file)
+        annotation, points_only = _annotation(image, heads, file, tracks.get(_id_of(image), FrameHeads()))
         split = split_of(subset)
         # Names are unique by their places: one name may stand in two subsets.
         unique = place.name if f"images/{subset}/" not in place.path.as_posix() else f"{split}/{place.name}"
@@ -168,6 +175,45 @@ def _parse(file: Path) -> list[RawScene]:
     return scenes
 
 
+def _of_tracks(root: Element, file: Path, heads: Collection[str]) -> list[RawScene]:
+    """The frames of a file that has tracks and names no images."""
+    frames = frames_of(root, file)
+    tracks = read_tracks(root, file, heads, _heads, frames.images)
+    scenes = []
+    for at in sorted(frames.images):
+        image, found = frames.images[at], tracks.get(at, FrameHeads())
+        name = image.relative_to(file.parent).as_posix() if isinstance(image, Path) else f"{frames.name}#{at}"
+        read = partial(_given, annotation_of(found.heads, ignored=found.ignored))
+        points_only = drawn_as_points(found.heads)
+        scenes.append(
+            RawScene(
+                name.removeprefix("images/"), "", image, file, read, group=frames.name, refuse_outside=points_only,
+                origin=found.origin,
+            )
+        )  # fmt: skip
+    return scenes
+
+
+def _refuse_mixed_tasks(root: Element, file: Path) -> None:
+    """
+    Raises:
+        InputError: there are tracks, and frames of one number in several tasks.
+    """
+    track = root.find("track")
+    ids = [_id_of(image) for image in root.iterfind("image")]
+    if track is not None and len(set(ids)) < len(ids):
+        raise InputError(
+            f'"{file}", line {element_line(track)}: there are tracks, and several images of one id: export each task '
+            "by itself."
+        )
+
+
+def _id_of(image: Element) -> int:
+    """The number of an image's frame; −1 where it is none."""
+    stated = same_id(image.get("id", ""))
+    return int(stated) if re.fullmatch("[0-9]{1,9}", stated) else -1
+
+
 def _given(annotation: RawAnnotation) -> RawAnnotation:
     return annotation
 
@@ -178,11 +224,11 @@ def _folders(folder: Path, subset: str) -> list[Path]:
     return [*inner, folder / "images", folder] if subset else [folder, folder / "images"]
 
 
-def _annotation(image: Element, labels: Collection[str], file: Path) -> tuple[RawAnnotation, bool]:
-    """What is said of an image, and whether every head has a point of its own."""
-    drawn: list[tuple[Head, str | None]] = []
+def _annotation(image: Element, labels: Collection[str], file: Path, tracked: FrameHeads) -> tuple[RawAnnotation, bool]:
+    """What is said of an image, by its shapes and by tracks, and whether every head has a point of its own."""
+    drawn: list[tuple[Head, str | None]] = [(head, None) for head in tracked.heads]
     attributes: dict[str, str] = {}
-    ignored = 0
+    ignored = Counter(tracked.ignored)
     for shape in image:
         where = f"line {element_line(shape)}"
         if shape.tag == "tag":
@@ -194,15 +240,11 @@ def _annotation(image: Element, labels: Collection[str], file: Path) -> tuple[Ra
         if label is None:
             raise InputError(f'"{file}", {where}: <{shape.tag[:40]}> has no label.')
         if label not in labels:
-            ignored += 1
+            ignored[label] += 1
             continue
-        known_shape(shape.tag, _SHAPES, file, where)
         group = shape.get("group_id")
         drawn += [(one, group if group not in ("", "0") else None) for one in _heads(shape, file, where)]
-    try:
-        stated = size_wh(int(image.get("width", "")), int(image.get("height", "")))
-    except ValueError:
-        stated = None
+    stated = size_wh(image.get("width"), image.get("height"))
     heads = join_groups(drawn)
     read = annotation_of(heads, size_wh=stated, attributes=attributes, ignored=ignored)
     return read, drawn_as_points(heads)
@@ -210,32 +252,29 @@ def _annotation(image: Element, labels: Collection[str], file: Path) -> tuple[Ra
 
 def _heads(shape: Element, file: Path, where: str) -> list[Head]:
     """The heads of a shape: one, or one for each of several points."""
+    known_shape(shape.tag, _SHAPES, file, where)
     provenance = _SOURCES.get(shape.get("source", ""), "annotated")
     if shape.tag in ("points", "polygon"):
         points = [_pair(pair, file, where) for pair in shape.get("points", "").split(";")]
         if shape.tag == "points":
             return [Head(point, None, where=where) for point in points]
-        xs, ys = zip(*points, strict=True)
-        return [Head(None, (min(xs), min(ys), max(xs), max(ys)), provenance, where)]
-    keys = ("xtl", "ytl", "xbr", "ybr") if shape.tag == "box" else ("cx", "cy", "rx", "ry")
-    values = [number(shape.get(key), key, file, where) for key in keys]
-    angle = math.radians(number(shape.get("rotation", "0"), "rotation", file, where))
+        return [Head(None, box_around(points), provenance, where)]
+    values = [number(shape.get(key), key, file, where) for key in _NUMBERS[shape.tag]]
+    if shape.tag == "mask":
+        left, top, width, height = values
+        if width < 0 or height < 0:
+            raise InputError(f'"{file}", {where}: width and height must not be negative.')
+        return [Head(None, (left, top, left + width, top + height), provenance, where)]
+    angle = number(shape.get("rotation", "0"), "rotation", file, where)
     if shape.tag == "box":
         x1, y1, x2, y2 = values
         if x2 < x1 or y2 < y1:
             raise InputError(f'"{file}", {where}: xbr and ybr must not be smaller than xtl and ytl.')
-        if not angle:
-            return [Head(None, (x1, y1, x2, y2), provenance, where)]
-        cx, cy, rx, ry = (x1 + x2) / 2, (y1 + y2) / 2, (x2 - x1) / 2, (y2 - y1) / 2
-        cos, sin = abs(math.cos(angle)), abs(math.sin(angle))
-        half_x, half_y = rx * cos + ry * sin, rx * sin + ry * cos
-    else:
-        cx, cy, rx, ry = values
-        if rx < 0 or ry < 0:
-            raise InputError(f'"{file}", {where}: rx and ry must not be negative.')
-        half_x = math.hypot(rx * math.cos(angle), ry * math.sin(angle))
-        half_y = math.hypot(rx * math.sin(angle), ry * math.cos(angle))
-    return [Head(None, (cx - half_x, cy - half_y, cx + half_x, cy + half_y), provenance, where)]
+        return [Head(None, box_around_turned((x1, y1, x2, y2), angle), provenance, where)]
+    cx, cy, rx, ry = values
+    if rx < 0 or ry < 0:
+        raise InputError(f'"{file}", {where}: rx and ry must not be negative.')
+    return [Head(None, box_around_ellipse((cx, cy), (rx, ry), angle), provenance, where)]
 
 
 def _pair(text: str, file: Path, where: str) -> tuple[float, float]:

@@ -285,11 +285,10 @@ def _json_heads(path: Path, kind: str) -> _Heads:
 
 def _head(point: Sequence[Any] | None, corners: Sequence[Any], made: Any, path: Path, where: str) -> Head:
     """A head of a row's cells or of JSON's numbers; without corners it is a point alone."""
-    least = None if corners else 0
-    own = None if point is None else tuple(_numbers(_POINT, point, path, where, least))
+    own = None if point is None else tuple(_numbers(_POINT, point, path, where))
     if not corners:
         return Head(point_xy=own, where=where)  # type: ignore[arg-type]  # two of them
-    box = _numbers(_CORNERS, corners, path, where, None)
+    box = _numbers(_CORNERS, corners, path, where)
     for low, high, side in ((0, 2, "x"), (1, 3, "y")):
         if not box[low] < box[high]:
             raise InputError(
@@ -299,10 +298,10 @@ def _head(point: Sequence[Any] | None, corners: Sequence[Any], made: Any, path: 
     return Head(own, tuple(box), stated_provenance(made, path, where), where)  # type: ignore[arg-type]
 
 
-def _numbers(names: Sequence[str], values: Sequence[Any], path: Path, where: str, least: float | None) -> list[float]:
-    if all(type(value) is float for value in values) and (least is None or min(values) >= least):
+def _numbers(names: Sequence[str], values: Sequence[Any], path: Path, where: str) -> list[float]:
+    if all(type(value) is float for value in values):
         return list(values)  # of a model, which has checked them
-    return [number(value, name, path, where, least=least) for name, value in zip(names, values, strict=True)]
+    return [number(value, name, path, where) for name, value in zip(names, values, strict=True)]
 
 
 def _refuse_box_outside(raw: RawScene, scene: Scene) -> None:

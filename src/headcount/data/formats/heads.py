@@ -96,9 +96,13 @@ def annotation_of(
     size_wh: tuple[int, int] | None = None,
     attributes: Mapping[str, str] | None = None,
     region: NDArray[np.bool_] | None = None,
-    ignored: int = 0,
+    ignored: Mapping[str, int] | None = None,
+    nearly: int = 0,
 ) -> RawAnnotation:
-    """What a reader returns of an image's heads. Boxes are None where only points were drawn."""
+    """What a reader returns of an image's heads. Boxes are None where only points were drawn.
+
+    ``ignored`` says how many objects are not counted, by class or mark; ``nearly`` as in ``RawAnnotation``.
+    """
     boxed = [(head.box_xyxy, head.provenance) for head in heads if head.box_xyxy is not None]
     boxes = as_boxes([box for box, _ in boxed]) if boxed or not heads else None
     points = None
@@ -118,5 +122,7 @@ def annotation_of(
         stated_size_wh=size_wh,
         region_mask=region,
         attributes=attributes or {},
-        ignored=ignored,
+        ignored=sum((ignored or {}).values()),
+        ignored_as=ignored or {},
+        nearly=nearly,
     )

@@ -1,11 +1,14 @@
 """LabelMe's JSON, read and written: one file per image, its shapes labelled "head".
 
 Documented by the labelme project (github.com/wkentaro/labelme). Coordinates are pixels, the upper left corner of the
-first pixel at (0, 0), as headcount has them. A path is a folder of such files, folders in it included; a first folder
+first pixel at (0, 0), as headcount has them. A path is a folder of such files, folders in it included; the first folder
 named train, val or test tells the split. ``imagePath`` is relative to the file.
 
-A head is a ``rectangle``, a ``point``, or the bounding box of a ``polygon``, ``oriented_rectangle`` or ``circle``. One
-point and one rectangle of the same ``group_id`` are one head: written so where a point is not the middle of its box.
+X-AnyLabeling's files are of this form too; its ``rectangle`` has four corners, its ``rotation`` is a turned one.
+
+A head is a ``rectangle``, a ``point``, or the bounding box of a ``polygon``, ``oriented_rectangle``, ``rotation``,
+``quadrilateral``, ``mask`` or ``circle``. One point and one rectangle of the same ``group_id`` are one head: written so
+where a point is not the middle of its box.
 Other kinds of shape are refused. Shapes of other labels are not counted; where none in the folder is called head, the
 only label is taken for one. "ignore" marks what is never counted.
 
@@ -17,6 +20,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,20 +30,23 @@ from typing import Any
 from pydantic import Field
 
 from headcount.core.errors import InputError
-from headcount.core.files import atomic_text, is_file, writing
+from headcount.core.files import atomic_text, writing
 from headcount.core.image import is_image_name
 from headcount.core.scene import Provenance, Scene
-from headcount.data.formats.folders import need_folder
+from headcount.data.formats.folders import files_below, need_folder
 from headcount.data.formats.heads import Head, annotation_of, heads_of, join_groups
 from headcount.data.formats.places import copied, image_of, place_names, refuse_filled
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
+from headcount.data.formats.shapes import box_around, box_around_ellipse
 from headcount.data.parse.json import Strict, as_model, read_json
 from headcount.data.parse.paths import Finder, relative
-from headcount.data.parse.values import HEAD, attributes, head_classes, known_shape, numbers, size_wh, split_of
+from headcount.data.parse.values import HEAD, attributes, head_classes, known_shape, numbers, size_wh, split_in
 
 _KIND = "LabelMe file"
 _IGNORE = "ignore"
-_SHAPES = ("rectangle", "point", "polygon", "oriented_rectangle", "circle")
+_SHAPES = ("rectangle", "point", "polygon", "oriented_rectangle", "rotation", "quadrilateral", "mask", "circle")
+_CORNERS = {"rectangle": (2, 4), "mask": (2, 2), "point": (1, 1), "circle": (2, 2)}
+_MANY = 100_000
 _MADE: tuple[Provenance, ...] = ("interpolated", "pseudo")
 
 
@@ -70,7 +77,7 @@ def list_labelme(path: Path) -> Listing:
         InputError: there is no such folder, it holds no LabelMe file, or two are of one image.
     """
     need_folder(path, "LabelMe files (.json)")
-    below = sorted(file for file in path.rglob("*") if not file.name.startswith(".") and is_file(file))
+    below = files_below(path)
     images = {file: file.with_suffix("") for file in below if is_image_name(file)}
     finders: dict[Path, Finder] = {}
     remarks: list[Remark] = []
@@ -121,12 +128,12 @@ def read_annotation(file: Path, heads: Collection[str] = (HEAD,)) -> RawAnnotati
     """
     data = as_model(read_json(file, _KIND), file, _KIND, _File)
     drawn: list[tuple[Head, Any]] = []
-    ignored = 0
+    ignored: Counter[str] = Counter()
     for index, shape in enumerate(data.shapes):
         if shape.is_counted and shape.label in heads:
             drawn.append((_head(shape, file, f"shapes[{index}]"), shape.group_id))
         else:
-            ignored += 1
+            ignored[shape.label.strip()] += 1
     stated = size_wh(data.imageWidth, data.imageHeight)
     return annotation_of(join_groups(drawn), size_wh=stated, attributes=attributes(data.attributes), ignored=ignored)
 
@@ -178,7 +185,7 @@ def _scene(
     root: Path, image: Path, file: Path | None, heads: Collection[str] = (), points_only: bool = False
 ) -> RawScene:  # fmt: skip
     name = (image if file is None else file).relative_to(root)
-    split = split_of(name.parts[0]) if len(name.parts) > 1 else ""
+    split = split_in(name.parts[:-1])
     read = no_annotation if file is None else partial(read_annotation, file, heads)
     return RawScene(
         (name.with_suffix("") if file is not None else name).as_posix(), split, image, file, read,
@@ -189,9 +196,9 @@ def _scene(
 def _head(shape: _Shape, file: Path, where: str) -> Head:
     kind, corners, flags = shape.shape_type, shape.points, shape.flags
     known_shape(kind, _SHAPES, file, f"{where}.shape_type")
-    least, most = {"rectangle": (2, 2), "point": (1, 1), "circle": (2, 2)}.get(kind, (3, 100_000))
-    if not isinstance(corners, list) or len(corners) not in range(least, most + 1):
-        wanted = f"{least}" if least == most else f"{least} or more"
+    least, most = _CORNERS.get(kind, (3, _MANY))
+    if not isinstance(corners, list) or not least <= len(corners) <= most:
+        wanted = f"{least}" if least == most else f"{least} or {'more' if most == _MANY else most}"
         raise InputError(f'"{file}", {where}.points: {wanted} points [x, y] were expected of a {kind}.')
     points = []
     for index, corner in enumerate(corners):
@@ -202,11 +209,10 @@ def _head(shape: _Shape, file: Path, where: str) -> Head:
     if kind == "point":
         return Head(points[0], None, where=where)
     if kind == "circle":
-        (x, y), edge = points
-        radius = math.dist((x, y), edge)
-        return Head(None, (x - radius, y - radius, x + radius, y + radius), provenance, where)
-    xs, ys = zip(*points, strict=True)
-    return Head(None, (min(xs), min(ys), max(xs), max(ys)), provenance, where)
+        centre, edge = points
+        radius = math.dist(centre, edge)
+        return Head(None, box_around_ellipse(centre, (radius, radius)), provenance, where)
+    return Head(None, box_around(points), provenance, where)
 
 
 def _shapes(head: Head, group: int) -> list[dict[str, Any]]:

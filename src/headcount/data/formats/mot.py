@@ -34,8 +34,7 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.image import IMAGE_SUFFIXES
-from headcount.data.formats.folders import need_folder, wrong_folder
-from headcount.data.formats.pairs import entries, folders_in
+from headcount.data.formats.folders import entries, folders_in, need_folder, wrong_folder
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, no_annotation
 from headcount.data.parse.text import read_lines
 from headcount.data.parse.values import number
@@ -99,7 +98,8 @@ def list_mot(
             remarks.append(Remark("empty", base / split, "no folder in here holds frames (img1)"))
         for video in videos:
             places = [video, *(each / labels / split / video.name for each in (base.parent, base) if labels)]
-            truth = next((path for place in places if is_file(path := place / "gt" / "gt.txt")), None)
+            truths = (path for place in places for path in entries(place / "gt"))
+            truth = next((path for path in truths if path.name == "gt.txt" and is_file(path)), None)
             listing = _list_video(video, split, truth, visible_only, attribute_names or {})
             scenes += listing.scenes
             remarks += listing.remarks

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 
-from headcount.core.errors import InputError
-from headcount.core.files import is_folder
 from headcount.core.image import IMAGE_SUFFIXES
+from headcount.data.formats.folders import entries
 from headcount.data.formats.raw import RawAnnotation, RawScene, no_annotation
 
 
@@ -20,25 +19,6 @@ def natural(name: str) -> list[tuple[int, str]]:
     ['a9', 'a10', 'b']
     """
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", name)]
-
-
-def entries(folder: Path) -> list[Path]:
-    """What lies in a folder, by name; hidden ones left out. A folder that is not there has nothing.
-
-    Raises:
-        InputError: it may not be read.
-    """
-    try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise InputError(f'The folder "{folder}" cannot be read ({error.strerror or error}).') from error
-
-
-def folders_in(folder: Path) -> list[Path]:
-    """The folders among the ``entries`` of a folder."""
-    return [path for path in entries(folder) if is_folder(path)]
 
 
 def files_by_name(folder: Path, *patterns: str) -> dict[str, Path]:

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from headcount.core.errors import InputError
 from headcount.core.files import discard, is_folder, partial_beside, writing
 from headcount.core.image import VideoFrame, is_image_name, read_header
+from headcount.core.locks import lock_of
 from headcount.core.scene import Scene
 from headcount.data.parse.paths import relative
 
@@ -106,7 +107,7 @@ def refuse_filled(folder: Path, *, overwrite: bool) -> None:
     with writing(folder):
         if folder.exists() and not folder.is_dir():
             raise InputError(f'"{folder}" is a file, but this format is a folder of files: name a folder.')
-        if not overwrite and folder.exists() and any(folder.iterdir()):
+        if not overwrite and folder.exists() and any(each != lock_of(folder) for each in folder.iterdir()):
             raise InputError(f'"{folder}" holds files already: name a new folder.', remedy="overwrite")
 
 

@@ -6,9 +6,11 @@ spreadsheet. Import the columns as text if the names are not your own.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,9 +18,11 @@ from typing import Any, Self
 import numpy as np
 
 from headcount.core.errors import InputError
-from headcount.core.files import discard, partial_beside, refuse_taken, writing
+from headcount.core.files import discard, partial_beside, refuse_taken, rename_over, writing
 from headcount.core.geometry import sides
+from headcount.core.locks import held
 from headcount.core.prediction import Prediction
+from headcount.core.words import plural
 from headcount.core.writers import TextWriter, writer_row
 from headcount.data.formats.nwpu import ids_of_names, prediction_line
 from headcount.data.parse.csv import csv_row
@@ -33,59 +37,111 @@ CSV_COLUMNS = (
 
 
 class PredictionFile:
-    """A file of many predictions that is never half written: rows go to a hidden file beside it, renamed on closing.
+    """A file of many predictions that is whole after every one that is added, whatever happens next.
 
-    Left through an exception (Ctrl-C, a full disk), what was added until then is kept as a valid file; where nothing
-    was added, no file appears. The suffix chooses the format, a row of ``WRITERS`` that holds many: ``.json`` (a list),
+    It has its name from the first prediction on; until then an old file stays in its place. While it is open, no other
+    run can write to it. The suffix chooses the format, a row of ``WRITERS`` that holds many: ``.json`` (a list),
     ``.jsonl`` (one a line), ``.csv`` (one row an image, without the points), ``.coco.json`` (COCO's results, a list of
     boxes with scores) or ``.txt`` (NWPU-Crowd's prediction file: an image's number, its points).
 
+    Left through an exception before anything was added, no file appears.
+
     Raises:
         InputError: on creation, before anything is counted: the suffix is unknown, the folder is missing or closed to
-            writing, or the file exists and ``overwrite`` is False.
+            writing, another run writes the file, or it exists and ``overwrite`` is False.
+
+    Attributes:
+        path: the file.
+        added: how many predictions are in it.
     """
 
     def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
-        self.path = Path(path)
-        self._writer: TextWriter = writer_row(self.path, many=True).load()
-        self._added = self._begun = False
+        self.path, self.added = Path(path), 0
+        self._overwrite = overwrite
+        self._row = writer_row(self.path, many=True)
+        self._writer: TextWriter = self._row.load()
         refuse_taken(self.path, overwrite=overwrite)
-        with writing(self.path):
-            self._partial, self._target = partial_beside(self.path)
-            self._file = self._partial.open("wb", buffering=0)
+        with ExitStack() as stack:
+            stack.enter_context(held(self.path))
+            refuse_taken(self.path, overwrite=overwrite)  # a run may have ended just now
+            with writing(self.path):
+                self._partial, self._target = partial_beside(self.path)
+                self._file = self._partial.open("w+b", buffering=0)
+            stack.callback(discard, self._partial)
+            stack.callback(lambda: self._file.close())
+            self._held = stack.pop_all()
+        self._has_name = self._begun = False
+        self._end = 0  # of the rows; what closes the file stands behind
 
     def add(self, prediction: Prediction) -> None:
-        """Append one prediction, whole or not at all; it is handed to the operating system at once."""
-        with writing(self.path):
+        """Append one prediction, whole or not at all; it is handed to the operating system at once.
+
+        Raises:
+            InputError: it cannot be written, or the format cannot hold it; what was added before stays.
+        """
+        with self._row.blamed(f'the prediction of "{prediction.source}"'):
             row = self._writer.row(prediction)
+        with self._writing():
             if row:
-                self._append((self._writer.between if self._begun else self._writer.head) + row)
-                self._begun = True
-        self._added = True
+                self._append((self._writer.between if self._begun else self._writer.head) + row, begun=True)
+            self._take_name()
+        self.added += 1
 
     def close(self) -> None:
-        """Finish the file and give it its name."""
+        """Finish the file and hand it to the disk; what was added is in it also where that fails.
+
+        Raises:
+            InputError: the system says that it may not all be on the disk.
+        """
         if self._file.closed:
             return
-        try:
-            with writing(self.path):
-                self._append(("" if self._begun else self._writer.head) + self._writer.closing(begun=self._begun))
-                os.fsync(self._file.fileno())
-                self._partial.replace(self._target)
-        finally:
-            self._file.close()
-            discard(self._partial)
+        with self._held, self._writing():
+            if not self._begun:
+                self._append(self._writer.head, begun=False)
+            self._take_name()
+            os.fsync(self._file.fileno())
 
-    def _append(self, text: str) -> None:
-        data = self._writer.encode(text)
-        start = self._file.tell()
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            while data:
-                data = data[self._file.write(data) :]
+            yield
+        except OSError as error:
+            reason = f'"{self.path}" cannot be written ({error.strerror or error})'
+            if not self._has_name:
+                raise InputError(f"{reason}: choose another place.") from error
+            raise InputError(
+                f"{reason}: make room or choose another place; it holds {plural(self.added, 'prediction')} until then."
+            ) from error
+
+    def _append(self, text: str, *, begun: bool) -> None:
+        """Write over what closes the file, and close it again: it never needs room that it does not have already."""
+        before = self._writer.encode(self._writer.closing(begun=self._begun)) if self._end else b""
+        rows = self._writer.encode(text)
+        try:
+            self._write(rows + self._writer.encode(self._writer.closing(begun=begun)))
         except BaseException:  # a full disk, or Ctrl-C between two parts: half a row would spoil the file
-            self._file.truncate(start)
-            self._file.seek(start)
+            self._write(before)
+            self._file.truncate()
             raise
+        self._end, self._begun = self._end + len(rows), begun
+
+    def _write(self, data: bytes) -> None:
+        self._file.seek(self._end)
+        while data:
+            data = data[self._file.write(data) :]
+
+    def _take_name(self) -> None:
+        """Give the file its name, once; it is opened anew, since Windows renames no open file."""
+        if self._has_name:
+            return
+        if self._target.exists():
+            if not self._overwrite:
+                raise FileExistsError(errno.EEXIST, "another program has made it meanwhile")
+            os.fsync(self._file.fileno())  # the old one is let go of only for one that is on the disk
+        self._file.close()
+        rename_over(self._partial, self._target)
+        self._has_name = True
+        self._file = self._target.open("r+b", buffering=0)
 
     def __enter__(self) -> Self:
         return self
@@ -93,11 +149,10 @@ class PredictionFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is None or self._added:
+        if kind is None or self.added:
             self.close()
         else:
-            self._file.close()
-            discard(self._partial)
+            self._held.close()
 
 
 def read_predictions(path: str | Path) -> Iterator[Prediction]:

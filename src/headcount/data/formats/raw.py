@@ -26,15 +26,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from headcount.core.errors import InputError
-from headcount.core.files import is_file
+from headcount.core.errors import InputError, MissingFileError
+from headcount.core.files import file_size, is_file
 from headcount.core.geometry import centres, clip_boxes, clip_points, has_area, outside, polygon_mask
 from headcount.core.image import VideoFrame, read_header
 from headcount.core.scene import Provenance, Scene
+from headcount.data.formats.truth import Frame, frame_of, left_out_or_moved
 from headcount.data.parse.paths import near_name
-from headcount.data.parse.values import cut
+from headcount.data.parse.values import HAIR, cut
 
 _NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
+_NO_NUMBERS: Mapping[str, int] = MappingProxyType({})
 
 
 class UnreadableAnnotationError(InputError):
@@ -70,7 +72,9 @@ class RawAnnotation:
         region_mask: (h, w) bool, True inside the region of interest.
         region_polygon_xy: (k, 2) float64 corners of the region of interest, where it is given so.
         attributes: what else is said of the image (weather, level, camera).
-        ignored: how many rows the format itself marks as not to be counted; they are in none of the above.
+        ignored: how many objects are not to be counted; they are in none of the above.
+        ignored_as: of these, how many by what: the name of their class, or the mark that says so (``iscrowd``).
+        nearly: how many values lay outside their range by no more than rounding does (``values.HAIR``).
     """
 
     points_xy: NDArray[np.float64] | None = None
@@ -82,6 +86,8 @@ class RawAnnotation:
     region_polygon_xy: NDArray[np.float64] | None = None
     attributes: Mapping[str, str] = field(default_factory=lambda: _NO_ATTRIBUTES)
     ignored: int = 0
+    ignored_as: Mapping[str, int] = field(default_factory=lambda: _NO_NUMBERS)
+    nearly: int = 0
 
     @property
     def heads_xy(self) -> NDArray[np.float64]:
@@ -108,7 +114,8 @@ class RawScene:
         annotation: the file that annotates it; None where that is missing.
         read: parses the annotation; called in threads, and only where ``annotation`` is given.
         group: the scene or video it belongs to, whose images never fall into different splits; empty: on its own.
-        refuse_outside: a point outside the image is an error (one's own files) and not clamped (published ones).
+        refuse_outside: a point outside the image is an error (one's own files) and not clamped (published ones); one
+            outside by a hair (``values.HAIR`` of the image's side) is clamped all the same.
         origin: the line or key where ``annotation`` first names the image, for messages; may be empty.
         found_by: the rule by which the image was found where it is not as written (see ``parse.paths``).
     """
@@ -144,7 +151,28 @@ class Listing:
     remarks: tuple[Remark, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """A Scene, and what making it left out, moved or must doubt: how often, by the codes of ``truth.TOLD``.
+
+    ``kinds`` says which objects are not counted: how many of which class or mark.
+    """
+
+    scene: Scene
+    numbers: Mapping[str, int]
+    kinds: Mapping[str, int]
+
+
 def finish(raw: RawScene, *, data: str = "") -> Scene:
+    """The Scene of ``finish_telling`` alone.
+
+    Raises:
+        InputError: as there.
+    """
+    return finish_telling(raw, data=data).scene
+
+
+def finish_telling(raw: RawScene, *, data: str = "") -> Finished:
     """A raw scene as the Scene everything else works on: the one place where annotations meet their image.
 
     - The size is the upright image's own, from its header, never the annotation's.
@@ -154,31 +182,46 @@ def finish(raw: RawScene, *, data: str = "") -> Scene:
       from the boxes, its point too.
     - A region of interest given by its corners is drawn: pixels whose centre lies within.
 
-    ``data`` is the data set's name, which the scene's name then begins with.
+    ``data`` is the published set's name, which the scene's name then begins with; empty for one's own images.
 
     Raises:
         InputError: image or annotation is missing or unreadable, a number is not finite, the region is of another
-            size than the image, or a point lies outside where ``refuse_outside`` says so.
+            size than the image, a point lies outside where ``refuse_outside`` says so, or one's own image was
+            annotated in another size or turn, so that heads lie beyond it.
     """
     if raw.image is None:
         raise InputError(f'The image of the annotation "{raw.annotation}" is missing: {_FOR_ALL}.')
     if raw.annotation is None:
         raise InputError(f'The annotation of "{raw.image}" is missing: {_FOR_ALL}.')
-    if not is_file(image_file(raw.image)):
+    try:
+        file_size(image_file(raw.image))
+    except InputError as error:
         place = f'"{raw.annotation}"' + (f", {raw.origin}" if raw.origin else "")
+        if not isinstance(error, MissingFileError):
+            raise InputError(f"{place}: {error}") from error
         missing = image_file(raw.image)
-        raise InputError(f'{place}: there is no image "{cut(str(raw.image), 1000)}".{near_name(missing)}')
+        raise InputError(f'{place}: there is no image "{cut(str(raw.image), 1000)}".{near_name(missing)}') from error
     annotation = raw.read()
-    size_wh = raw.image.size_wh if isinstance(raw.image, VideoFrame) else read_header(raw.image).size_wh
+    orientation = 1
+    if isinstance(raw.image, VideoFrame):
+        size_wh = raw.image.size_wh
+    else:
+        header = read_header(raw.image)
+        size_wh, orientation = header.size_wh, header.orientation
+    frame = frame_of(annotation, size_wh, orientation)
     points = annotation.heads_xy
     boxes = None if annotation.boxes_xyxy is None else annotation.boxes_xyxy.reshape(-1, 4)
     if annotation.points_xy is not None:
         _refuse_not_finite(points, raw, annotation, "point")
-        if raw.refuse_outside:
-            _refuse_outside(points, size_wh, raw, annotation)
-    provenance: tuple[Provenance, ...] = ()
     if boxes is not None:
         _refuse_not_finite(boxes, raw, annotation, "box")
+    if frame.misplaced and not data:
+        raise _misplaced(frame, size_wh, raw, annotation)
+    if annotation.points_xy is not None and raw.refuse_outside:
+        _refuse_outside(points, size_wh, raw, annotation)
+    numbers = left_out_or_moved(annotation, size_wh, frame)
+    provenance: tuple[Provenance, ...] = ()
+    if boxes is not None:
         # A box whose corners are swapped has no area either: clipping keeps the order of its corners.
         boxes = clip_boxes(boxes, size_wh)
         solid = has_area(boxes)
@@ -188,7 +231,7 @@ def finish(raw: RawScene, *, data: str = "") -> Scene:
         boxes = boxes[solid]
         if annotation.points_xy is None:
             points = points[solid]
-    return Scene(
+    scene = Scene(
         image=raw.image,
         points_xy=clip_points(points, size_wh),
         boxes_xyxy=boxes,
@@ -198,6 +241,7 @@ def finish(raw: RawScene, *, data: str = "") -> Scene:
         name=f"{data}/{raw.name}" if data else raw.name,
         attributes=annotation.attributes,
     )
+    return Finished(scene, numbers, annotation.ignored_as)
 
 
 def image_file(image: Path | VideoFrame) -> Path:
@@ -221,13 +265,29 @@ def _refuse_not_finite(rows: NDArray[np.float64], raw: RawScene, annotation: Raw
 def _refuse_outside(
     points: NDArray[np.float64], size_wh: tuple[int, int], raw: RawScene, annotation: RawAnnotation
 ) -> None:
-    rows = outside(points, size_wh)
+    rows = outside(points, size_wh, slack=HAIR)
     if len(rows):
         x, y = points[rows[0]]
         raise InputError(
             f'"{raw.annotation}", {annotation.place(int(rows[0]))}: the point ({x:g}, {y:g}) lies outside '
             f'"{raw.name}" ({size_wh[0]}×{size_wh[1]} pixels): x, y are pixels of the upright image.'
         )
+
+
+def _misplaced(frame: Frame, size_wh: tuple[int, int], raw: RawScene, annotation: RawAnnotation) -> InputError:
+    row = int(outside(annotation.heads_xy, size_wh)[0])
+    size = f"{size_wh[0]}×{size_wh[1]}"
+    if frame.unturned:
+        return InputError(
+            f'"{raw.annotation}", {annotation.place(row)}: the heads were annotated before EXIF turns '
+            f'"{raw.image}" upright ({size} pixels): turn the annotations too, or take the turn out of the EXIF.'
+        )
+    assert annotation.stated_size_wh is not None
+    width, height = annotation.stated_size_wh
+    return InputError(
+        f'"{raw.annotation}", {annotation.place(row)}: the heads were annotated on {width}×{height} pixels, but '
+        f'"{raw.image}" has {size}: give the image that was annotated.'
+    )
 
 
 def _region(annotation: RawAnnotation, size_wh: tuple[int, int], raw: RawScene) -> NDArray[np.bool_] | None:

@@ -47,7 +47,7 @@ class FormatRow(Row):
         file_suffixes: those of its files; empty where it is always a folder.
         folder: whether it can be a folder.
         places_images: its folder has a place for the images, links or copies; else files name where they lie.
-        is_found_by_folders: a folder of this layout is known by the names in it.
+        is_found_by_folders: a folder of this layout is known by what is in it.
         of_video: its images are frames of videos, whose neighbours are alike.
         default_split: what is evaluated where nothing is asked for.
     """
@@ -119,11 +119,11 @@ FORMATS = Table(
         ),
         FormatRow(
             name="cvat", title="CVAT", target=f"{_HOME}.cvat:list_cvat", writer=f"{_HOME}.cvat:write_cvat",
-            holds=Holds(attributes=True), file_suffixes=(".xml",), folder=False,
+            holds=Holds(attributes=True), file_suffixes=(".xml",), folder=False, is_found_by_folders=True,
         ),
         FormatRow(
             name="labelme", title="LabelMe", target=f"{_HOME}.labelme:list_labelme",
-            writer=f"{_HOME}.labelme:write_labelme", holds=Holds(attributes=True),
+            writer=f"{_HOME}.labelme:write_labelme", holds=Holds(attributes=True), is_found_by_folders=True,
         ),
         FormatRow(
             name="points", title="A points file", target=f"{_HOME}.head_list:list_points",

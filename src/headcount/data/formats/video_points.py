@@ -21,10 +21,11 @@ from pathlib import Path
 
 from headcount.core.errors import InputError
 from headcount.core.geometry import as_points
+from headcount.data.formats.folders import entries
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all
 from headcount.data.media.video import Video, is_video_name
 from headcount.data.parse.csv import read_rows
-from headcount.data.parse.paths import Finder, relative
+from headcount.data.parse.paths import Finder, relative, same_name
 from headcount.data.parse.values import number
 
 _KIND = "CSV file of points on video"
@@ -112,7 +113,7 @@ def _add(frame: _Frame, row: dict[str, str], path: Path, where: str) -> None:
     if empty:
         frame.is_empty = True
         return
-    frame.points.append((number(x, "x", path, where, least=0), number(y, "y", path, where, least=0)))
+    frame.points.append((number(x, "x", path, where), number(y, "y", path, where)))
     frame.where.append(where)
 
 
@@ -122,7 +123,8 @@ def _beside(path: Path) -> Path:
     Raises:
         InputError: there is none, or more than one.
     """
-    found = sorted(each for each in path.parent.iterdir() if each.stem == path.stem and is_video_name(each))
+    stem = same_name(path.stem)
+    found = [each for each in entries(path.parent) if same_name(each.stem) == stem and is_video_name(each)]
     if len(found) != 1:
         there = f"{len(found)} are there" if found else "there is none"
         raise InputError(

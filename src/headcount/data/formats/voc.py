@@ -4,6 +4,11 @@
     FOLDER/JPEGImages/a.jpg             the image, in any format that headcount reads
     FOLDER/ImageSets/Main/train.txt     names without suffix, one a line; also val, test, trainval; may be missing
 
+Other layouts of such files are read too: LabelImg's, beside the images, and those of others, in folders of any names
+(``train/a.xml`` and ``train/a.jpg``, ``labels/a.xml`` and ``images/a.jpg``). An image is that of its annotation's name
+in the same folder; else the only one of that name, or of ``<filename>``, in the same split or at all. The first folder
+that is named as a split tells it, where there are no lists.
+
 Documented in "The PASCAL Visual Object Classes Challenge 2012 Development Kit", section 4.
 
 **Corners** are taken as they are written, as places of edges: xmin = 0, xmax = width is the whole image. So do the
@@ -21,20 +26,21 @@ Two further elements are written, which other readers pass over: an object's ``<
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, unescape
 
 import numpy as np
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import atomic_text, is_file, is_folder, writing
 from headcount.core.geometry import centres
-from headcount.core.image import IMAGE_SUFFIXES
+from headcount.core.image import IMAGE_SUFFIXES, is_image_name
 from headcount.core.scene import Provenance, Scene
-from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.folders import entries, files_below, need_folder, wrong_folder
 from headcount.data.formats.places import image_of, image_suffix, place_names, put_image, refuse_filled
 from headcount.data.formats.raw import (
     Listing,
@@ -47,12 +53,14 @@ from headcount.data.formats.raw import (
 )
 from headcount.data.parse.paths import same_name
 from headcount.data.parse.text import decode, read_bytes, read_lines
-from headcount.data.parse.values import cut, head_classes, plain_name, stated_provenance
+from headcount.data.parse.values import cut, head_classes, plain_name, size_wh, split_in, stated_provenance
 from headcount.data.parse.xml import XML_MAX_BYTES, child_number, element_line, need_child, parse_xml
 
 ANNOTATIONS, IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
 _SPLITS = ("train", "val", "test")
 _NAME_IN_FILE = re.compile("<name>([^<]{0,200})</name>")
+_ROOT_IN_FILE = re.compile(r"<annotation[\s>]")
+_FILENAME_IN_FILE = re.compile("<filename>([^<]{0,1000})</filename>")
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _MAX_LIST_BYTES = 2**26
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -72,10 +80,12 @@ def read_voc_annotation(path: Path, heads: Collection[str] | None = None) -> Raw
     points: list[tuple[float, float] | None] = []
     provenance: list[Provenance] = []
     where: list[str] = []
-    ignored = 0
+    ignored: Counter[str] = Counter()
     for element in _objects(root, parts=heads is not None):
-        if heads is not None and plain_name(element.findtext("name") or "") not in heads:
-            ignored += element.tag == "object"
+        name = (element.findtext("name") or "").strip()
+        if heads is not None and plain_name(name) not in heads:
+            if element.tag == "object":
+                ignored[name] += 1
             continue
         corners = need_child(path, element, "bndbox")
         boxes.append([child_number(path, corners, tag) for tag in _CORNERS])
@@ -90,8 +100,9 @@ def read_voc_annotation(path: Path, heads: Collection[str] | None = None) -> Raw
         boxes_xyxy=boxes_xyxy,
         box_provenance=tuple(provenance),
         where=tuple(where),
-        stated_size_wh=_stated_size(path, root),
-        ignored=ignored,
+        stated_size_wh=size_wh(root.findtext("size/width"), root.findtext("size/height")),
+        ignored=sum(ignored.values()),
+        ignored_as=ignored,
     )
 
 
@@ -107,16 +118,8 @@ def _point(path: Path, element: Element) -> tuple[float, float] | None:
     return None if point is None else (child_number(path, point, "x"), child_number(path, point, "y"))
 
 
-def _stated_size(path: Path, root: Element) -> tuple[int, int] | None:
-    """(width, height) as stated, wrong or zero as it may be; None where nothing is said."""
-    size = root.find("size")
-    if size is None:
-        return None
-    return round(child_number(path, size, "width")), round(child_number(path, size, "height"))
-
-
 def list_voc(root: Path) -> Listing:
-    """The images and annotations of a VOC folder, in the order of their names.
+    """The images and annotations of a VOC folder, or of one that LabelImg wrote, in the order of their names.
 
     Splits are those of the lists, where there are any: what only ``trainval`` holds is for training, what no list
     holds has no split.
@@ -126,10 +129,68 @@ def list_voc(root: Path) -> Listing:
             is listed in two splits.
     """
     need_folder(root, f"{ANNOTATIONS} and {IMAGES}")
-    truths = files_by_stem(root, ANNOTATIONS, {".xml"})
-    names = sorted({name for path in truths.values() for name in _names_in(path)})
-    heads = head_classes(names, set(range(len(names))), f'"{root / ANNOTATIONS}"')
-    return list_voc_folder(root, heads=frozenset(names[row] for row in heads))
+    if all(is_folder(root / name) for name in (ANNOTATIONS, IMAGES)):
+        truths = list(files_by_stem(root, ANNOTATIONS, {".xml"}).values())
+        return list_voc_folder(root, heads=_head_names(truths, root / ANNOTATIONS))
+    below = files_below(root)
+    truths = [path for path in below if path.suffix.lower() == ".xml" and _is_annotation(path)]
+    if not truths:
+        raise wrong_folder(root, [ANNOTATIONS, IMAGES], "give the folder that holds both, or images and .xml files")
+    images = [path for path in below if is_image_name(path)]
+    strays = [path for path in below if path.suffix.lower() == ".xml" and path not in set(truths)]
+    return _pairs_anywhere(root, truths, images, strays)
+
+
+def _head_names(truths: Sequence[Path], place: Path) -> frozenset[str]:
+    names = sorted({name for path in truths for name in _names_in(path)})
+    return frozenset(names[row] for row in head_classes(names, set(range(len(names))), f'"{place}"'))
+
+
+def _pairs_anywhere(root: Path, truths: Sequence[Path], images: Sequence[Path], strays: Sequence[Path]) -> Listing:
+    """Annotations and images in folders of any names."""
+    heads = _head_names(truths, root)
+    by_name: dict[str, list[Path]] = {}
+    for path in images:
+        for key in {same_name(path.name), same_name(path.stem)}:
+            by_name.setdefault(key, []).append(path)
+    listed = read_lists(root, {same_name(path.stem) for path in (*truths, *images)})
+    scenes: list[RawScene] = []
+    taken: dict[Path, Path] = {}
+    for truth in truths:
+        image = _image_of(truth, root, by_name)
+        if image is not None and image in taken:
+            raise InputError(f'"{truth}" and "{taken[image]}" are of one image, "{image}": keep one of them.')
+        if image is not None:
+            taken[image] = truth
+        scenes.append(_scene(root, truth, image, truth, listed, partial(read_voc_annotation, truth, heads)))
+    scenes += [_scene(root, path, path, None, listed, no_annotation) for path in images if path not in taken]
+    remarks = [Remark("stray-file", path, "this .xml file is no annotation of an image") for path in strays]
+    return Listing(tuple(sorted(scenes, key=lambda scene: scene.name)), tuple(remarks))
+
+
+def _scene(
+    root: Path, path: Path, image: Path | None, truth: Path | None, listed: Mapping[str, str],
+    read: Callable[[], RawAnnotation],
+) -> RawScene:  # fmt: skip
+    name = path.relative_to(root)
+    split = listed.get(same_name(path.stem), "") if listed else split_in(name.parts[:-1])
+    title = name.as_posix() if truth is None else name.with_suffix("").as_posix()
+    return RawScene(title, split, image, truth, read, group=name.parent.as_posix())
+
+
+def _image_of(truth: Path, root: Path, by_name: Mapping[str, Sequence[Path]]) -> Path | None:
+    found = by_name.get(same_name(truth.stem), ())
+    beside = [image for image in found if image.parent == truth.parent]
+    if len(beside) == 1:
+        return beside[0]
+    split = split_in(truth.relative_to(root).parts[:-1])
+    stated = by_name.get(same_name(re.split(r"[/\\]", _stated_name(truth))[-1]), ())
+    for candidates in (beside, found, stated):
+        same = [image for image in candidates if split_in(image.relative_to(root).parts[:-1]) == split]
+        for each in (same, candidates):
+            if len(each) == 1:
+                return each[0]
+    return None
 
 
 def list_voc_folder(root: Path, *, heads: Collection[str] | None) -> Listing:
@@ -139,12 +200,12 @@ def list_voc_folder(root: Path, *, heads: Collection[str] | None) -> Listing:
             raise wrong_folder(root, [ANNOTATIONS, IMAGES], "give the folder that holds both")
     truths = files_by_stem(root, ANNOTATIONS, {".xml"})
     images = files_by_stem(root, IMAGES, IMAGE_SUFFIXES)
-    splits = read_lists(root)
+    splits = read_lists(root, {*images, *truths})
     remarks = [] if images else [Remark("empty", root / IMAGES, "no image is in this folder")]
     for folder, known in ((ANNOTATIONS, truths), (IMAGES, images)):
         taken = set(known.values())
-        for path in sorted((root / folder).iterdir()):
-            if path not in taken and not path.name.startswith("."):
+        for path in entries(root / folder):
+            if path not in taken:
                 remarks.append(Remark("stray-file", path, f"this is not what belongs into {folder}, or twice there"))
     unlisted = sorted(images.keys() - splits.keys()) if splits else []
     if unlisted:
@@ -166,14 +227,17 @@ def files_by_stem(root: Path, folder: str, suffixes: Collection[str]) -> dict[st
     if not is_folder(root / folder):
         raise wrong_folder(root, [folder], f"give the folder that holds {ANNOTATIONS} and {IMAGES}")
     found: dict[str, Path] = {}
-    for path in sorted((root / folder).iterdir()):
-        if path.suffix.lower() in suffixes and not path.name.startswith("."):
+    for path in entries(root / folder):
+        if path.suffix.lower() in suffixes:
             found.setdefault(same_name(path.stem), path)
     return found
 
 
-def read_lists(root: Path) -> dict[str, str]:
+def read_lists(root: Path, known: Collection[str]) -> dict[str, str]:
     """Names to splits, of ``ImageSets/Main/{train,val,test,trainval}.txt`` as far as they are there.
+
+    ``known`` are the names of the images and annotations that are there: a line may hold a name with blanks, or one
+    with folders and suffix.
 
     Raises:
         UnreadableAnnotationError: a list is no text, or a name is in two of train, val and test.
@@ -186,16 +250,22 @@ def read_lists(root: Path) -> dict[str, str]:
         with annotates_all(path):
             lines = read_lines(path, "list of names", max_bytes=_MAX_LIST_BYTES)
         for line, text in enumerate(lines, start=1):
-            words = text.split()
-            if not words:
+            if not (name := _listed_name(text, known)):
                 continue
-            name = same_name(words[0])  # the challenge's lists of one class have 1 or -1 behind it
             if split == "trainval":
                 if found.setdefault(name, "train") == "test":
                     raise _listed_twice(path, line, name, "test")
             elif found.setdefault(name, split) != split:
                 raise _listed_twice(path, line, name, found[name])
     return found
+
+
+def _listed_name(text: str, known: Collection[str]) -> str:
+    whole = same_name(text).strip().replace("\\", "/")
+    alone = re.sub(r"\s+(-?1|0)$", "", whole)  # the challenge's lists of one class have 1, 0 or -1 behind a name
+    forms = [form for name in (whole, alone) for form in (name, name.rpartition("/")[2])]
+    forms += [PurePosixPath(form).stem for form in forms if is_image_name(Path(form)) or form.endswith(".xml")]
+    return next((form for form in forms if form in known), alone)
 
 
 def _listed_twice(path: Path, line: int, name: str, other: str) -> UnreadableAnnotationError:
@@ -205,16 +275,31 @@ def _listed_twice(path: Path, line: int, name: str, other: str) -> UnreadableAnn
 
 
 def _names_in(path: Path) -> set[str]:
-    """The names of the objects and parts in an annotation file, without parsing it."""
+    """The names of the objects and parts in an annotation file."""
+    return {plain_name(unescape(name)) for name in _NAME_IN_FILE.findall(_text_of(path))}
+
+
+def _is_annotation(path: Path) -> bool:
+    """Whether an XML file is one of these; also where it is damaged, or none that can be read: who reads it says so."""
+    text = _text_of(path)
+    return not text.strip() or _ROOT_IN_FILE.search(text) is not None
+
+
+def _stated_name(path: Path) -> str:
+    found = _FILENAME_IN_FILE.search(_text_of(path))
+    return unescape(found[1].strip()) if found else ""
+
+
+def _text_of(path: Path) -> str:
+    """The text of an annotation file, without parsing it; nothing where it cannot be read."""
     try:
         content = read_bytes(path, "annotation", max_bytes=XML_MAX_BYTES)
     except InputError:
-        return set()  # who reads it says why
+        return ""  # who reads it says why
     try:
-        text = decode(content, path)
+        return decode(content, path)
     except InputError:
-        text = content.decode("latin-1")  # whatever its encoding, tags are the same
-    return {plain_name(name) for name in _NAME_IN_FILE.findall(text)}
+        return content.decode("latin-1")  # whatever its encoding, tags are the same
 
 
 def voc_text(scene: Scene, file_name: str) -> str:

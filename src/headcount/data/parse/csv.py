@@ -29,20 +29,21 @@ def read_rows(
     # The module csv takes all three kinds of line end, and keeps those within quotes.
     reader = csv.reader(io.StringIO(read_text(path, kind), newline=""), strict=True)
     try:
-        header = [cell.strip().lower() for cell in next(reader, [])]
+        first = next((cells for cells in reader if any(map(str.strip, cells))), [])
+        at, header = reader.line_num or 1, [cell.strip().lower() for cell in first]
         for name in (*needed, *optional):
             times = header.count(name)
             if times > 1 or (name in needed and not times):
                 raise InputError(
-                    f'"{path}", line 1: the header must name the columns {",".join(needed)} once each, but it is '
+                    f'"{path}", line {at}: the header must name the columns {",".join(needed)} once each, but it is '
                     f'"{cut(",".join(header))}" ("{name}" {times} times){advice}.'
                 )
         if 0 < sum(name in header for name in together) < len(together):
             names = " and ".join(together)
-            raise InputError(f'"{path}", line 1: the columns {names} go together, but not all of them are there.')
+            raise InputError(f'"{path}", line {at}: the columns {names} go together, but not all of them are there.')
         columns = {name: header.index(name) for name in (*needed, *optional) if name in header}
         for cells in reader:
-            if not cells:
+            if not any(map(str.strip, cells)):
                 continue
             where = f"line {reader.line_num}"
             if len(cells) != len(header):

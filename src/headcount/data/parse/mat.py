@@ -33,6 +33,8 @@ from headcount.data.parse.values import LARGEST_PX, cut
 
 MAT_MAX_BYTES = 2**27
 """Larger files, and files that unpack to more than this, hold no annotations: 128 MiB are 8 million points."""
+MAT_MAX_MEMBERS = 500_000
+"""More cells, fields of structures and variables are no annotations: 8 bytes each in the file, 200 once read."""
 HDF5_EXTRA = "train"
 """The extra that brings h5py, which reads version 7.3."""
 _DEEPEST = 32
@@ -173,6 +175,7 @@ class _Walk:
     path: Path
     order: str
     left: int = field(default=MAT_MAX_BYTES)
+    members: int = field(default=0)
 
     def variables(self, content: bytes) -> dict[str, bytes]:
         """Each variable by its name: its whole element, unpacked.
@@ -183,6 +186,7 @@ class _Walk:
         found: dict[str, bytes] = {}
         at = 128
         while len(content) - at >= 8:
+            self.count(1)
             kind, size = struct.unpack_from(self.order + "II", content, at)
             if size > len(content) - at - 8:
                 raise self.damaged(f"it is cut short after {len(content):,} bytes")
@@ -197,6 +201,13 @@ class _Walk:
         if content[at:].strip(b"\0"):
             raise self.damaged(f"it is cut short after {len(content):,} bytes")
         return found
+
+    def count(self, members: int) -> None:
+        self.members += members
+        if self.members > MAT_MAX_MEMBERS:
+            raise InputError(
+                f'"{self.path}" holds over {MAT_MAX_MEMBERS:,} cells and fields: these are no annotations.'
+            )
 
     def unpack(self, packed: bytes) -> bytes:
         unpacker = zlib.decompressobj()
@@ -251,8 +262,7 @@ class _Walk:
             at = self.matrices(data, at, end, count, [place] if count == 1 else [], depth)
         elif group == _STRUCT:
             names, at = self.field_names(data, at, end, place)
-            if count > MAT_MAX_BYTES // 8:
-                raise self.damaged(f"{cut(place)} states {count:,} structures")
+            self.count(count)  # an array of structures without fields takes no room in the file
             at = self.matrices(data, at, end, count * len(names), [f"{place}.{each}" for each in names], depth)
         else:
             text = "a sparse matrix: save it as a full one" if group == _SPARSE else f"of the unknown class {group}"
@@ -272,6 +282,7 @@ class _Walk:
         """Past ``count`` arrays, each with its tag."""
         if count > (end - at) // 8:
             raise self.damaged(f"{count:,} members are stated, and there is no room for them")
+        self.count(count)
         for index in range(count):
             kind, size = self.need(data, at, end, "II")
             start = at + 8
@@ -291,6 +302,7 @@ class _Walk:
         kind, start, size, at = self.element(data, at, end)
         if length < 1 or kind != _INT8 or size % length:
             raise self.damaged(f"the structure {cut(place)} has no names")
+        self.count(size // length)
         names = [data[start + i : start + i + length].split(b"\0")[0].decode("latin-1") for i in range(0, size, length)]
         return names, at
 

@@ -7,10 +7,12 @@ Names were written on another machine, often another system, before somebody mov
 3. with percent codes written out (``%20``);
 4. in another form of Unicode (é as one letter or as two);
 5. with another suffix of an image, or the one that it lacks, where one image alone has the name;
-6. by as much of its end as lies below the folder: ``/home/me/images/a.jpg``, ``C:\\images\\a.jpg``, ``1/a.jpg``.
+6. by as much of its end as lies below the folder: ``/home/me/images/a.jpg``, ``C:\\images\\a.jpg``, ``1/a.jpg``; of an
+   address, by what it asks for (``http://host/data/local-files/?d=images/a.jpg``);
+7. without the mark that Label Studio puts before the name of what is uploaded: ``upload/1/1a2b3c4d-a.jpg``.
 
-The first rule that meets a file wins, and within it the first of the folders. Rules 3 to 6 guess, so they never lead
-out of the folders, and rule 6 never gives two names one file. Each folder is listed once.
+The first rule that meets a file wins, and within it the first of the folders. Rules 3 to 7 guess, so they never lead
+out of the folders, and rules 6 and 7 never give two names one file. Each folder is listed once.
 """
 
 from __future__ import annotations
@@ -27,7 +29,12 @@ from headcount.core.errors import InputError, nearest
 from headcount.core.image import is_image_name
 from headcount.data.parse.values import cut, quoted
 
+MAX_NAME = 4096
+"""No system takes a longer path."""
 _DRIVE = re.compile(r"[A-Za-z]:/")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^/]*|(?=/data/local-files/\?)")
+_NO_MARK = "the name before it was uploaded"
+_UPLOAD_MARK = re.compile(r"[0-9a-f]{8}-(?=.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,7 @@ class _Entries:
     names: frozenset[str] = frozenset()
     by_key: dict[str, list[str]] = field(default_factory=dict)
     images: dict[str, list[str]] = field(default_factory=dict)
+    is_closed: bool = False
 
 
 class Finder:
@@ -105,6 +113,8 @@ class Finder:
         """
         if not isinstance(name, str) or not name.strip() or "\0" in name:
             raise InputError(f'"{file}", {where}: the name of {kind} file was expected, got {quoted(name)}.')
+        if len(name) > MAX_NAME:
+            raise InputError(f'"{file}", {where}: {quoted(name)} is no name of a file: it has {len(name):,} letters.')
         place = self.find(name)
         if not place.path.name:
             raise InputError(f'"{file}", {where}: {cut(repr(name))} names no file.')
@@ -117,16 +127,20 @@ class Finder:
 
     def _guesses(self, plain: str) -> Iterator[tuple[str, Path, Path]]:
         """What rules 3 to 6 meet, the first being right."""
-        decoded = unquote(plain) if "%" in plain else plain
-        decoded = plain if "\0" in decoded or _steps(decoded).count("..") > _steps(plain).count("..") else decoded
-        for tail in (plain, *([decoded] if decoded != plain else [])):
-            code = "percent codes" if tail != plain else ""
+        is_address = _ADDRESS.match(plain) is not None
+        asked = _asked_of(plain) if is_address else plain
+        decoded = unquote(asked) if "%" in asked else asked
+        decoded = asked if "\0" in decoded or _steps(decoded).count("..") > _steps(asked).count("..") else decoded
+        tails = [(asked, ""), *([(decoded, "percent codes")] if decoded != asked else [])]
+        if (mark := _UPLOAD_MARK.match(last := decoded.rpartition("/")[2])) is not None:
+            tails.append((decoded.removesuffix(last) + last[mark.end() :], _NO_MARK))
+        for tail, code in tails:
             parts = _steps(tail)
             for start in range(len(parts)):
                 if ".." in parts[start:]:
                     continue
-                is_end = start > 0 or _is_absolute(tail)
-                words = [word for word in (code, "the end of the path" if is_end else "") if word]
+                is_end = start > 0 or is_address or code == _NO_MARK or _is_absolute(tail)
+                words = [word for word in (code, "the end of the path" if is_end and code != _NO_MARK else "") if word]
                 for folder in self.folders:
                     met = self._walk(folder, parts[start:])
                     if met is not None and (not is_end or self._ends.setdefault(met[0], plain) == plain):
@@ -157,15 +171,17 @@ class Finder:
         return None
 
     def _is_there(self, path: Path) -> bool:
-        names = self._entries(path.parent).names
-        # Some systems find a name in another form than they list it in.
-        return path.name in names or (bool(names) and _exists(path))
+        entries = self._entries(path.parent)
+        # Some systems find a name in another form than they list it in; and some folders may be entered, not listed.
+        return path.name in entries.names or ((bool(entries.names) or entries.is_closed) and _exists(path))
 
     def _entries(self, folder: Path) -> _Entries:
         if folder not in self._listed:
             found = _Entries()
             try:
                 names = sorted(os.listdir(folder))  # noqa: PTH208  (thousands of names, and no paths of them)
+            except PermissionError:
+                names, found.is_closed = [], True
             except (OSError, ValueError):
                 names = []
             found.names = frozenset(names)
@@ -198,6 +214,13 @@ def relative(path: Path, folder: Path) -> str:
 def same_name(name: str) -> str:
     """A name in the form in which names are compared: one letter for é, whichever system wrote it."""
     return unicodedata.normalize("NFC", name)
+
+
+def _asked_of(address: str) -> str:
+    """The path in an address; of one that asks for a file behind ``?d=`` that of the file."""
+    path, _, query = address[_ADDRESS.match(address).end() :].partition("?")  # type: ignore[union-attr]
+    asked = next((part[2:] for part in query.split("&") if part.startswith("d=")), "")
+    return asked or path
 
 
 def _normal(path: Path) -> Path:

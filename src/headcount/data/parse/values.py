@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import reprlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,9 @@ HEAD = "head"
 """The class that general formats call a head by."""
 LARGEST_PX = 1e7
 """A coordinate beyond this, to either side, belongs to no image."""
+
+HAIR = 1e-3
+"""So much of its range (of an image's side) may a value lie outside, since tools round: it is taken, and cut there."""
 
 PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
 
@@ -91,11 +94,33 @@ def _names_in(form: str) -> list[str]:
 
 
 def size_wh(width: Any, height: Any) -> tuple[int, int] | None:
-    """The stated size of an image where it is one: whole, positive numbers; it is only ever compared with the image."""
+    """The stated size of an image where it is one; it is only ever compared with the image.
+
+    Whole, positive numbers, or the text of such. All else (nothing, 0, -1) is what tools write that do not know it.
+
+    >>> size_wh("640", 480.0), size_wh(0, 480), size_wh("", None)
+    ((640, 480), None, None)
+    """
+    sides: list[int] = []
     for value in (width, height):
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST_PX:
+        if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,8}(\.0*)?\s*", value, re.ASCII):
+            value = float(value)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LARGEST_PX or value % 1:
             return None
-    return width, height
+        sides.append(int(value))
+    return sides[0], sides[1]
+
+
+def same_id(value: float | str) -> str:
+    """An id in the form in which ids are compared: 1, 1.0, "1" and "1.0" are the same, since tools mix them.
+
+    >>> same_id(7), same_id(7.0), same_id(" 7.0 "), same_id("a1")
+    ('7', '7', '7', 'a1')
+    """
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else str(value)
+    found = re.fullmatch(r"(-?[0-9]{1,300})\.0+", text := str(value).strip(), re.ASCII)
+    return found[1] if found else text
 
 
 def attributes(values: Any) -> dict[str, str]:
@@ -113,7 +138,8 @@ def head_classes(names: Sequence[str], used: Collection[int], place: str) -> fro
     """Which of a file's classes are heads, the one rule of all formats.
 
     Those that are called so (``head``, ``human head``; see ``is_head_name``); where there are none, the only class
-    that objects are of, or the only one there is, whatever its name, but never a thing such as ``car``.
+    that objects are of, or the only one there is, whatever its name, but never a thing such as ``car``. Classes that
+    nothing is of never matter.
 
     Args:
         names: of all classes.
@@ -132,9 +158,11 @@ def head_classes(names: Sequence[str], used: Collection[int], place: str) -> fro
     if called or (not used and len(names) != 1):
         return called
     left = sorted(used) or [0]
-    if len(left) == 1 and plain_name(names[left[0]]) not in _THINGS:
+    if len(left) == 1 and not is_thing(names[left[0]]):
         return frozenset(left)
-    found = cut(", ".join(names[index] for index in left))
+    if not used:
+        return frozenset()
+    found = cut(", ".join(names[index] or "one without a name" for index in left))
     what = f"is {found}, which is no head" if len(left) == 1 else f"may be any of {found}"
     raise InputError(f'{place}: the class to be counted {what}: call it "{HEAD}".')
 
@@ -146,6 +174,16 @@ def is_head_name(name: str) -> bool:
     (True, False)
     """
     return _HEAD_NAME.fullmatch(plain_name(name)) is not None
+
+
+def is_thing(name: str) -> bool:
+    """Whether a class of this name is one of nobody, such as ``Car`` or ``cars``.
+
+    >>> is_thing("traffic_lights"), is_thing("Person")
+    (True, False)
+    """
+    plain = plain_name(name)
+    return plain in _THINGS or plain.removesuffix("s") in _THINGS or plain.removesuffix("es") in _THINGS
 
 
 def plain_name(name: str) -> str:
@@ -174,6 +212,15 @@ def split_of(word: str) -> str:
     """
     word = word.lower()
     return {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}.get(word, "")
+
+
+def split_in(folders: Iterable[str]) -> str:
+    """The split that the first folder named as one tells, else empty.
+
+    >>> split_in(["set", "Valid", "train"])
+    'val'
+    """
+    return next((split for folder in folders if (split := split_of(folder))), "")
 
 
 def known_shape(kind: Any, known: Sequence[str], path: Path, where: str) -> None:

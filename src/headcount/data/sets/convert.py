@@ -7,36 +7,38 @@ image), and what the target does not hold is taken out, one `Loss` for each kind
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import writing
-from headcount.core.geometry import centres, clip_boxes, clip_points, has_area, paired_owners
-from headcount.core.notes import Progress
+from headcount.core.geometry import centres, clip_boxes, clip_points, paired_owners
+from headcount.core.locks import held
+from headcount.core.notes import Progress, Skipped, raise_first
 from headcount.core.scene import Provenance, Scene
 from headcount.data.formats.places import image_of, refuse_filled, refuse_taken_files
-from headcount.data.formats.raw import RawAnnotation, RawScene, finish
+from headcount.data.formats.raw import RawScene, finish_telling
 from headcount.data.formats.table import FORMATS, FormatRow, Holds
-from headcount.data.sets.registry import DATA_SETS, list_dataset, parse_spec
+from headcount.data.formats.truth import DOUBTS, TOLD, Tally, Told, box_faults
+from headcount.data.sets.registry import DATA_SETS, list_all, parse_spec, strays
 
 LOSSES = {
     "heads-without-box": "heads without a box; their images are left out, lest they seem complete",
     "boxes": "boxes; their points are kept",
     "points-in-boxes": "points that are not the centre of their box; the centre takes their place",
     "boxes-without-head": "boxes that no point belongs to",
-    "boxes-without-area": "boxes without width or height within their image",
-    "points-outside": "points outside their image; moved to its edge",
+    **{code: TOLD[code] for code in ("boxes-without-area", "boxes-outside", "points-outside", "nearly")},
     "provenance": "boxes that are not annotated (interpolated, pseudo); this is no longer known",
     "region": "regions of interest",
     "attributes": "images' attributes (weather, level, camera, …)",
     "splits": "images' splits",
-    "ignored": "objects that the source marks as not to be counted",
-    "missing-image": "annotations whose image is not there",
+    "ignored": TOLD["ignored"],
+    "unusable": "images that cannot be used as they are; left out",
+    "missing-image": TOLD["missing-image"],
 }
 """Every kind of loss, in words: what of the source is not in the target. They are stable: scripts may rely on them."""
 
@@ -68,6 +70,8 @@ class ConversionReport:
         splits: the images of each split, where the target keeps them.
         losses: in the order of ``LOSSES``.
         precision_px: how far a coordinate may come back from where it was; 0: exactly there.
+        skipped: the images that could not be used, and why; they are among those left out.
+        doubts: what was kept as it is written, but may be in wrong places; and files of which nothing was read.
     """
 
     target: str
@@ -78,6 +82,8 @@ class ConversionReport:
     splits: Mapping[str, int]
     losses: tuple[Loss, ...]
     precision_px: float = 0.0
+    skipped: tuple[Skipped, ...] = ()
+    doubts: tuple[Told, ...] = ()
 
 
 def convert_dataset(
@@ -87,50 +93,48 @@ def convert_dataset(
     """Write a data set given as ``NAME=PATH`` in another format: all of it, or one split.
 
     Splits are those that training and evaluation use (a published set's validation too, where it is a list of ours).
-    ``progress`` is told (done, all) as annotations are read.
+    What one image or annotation raises leaves that image out, by name. ``progress`` is told (done, all) as annotations
+    are read.
 
     Raises:
-        InputError: as ``read_dataset`` and ``convert_scenes``.
+        InputError: as ``list_dataset`` and ``convert_scenes``, or no image can be used: what the first one raised.
     """
     path = Path(path)
     form = format_of(target)
     form.holds_at(path)
-    _refuse(form, path, overwrite)
-    raw, splits, missing = _listed(spec, split)
-    data_set = DATA_SETS[parse_spec(spec)[0]]
-    scenes: list[Scene] = []
-    ignored: list[int] = []
-    flat: list[int] = []
-    outside: list[int] = []
-    for done, one in enumerate(raw, start=1):
-        annotation = one.read() if one.annotation is not None else None
-        if annotation is not None:
-            ignored.append(annotation.ignored)
-            one = replace(one, read=partial(_given, annotation))
-        scene = finish(one, data="" if data_set.general else data_set.name)
-        scenes.append(scene)
-        if annotation is not None:  # what reading itself left out or moved, before the format has a say
-            boxes = 0 if annotation.boxes_xyxy is None else annotation.boxes_xyxy.reshape(-1, 4).shape[0]
-            flat.append(boxes - (0 if scene.boxes_xyxy is None else len(scene.boxes_xyxy)))
-            if annotation.points_xy is not None:
-                moved = clip_points(annotation.heads_xy, scene.size_wh) != annotation.heads_xy
-                outside.append(int(moved.any(axis=1).sum()))
-        if progress is not None:
-            progress(done, len(raw))
-    if not scenes:
-        raise InputError(f'"{spec}" has no images{f" of the split {split}" if split else ""}: nothing to convert.')
-    report = convert_scenes(scenes, target, path, splits=splits, copy_images=copy_images, overwrite=overwrite)
-    more = [
-        Loss("boxes-without-area", sum(flat), sum(number > 0 for number in flat)),
-        Loss("points-outside", sum(outside), sum(number > 0 for number in outside)),
-        Loss("ignored", sum(ignored), sum(number > 0 for number in ignored)),
-        Loss("missing-image", missing, missing),
-    ]
-    return replace(report, losses=(*report.losses, *(loss for loss in more if loss.occurrences)))
-
-
-def _given(annotation: RawAnnotation) -> RawAnnotation:
-    return annotation
+    with _held(form, path, copy_images, overwrite):
+        raw, splits, missing, stray = _listed(spec, split)
+        data_set = DATA_SETS[parse_spec(spec)[0]]
+        tally = Tally()
+        kept: list[tuple[Scene, str]] = []
+        skipped: list[Skipped] = []
+        for done, (one, its_split) in enumerate(zip(raw, splits, strict=True), start=1):
+            try:
+                finished = finish_telling(one, data="" if data_set.general else data_set.name)
+            except Exception as error:
+                skipped.append(Skipped(one.name, error))
+            else:
+                tally.add(finished.numbers, finished.kinds)
+                kept.append((finished.scene, its_split))
+            if progress is not None:
+                progress(done, len(raw))
+        if not kept:
+            if skipped:
+                raise_first(skipped)
+            raise InputError(f'"{spec}" has no images{f" of the split {split}" if split else ""}: nothing to convert.')
+        scenes, kept_splits = [scene for scene, _ in kept], [each for _, each in kept]
+        report = _convert(form, scenes, path, kept_splits, copy_images=copy_images, overwrite=overwrite)
+    tally.add({"missing-image": missing, "stray-file": stray})
+    read = [Loss(one.code, one.occurrences, one.images) for one in tally.told() if one.code in LOSSES]
+    unusable = [Loss("unusable", len(skipped), len(skipped))] if skipped else []
+    losses = sorted((*report.losses, *read, *unusable), key=lambda loss: list(LOSSES).index(loss.code))
+    return replace(
+        report,
+        losses=tuple(losses),
+        left_out=report.left_out + len(skipped) + missing,
+        skipped=tuple(skipped),
+        doubts=tally.told((*DOUBTS, "stray-file")),
+    )
 
 
 def convert_scenes(
@@ -152,9 +156,18 @@ def convert_scenes(
     """
     path = Path(path)
     form = format_of(target)
+    form.holds_at(path)
+    with _held(form, path, copy_images, overwrite):
+        return _convert(
+            form, scenes, path, list(splits) or [""] * len(scenes), copy_images=copy_images, overwrite=overwrite
+        )
+
+
+def _convert(
+    form: FormatRow, scenes: Sequence[Scene], path: Path, splits: Sequence[str], *, copy_images: bool, overwrite: bool
+) -> ConversionReport:
+    """``convert_scenes``, while the target is held."""
     holds = form.holds_at(path)
-    splits = list(splits) or [""] * len(scenes)
-    _refuse(form, path, overwrite)
     _refuse_twice(scenes)
     lost: Counter[str] = Counter()
     images: Counter[str] = Counter()
@@ -173,13 +186,10 @@ def convert_scenes(
             f"{form.title} holds heads as boxes, but no image has one for each of its heads: make boxes of the points "
             f"first, or choose a format that holds points ({others})."
         )
-    if form.is_file_name(path):  # a folder's writer makes its own
-        with writing(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
     kept_splits = [split for _, split in kept]
     form.write([scene for scene, _ in kept], path, splits=kept_splits, copy_images=copy_images, overwrite=overwrite)
     return ConversionReport(
-        target,
+        form.name,
         path,
         len(kept),
         sum(scene.count for scene, _ in kept),
@@ -222,9 +232,10 @@ def fit(scene: Scene, holds: Holds) -> tuple[Scene | None, Counter[str]]:
     if boxes is not None:
         # Who owns a box is decided before one of them goes, which would change what row belongs to what.
         owner = paired_owners(scene.points_xy, boxes)
+        faults = box_faults(boxes, size_wh)
+        lost["boxes-without-area"], lost["boxes-outside"] = int(faults.flat.sum()), int(faults.outside.sum())
+        solid = ~(faults.flat | faults.outside)
         boxes = clip_boxes(boxes, size_wh)
-        solid = has_area(boxes)
-        lost["boxes-without-area"] = int((~solid).sum())
         kept = np.flatnonzero(solid & (owner >= 0))
         kept = kept[np.argsort(owner[kept], kind="stable")]
         if len(kept) < len(points):  # a point outside its box is no longer known to be its own
@@ -252,24 +263,53 @@ def fit(scene: Scene, holds: Holds) -> tuple[Scene | None, Counter[str]]:
     return fitted, Counter({code: number for code, number in lost.items() if number})
 
 
-def _listed(spec: str, split: str | None) -> tuple[list[RawScene], list[str], int]:
-    """The raw scenes with an image, the split of each, and how many there are whose image is missing."""
+def _listed(spec: str, split: str | None) -> tuple[list[RawScene], list[str], int, int]:
+    """The raw scenes with an image, each one's split, how many have no image, and how many files are not read."""
     name, path = parse_spec(spec)
     data_set = DATA_SETS[name]
     if split not in (None, "all"):
-        chosen = list_dataset(spec, split)
-        return chosen, [split if split != "trainval" else one.split for one in chosen], 0
-    everything = data_set.list_raw(path).scenes
-    raw = [scene for scene in everything if scene.image is not None]
-    missing = len(everything) - len(raw)
+        chosen, missing, remarks = list_all(spec, split)
+        return chosen, [split if split != "trainval" else one.split for one in chosen], missing, strays(remarks)
+    listing = data_set.list_raw(path)
+    raw = [scene for scene in listing.scenes if scene.image is not None]
+    missing = len(listing.scenes) - len(raw)
+    stray = strays(listing.remarks)
     if data_set.general and all(scene.split in ("", "train") for scene in raw):
-        return raw, [scene.split for scene in raw], missing
+        return raw, [scene.split for scene in raw], missing, stray
     official = {scene.split for scene in raw}
     split_by_id: dict[int, str] = {}
     for each in ("train", "val", "test"):
         if each == "test" or official != {"test"}:
             split_by_id |= {id(scene): each for scene in data_set.splits.apply(raw, each)}
-    return raw, [split_by_id.get(id(scene), scene.split) for scene in raw], missing
+    return raw, [split_by_id.get(id(scene), scene.split) for scene in raw], missing, stray
+
+
+@contextmanager
+def _held(form: FormatRow, path: Path, copy_images: bool, overwrite: bool) -> Iterator[None]:
+    """The target, refused where it must not be written, made where it is not there and held against other runs.
+
+    Folders that were made for it go again where nothing was written to them.
+    """
+    _refuse(form, path, overwrite)
+    is_file = form.is_file_name(path)
+    folder = path.parent if is_file else path
+    # Copies of the images of several files would meet in one folder.
+    places = [path, folder / "images"] if is_file and copy_images else [path]
+    wanted = [folder, *places[1:]]
+    made = [each for place in wanted for each in (place, *place.parents) if not each.exists()]
+    try:
+        with ExitStack() as stack:
+            with writing(path):
+                for place in wanted:
+                    place.mkdir(parents=True, exist_ok=True)
+            for place in places:
+                stack.enter_context(held(place))
+            _refuse(form, path, overwrite)  # another run may just have ended
+            yield
+    finally:
+        for each in sorted(set(made), key=lambda each: len(each.parts), reverse=True):
+            with suppress(OSError):
+                each.rmdir()
 
 
 def _refuse(form: FormatRow, path: Path, overwrite: bool) -> None:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_folder
 from headcount.core.image import IMAGE_SUFFIXES
-from headcount.data.formats.folders import need_folder, wrong_folder
-from headcount.data.formats.pairs import entries, files_by_name, pair
+from headcount.data.formats.folders import entries, need_folder, wrong_folder
+from headcount.data.formats.pairs import files_by_name, pair
 from headcount.data.formats.raw import (
     Listing,
     RawAnnotation,

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from headcount.core.errors import InputError, nearest
-from headcount.core.files import is_folder
+from headcount.core.files import file_size, is_file, is_folder
+from headcount.core.notes import Skipped
 from headcount.core.scene import Scene
-from headcount.data.formats.pairs import folders_in
-from headcount.data.formats.raw import Listing, RawScene, UnreadableAnnotationError, finish
+from headcount.data.formats.folders import folders_in, refuse_closed
+from headcount.data.formats.raw import Listing, RawScene, Remark, UnreadableAnnotationError, finish, finish_telling
 from headcount.data.formats.table import FORMATS, FormatRow
+from headcount.data.formats.truth import Tally, Told
 from headcount.data.sets.catalogue import SETS, SetRow
 from headcount.data.sets.splits import SPLITS, SplitRule, own, own_videos
 
 _NEAR_FOLDERS = 50
+_SMALL_BYTES = 2**26  # a larger file is not read again for a hint
 _LEVELS_ABOVE = 2
 
 
@@ -52,34 +55,43 @@ class DataSet:
         Raises:
             InputError: the layout is another; the nearest known one is named where there is one.
         """
+        refuse_closed(path)
         try:
             return self._list(path)
-        except UnreadableAnnotationError:
-            raise
         except InputError as error:
-            if not (hint := self._nearest_layout(path)):
+            # The one annotation file of a set, which is damaged, is of that set all the same.
+            is_sure = isinstance(error, UnreadableAnnotationError) and not (self.general and is_file(path))
+            if is_sure or not (hint := self._nearest_layout(path)):
                 raise
-            raise InputError(f"{error}{hint}") from error
+            raise type(error)(f"{error}{hint}") from error
 
     def _list(self, path: Path) -> Listing:
         listing: Listing = self.row.load()(path)
         return listing
 
     def _nearest_layout(self, path: Path) -> str:
-        """Where this set is laid out near a folder that is none, else which other set is laid out there."""
-        if self.general or not is_folder(path):
+        """Where this set is laid out near a folder that is none, else which other set or format is laid out there."""
+        if is_file(path):
+            if file_size(path) > _SMALL_BYTES:
+                return ""
+        elif not is_folder(path):
             return ""
-        below = folders_in(path)[:_NEAR_FOLDERS]
-        above = list(path.absolute().parents)[:_LEVELS_ABOVE]
-        for other in (*below, *above):
-            if self._is_laid_out(other):
-                return f' Its layout is that of "{other}": write {self.name}={other}.'
+        elif not self.general:
+            below = folders_in(path)[:_NEAR_FOLDERS]
+            above = list(path.absolute().parents)[:_LEVELS_ABOVE]
+            for other in (*below, *above):
+                if self._is_laid_out(other):
+                    return f' Its layout is that of "{other}": write {self.name}={other}.'
         for data_set in DATA_SETS.rows():
-            name, row = data_set.name, data_set.row
-            # Any folder of images would do for other formats.
-            if (isinstance(row, SetRow) or row.is_found_by_folders) and data_set._is_laid_out(path):
-                return f" It is laid out like {name}: write {name}={path}."
+            if data_set.name != self.name and data_set._could_be(path) and data_set._is_laid_out(path):
+                return f" It is laid out like {data_set.name}: write {data_set.name}={path}."
         return ""
+
+    def _could_be(self, path: Path) -> bool:
+        """Whether a path of this kind and name may be one of this layout."""
+        if isinstance(self.row, SetRow):
+            return is_folder(path)
+        return self.row.is_found_by_folders if is_folder(path) else self.row.is_file_name(path)
 
     def _is_laid_out(self, path: Path) -> bool:
         try:
@@ -146,12 +158,22 @@ def list_dataset(spec: str, split: str) -> list[RawScene]:
         InputError: an unknown name or split, another layout, no images at all, or none of this split though others
             are there (``val`` may be empty).
     """
+    return list_all(spec, split)[0]
+
+
+def list_all(spec: str, split: str) -> tuple[list[RawScene], int, Sequence[Remark]]:
+    """As ``list_dataset``; and how many annotations have no image here, and what was met beside them.
+
+    Raises:
+        InputError: as ``list_dataset``.
+    """
     name, path = parse_spec(spec)
     known = next((known for known in SPLITS if known == split), None)
     if known is None:
         raise InputError(f'"{split}" is no split.{nearest(split, SPLITS)}', remedy="split")
     data_set = DATA_SETS[name]
-    scenes = [scene for scene in data_set.list_raw(path).scenes if scene.image is not None]
+    listing = data_set.list_raw(path)
+    scenes = [scene for scene in listing.scenes if scene.image is not None]
     if not scenes and not data_set.general:
         raise InputError(f'In "{path}" there are no images: run "headcount datasets check" for what is there.')
     chosen = data_set.splits.apply(scenes, known)
@@ -161,7 +183,55 @@ def list_dataset(spec: str, split: str) -> list[RawScene]:
         found = ", ".join(sorted({scene.split for scene in scenes if scene.split})) or "other images"
         advice = 'ask for one of those, or for "all"' + ("" if data_set.general else ", or complete the copy")
         raise InputError(f'"{path}" has no images of the split "{split}", only {found}: {advice}.', remedy="split")
-    return chosen
+    # An image that is not there has the official split alone: which of it would be validation is not known.
+    parts = {"all": None, "trainval": ("train", "val")}.get(known, (known,))
+    missing = sum(one.image is None and (parts is None or one.split in ("", *parts)) for one in listing.scenes)
+    return chosen, missing, listing.remarks
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a data set's files gave.
+
+    Attributes:
+        scenes: the images that can be used, in order.
+        skipped: those that cannot, and why.
+        missing: how many annotations have no image here: copies are often partial.
+        told: what of the others was left out or moved, or is in doubt; and of the files beside them.
+    """
+
+    scenes: tuple[Scene, ...]
+    skipped: tuple[Skipped, ...] = ()
+    missing: int = 0
+    told: tuple[Told, ...] = ()
+
+
+def read_set(spec: str, split: str) -> Reading:
+    """The scenes of a split of `NAME=PATH`; what one image or annotation raises leaves that one out, by name.
+
+    Raises:
+        InputError: as ``list_dataset``.
+    """
+    name = parse_spec(spec)[0]
+    data = "" if DATA_SETS[name].general else name
+    chosen, missing, remarks = list_all(spec, split)
+    tally = Tally()
+    scenes, skipped = [], []
+    for raw in chosen:
+        try:
+            finished = finish_telling(raw, data=data)
+        except Exception as error:
+            skipped.append(Skipped(raw.name, error))
+            continue
+        scenes.append(finished.scene)
+        tally.add(finished.numbers, finished.kinds)
+    tally.add({"missing-image": missing, "stray-file": strays(remarks)})
+    return Reading(tuple(scenes), tuple(skipped), missing, tally.told())
+
+
+def strays(remarks: Sequence[Remark]) -> int:
+    """How many files there are of which nothing is read."""
+    return sum(remark.code == "stray-file" for remark in remarks)
 
 
 def read_dataset(spec: str, split: str) -> list[Scene]:

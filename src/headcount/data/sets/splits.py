@@ -148,7 +148,7 @@ def own() -> SplitRule:
         groups = {_group(scene) for scene in scenes}
         if _ENOUGH_GROUPS <= len(groups) < len(scenes):
             return _part(scenes, _hashed(scenes, 0.2), split)
-        counts = [len(scene.read().heads_xy) for scene in scenes]
+        counts = [_heads(scene) for scene in scenes]
         return _part(scenes, set(stratified(counts, validation=len(scenes) // 5, seed=1)), split)
 
     return SplitRule("as the files say; else one image in five is for validation, and test is all of them", parts)
@@ -184,6 +184,14 @@ def _hashed(scenes: Sequence[RawScene], fraction: float) -> set[int]:
     groups = sorted({_group(scene) for scene in scenes}, key=lambda g: hashlib.sha256(g.encode()).hexdigest())
     chosen = set(groups[: max(1, round(fraction * len(groups)))]) if len(groups) > 1 else set()
     return {index for index, scene in enumerate(scenes) if _group(scene) in chosen}
+
+
+def _heads(scene: RawScene) -> int:
+    """How many heads are annotated; 0 where that cannot be read, which reading the scene itself then says."""
+    try:
+        return len(scene.read().heads_xy)
+    except Exception:
+        return 0
 
 
 def _group(scene: RawScene) -> str:

@@ -141,15 +141,15 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class LevelRecall:
-    """Recall of the heads of one box-area level; 0 where there are none, as ``heads`` says."""
+    """Recall of the heads of one box-area level; None where there are none."""
 
     level: int
     heads: int
     found: int
 
     @property
-    def recall(self) -> float:
-        return _ratio(self.found, self.heads)
+    def recall(self) -> float | None:
+        return self.found / self.heads if self.heads else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -178,8 +178,9 @@ class RadiusResult:
 
     @property
     def mean_level_recall(self) -> float | None:
-        """The mean of the levels' recalls, empty levels as 0; None where the truth has no levels."""
-        return sum(level.recall for level in self.levels) / len(self.levels) if self.levels else None
+        """The mean recall of the levels that have heads; None where none has."""
+        recalls = [level.recall for level in self.levels if level.recall is not None]
+        return sum(recalls) / len(recalls) if recalls else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -188,6 +189,7 @@ class RadiusResult:
         if self.levels:
             data["recall_by_level"] = [level.to_dict() for level in self.levels]
             data["mean_recall_by_level"] = self.mean_level_recall
+            data["levels_with_heads"] = sum(level.heads > 0 for level in self.levels)
         return data
 
 
@@ -289,7 +291,6 @@ class LocalizationResult:
             "predicted_points": self.predicted,
             "localization": [result.to_dict() for result in self.radii],
             "mean_over_thresholds": None if self.mean is None else self.mean.to_dict(),
-            "counting": self.counting.to_dict(),
             "per_image": [
                 {
                     "name": image.name,
@@ -336,12 +337,14 @@ class LocalizationResult:
         if with_levels:
             names = "".join(f"{f'A{level.level}':>8}" for level in with_levels[0].levels)
             lines += ["", f"  {'recall':<12}{names}{'mean':>8}"]
-            lines += [
-                f"  {at.radius.title:<12}" + "".join(f"{level.recall:>8.4f}" for level in at.levels)
-                + f"{at.mean_level_recall or 0:>8.4f}"
-                for at in with_levels
-            ]  # fmt: skip
-            lines.append(f"  {'heads':<12}" + "".join(f"{level.heads:>8,}" for level in with_levels[0].levels))
+            for at in with_levels:
+                recalls = [*(level.recall for level in at.levels), at.mean_level_recall]
+                lines.append(f"  {at.radius.title:<12}" + "".join(f"{_figure(recall):>8}" for recall in recalls))
+            levels = with_levels[0].levels
+            lines.append(f"  {'heads':<12}" + "".join(f"{level.heads:>8,}" for level in levels))
+            with_heads = sum(level.heads > 0 for level in levels)
+            if with_heads < len(levels):
+                lines.append(f"  the mean is that of {with_heads} of {len(levels)} levels: the others have no heads")
         if self.negatives and self.radii:
             lines += ["", f"  {self.radii[0].negative_false_positives:,} of the false positives where nobody is"]
         return lines
@@ -351,6 +354,10 @@ class LocalizationResult:
         if self.kinds != ("heads",):
             return []
         return [Figure(f"F1 at {at.radius.name}", at.total.f1, self.protocol) for at in self.radii]
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
 
 
 def _ratio(part: int, whole: int) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headcount.core.image import RgbImage
+from headcount.core.notes import Skipped
 from headcount.core.random import generator
 from headcount.core.scene import Scene
 from headcount.draw.figure import new_figure, refuse_pictures, write_picture
@@ -58,15 +59,17 @@ def save_localization_plots(
     random: int = RANDOM,
     seed: int = 0,
     overwrite: bool = False,
-) -> list[Path]:
+) -> tuple[list[Path], list[Skipped]]:
     """Write ``heads-STEM-worst-01.png``…, ``heads-STEM-random-01.png``… and, with scores, ``threshold-STEM.png``.
 
     ``scenes`` are those of ``result.images``, None where there is no picture to draw on. The worst have the most
     misses and false positives at ``result.main``; the random ones are drawn by ``seed`` from the rest.
 
+    Returns the files, and the images that were chosen and cannot be read.
+
     Raises:
         MissingExtraError: matplotlib is not installed and there are scores to plot.
-        InputError: a file exists and ``overwrite`` is False, an image cannot be read, or the folder not be written to.
+        InputError: a file exists and ``overwrite`` is False, or the folder cannot be written to.
     """
     folder = Path(folder)
     radius = result.main.radius
@@ -74,16 +77,24 @@ def save_localization_plots(
     chosen = chosen_images(result, worst, random, seed, among=drawable)
     scored = all(image.scores is not None for image in result.images) and result.predicted > 0
     *paths, curve = localization_plot_paths(folder, stem, worst=len(chosen[0]), random=len(chosen[1]))
-    written = [*paths, *([curve] if scored else [])]
-    refuse_pictures(written, folder, overwrite=overwrite)
+    refuse_pictures([*paths, *([curve] if scored else [])], folder, overwrite=overwrite)
+    written: list[Path] = []
+    skipped: list[Skipped] = []
     figure = draw_thresholds(result.images, radius) if scored else None
     for path, index in zip(paths, [*chosen[0], *chosen[1]], strict=True):
         scene = scenes[index]
         assert scene is not None
-        write_picture(draw_image(scene, result, index), path)
+        try:
+            picture = draw_image(scene, result, index)
+        except Exception as error:
+            skipped.append(Skipped(result.images[index].name, error))
+            continue
+        write_picture(picture, path)
+        written.append(path)
     if figure is not None:
         write_picture(figure, curve)
-    return written
+        written.append(curve)
+    return written, skipped
 
 
 def localization_plot_paths(folder: Path, stem: str, *, worst: int = WORST, random: int = RANDOM) -> list[Path]:

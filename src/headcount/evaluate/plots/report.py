@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from headcount.core.scene import Scene
+from headcount.core.notes import Skipped
 from headcount.draw.figure import new_figure, refuse_pictures
 from headcount.evaluate.metrics.located import LocalizationResult
 from headcount.evaluate.plots.counting import plot_paths, save_plots
@@ -26,17 +25,18 @@ def refuse_report_plots(folder: Path, data: str, split: str, *, overwrite: bool)
 
 
 def save_report_plots(
-    report: EvaluationReport, scenes: Sequence[Scene], folder: Path, *, overwrite: bool = False
-) -> list[Path]:
-    """Write the pictures of every metric that has some; ``scenes`` are those that were evaluated.
+    report: EvaluationReport, folder: Path, *, overwrite: bool = False
+) -> tuple[list[Path], list[Skipped]]:
+    """Write the pictures of every metric that has some: their paths, and the images that can no longer be read.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
-        InputError: as ``refuse_report_plots``, or an image can no longer be read.
+        InputError: as ``refuse_report_plots``.
     """
     paths: list[Path] = []
+    skipped: list[Skipped] = []
     located = report.results.get("localization")
     if isinstance(located, LocalizationResult):
         stem = f"{report.data}-{report.split}"
-        paths += save_localization_plots(located, scenes, folder, stem, overwrite=overwrite)
-    return [*paths, *save_plots(report, folder, overwrite=overwrite)]
+        paths, skipped = save_localization_plots(located, report.scenes, folder, stem, overwrite=overwrite)
+    return [*paths, *save_plots(report, folder, overwrite=overwrite)], skipped

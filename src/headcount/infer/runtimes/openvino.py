@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
@@ -24,9 +25,11 @@ _CACHED_KERNELS = "500"
 had taken 755 MB, this one 330 MB, at the same speed."""
 
 
-def open_openvino(weights: Path, card: ModelCard, *, device: str = "auto", precision: str = "auto") -> OpenVinoRuntime:
+def open_openvino(
+    weights: Path, card: ModelCard, *, device: str = "auto", precision: str = "auto", threads: int | None = None
+) -> OpenVinoRuntime:
     """Load an ONNX file that ``headcount export`` wrote. See ``OpenRuntime``."""
-    return OpenVinoRuntime(weights, precision=precision)
+    return OpenVinoRuntime(weights, precision=precision, threads=threads)
 
 
 class OpenVinoRuntime:
@@ -38,7 +41,7 @@ class OpenVinoRuntime:
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, weights: Path, *, precision: str = "auto") -> None:
+    def __init__(self, weights: Path, *, precision: str = "auto", threads: int | None = None) -> None:
         openvino = _import_openvino()
         self._weights = weights
         self._core = openvino.Core()
@@ -47,12 +50,17 @@ class OpenVinoRuntime:
         self._settings = {"PERFORMANCE_HINT": "LATENCY"}
         if precision != "auto":
             self._settings["INFERENCE_PRECISION_HINT"] = precision
+        if threads is not None:
+            self._settings["INFERENCE_NUM_THREADS"] = str(threads)
+            # It would pin its threads to the first cores, and those of every process beside this one too.
+            self._settings["ENABLE_CPU_PINNING"] = "NO"
         try:
             self._model = self._core.read_model(weights)
             _check_input(self._model, weights)
             self._dynamic = self._core.compile_model(self._model, "CPU", self._settings)
         except RuntimeError as error:
             raise ModelError(f'"{weights}" is damaged or no ONNX model: copy it again, or export it anew.') from error
+        self._turn = Lock()  # a compiled model computes one thing at a time
         self._fixed: tuple[tuple[int, ...], Any] | None = None
         self.outputs = [_name_of(output, weights) for output in self._model.outputs]
         chosen = self._dynamic.get_property("INFERENCE_PRECISION_HINT").get_type_name()
@@ -61,7 +69,8 @@ class OpenVinoRuntime:
     def run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """(n, h, w, 3) uint8 RGB → maps by name. See ``Runtime.run``."""
         try:
-            results = self._compiled_for(pixels.shape)({0: pixels}, share_inputs=True)
+            with self._turn:
+                results = self._compiled_for(pixels.shape)({0: pixels}, share_inputs=True)
         except RuntimeError as error:
             height, width = pixels.shape[1:3]
             raise ModelError(f'"{self._weights}" failed on {width}×{height} pixels: {_first_line(error)}') from error

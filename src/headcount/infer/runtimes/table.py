@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.table import Row, Table
+from headcount.core.threads import limit_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,13 +36,21 @@ class Runtime(Protocol):
         """The numbers it computes in, such as ``f32`` or ``bf16``."""
 
     def run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """(n, h, w, 3) uint8 RGB, h and w multiples of the card's divisor → maps (n, c, h / stride, w / stride)."""
+        """(n, h, w, 3) uint8 RGB, h and w multiples of the card's divisor → maps (n, c, h / stride, w / stride).
+
+        Several threads may call it at once.
+        """
 
 
 class OpenRuntime(Protocol):
-    """What a row's target is: it makes a Runtime of weights and their card."""
+    """What a row's target is: it makes a Runtime of weights and their card.
 
-    def __call__(self, weights: Path, card: ModelCard, *, device: str, precision: str) -> Runtime: ...
+    ``threads`` is how many may compute, None where the runtime may choose.
+    """
+
+    def __call__(
+        self, weights: Path, card: ModelCard, *, device: str, precision: str, threads: int | None
+    ) -> Runtime: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,15 +131,21 @@ def choose_runtime(
 
 
 def open_runtime(
-    name: str, weights: Path, card: ModelCard, *, device: str = "auto", precision: str = "auto"
+    name: str,
+    weights: Path,
+    card: ModelCard,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
 ) -> Runtime:
-    """Load a model into the runtime of a name.
+    """Load a model into the runtime of a name; ``threads`` as in ``load``.
 
     Raises:
-        InputError: the precision is unknown, or not one this runtime has.
+        InputError: the precision is unknown, or not one this runtime has; or ``threads`` is below 1.
         ModelError: the weights cannot be used.
     """
     if precision not in PRECISIONS:
         raise InputError(f'There is no precision "{precision}".{nearest(precision, PRECISIONS)}')
     provider: OpenRuntime = RUNTIMES.load(name)
-    return provider(weights, card, device=device, precision=precision)
+    return provider(weights, card, device=device, precision=precision, threads=limit_threads(threads))

@@ -24,8 +24,8 @@ from typing import Any
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.geometry import as_boxes
-from headcount.data.formats.folders import need_folder, wrong_folder
-from headcount.data.formats.pairs import files_by_name, folders_in
+from headcount.data.formats.folders import folders_in, need_folder, wrong_folder
+from headcount.data.formats.pairs import files_by_name
 from headcount.data.formats.raw import (
     Listing,
     RawAnnotation,

@@ -17,8 +17,8 @@ from typing import Any
 from headcount.core.errors import InputError
 from headcount.core.files import is_folder
 from headcount.core.geometry import as_boxes
-from headcount.data.formats.folders import need_folder, wrong_folder
-from headcount.data.formats.pairs import folders_in, natural
+from headcount.data.formats.folders import folders_in, need_folder, wrong_folder
+from headcount.data.formats.pairs import natural
 from headcount.data.formats.raw import Listing, RawAnnotation, Remark
 from headcount.data.parse.json import read_json
 from headcount.data.parse.values import known_shape, number, quoted

@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Literal
 
 from headcount.core.files import is_file
-from headcount.data.formats.folders import need_folder, wrong_folder
-from headcount.data.formats.pairs import files_by_name, folders_in, pair
+from headcount.data.formats.folders import folders_in, need_folder, wrong_folder
+from headcount.data.formats.pairs import files_by_name, pair
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark
 from headcount.data.parse.json import read_json
 from headcount.data.parse.mat import as_rows, read_members, row_names

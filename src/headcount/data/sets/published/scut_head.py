@@ -3,7 +3,7 @@
 Peng et al., "Detecting Heads using Feature Refine Net and Cascaded Multi-scale Architecture", ICPR 2018; the layout is
 Pascal VOC's, documented with the data (github.com/HCIILAB/SCUT-HEAD-Dataset-Release). Every object is a head, though
 its name is ``person``. ``<filename>`` is the annotators' own, so files are paired by the names they have. 62 files of
-the whole set state another image size (0×0 often), and a few boxes have no width or height: both given as written.
+the whole set state another image size or none (0×0), and a few boxes have no width or height: both given as written.
 
 **Corners** are places of edges, taken as they are written. LabelImg made the files (its tags, its paths), which stores
 the place of the mouse between 0 and the image's width, and 0 as 1. Measured on 1,310 images of trainval: in part B 179

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
-from headcount.data.formats.folders import need_folder, wrong_folder
+from headcount.data.formats.folders import entries, need_folder, wrong_folder
 from headcount.data.formats.pairs import files_by_name
 from headcount.data.formats.raw import Listing
 from headcount.data.parse.mat import read_members
@@ -46,12 +46,16 @@ def list_ucsd(root: Path) -> Listing:
         InputError: the layout is not the published one.
     """
     need_folder(root, f"vidf and {TRUTHS}")
-    videos = next((root / name for name in _VIDEOS if any((root / name).glob("vidf1_33_*.y"))), None)
-    truths = next((root / name for name in _TRUTHS if any((root / name).glob("vidf1_33_*_frame_full.mat"))), None)
+    videos = next((root / name for name in _VIDEOS if _holds(root / name, "vidf1_33_*.y")), None)
+    truths = next((root / name for name in _TRUTHS if _holds(root / name, "vidf1_33_*_frame_full.mat")), None)
     if truths is None or videos is None:
         missing = [f"{TRUTHS}/vidf1_33_000_frame_full.mat"] if truths is None else ["vidf/vidf1_33_000.y"]
         raise wrong_folder(root, missing, "unpack both archives of the set into it")
     return join(_list_clip(videos, truths, clip) for clip in range(CLIPS))
+
+
+def _holds(folder: Path, pattern: str) -> bool:
+    return any(path.match(pattern) for path in entries(folder))
 
 
 def _list_clip(videos: Path, truths: Path, clip: int) -> Listing:

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
-from headcount.data.formats.folders import need_folder, wrong_folder
-from headcount.data.formats.pairs import files_by_name, folders_in, natural, pair
+from headcount.data.formats.folders import folders_in, need_folder, wrong_folder
+from headcount.data.formats.pairs import files_by_name, natural, pair
 from headcount.data.formats.raw import Listing, RawAnnotation, Remark
 from headcount.data.parse.mat import as_column, read_members
 from headcount.data.sets.layout import join, read_mat_points, strays

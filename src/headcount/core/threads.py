@@ -1,0 +1,95 @@
+"""How many threads may compute: one number for every library that has threads of its own.
+
+What was asked for comes first, then ``OMP_NUM_THREADS``, then what a container or a pinned process may use of the
+machine. Where none of them limits anything, each library chooses: mostly one thread a physical core.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from headcount.core.errors import InputError
+
+
+def thread_limit(asked: int | None = None) -> int | None:
+    """The number of threads that a library must be told; None where it may choose.
+
+    Raises:
+        InputError: fewer than one are asked for.
+    """
+    if asked is not None:
+        if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
+            raise InputError(f"The number of threads must be a whole number from 1, but {asked!r} was given.")
+        return asked
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if first.isdecimal() and int(first) > 0:
+        return int(first)
+    allowed = usable_cores()
+    return allowed if allowed < (os.cpu_count() or 1) else None
+
+
+def limit_threads(asked: int | None = None) -> int | None:
+    """``thread_limit``, and OpenCV told of it, for the whole process: it knows no other way.
+
+    Raises:
+        InputError: as ``thread_limit``.
+    """
+    limit = thread_limit(asked)
+    if limit is not None:
+        import cv2
+
+        cv2.setNumThreads(limit)
+    return limit
+
+
+def usable_cores(root: Path = Path("/")) -> int:
+    """How many cores this process may use: those it is pinned to, and no more than its container's share of time."""
+    pinned = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([pinned, *(math.ceil(share) for share in _shares(root))]))
+
+
+def _shares(root: Path) -> Iterator[float]:
+    """The limits of all control groups around this process (Linux, both versions), in cores."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, place = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        base = root / "sys/fs/cgroup" / controllers
+        folder = base / place.strip("/")
+        # In a container the place may be the host's, which is not to be seen inside: the group itself lies at the base.
+        for group in [folder, *folder.parents]:
+            if group == base.parent:
+                break
+            yield from _share_of(group)
+
+
+def _share_of(group: Path) -> Iterator[float]:
+    try:
+        if (group / "cpu.max").is_file():
+            quota, period = (group / "cpu.max").read_text(encoding="utf-8").split()
+        else:
+            quota, period = ((group / f"cpu.cfs_{name}_us").read_text(encoding="utf-8") for name in ("quota", "period"))
+        if quota != "max" and float(quota) > 0:
+            yield float(quota) / float(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return  # no limit that can be read
+
+
+def refuse_fork(process: int) -> None:
+    """Stop where a model was loaded in another process than this one: its threads are not here, and it would hang.
+
+    Raises:
+        InputError: ``process``, the id of the one that loaded it, is another's.
+    """
+    if process != os.getpid():
+        raise InputError(
+            "This model was loaded before its process was forked, and its threads stayed behind: start processes by "
+            '"spawn" (multiprocessing.get_context("spawn")), and load the model in each.'
+        )
