@@ -5,16 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from headcount.core.addresses import without_secrets
+
 
 class HeadcountError(Exception):
     """Anything the user can mend. The command line prints its text and exits with 2.
 
     ``remedy`` names the setting that would help (``overwrite``, ``split``), which each front door says in its own
-    words: a flag, a field.
+    words: a flag, a field. Passwords in addresses are left out of the message.
     """
 
     def __init__(self, message: str = "", *, remedy: str = "") -> None:
-        super().__init__(message)
+        super().__init__(without_secrets(message))
         self.remedy = remedy
 
 

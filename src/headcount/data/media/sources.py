@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from headcount.core.addresses import no_file
 from headcount.core.errors import DanglingLinkError, InputError, MissingFileError
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.image import is_image_name
@@ -107,6 +108,9 @@ def _is_list(path: Path) -> bool:
 def _expand_path(argument: str, recursive: bool) -> list[Found]:
     if not argument or "\0" in argument:
         raise InputError(f"{argument!r} is no path: name an image, a folder or a video.")
+    reason = no_file(argument)
+    if reason is not None and not is_file(Path(argument)):
+        raise InputError(reason)
     base, parts = as_pattern(argument)
     if not parts:
         if is_folder(base):
