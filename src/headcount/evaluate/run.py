@@ -192,7 +192,7 @@ def evaluate_scenes(
             try:
                 counted = counter.count(whole)
             except ModelError as error:  # one about the image itself names its file
-                raise ModelError(f'"{name}": {error}') from error
+                raise ModelError(f'"{name}": {error.message}') from error
             seconds = time.perf_counter() - start
             scene, prediction = inside_region(replace(whole, name=name), counted)
         except Exception as error:

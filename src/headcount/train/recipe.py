@@ -328,7 +328,7 @@ def _base_path(base: str, recipe: Path) -> Path:
     try:
         return recipe_path(base)
     except InputError as error:
-        raise InputError(f'"{recipe}" starts from "{base}", but: {error}') from error
+        raise InputError(f'"{recipe}" starts from "{base}", but: {error.message}') from error
 
 
 def _override(values: dict[str, Any], override: str) -> None:

@@ -115,7 +115,7 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_missing_file_says_how_to_make_it(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.safetensors.*headcount import backbone"):
+    with pytest.raises(InputError, match=r"none\.safetensors.*import the backbone"):
         load_backbone(build_backbone("light"), tmp_path / "none.safetensors")
 
 

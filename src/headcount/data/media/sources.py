@@ -112,7 +112,7 @@ def _read_list(path: Path) -> list[SourceFile | InputError]:
         try:
             found += _expand_line(name, finder)
         except InputError as error:
-            found.append(InputError(f'"{path}", line {number}: {cut(str(error), 1000)}'))
+            found.append(InputError(f'"{path}", line {number}: {cut(error.message, 1000)}'))
     if not found:
         raise InputError(f'The list "{path}" names nothing to count: write one path a line.')
     return found

@@ -39,7 +39,8 @@ class OnnxRuntime:
         if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or len(inputs[0].shape) != 4:
             raise ModelError(
                 f'"{weights}" is an ONNX model, but not one of headcount\'s: its one input must be uint8 (1, h, w, 3). '
-                "Export it with headcount export."
+                "Export it anew.",
+                remedy="export",
             )
         self._weights, self._input = weights, inputs[0].name
         self.outputs = [output.name for output in self._session.get_outputs()]

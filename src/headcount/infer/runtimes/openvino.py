@@ -112,7 +112,8 @@ def _check_input(model: Any, weights: Path) -> None:
     if shape is None or len(shape) != 4 or element != "u8":
         raise ModelError(
             f'"{weights}" is an ONNX model, but not one of headcount\'s: its one input must be uint8 (1, h, w, 3). '
-            "Export it with headcount export."
+            "Export it anew.",
+            remedy="export",
         )
 
 
@@ -120,7 +121,7 @@ def _name_of(output: Any, weights: Path) -> str:
     try:
         return str(output.get_any_name())
     except RuntimeError as error:
-        raise ModelError(f'"{weights}" has an output without a name: export it with headcount export.') from error
+        raise ModelError(f'"{weights}" has an output without a name: export it anew.', remedy="export") from error
 
 
 def _first_line(error: Exception) -> str:

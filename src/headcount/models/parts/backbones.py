@@ -129,7 +129,8 @@ def load_backbone(backbone: Backbone, file: Path, *, spare: tuple[str, ...] = ()
     """
     if not file.is_file():
         raise InputError(
-            f'There is no initialisation "{file}": make it with headcount import backbone, or set initialisation=none.'
+            f'There is no initialisation "{file}": import the backbone, or set initialisation=none.',
+            remedy="import_backbone",
         )
     try:
         tensors = load_file(file)
