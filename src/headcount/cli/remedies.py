@@ -21,7 +21,7 @@ _COMMANDS = {
     "export": ' ("headcount export" does)',
     "models": ' ("headcount models" lists the shipped ones)',
     "import": ' ("headcount import" and "headcount export" make them)',
-    "import_backbone": ' ("headcount import backbone" makes it)',
+    "import_backbone": ' ("headcount import backbone" imports it)',
     "train_sizes": ' ("headcount train head-scale-s" and "headcount export" make one)',
 }
 """Remedy → the other command that brings it about, added to the sentence."""

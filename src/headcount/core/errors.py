@@ -45,6 +45,10 @@ class MissingFileError(InputError):
     """Nothing lies at the path that was given."""
 
 
+class DanglingLinkError(InputError):
+    """A link that leads nowhere lies at the path that was given."""
+
+
 class ModelError(HeadcountError):
     """A model, card or checkpoint that is missing, unknown or not what it claims to be."""
 
@@ -53,8 +57,13 @@ class MissingExtraError(HeadcountError):
     """Something that the installed extras do not hold."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f'{what} needs the "{extra}" extra: install it from a checkout with pip install ".[{extra}]".')
+        super().__init__(f'{what} needs the "{extra}" extra: install it from a checkout with {self.hint(extra)}.')
         self.extra = extra
+
+    @staticmethod
+    def hint(extra: str) -> str:
+        """What installs an extra, in a checkout."""
+        return f'pip install ".[{extra}]"'
 
 
 def with_remedy(sentence: str, words: str) -> str:
