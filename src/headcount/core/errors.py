@@ -5,17 +5,36 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_IN_PYTHON = {
+    "overwrite": ", or pass overwrite=True",
+    "max_pixels": ", or pass a larger max_pixels=…",
+    "copy_images": ", or pass copy_images=True",
+    "resume": ", or pass resume=True",
+    "split": " (split=…)",
+    "share": " (share=…)",
+    "device": " (device=…)",
+    "runtime": " (runtime=…)",
+    "draw": " (kind=…)",
+}
+"""Remedy → what is added to the sentence for who calls headcount from Python; others are told without."""
+
 
 class HeadcountError(Exception):
-    """Anything the user can mend. The command line prints its text and exits with 2.
+    """Anything the user can mend. The command line prints its message and exits with 2.
 
     ``remedy`` names the setting that would help (``overwrite``, ``split``), which each front door says in its own
-    words: a flag, a field.
+    words: a flag, a field. As text, the error says it as an argument of Python.
+
+    >>> print(HeadcountError("There is a file already: choose another name.", remedy="overwrite"))
+    There is a file already: choose another name, or pass overwrite=True.
     """
 
     def __init__(self, message: str = "", *, remedy: str = "") -> None:
         super().__init__(message)
-        self.remedy = remedy
+        self.message, self.remedy = message, remedy
+
+    def __str__(self) -> str:
+        return with_remedy(self.message, _IN_PYTHON.get(self.remedy, ""))
 
 
 class InputError(HeadcountError):
@@ -38,13 +57,20 @@ class MissingExtraError(HeadcountError):
     """Something that the installed extras do not hold."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f'{what} needs the "{extra}" extra: install it with {self.hint(extra)}.')
+        super().__init__(f'{what} needs the "{extra}" extra: install it from a checkout with {self.hint(extra)}.')
         self.extra = extra
 
     @staticmethod
     def hint(extra: str) -> str:
-        """What installs an extra."""
-        return f'pip install "headcount[{extra}]"'
+        """What installs an extra, in a checkout."""
+        return f'pip install ".[{extra}]"'
+
+
+def with_remedy(sentence: str, words: str) -> str:
+    """A sentence with what would help before its full stop."""
+    if not words:
+        return sentence
+    return f"{sentence.removesuffix('.')}{words}{'.' if sentence.endswith('.') else ''}"
 
 
 class PluginWarning(UserWarning):

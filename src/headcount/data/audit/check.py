@@ -63,7 +63,7 @@ def check_dataset(
     try:
         listing = data_set.list_raw(path)
     except UnreadableAnnotationError as error:
-        return [Finding("unreadable-annotation", str(path), str(error))]
+        return [Finding("unreadable-annotation", str(path), error.message)]
     findings = [Finding(remark.code, str(remark.path), remark.message) for remark in listing.remarks]
     raw = [scene for scene in listing.scenes if split in (None, scene.split)]
     if split is not None and not raw:
@@ -115,7 +115,7 @@ def _check_scene(scene: RawScene) -> _Seen:
     try:
         annotation = scene.read()
     except InputError as error:
-        return _Seen((*findings, Finding("unreadable-annotation", str(scene.annotation), str(error))), look=look)
+        return _Seen((*findings, Finding("unreadable-annotation", str(scene.annotation), error.message)), look=look)
     # A points file annotates many images: there the image names the place.
     place = str(scene.image or scene.annotation)
     heads_xy = annotation.heads_xy
@@ -163,7 +163,7 @@ def _look(scene: RawScene, findings: list[Finding]) -> tuple[ImageHeader | None,
         file_size(image_file(scene.image))
     except InputError as error:
         is_absent = isinstance(error, MissingFileError)
-        text = "this image is annotated but not there" if is_absent else str(error)
+        text = "this image is annotated but not there" if is_absent else error.message
         findings.append(Finding("missing-image", str(scene.image), text))
         return None, None
     try:
@@ -175,7 +175,7 @@ def _look(scene: RawScene, findings: list[Finding]) -> tuple[ImageHeader | None,
         reduction = next((by for by in (8, 4, 2) if short // by >= _ENOUGH_PX), 1)
         return header, fingerprint(read_reduced(scene.image, reduction).pixels)
     except InputError as error:
-        findings.append(Finding("unreadable-image", str(scene.image), str(error)))
+        findings.append(Finding("unreadable-image", str(scene.image), error.message))
         return None, None
 
 

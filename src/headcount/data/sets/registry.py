@@ -176,7 +176,7 @@ def list_all(spec: str, split: str) -> tuple[list[RawScene], int, Sequence[Remar
     listing = data_set.list_raw(path)
     scenes = [scene for scene in listing.scenes if scene.image is not None]
     if not scenes and not data_set.general:
-        raise InputError(f'In "{path}" there are no images: run "headcount datasets check" for what is there.')
+        raise InputError(f'In "{path}" there are no images: check what is there.', remedy="check")
     chosen = data_set.splits.apply(scenes, known)
     # Few images of one's own are all for training; a published set may come without val.
     may_be_empty = known == "val" or (data_set.general and known != "test")
