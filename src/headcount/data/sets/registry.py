@@ -14,6 +14,7 @@ from headcount.data.formats.folders import folders_in, refuse_closed
 from headcount.data.formats.raw import Listing, RawScene, Remark, UnreadableAnnotationError, finish, finish_telling
 from headcount.data.formats.table import FORMATS, FormatRow
 from headcount.data.formats.truth import Tally, Told
+from headcount.data.parse.values import UnclearHeadsError
 from headcount.data.sets.catalogue import SETS, SetRow
 from headcount.data.sets.splits import SPLITS, SplitRule, own, own_videos
 
@@ -59,11 +60,13 @@ class DataSet:
         try:
             return self._list(path)
         except InputError as error:
-            # The one annotation file of a set, which is damaged, is of that set all the same.
+            # The one annotation file of a set, which is damaged, is of that set all the same; and so is a file whose
+            # classes alone are not clear.
             is_sure = isinstance(error, UnreadableAnnotationError) and not self.general
+            is_sure |= any(isinstance(one, UnclearHeadsError) for one in (error, error.__cause__))
             if is_sure or not (hint := self._nearest_layout(path)):
                 raise
-            raise type(error)(f"{error}{hint}") from error
+            raise type(error)(f"{error}{hint}", remedy=error.remedy) from error
 
     def _list(self, path: Path) -> Listing:
         listing: Listing = self.row.load()(path)
