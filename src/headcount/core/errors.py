@@ -42,6 +42,9 @@ class PluginWarning(UserWarning):
     """A row of another package that is left out of a list, since it cannot be loaded."""
 
 
+_COMPARED, _LONGEST, _SHOWN = 1000, 200, 5000
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for a mistyped name: ``' Did you mean "x"?'`` or the list of what there is.
 
@@ -51,7 +54,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     ' Known: a, b.'
     """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    # Names may be strangers', and a million: those alone that begin alike are compared, and not too many of them.
+    alike = [one for one in names if one[:2].lower() == name[:2].lower()] if len(names) > _COMPARED else names
+    short = [one for one in alike[:_COMPARED] if len(one) <= _LONGEST]
+    close = difflib.get_close_matches(name[:_LONGEST], short, n=1, cutoff=0.6)
     if close:
         return f' Did you mean "{close[0]}"?'
-    return f" Known: {', '.join(names)}." if names else ""
+    return f" Known: {', '.join(names)}." if 0 < sum(map(len, names)) < _SHOWN else ""
