@@ -26,6 +26,10 @@ class MissingFileError(InputError):
     """Nothing lies at the path that was given."""
 
 
+class FaultyFileError(InputError):
+    """What is wrong is in the file, and would be wrong in any format: another one need not be thought of."""
+
+
 class ModelError(HeadcountError):
     """A model, card or checkpoint that is missing, unknown or not what it claims to be."""
 

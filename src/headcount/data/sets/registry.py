@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headcount.core.errors import InputError, nearest
+from headcount.core.errors import FaultyFileError, InputError, nearest
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.notes import Skipped
 from headcount.core.scene import Scene
@@ -14,12 +14,11 @@ from headcount.data.formats.folders import folders_in, refuse_closed
 from headcount.data.formats.raw import Listing, RawScene, Remark, UnreadableAnnotationError, finish, finish_telling
 from headcount.data.formats.table import FORMATS, FormatRow
 from headcount.data.formats.truth import Tally, Told
-from headcount.data.parse.values import UnclearHeadsError
 from headcount.data.sets.catalogue import SETS, SetRow
 from headcount.data.sets.splits import SPLITS, SplitRule, own, own_videos
 
 _NEAR_FOLDERS = 50
-_SMALL_BYTES = 2**26  # a larger file is not read again for a hint
+_SMALL_BYTES = 2**24  # a larger file is not read again for a hint
 _LEVELS_ABOVE = 2
 
 
@@ -60,10 +59,9 @@ class DataSet:
         try:
             return self._list(path)
         except InputError as error:
-            # The one annotation file of a set, which is damaged, is of that set all the same; and so is a file whose
-            # classes alone are not clear.
+            # The one annotation file of a set, which is damaged, is of that set all the same.
             is_sure = isinstance(error, UnreadableAnnotationError) and not self.general
-            is_sure |= any(isinstance(one, UnclearHeadsError) for one in (error, error.__cause__))
+            is_sure |= any(isinstance(one, FaultyFileError) for one in (error, error.__cause__))
             if is_sure or not (hint := self._nearest_layout(path)):
                 raise
             raise type(error)(f"{error}{hint}", remedy=error.remedy) from error
