@@ -6,22 +6,35 @@ The command line, the server and a monitor run the same job; each shows its even
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
+from headcount.core.image import count_pictures
 from headcount.core.notes import Note, Skipped
 from headcount.core.writers import TextWriter, writer_row
-from headcount.data.formats.predictions import PredictionFile
-from headcount.data.media.sources import Item, SourceFile, expand_source, expected_items, read_items
+from headcount.data.formats.predictions import PredictionFile, PredictionStream
+from headcount.data.media.sources import (
+    Item,
+    LeftAside,
+    SourceFile,
+    expand_source,
+    expected_items,
+    note_of,
+    note_of_pictures,
+    read_items,
+)
 from headcount.infer.overlays import OverlayFolder
+from headcount.infer.resume import RunRecord, go_on, settings_of
 
 if TYPE_CHECKING:
     from headcount.core.kinds import PictureKind
     from headcount.core.prediction import Prediction
+    from headcount.data.formats.kept_rows import KeptRow
     from headcount.infer.counter import Counter
 
 
@@ -45,25 +58,28 @@ class Sources:
         files: each once, in the order of the arguments.
         events: what cannot be counted, and what else is to be known.
         is_one_file: the arguments are one file and no list: its error is the error of the whole run.
+        left_aside: how many files were met that are not counted.
     """
 
     files: tuple[SourceFile, ...]
     events: tuple[Note | Skipped, ...] = ()
     is_one_file: bool = False
+    left_aside: int = 0
 
 
-def find_sources(arguments: Sequence[str]) -> Sources:
+def find_sources(arguments: Sequence[str], *, recursive: bool = False) -> Sources:
     """The files of all arguments: images, folders, patterns, lists and videos; see ``expand_source``.
 
     Raises:
         InputError: the only argument means nothing that can be counted.
     """
-    files: dict[Path, SourceFile] = {}
+    files: dict[str, SourceFile] = {}  # by where links lead
     events: list[Note | Skipped] = []
+    left: dict[str, LeftAside] = {}
     repeated = 0
     for argument in arguments:
         try:
-            found = expand_source(argument)
+            found = expand_source(argument, recursive=recursive)
         except InputError as error:
             if len(arguments) == 1:
                 raise
@@ -71,27 +87,55 @@ def find_sources(arguments: Sequence[str]) -> Sources:
         for file in found:
             if isinstance(file, InputError):
                 events.append(Skipped(argument, file))
-            elif file.path.resolve() in files:
+            elif isinstance(file, Note):
+                events.append(file)
+            elif isinstance(file, LeftAside):
+                left[os.path.realpath(file.path)] = file
+            elif (real := os.path.realpath(file.path)) in files:
                 repeated += 1
             else:
-                files[file.path.resolve()] = file
+                files[real] = file
     if repeated:
         number = "1 file" if repeated == 1 else f"{repeated:,} files"
         events.append(Note(f"{number} named more than once: each is counted once."))
+    aside = [each for real, each in left.items() if real not in files]
+    if (note := note_of(aside)) is not None:
+        events.append(note)
     one = len(arguments) == 1 and is_file(Path(arguments[0])) and not arguments[0].lower().endswith(".txt")
-    return Sources(tuple(files.values()), tuple(events), is_one_file=one)
+    return Sources(tuple(files.values()), tuple(events), is_one_file=one, left_aside=len(aside))
 
 
-def open_results(path: Path, sources: Sources, *, overwrite: bool) -> PredictionFile:
+def open_results(path: Path, sources: Sources, *, overwrite: bool, resume: bool = False) -> PredictionFile:
     """The file that a run's predictions are written to.
 
     Raises:
         InputError: as ``PredictionFile``, or the names of the images do not fit the format (NWPU's need numbers).
     """
+    _refuse_names(path, sources)
+    try:
+        return PredictionFile(path, overwrite=overwrite, resume=resume)
+    except InputError as error:
+        if error.remedy == "overwrite" and RunRecord(path).path.exists():
+            raise InputError(
+                f'"{path}" holds the results of a run that was cut off: choose another name.', remedy="resume"
+            ) from error
+        raise
+
+
+def open_stream(suffix: str, write: Callable[[bytes], object], sources: Sources) -> PredictionStream:
+    """Where a run's predictions are written as they come, in the format of a suffix.
+
+    Raises:
+        InputError: as ``open_results``.
+    """
+    _refuse_names(Path(f"output{suffix}"), sources)
+    return PredictionStream(suffix, write)
+
+
+def _refuse_names(path: Path, sources: Sources) -> None:
     writer: TextWriter = writer_row(path, many=True).load()
     if writer.refuse is not None:
         writer.refuse(str(file.path) for file in sources.files)
-    return PredictionFile(path, overwrite=overwrite)
 
 
 def open_overlays(folder: Path, arguments: Sequence[str], sources: Sources, *, overwrite: bool) -> OverlayFolder:
@@ -117,17 +161,19 @@ class Job:
         counter: the model.
         files: what is counted, in this order.
         every_s: seconds between the frames of a video.
-        results: a file that every prediction is added to.
+        results: a file or stream that every prediction is added to.
         overlays: a folder that a picture of every prediction is written to.
         draw: what these pictures show.
+        resume: go on behind the rows that were in ``results`` before; see ``go_on``.
 
     Raises:
-        InputError: the model gives nothing that such a picture shows.
+        InputError: as ``go_on``, the model gives nothing that such a picture shows, or the folder cannot be written to.
 
     Attributes:
         counted: how many items were, until now.
         skipped: how many could not be.
         incomplete: how many times a part of a file could not be read.
+        kept: with ``resume``, the rows that stay.
     """
 
     def __init__(
@@ -136,15 +182,32 @@ class Job:
         files: Sequence[SourceFile],
         *,
         every_s: float = 1.0,
-        results: PredictionFile | None = None,
+        results: PredictionFile | PredictionStream | None = None,
         overlays: OverlayFolder | None = None,
         draw: PictureKind = "auto",
+        resume: bool = False,
     ) -> None:
         if overlays is not None:
             counter.refuse_picture(draw)
+        self.kept: list[KeptRow] = []
+        self._record: RunRecord | None = None
+        if isinstance(results, PredictionFile) and results.can_be_resumed:
+            self._record, settings = RunRecord(results.path), settings_of(counter, every_s=every_s)
+            if resume:
+                self.kept, files = go_on(results, files, settings)
+            else:
+                self._record.start(settings, {})
+        if overlays is not None:
+            overlays.make()
         self.counter, self.files, self.every_s = counter, files, every_s
         self.results, self.overlays, self.draw = results, overlays, draw
         self.counted = self.skipped = self.incomplete = 0
+        self._pictures: dict[str, int] = {}  # of files that hold more than one
+
+    @property
+    def can_be_resumed(self) -> bool:
+        """Whether what was counted is in a file that a later run can go on with."""
+        return self._record is not None and self.results is not None and self.results.added > 0
 
     def expected(self) -> int:
         """How many items there will be, as far as the files tell; every video is opened for it."""
@@ -153,10 +216,23 @@ class Job:
     def run(self) -> Iterator[Event]:
         """Count everything, each item when it is asked for; its picture is written before the next is.
 
+        The last event says which images hold more pictures than the one that was counted.
+
         Raises:
             InputError: a result or an overlay cannot be written, or not drawn.
         """
+        try:
+            yield from self._run()
+        except BaseException:
+            if self._record is not None and not self.can_be_resumed:
+                self._record.end()
+            raise
+        if self._record is not None and self.incomplete == len(self._pictures):  # going on would read no more of them
+            self._record.end()
+
+    def _run(self) -> Iterator[Event]:
         for file in self.files:
+            troubles = (self.skipped, self.incomplete, len(self._pictures))
             for item in self._items(file):
                 if isinstance(item, Skipped):
                     self.skipped += 1
@@ -166,6 +242,11 @@ class Job:
                     yield Note(item.remark)
                 else:
                     yield from self._count(item, file)
+            if self._record is not None and (self.skipped, self.incomplete, len(self._pictures)) == troubles:
+                self._record.add(file)
+        if (note := note_of_pictures(self._pictures)) is not None:
+            self.incomplete += len(self._pictures)
+            yield note
 
     def _items(self, file: SourceFile) -> Iterator[Item | Skipped]:
         items = read_items(file, every_s=self.every_s, max_pixels=self.counter.max_pixels)
@@ -196,6 +277,8 @@ class Job:
         for warning in prediction.warnings:
             yield Note(f"{item.name}: {warning}")
         self.counted += 1
+        if file.kind == "image" and (number := count_pictures(file.path)) > 1:
+            self._pictures[item.name] = number
         yield Counted(item, file, prediction)
         if self.overlays is not None and pixels is not None:
             self.overlays.write(prediction.draw(pixels, kind=self.draw), file, item.name)
