@@ -45,6 +45,10 @@ class MissingFileError(InputError):
     """Nothing lies at the path that was given."""
 
 
+class FaultyFileError(InputError):
+    """What is wrong is in the file, and would be wrong in any format: another one need not be thought of."""
+
+
 class DanglingLinkError(InputError):
     """A link that leads nowhere lies at the path that was given."""
 
@@ -77,6 +81,9 @@ class PluginWarning(UserWarning):
     """A row of another package that is left out of a list, since it cannot be loaded."""
 
 
+_COMPARED, _LONGEST, _SHOWN = 1000, 200, 5000
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for a mistyped name: ``' Did you mean "x"?'`` or the list of what there is.
 
@@ -86,7 +93,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     ' Known: a, b.'
     """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    # Names may be strangers', and a million: those alone that begin alike are compared, and not too many of them.
+    alike = [one for one in names if one[:2].lower() == name[:2].lower()] if len(names) > _COMPARED else names
+    short = [one for one in alike[:_COMPARED] if len(one) <= _LONGEST]
+    close = difflib.get_close_matches(name[:_LONGEST], short, n=1, cutoff=0.6)
     if close:
         return f' Did you mean "{close[0]}"?'
-    return f" Known: {', '.join(names)}." if names else ""
+    return f" Known: {', '.join(names)}." if 0 < sum(map(len, names)) < _SHOWN else ""

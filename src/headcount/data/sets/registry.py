@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headcount.core.errors import InputError, nearest
+from headcount.core.errors import FaultyFileError, InputError, nearest
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.notes import Skipped
 from headcount.core.scene import Scene
@@ -18,7 +18,7 @@ from headcount.data.sets.catalogue import SETS, SetRow
 from headcount.data.sets.splits import SPLITS, SplitRule, own, own_videos
 
 _NEAR_FOLDERS = 50
-_SMALL_BYTES = 2**26  # a larger file is not read again for a hint
+_SMALL_BYTES = 2**24  # a larger file is not read again for a hint
 _LEVELS_ABOVE = 2
 
 
@@ -61,9 +61,10 @@ class DataSet:
         except InputError as error:
             # The one annotation file of a set, which is damaged, is of that set all the same.
             is_sure = isinstance(error, UnreadableAnnotationError) and not self.general
+            is_sure |= any(isinstance(one, FaultyFileError) for one in (error, error.__cause__))
             if is_sure or not (hint := self._nearest_layout(path)):
                 raise
-            raise type(error)(f"{error}{hint}") from error
+            raise type(error)(f"{error}{hint}", remedy=error.remedy) from error
 
     def _list(self, path: Path) -> Listing:
         listing: Listing = self.row.load()(path)
