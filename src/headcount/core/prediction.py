@@ -18,6 +18,7 @@ from headcount.core.geometry import as_boxes, as_points
 from headcount.core.image import RgbImage, as_rgb_array, read_image
 from headcount.core.kinds import PictureKind
 from headcount.core.table import load_object
+from headcount.core.words import whole_people
 from headcount.core.writers import Writer, writer_row
 
 PointsKind = Literal["heads", "peaks", "none"]
@@ -95,6 +96,11 @@ class Prediction:
                     f"{len(self.scores)} scores were given for {len(self.points_xy)} points: give one each."
                 )
 
+    @property
+    def people(self) -> int:
+        """The count as people are shown it: a whole number."""
+        return whole_people(self.count)
+
     def __repr__(self) -> str:
         """What is in it, in a line: never the arrays themselves."""
         held = [f"{len(self.points_xy)} {self.points_kind}"] if self.points_kind != "none" else []
@@ -113,6 +119,7 @@ class Prediction:
             "model": self.model,
             "runtime": self.runtime,
             "count": round(self.count, 3),
+            "people": self.people,
             "interval": list(self.interval) if self.interval else None,
             "size_wh": list(self.size_wh),
             "points_kind": self.points_kind,

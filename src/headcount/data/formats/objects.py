@@ -12,6 +12,7 @@ import numpy as np
 
 from headcount.core.errors import InputError
 from headcount.core.geometry import sides
+from headcount.core.image import is_image_name
 from headcount.core.table import Row, load_object
 
 if TYPE_CHECKING:
@@ -53,10 +54,7 @@ def frame_of(prediction: Prediction) -> Any:
 def coco_of(prediction: Prediction, image_id: int | str | None, category_id: int) -> list[dict[str, Any]]:
     """COCO's results; see ``Prediction.to_coco``."""
     refuse_nowhere(prediction, "COCO's results hold")
-    if image_id is None:
-        # COCO's own images are named by their number; others are left with their name for the reader to look up.
-        stem = Path(prediction.source).stem
-        image_id = int(stem) if stem.isascii() and stem.isdigit() else stem
+    image_id = coco_id(prediction.source) if image_id is None else image_id
     number = len(prediction.points_xy)
     scores = np.ones(number) if prediction.scores is None else prediction.scores
     if prediction.boxes_xyxy is not None and prediction.boxes_kind == "heads":
@@ -68,6 +66,13 @@ def coco_of(prediction: Prediction, image_id: int | str | None, category_id: int
         {"image_id": image_id, "category_id": category_id, key: place, "score": score}
         for place, score in zip(places.round(2).tolist(), scores.round(4).tolist(), strict=True)
     ]
+
+
+def coco_id(source: str) -> int | str:
+    """COCO's own images are named by their number; others are left with their name for the reader to look up."""
+    path = Path(source)
+    name = path.stem if is_image_name(path) else path.name  # a frame's name has a second at its end, and no suffix
+    return int(name) if name.isascii() and name.isdigit() else name
 
 
 def refuse_nowhere(prediction: Prediction, who_holds: str) -> None:

@@ -46,10 +46,11 @@ class Item:
     is_incomplete: bool = False
 
 
-def expand_source(argument: str) -> list[SourceFile | InputError]:
+def expand_source(argument: str, *, recursive: bool = False) -> list[SourceFile | InputError]:
     """The files that one argument of the command line means, in natural order (``2.jpg`` before ``10.jpg``).
 
-    - a **folder**: the image files in it, not those of folders inside it; other files are left aside;
+    - a **folder**: the image files in it, with ``recursive`` those of folders inside it too (each once, whatever links
+      lead to it, and none whose name begins with a dot); other files are left aside;
     - a **pattern** with ``*``, ``?`` or ``[…]`` (``**`` for folders at any depth): the image and video files it meets;
     - a **.txt list**: one path, folder or pattern a line, relative to the list, or else to the working folder; blank
       lines and lines that begin with # are skipped. A line that leads nowhere, or to another list, becomes an
@@ -62,19 +63,23 @@ def expand_source(argument: str) -> list[SourceFile | InputError]:
     path = Path(argument)
     if _is_list(path):
         return _read_list(path)
-    return list(_expand_path(argument))
+    return list(_expand_path(argument, recursive=recursive))
 
 
 def _is_list(path: Path) -> bool:
     return path.suffix.lower() == ".txt" and is_file(path)
 
 
-def _expand_path(argument: str) -> list[SourceFile]:
+def _expand_path(argument: str, *, recursive: bool = False) -> list[SourceFile]:
     if not argument or "\0" in argument:
         raise InputError(f"{argument!r} is no path: name an image, a folder or a video.")
     path = Path(argument)
     if is_folder(path):
-        images = _naturally(entry for entry in _entries(path) if is_image_name(entry) and entry.is_file())
+        folders = _folders_within(path) if recursive else [path]
+        entries = (entry for folder in folders for entry in _entries(folder))
+        images = _naturally(entry for entry in entries if is_image_name(entry) and entry.is_file())
+        if not images and recursive:
+            raise InputError(f'The folder "{argument}" and the folders in it hold no image (name videos one by one).')
         if not images:
             raise InputError(f'The folder "{argument}" holds no image (name videos and inner folders one by one).')
         return [SourceFile(image) for image in images]
@@ -136,6 +141,17 @@ def _entries(folder: Path) -> list[Path]:
         return [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
     except OSError as error:
         raise InputError(f'The folder "{folder}" cannot be read ({error.strerror or error}).') from error
+
+
+def _folders_within(folder: Path) -> list[Path]:
+    """A folder and all inside it, each real one once."""
+    found, seen = [folder], {folder.resolve()}
+    for outer in found:  # it grows as inner ones are found
+        for inner in sorted(_entries(outer)):
+            if is_folder(inner) and inner.resolve() not in seen:
+                seen.add(inner.resolve())
+                found.append(inner)
+    return found
 
 
 def _source_file(path: Path) -> SourceFile:
