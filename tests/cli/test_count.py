@@ -94,9 +94,27 @@ def test_a_bad_file_by_itself_is_an_error(count: RunCli, bad_images: dict, name:
 
 
 def test_every_odd_image_is_counted(count: RunCli, odd_images: dict) -> None:
-    code, out, _ = count(*(path for path, _, _ in odd_images.values()))
-    assert code == 0
+    code, out, err = count(*(path for path, _, _ in odd_images.values()))
+    assert code == 1  # an animation is not counted whole
+    small, pages = err.splitlines()
+    assert small.endswith("one.png: 1×1 pixels are too few to show people: the count means little.")
+    assert pages.startswith("Note: 1 file holds more than one picture, of which the first was counted: ")
     assert f"{len(odd_images)} images: " in out
+
+
+def test_what_is_left_aside_is_said_and_shows_in_the_exit_code(photos: Path, count: RunCli) -> None:
+    Path("photos/clip.mp4").write_bytes(b"something")
+    Path("photos/scene.jp2").write_bytes(b"something")
+    Path("photos/gone.jpg").symlink_to("nowhere.jpg")
+    code, out, err = count("photos")
+    assert code == 1
+    assert "3 images: " in out
+    assert err == (
+        "Note: 3 files were left aside: 1 video (clip.mp4), 1 link that leads nowhere (gone.jpg), 1 JP2 (scene.jp2); "
+        "convert images to JPEG or PNG, name videos one by one, fetch what the links lead to.\n"
+    )
+    code, out, err = count("photos/scene.jp2")
+    assert (code, out) == (2, "")
 
 
 def test_what_would_help_is_told_with_each_file(photos: Path, count: RunCli) -> None:

@@ -54,7 +54,8 @@ def frame_of(prediction: Prediction) -> Any:
 def coco_of(prediction: Prediction, image_id: int | str | None, category_id: int) -> list[dict[str, Any]]:
     """COCO's results; see ``Prediction.to_coco``."""
     refuse_nowhere(prediction, "COCO's results hold")
-    image_id = coco_id(prediction.source) if image_id is None else image_id
+    if image_id is None:
+        image_id = coco_image_id(prediction.source)
     number = len(prediction.points_xy)
     scores = np.ones(number) if prediction.scores is None else prediction.scores
     if prediction.boxes_xyxy is not None and prediction.boxes_kind == "heads":
@@ -68,7 +69,7 @@ def coco_of(prediction: Prediction, image_id: int | str | None, category_id: int
     ]
 
 
-def coco_id(source: str) -> int | str:
+def coco_image_id(source: str) -> int | str:
     """COCO's own images are named by their number; others are left with their name for the reader to look up."""
     path = Path(source)
     name = path.stem if is_image_name(path) else path.name  # a frame's name has a second at its end, and no suffix

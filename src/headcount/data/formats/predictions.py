@@ -28,7 +28,7 @@ from headcount.core.words import plural
 from headcount.core.writers import WRITERS, TextWriter, writer_row
 from headcount.data.formats.kept_rows import KeptRow, csv_rows, json_line_rows, json_rows
 from headcount.data.formats.nwpu import ids_of_names, points_for_count, prediction_line
-from headcount.data.formats.objects import coco_id
+from headcount.data.formats.objects import coco_image_id
 from headcount.data.parse.csv import csv_row
 from headcount.data.parse.json import parse_json
 from headcount.data.parse.text import read_lines, read_text
@@ -313,10 +313,11 @@ def _coco_row(prediction: Prediction) -> str:
 def _refuse_equal_ids(names: Iterable[str]) -> None:
     named: dict[int | str, str] = {}
     for name in names:
-        other = named.setdefault(coco_id(name), name)
+        other = named.setdefault(coco_image_id(name), name)
         if other != name:
             raise InputError(
-                f'"{other}" and "{name}" would both be image "{coco_id(name)}" in a file of COCO results: rename one.'
+                f'"{other}" and "{name}" would both be image "{coco_image_id(name)}" in a file of COCO results: '
+                "rename one."
             )
 
 
