@@ -188,10 +188,14 @@ def test_an_image_that_exif_turns_is_in_doubt_where_nothing_tells_how_it_was_ann
 def test_words() -> None:
     tally = Tally()
     assert tally.told() == ()
+    tally.add_images("missing-image", 0)
+    tally.add_images("missing-image", 3)
     tally.add({"boxes-outside": 1})
     tally.add({"boxes-outside": 2, "ignored": 5}, {"a": 1, "b": 2, "c": 1, "d": 1})
     assert [one.text for one in tally.told()] == [
         "5 objects not to be counted (b 2, a 1, c 1, …), in 1 image",
         "3 boxes of which nothing lies in the image; left out, in 2 images",
+        "3 annotations whose image is not there",
     ]
+    assert tally.told()[-1].images == 3
     assert [Told(code, 2, 1).text.split()[0] for code in TOLD] == ["2"] * len(TOLD)

@@ -102,6 +102,11 @@ class Tally:
         self._images.update(code for code, number in numbers.items() if number)
         self._kinds.update(kinds)
 
+    def add_images(self, code: str, images: int) -> None:
+        """Take in what is so once in each of many images."""
+        self._occurrences[code] += images
+        self._images[code] += images
+
     def told(self, codes: Iterable[str] = TOLD) -> tuple[Told, ...]:
         """What there was of it, in the order of ``TOLD``."""
         return tuple(
