@@ -209,10 +209,14 @@ def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
 
 def test_what_another_program_made_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-    file = PredictionFile(path)
-    path.write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="another program has made it"), file:
-        file.add(some(0))
+
+    def another_makes_it_while_we_write() -> None:
+        with PredictionFile(path) as file:
+            path.write_text("mine", encoding="utf-8")
+            file.add(some(0))
+
+    with pytest.raises(InputError, match="another program has made it"):
+        another_makes_it_while_we_write()
     assert path.read_text(encoding="utf-8") == "mine"
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 

@@ -227,7 +227,8 @@ def read_set(spec: str, split: str) -> Reading:
             continue
         scenes.append(finished.scene)
         tally.add(finished.numbers, finished.kinds)
-    tally.add({"missing-image": missing, "stray-file": strays(remarks)})
+    tally.add_images("missing-image", missing)
+    tally.add_images("stray-file", strays(remarks))
     return Reading(tuple(scenes), tuple(skipped), missing, tally.told())
 
 
