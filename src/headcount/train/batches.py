@@ -102,7 +102,7 @@ class Batches:
             reason = (str(error).splitlines() or [""])[0]
             raise HeadcountError(
                 f'"{named}" could not be made ready for training ({type(error).__name__}: {reason}): '
-                "check it with headcount datasets check, or leave it out."
+                "check the data set, or leave it out."
             ) from error
 
     def run(self, first: int, last: int) -> Iterator[tuple[int, Batch]]:
