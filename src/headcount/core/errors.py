@@ -42,6 +42,9 @@ class PluginWarning(UserWarning):
     """A row of another package that is left out of a list, since it cannot be loaded."""
 
 
+_MOST_KNOWN = 40
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for a mistyped name: ``' Did you mean "x"?'`` or the list of what there is.
 
@@ -54,4 +57,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f' Did you mean "{close[0]}"?'
-    return f" Known: {', '.join(names)}." if names else ""
+    more = f" and {len(names) - _MOST_KNOWN:,} more" if len(names) > _MOST_KNOWN else ""
+    return f" Known: {', '.join(names[:_MOST_KNOWN])}{more}." if names else ""
