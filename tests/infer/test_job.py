@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,6 +26,8 @@ class Fake:
     """Counts the red of the first pixel; fails as it is told to."""
 
     max_pixels = DEFAULT_MAX_PIXELS
+    card = SimpleNamespace(name="fake", sha256={})
+    runtime = SimpleNamespace(name="fake", device="cpu", precision="f32")
 
     def __init__(self, **errors: BaseException) -> None:
         self.errors = errors
@@ -261,3 +264,37 @@ def test_names_that_the_format_cannot_hold_are_refused_before_the_run(folder: Pa
         assert isinstance(results, PredictionFile)
         results.add(Prediction(1, (64, 48), np.ones((1, 2)), "heads", source="0007.png"))
     assert Path("out.txt").read_text(encoding="utf-8").startswith("7 1 ")
+
+
+def test_what_is_left_aside_is_one_note_and_counts(folder: Path) -> None:
+    for name in ("clip.mp4", "other/d.jp2"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"something")
+    shutil.copy("a.png", "other/a.png")
+    (folder / "gone.png").symlink_to("nowhere.png")
+    sources = find_sources([".", "other"])
+    assert [str(file.path) for file in sources.files] == ["a.png", "b.png", "c.png", "other/a.png"]
+    assert sources.left_aside == 3
+    (note,) = sources.events
+    assert isinstance(note, Note)
+    assert note.text.startswith(
+        "3 files were left aside: 1 video (clip.mp4), 1 link that leads nowhere (gone.png), 1 JP2"
+    )
+    assert find_sources([".", "clip.mp4"]).left_aside == 1
+    assert find_sources(["a.png"]).left_aside == 0
+
+
+def test_of_many_pictures_in_a_file_the_first_is_counted_and_that_is_said(folder: Path) -> None:
+    pages = [Image.new("RGB", (64, 48), (number, 0, 0)) for number in (7, 8, 9)]
+    for name in ("p.tif", "p.gif"):
+        pages[0].save(name, save_all=True, append_images=pages[1:])
+    run = job(Fake(), ".")
+    events = list(run.run())
+    assert run.counted == 5
+    assert run.incomplete == 2
+    last = events[-1]
+    assert isinstance(last, Note)
+    assert last.text.startswith(
+        '2 files hold more than one picture, of which the first was counted: "p.gif" (3), "p.tif" (3)'
+    )
+    assert job(Fake(), "a.png").incomplete == 0

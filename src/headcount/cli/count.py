@@ -76,10 +76,9 @@ def count(
     Of a folder the images in it are counted, not those of folders inside it (--recursive does). A run that was cut off
     goes on with --resume, where FILE is .json, .jsonl or .csv.
 
-    Exit code: 0 all was counted, 1 some files were skipped or not read whole, 2 nothing could be done.
+    Exit code: 0 all was counted, 1 some files were skipped, left aside or not read whole, 2 nothing could be done.
     """
     from headcount.cli.console import error_console, output_console
-    from headcount.cli.remedies import in_flags
     from headcount.cli.results import CountLine
     from headcount.cli.streams import results_are_filed
     from headcount.core.errors import HeadcountError, InputError
@@ -145,10 +144,10 @@ def count(
     if isinstance(stopped, HeadcountError):
         raise stopped
     if stopped is not None:
-        remedy = "resume" if job is not None and job.can_be_resumed else ""
-        error_console().print(in_flags("Interrupted: the rest was not counted.", remedy, ctx.command))
+        how = "; --resume goes on behind it" if job is not None and job.can_be_resumed else ""
+        error_console().print(f"Interrupted: the rest was not counted{how}.")
         raise typer.Exit(130)
-    if skipped or (job is not None and job.incomplete):
+    if skipped or found.left_aside or (job is not None and job.incomplete):
         raise typer.Exit(1)
 
 

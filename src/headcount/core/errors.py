@@ -26,6 +26,10 @@ class MissingFileError(InputError):
     """Nothing lies at the path that was given."""
 
 
+class DanglingLinkError(InputError):
+    """A link that leads nowhere lies at the path that was given."""
+
+
 class ModelError(HeadcountError):
     """A model, card or checkpoint that is missing, unknown or not what it claims to be."""
 
@@ -34,8 +38,13 @@ class MissingExtraError(HeadcountError):
     """Something that the installed extras do not hold."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f'{what} needs the "{extra}" extra: install it with pip install "headcount[{extra}]".')
+        super().__init__(f'{what} needs the "{extra}" extra: install it with {self.hint(extra)}.')
         self.extra = extra
+
+    @staticmethod
+    def hint(extra: str) -> str:
+        """What installs an extra."""
+        return f'pip install "headcount[{extra}]"'
 
 
 class PluginWarning(UserWarning):

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from headcount.core.errors import InputError, MissingFileError
+from headcount.core.errors import DanglingLinkError, InputError, MissingFileError
 
 _numbers = itertools.count()
 _RENAME_WAITS_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -43,19 +43,20 @@ def file_size(path: Path) -> int:
 
     Raises:
         MissingFileError: nothing lies there.
-        InputError: a folder, a pipe or a device does, a link leads nowhere, or the system does not say.
+        DanglingLinkError: a link does that leads nowhere, or to itself.
+        InputError: a folder, a pipe or a device does, or the system does not say.
     """
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         if path.is_symlink():
-            raise InputError(f'"{path}" is a link that leads nowhere.') from error
+            raise DanglingLinkError(f'"{path}" is a link that leads nowhere.') from error
         raise MissingFileError(f'There is no file or folder "{path}": check the path.') from error
     except PermissionError as error:
         raise InputError(f'"{path}" may not be read: change its permissions.') from error
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise InputError(f'"{path}" is a link that leads nowhere.') from error
+            raise DanglingLinkError(f'"{path}" is a link that leads nowhere.') from error
         raise InputError(f'"{str(path)[:80]}…" cannot be read ({error.strerror}): check the path.') from error
     except ValueError as error:  # a zero byte
         raise InputError(f"{str(path)!r} is no path.") from error
@@ -172,5 +173,7 @@ def write_json(path: Path, content: Any) -> None:
         InputError: it cannot be written.
     """
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    # Names that are no valid text reach Python as lone surrogates: \udcXX, which JSON reads back.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     with atomic_text(path) as file:
         file.write(text)

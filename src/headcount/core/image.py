@@ -3,42 +3,40 @@
 from __future__ import annotations
 
 import io
-import os
-import struct
 import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
-from headcount.core.errors import InputError
+from headcount.core.errors import InputError, MissingExtraError
 from headcount.core.files import file_size
+from headcount.core.image_kinds import HEAD_BYTES, kind_of, read_kinds, why_unread
+from headcount.core.image_stored import StoredImage, exif_orientation, has_more_scans, pages_of, stored_image
 from headcount.core.limits import DEFAULT_MAX_PIXELS
-
-# Pillow warns of a broken EXIF block, which makes no picture unreadable. Said to the interpreter once, since a filter
-# set and reset around each image would be the other threads' too.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 RgbImage = NDArray[np.uint8]
 """(h, w, 3) uint8, RGB, upright."""
 
-IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
-"""What Pillow may decode: photographs, none of its exotic or executable (EPS) formats. A phone's MPO opens as JPEG."""
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pnm"}
-)
+IMAGE_SUFFIXES = frozenset(suffix for suffixes in read_kinds().values() for suffix in suffixes)
+"""The suffixes of all kinds of image files that this install reads."""
 
-_EXIF_ORIENTATION = 0x0112
 _EXIF_FLIPS = {2: (1, 0), 3: (1, 1), 4: (0, 1), 6: (1, 0), 7: (1, 1), 8: (0, 1)}
 """Orientation → whether the upright image's x and y run against the stored axes."""
-_EXIF_MAX_BYTES = 1 << 20
-_open_lock = threading.Lock()
+_SCANS_MAX = 100
+_WHY_MAX = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +79,13 @@ class EncodedImage:
     def __str__(self) -> str:
         return f"the image given, of {len(self.content):,} bytes"
 
-    def open(self, mode: Literal["rb"] = "rb") -> BinaryIO:
+    def open(self) -> BinaryIO:
         """What the file would be."""
         return io.BytesIO(self.content)
+
+
+ImageSource = str | Path | EncodedImage
+"""An image file: its path, or what it holds."""
 
 
 def is_image_name(path: Path) -> bool:
@@ -91,94 +93,175 @@ def is_image_name(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
+class _PillowsLimit:
+    """Pillow's own limit of pixels, which is a global one below ours: lifted while any thread needs it lifted."""
+
+    def __init__(self) -> None:
+        self._lock, self._users = threading.Lock(), 0
+        self._limit: int | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                Image.MAX_IMAGE_PIXELS = self._limit
+
+
+_without_pillows_limit = _PillowsLimit()
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """An image file of which the header is read; ``file`` is the whole of it, ``image`` what Pillow sees."""
+
+    name: str
+    file: BinaryIO
+    stored: StoredImage
+    image: Image.Image
+    header: ImageHeader
+
+
 @contextmanager
-def _opened(path: Path | EncodedImage) -> Iterator[Image.Image]:
-    if (file_size(path) if isinstance(path, Path) else len(path.content)) == 0:
-        raise InputError(f'"{path}" is empty (0 bytes): copy it again from where it came.')
+def _opened(source: ImageSource) -> Iterator[_Opened]:
+    with _file_of(source) as (file, name):
+        head = file.read(HEAD_BYTES)
+        if not head:
+            raise InputError(f'"{name}" is empty (0 bytes): copy it again from where it came.')
+        kind = kind_of(head)
+        if kind not in read_kinds():
+            raise InputError(why_unread(name, kind))
+        try:
+            stored = stored_image(file, kind)
+            with _without_pillows_limit:
+                image = _PLUGINS[kind](stored.file)
+            header = _header(image, stored, kind)
+        except Exception as error:  # decoders raise whatever a damaged file makes them meet
+            raise _unreadable(name, kind, error) from error
+        with image:
+            yield _Opened(name, file, stored, image, header)
+
+
+@contextmanager
+def _file_of(source: ImageSource) -> Iterator[tuple[BinaryIO, str]]:
+    """An image file that can be read from, and its name for messages."""
+    if isinstance(source, EncodedImage):
+        yield source.open(), str(source)
+        return
+    path = Path(source)
+    file_size(path)  # says what is no regular file, which is not opened
     try:
-        # Pillow's own limit is a global below ours: lifted only while the header is read, since ours follows.
-        with _open_lock:
-            limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            try:
-                image = Image.open(path if isinstance(path, Path) else path.open(), formats=IMAGE_FORMATS)
-            finally:
-                Image.MAX_IMAGE_PIXELS = limit
+        file = path.open("rb")
     except PermissionError as error:
         raise InputError(f'"{path}" may not be read: change its permissions.') from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise InputError(_why_unreadable(path)) from error
-    with image:
-        yield image
+    except OSError as error:
+        raise InputError(f'"{path}" cannot be read ({error.strerror or error}): check the disk.') from error
+    with file:
+        yield file, str(path)
 
 
-def _why_unreadable(path: Path | EncodedImage) -> str:
-    """What to say of a file that Pillow does not open."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    if head.startswith(b"RIFF") and head.endswith(b"WEBP"):
-        return f'"{path}" is a WebP image that is damaged or cut short: copy it again from where it came.'
-    if head.startswith((b"II*\0", b"MM\0*")):
-        return f'"{path}" is a TIFF image that is damaged, or of a kind that is not read: save it with 8 bits a colour.'
-    return f'"{path}" is not an image that can be read (JPEG, PNG, WebP, BMP, TIFF, GIF or PPM was expected).'
+def _heif(file: BinaryIO) -> Image.Image:
+    from pillow_heif import HeifImageFile
+
+    return cast(Image.Image, HeifImageFile(file))  # type: ignore[no-untyped-call]
 
 
-def _header(image: Image.Image, path: Path | EncodedImage) -> ImageHeader:
-    try:
-        orientation = int(_exif(image, path).get(_EXIF_ORIENTATION, 1) or 1)
-    except (OSError, ValueError, SyntaxError, TypeError, MemoryError):
-        orientation = 1  # a broken EXIF block does not make a picture unreadable
+def _avif(file: BinaryIO) -> Image.Image:
+    from PIL.AvifImagePlugin import AvifImageFile
+
+    return AvifImageFile(file)
+
+
+_PLUGINS: Mapping[str, Callable[[BinaryIO], Image.Image]] = {
+    "JPEG": JpegImageFile,
+    "PNG": PngImageFile,
+    "WebP": WebPImageFile,
+    "BMP": BmpImageFile,
+    "TIFF": TiffImageFile,
+    "GIF": GifImageFile,
+    "PPM": PpmImageFile,
+    "AVIF": _avif,
+    "HEIC": _heif,
+}
+"""What decodes each kind, asked by name: where Pillow tries one after the other, what is wrong is lost."""
+
+
+def _unreadable(name: str, kind: str, error: Exception) -> InputError:
+    """What to say of an image that cannot be decoded, with the decoder's reason."""
+    if isinstance(error, InputError):
+        return error
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        return InputError(f'"{name}" cannot be read ({error.strerror}): check the disk.')
+    if isinstance(error, MissingExtraError | ImportError):
+        return InputError(f'"{name}" cannot be read ({error}): mend this install.')
+    why = " ".join(str(error).split())[:_WHY_MAX].rstrip(".") or type(error).__name__
+    if kind == "TIFF":
+        return InputError(
+            f'"{name}" is a TIFF image that is damaged, or of a kind that is not read ({why}): save it with 8 bits '
+            "a colour, or copy it again from where it came."
+        )
+    return InputError(f'"{name}" is damaged or cut short ({why}): copy it again from where it came.')
+
+
+def _header(image: Image.Image, stored: StoredImage, kind: str) -> ImageHeader:
+    orientation = stored.orientation
+    if kind == "AVIF":  # the file's own way to say it; Pillow says it in EXIF's
+        orientation = exif_orientation(image.info.get("exif") or b"")
     width, height = image.size
-    size_wh = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
-    return ImageHeader(size_wh, image.format or "?", image.mode, orientation)
+    size_wh = (height, width) if orientation >= 5 else (width, height)
+    return ImageHeader(size_wh, kind, image.mode, orientation)
 
 
-def _exif(image: Image.Image, path: Path | EncodedImage) -> Image.Exif:
-    """An image's EXIF block without decoding: for a PNG that begins without one Pillow would read all pixels first."""
-    if image.format == "PNG" and not {"exif", "Raw profile type exif"} & image.info.keys():
-        block = _late_exif(path)
-        if block:
-            image.info["exif"] = b"Exif\0\0" + block
-    return Image.Image.getexif(image)
-
-
-def _late_exif(path: Path | EncodedImage) -> bytes:
-    """The eXIf chunk of a PNG, which may stand behind its pixels."""
-    with path.open("rb") as file:
-        file.seek(8)  # the signature
-        while len(head := file.read(8)) == 8:
-            length, kind = struct.unpack(">I4s", head)
-            if kind == b"eXIf":
-                return file.read(min(length, _EXIF_MAX_BYTES))
-            file.seek(length + 4, os.SEEK_CUR)  # and its checksum
-    return b""
-
-
-def read_header(path: str | Path) -> ImageHeader:
+def read_header(source: ImageSource) -> ImageHeader:
     """Size, format and orientation of an image file, without decoding its pixels.
 
     Raises:
         InputError: the file is missing, empty, or no image.
     """
-    with _opened(Path(path)) as image:
-        return _header(image, Path(path))
+    with _opened(source) as opened:
+        return opened.header
 
 
-def read_image(path: str | Path | EncodedImage, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
+def count_pictures(source: ImageSource) -> int:
+    """How many pictures a file holds: pages of a TIFF, frames of an animation. Of more than one the first is read.
+
+    A TIFF's previews and masks, and what a phone puts behind a JPEG, are no pictures of their own. 1 where the file
+    cannot be read to its end.
+
+    Raises:
+        InputError: the file is missing or may not be read.
+    """
+    with _file_of(source) as (file, _):
+        kind = kind_of(file.read(HEAD_BYTES))
+        try:
+            if kind not in ("GIF", "AVIF", "HEIC"):
+                return pages_of(file, kind)
+            with _opened(source) as opened:
+                return int(getattr(opened.image, "n_frames", 1))
+        except Exception:  # said when its pixels are read
+            return 1
+
+
+def read_image(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
     """The pixels of an image file: (h, w, 3) uint8 RGB, EXIF orientation obeyed.
 
     Gray and CMYK become RGB, gray of more than 8 bits becomes 8 (from the fewest of 8, 10, 12, 14 or 16 bits that
-    hold its brightest pixel), transparent parts are laid on white, and of an animation the first frame is read.
+    hold its brightest pixel), transparent parts are laid on white, and of an animation the first frame is read. Of
+    the metadata nothing but the orientation is looked at.
 
     Raises:
         InputError: the file is missing, empty, truncated, no image, or has more than ``max_pixels`` pixels
             (read from its header before anything is decoded).
     """
-    return read_reduced(path, 1, max_pixels=max_pixels).pixels
+    return read_reduced(source, 1, max_pixels=max_pixels).pixels
 
 
-def read_reduced(
-    path: str | Path | EncodedImage, reduction: int, *, max_pixels: int = DEFAULT_MAX_PIXELS
-) -> ReducedImage:
+def read_reduced(source: ImageSource, reduction: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReducedImage:
     """``read_image`` at half, a quarter or an eighth of the size (``reduction`` 2, 4 or 8), for less time and memory.
 
     Only JPEG can: its blocks of 8 × 8 are decoded straight to fewer pixels. Other formats, and a JPEG with a side
@@ -187,9 +270,24 @@ def read_reduced(
     Raises:
         InputError: as ``read_image`` does.
     """
-    path = path if isinstance(path, EncodedImage) else Path(path)
-    with _opened(path) as image:
-        return _decoded(image, _header(image, path), str(path), reduction, max_pixels)
+    with _opened(source) as opened:
+        header, name = opened.header, opened.name
+        _refuse_large(header.size_wh, name, max_pixels)
+        if has_more_scans(opened.stored, opened.file, _SCANS_MAX):
+            raise InputError(
+                f'"{name}" is a JPEG of more than {_SCANS_MAX:,} scans, which takes minutes to decode (10 are usual): '
+                "save it anew."
+            )
+        try:
+            reduction, origin_xy = _reduce(opened.image, header.orientation, reduction)
+            # TIFF's plug-in asks for Pillow's limit once more.
+            with _without_pillows_limit if header.format == "TIFF" else nullcontext():
+                pixels = _rgb_pixels(opened.image, header.orientation)
+        except (
+            Exception
+        ) as error:  # a damaged header can ask for any amount of memory, or for other sizes than at first
+            raise _unreadable(name, header.format, error) from error
+    return ReducedImage(pixels, reduction, origin_xy)
 
 
 def pillow_pixels(image: Image.Image, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
@@ -199,30 +297,41 @@ def pillow_pixels(image: Image.Image, *, max_pixels: int = DEFAULT_MAX_PIXELS) -
         InputError: its file is damaged, or it has more than ``max_pixels`` pixels.
     """
     name = str(getattr(image, "filename", "")) or "the PIL image"
+    _refuse_large(image.size, name, max_pixels)
     try:
-        orientation = int(image.getexif().get(_EXIF_ORIENTATION, 1) or 1)
-    except (OSError, ValueError, SyntaxError, TypeError, MemoryError):
-        orientation = 1
-    header = ImageHeader(image.size, image.format or "?", image.mode, orientation)
-    return _decoded(image, header, name, 1, max_pixels).pixels
+        image.load()  # a TIFF is turned by it, and says so no more
+        return _rgb_pixels(image, _stated_orientation(image))
+    except Exception as error:
+        raise _unreadable(name, image.format or "", error) from error
 
 
-def _decoded(image: Image.Image, header: ImageHeader, name: str, reduction: int, max_pixels: int) -> ReducedImage:
-    if header.pixels > max_pixels:
-        width, height = header.size_wh
+def _stated_orientation(image: Image.Image) -> int:
+    try:
+        value = int(image.getexif().get(0x0112, 1))
+    except Exception:  # what else is in its EXIF block may be damaged
+        return exif_orientation(image.info.get("exif") or b"")
+    return value if 1 <= value <= 8 else 1
+
+
+def _refuse_large(size_wh: tuple[int, int], name: str, max_pixels: int) -> None:
+    width, height = size_wh
+    if width * height > max_pixels:
         raise InputError(
-            f'"{name}" has {width}×{height} = {header.pixels:,} pixels, over the limit of {max_pixels:,}: shrink it.',
+            f'"{name}" has {width}×{height} = {width * height:,} pixels, over the limit of {max_pixels:,}: shrink it.',
             remedy="max_pixels",
         )
-    try:
-        reduction, origin_xy = _reduce(image, header.orientation, reduction)
-        upright = ImageOps.exif_transpose(image) if header.orientation != 1 else image
-        pixels = np.asarray(_as_rgb(upright))
-    # A damaged header can ask for any amount of memory, or for more pixels than it said at first.
-    except (OSError, ValueError, SyntaxError, IndexError, MemoryError, Image.DecompressionBombError) as error:
-        why = str(error) or type(error).__name__
-        raise InputError(f'"{name}" is damaged or cut short ({why}): copy it again from where it came.') from error
-    return ReducedImage(np.ascontiguousarray(pixels), reduction, origin_xy)
+
+
+def _rgb_pixels(image: Image.Image, orientation: int) -> RgbImage:
+    return np.ascontiguousarray(_upright(np.asarray(_as_rgb(image)), orientation))
+
+
+def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Stored pixels (h, w, 3) as they are meant to be seen."""
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    flip_x, flip_y = _EXIF_FLIPS.get(orientation, (0, 0))
+    return pixels[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
 
 
 def _reduce(image: Image.Image, orientation: int, reduction: int) -> tuple[int, tuple[int, int]]:

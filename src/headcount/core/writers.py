@@ -87,6 +87,7 @@ WRITERS = Table(
         WriterRow(name=".csv", target=f"{_CODECS}:CSV", many=True),
         WriterRow(name=".coco.json", target=f"{_CODECS}:COCO_RESULTS", many=True, boxes=True),
         WriterRow(name=".txt", target=f"{_CODECS}:NWPU", many=True, points=True),
+        WriterRow(name=".npy", target=f"{_CODECS}:DENSITY"),
         WriterRow(name=".png", target=f"{_PICTURES}:PNG", points=True, boxes=True),
         WriterRow(name=".jpg", target=f"{_PICTURES}:JPEG", points=True, boxes=True),
         WriterRow(name=".jpeg", target=f"{_PICTURES}:JPEG", points=True, boxes=True),

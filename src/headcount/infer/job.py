@@ -6,6 +6,7 @@ The command line, the server and a monitor run the same job; each shows its even
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,20 @@ from typing import TYPE_CHECKING
 
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
+from headcount.core.image import count_pictures
 from headcount.core.notes import Note, Skipped
 from headcount.core.writers import TextWriter, writer_row
 from headcount.data.formats.predictions import PredictionFile, PredictionStream
-from headcount.data.media.sources import Item, SourceFile, expand_source, expected_items, read_items
+from headcount.data.media.sources import (
+    Item,
+    LeftAside,
+    SourceFile,
+    expand_source,
+    expected_items,
+    note_of,
+    note_of_pictures,
+    read_items,
+)
 from headcount.infer.overlays import OverlayFolder
 from headcount.infer.resume import RunRecord, go_on, settings_of
 
@@ -47,11 +58,13 @@ class Sources:
         files: each once, in the order of the arguments.
         events: what cannot be counted, and what else is to be known.
         is_one_file: the arguments are one file and no list: its error is the error of the whole run.
+        left_aside: how many files were met that are not counted.
     """
 
     files: tuple[SourceFile, ...]
     events: tuple[Note | Skipped, ...] = ()
     is_one_file: bool = False
+    left_aside: int = 0
 
 
 def find_sources(arguments: Sequence[str], *, recursive: bool = False) -> Sources:
@@ -60,8 +73,9 @@ def find_sources(arguments: Sequence[str], *, recursive: bool = False) -> Source
     Raises:
         InputError: the only argument means nothing that can be counted.
     """
-    files: dict[Path, SourceFile] = {}
+    files: dict[str, SourceFile] = {}  # by where links lead
     events: list[Note | Skipped] = []
+    left: dict[str, LeftAside] = {}
     repeated = 0
     for argument in arguments:
         try:
@@ -73,15 +87,22 @@ def find_sources(arguments: Sequence[str], *, recursive: bool = False) -> Source
         for file in found:
             if isinstance(file, InputError):
                 events.append(Skipped(argument, file))
-            elif file.path.resolve() in files:
+            elif isinstance(file, Note):
+                events.append(file)
+            elif isinstance(file, LeftAside):
+                left[os.path.realpath(file.path)] = file
+            elif (real := os.path.realpath(file.path)) in files:
                 repeated += 1
             else:
-                files[file.path.resolve()] = file
+                files[real] = file
     if repeated:
         number = "1 file" if repeated == 1 else f"{repeated:,} files"
         events.append(Note(f"{number} named more than once: each is counted once."))
+    aside = [each for real, each in left.items() if real not in files]
+    if (note := note_of(aside)) is not None:
+        events.append(note)
     one = len(arguments) == 1 and is_file(Path(arguments[0])) and not arguments[0].lower().endswith(".txt")
-    return Sources(tuple(files.values()), tuple(events), is_one_file=one)
+    return Sources(tuple(files.values()), tuple(events), is_one_file=one, left_aside=len(aside))
 
 
 def open_results(path: Path, sources: Sources, *, overwrite: bool, resume: bool = False) -> PredictionFile:
@@ -91,7 +112,14 @@ def open_results(path: Path, sources: Sources, *, overwrite: bool, resume: bool 
         InputError: as ``PredictionFile``, or the names of the images do not fit the format (NWPU's need numbers).
     """
     _refuse_names(path, sources)
-    return PredictionFile(path, overwrite=overwrite, resume=resume)
+    try:
+        return PredictionFile(path, overwrite=overwrite, resume=resume)
+    except InputError as error:
+        if error.remedy == "overwrite" and RunRecord(path).path.exists():
+            raise InputError(
+                f'"{path}" holds the results of a run that was cut off: choose another name.', remedy="resume"
+            ) from error
+        raise
 
 
 def open_stream(suffix: str, write: Callable[[bytes], object], sources: Sources) -> PredictionStream:
@@ -174,6 +202,7 @@ class Job:
         self.counter, self.files, self.every_s = counter, files, every_s
         self.results, self.overlays, self.draw = results, overlays, draw
         self.counted = self.skipped = self.incomplete = 0
+        self._pictures: dict[str, int] = {}  # of files that hold more than one
 
     @property
     def can_be_resumed(self) -> bool:
@@ -187,6 +216,8 @@ class Job:
     def run(self) -> Iterator[Event]:
         """Count everything, each item when it is asked for; its picture is written before the next is.
 
+        The last event says which images hold more pictures than the one that was counted.
+
         Raises:
             InputError: a result or an overlay cannot be written, or not drawn.
         """
@@ -196,12 +227,12 @@ class Job:
             if self._record is not None and not self.can_be_resumed:
                 self._record.end()
             raise
-        if self._record is not None and not self.incomplete:
+        if self._record is not None and self.incomplete == len(self._pictures):  # going on would read no more of them
             self._record.end()
 
     def _run(self) -> Iterator[Event]:
         for file in self.files:
-            troubles = self.skipped + self.incomplete
+            troubles = (self.skipped, self.incomplete, len(self._pictures))
             for item in self._items(file):
                 if isinstance(item, Skipped):
                     self.skipped += 1
@@ -211,8 +242,11 @@ class Job:
                     yield Note(item.remark)
                 else:
                     yield from self._count(item, file)
-            if self._record is not None and self.skipped + self.incomplete == troubles:
+            if self._record is not None and (self.skipped, self.incomplete, len(self._pictures)) == troubles:
                 self._record.add(file)
+        if (note := note_of_pictures(self._pictures)) is not None:
+            self.incomplete += len(self._pictures)
+            yield note
 
     def _items(self, file: SourceFile) -> Iterator[Item | Skipped]:
         items = read_items(file, every_s=self.every_s, max_pixels=self.counter.max_pixels)
@@ -243,6 +277,8 @@ class Job:
         for warning in prediction.warnings:
             yield Note(f"{item.name}: {warning}")
         self.counted += 1
+        if file.kind == "image" and (number := count_pictures(file.path)) > 1:
+            self._pictures[item.name] = number
         yield Counted(item, file, prediction)
         if self.overlays is not None and pixels is not None:
             self.overlays.write(prediction.draw(pixels, kind=self.draw), file, item.name)

@@ -132,8 +132,8 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
     if recipe.initialisation not in (None, "none") and saved is None:
         start = method.initialise(initial_weights(str(recipe.initialisation)))
         say(f'Starting from "{recipe.initialisation}": {start}.')
-    pools = read_pools(recipe.data)
-    validation = read_validation(recipe.data)
+    pools = read_pools(recipe.data, say)
+    validation = read_validation(recipe.data, say)
 
     run = _Run(recipe, method, fabric, folder, say)
     for what in run.remember(pools, validation, saved, longer):

@@ -12,7 +12,15 @@ import pytest
 from PIL import Image
 
 from headcount.core.errors import InputError
-from headcount.data.media.sources import SourceFile, expand_source, expected_items, read_items
+from headcount.core.notes import Note
+from headcount.data.media.sources import (
+    LeftAside,
+    SourceFile,
+    expand_source,
+    expected_items,
+    note_of,
+    read_items,
+)
 
 
 @pytest.fixture
@@ -40,7 +48,13 @@ def write_video(path: Path, *, frames: int = 30, rate: float = 10, noisy: bool =
 
 def names(argument: object, root: Path) -> list[str]:
     found = expand_source(str(argument))
-    return [str(f.path.relative_to(root)) if isinstance(f, SourceFile) else "?" for f in found]
+    assert not [each for each in found if isinstance(each, InputError)]
+    return [str(each.path.relative_to(root)) for each in found if isinstance(each, SourceFile)]
+
+
+def left_aside(argument: object, **options: bool) -> dict[str, str]:
+    found = expand_source(str(argument), **options)
+    return {each.path.name: each.kind for each in found if isinstance(each, LeftAside)}
 
 
 def test_a_folder_gives_its_images_in_natural_order(folder: Path) -> None:
@@ -104,7 +118,7 @@ def test_a_line_that_fails_says_why(folder: Path, line: str, words: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("argument", "words"), [("", "no path"), ("x" * 5000, "File name too long"), ("*" + "x" * 5000, "too long")]
+    ("argument", "words"), [("", "no path"), ("x" * 5000, "File name too long"), ("*" + "x" * 5000, "meets no image")]
 )
 def test_what_is_no_path(argument: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
@@ -229,3 +243,121 @@ def test_large_frames_are_refused(tmp_path: Path) -> None:
 def test_a_pattern_through_thousands_of_folders_is_refused(folder: Path) -> None:
     with pytest.raises(InputError, match=r"too many folders|no image|too long"):
         expand_source(str(folder / ("*" + "/a" * 3000)))
+
+
+def some_image(path: Path) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    Image.new("RGB", (8, 8)).save(path, "PNG" if path.suffix in ("", ".heic") else None)
+    return path
+
+
+def test_what_is_left_aside_in_a_folder_is_told_by_its_kind(tmp_path: Path) -> None:
+    some_image(tmp_path / "a.jpg")
+    some_image(tmp_path / ".hidden.png")
+    some_image(tmp_path / "without")
+    for name in ("b.JP2", "c.jxl", "d.CR2", "e.mp4", "._a.jpg", "notes.txt", "labels.json", "Thumbs.db", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"something")
+    (tmp_path / "inner.jp2").mkdir()
+    (tmp_path / "gone.jpg").symlink_to("nowhere.jpg")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    assert names(tmp_path, tmp_path) == ["a.jpg"]
+    assert left_aside(tmp_path) == {
+        ".hidden.png": "hidden file", "without": "image without a suffix", "b.JP2": "JP2", "c.jxl": "JXL",
+        "d.CR2": "camera raw", "e.mp4": "video", "gone.jpg": "link that leads nowhere",
+        "loop.png": "link that leads nowhere",
+    }  # fmt: skip
+
+
+def test_a_pattern_meets_videos_and_leaves_the_rest_aside(tmp_path: Path) -> None:
+    some_image(tmp_path / "a.jpg")
+    some_image(tmp_path / ".hidden.png")
+    for name in ("b.jp2", "e.mp4", "notes.txt"):
+        (tmp_path / name).write_bytes(b"something")
+    assert names(tmp_path / "*", tmp_path) == ["a.jpg", "e.mp4"]
+    assert left_aside(tmp_path / "*") == {"b.jp2": "JP2"}
+    assert names(tmp_path / ".*", tmp_path) == [".hidden.png"]
+
+
+def test_a_folder_of_nothing_that_is_read_says_what_is_in_it(tmp_path: Path) -> None:
+    for name in ("b.jp2", "e.mp4"):
+        (tmp_path / name).write_bytes(b"something")
+    with pytest.raises(InputError, match=r"holds no image .*: 2 files were left aside: 1 JP2 \(b.jp2\), 1 video"):
+        expand_source(str(tmp_path))
+
+
+def test_folders_inside_are_walked_where_that_is_asked_for(folder: Path) -> None:
+    (folder / "inner" / "up").symlink_to("..")
+    assert names(folder, folder)[-1] == "broken.jpg"
+    found = [
+        str(each.path.relative_to(folder))
+        for each in expand_source(str(folder), recursive=True)
+        if isinstance(each, SourceFile)
+    ]
+    assert found == ["2.jpg", "10.jpg", "a1.png", "B.PNG", "broken.jpg", "inner/3.jpg"]
+
+
+def test_what_may_not_be_looked_at_is_one_problem(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = os.stat
+
+    def closed(path: object, **options: object) -> os.stat_result:
+        if str(path).endswith("10.jpg"):
+            raise PermissionError(13, "Permission denied")
+        return looked(path, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", closed)
+    found = expand_source(str(folder))
+    assert [str(each) for each in found if isinstance(each, InputError)] == [
+        f'"{folder / "10.jpg"}" may not be read: change its permissions.'
+    ]
+    assert len([each for each in found if isinstance(each, SourceFile)]) == 4
+
+
+def test_names_with_newlines_and_dots_are_files(tmp_path: Path) -> None:
+    for name in ("a\nb.jpg", " .jpg", "...jpg.png", "-o.jpg"):
+        some_image(tmp_path / name)
+    assert names(tmp_path, tmp_path) == [" .jpg", "-o.jpg", "a\nb.jpg"]
+    assert left_aside(tmp_path) == {"...jpg.png": "hidden file"}
+    assert names(tmp_path / "a\nb.jpg", tmp_path) == ["a\nb.jpg"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_lines_are_what_people_and_programs_write(folder: Path, encoding: str) -> None:
+    (folder / "10.jpg").rename(folder / "#1.jpg")
+    (folder / "B.PNG").rename(folder / '"quoted".png')
+    lines = [
+        "#1.jpg",
+        '"2.jpg"',
+        "'a1.png'",
+        '"quoted".png',
+        "# a comment",
+        "#2.jpg",
+        f'  "{folder / "broken.jpg"}"',
+        "",
+    ]
+    (folder / "list.txt").write_text("\r\n".join(lines), encoding=encoding, newline="")
+    found = expand_source(str(folder / "list.txt"))
+    assert [each.path.name for each in found if isinstance(each, SourceFile)] == [
+        "#1.jpg", "2.jpg", "a1.png", '"quoted".png', "broken.jpg",
+    ]  # fmt: skip
+    (note,) = [each for each in found if isinstance(each, Note)]
+    assert '1 line of images that were taken for comments (line 6: "#2.jpg")' in note.text
+
+
+def test_brackets_in_a_list_are_taken_as_they_are(tmp_path: Path) -> None:
+    some_image(tmp_path / "trip [2024]" / "a.jpg")
+    (tmp_path / "list.txt").write_text("trip [2024]/*.jpg\ntrip [2024]/b.jpg\n", encoding="utf-8")
+    good, problem = expand_source(str(tmp_path / "list.txt"))
+    assert isinstance(good, SourceFile)
+    assert 'line 2: There is no image "trip [2024]/b.jpg"' in str(problem)
+    with pytest.raises(InputError, match="There is no file or folder"):
+        expand_source(str(tmp_path / "trip [2024]" / "b.jpg"))
+
+
+def test_the_note_names_three_of_a_kind_and_what_to_do() -> None:
+    left = [LeftAside(Path(f"{k}.mp4"), "video") for k in range(5)] + [LeftAside(Path("x.heic"), "HEIC")]
+    note = note_of(left)
+    assert note is not None
+    assert note.text.startswith("6 files were left aside: 5 videos (0.mp4, 1.mp4, 2.mp4, …), 1 HEIC (x.heic); convert")
+    assert "install what reads HEIC" in note.text
+    assert note.text.endswith("name videos one by one.")
+    assert note_of([]) is None

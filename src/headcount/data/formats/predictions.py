@@ -7,6 +7,7 @@ spreadsheet. Import the columns as text if the names are not your own.
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,14 +21,14 @@ import numpy as np
 
 from headcount.core.errors import InputError
 from headcount.core.files import discard, partial_beside, refuse_taken, rename_over, writing
-from headcount.core.geometry import sides
-from headcount.core.image import is_image_name
+from headcount.core.image import RgbImage
 from headcount.core.locks import held
 from headcount.core.prediction import Prediction
 from headcount.core.words import plural
 from headcount.core.writers import WRITERS, TextWriter, writer_row
 from headcount.data.formats.kept_rows import KeptRow, csv_rows, json_line_rows, json_rows
 from headcount.data.formats.nwpu import ids_of_names, points_for_count, prediction_line
+from headcount.data.formats.objects import coco_image_id
 from headcount.data.parse.csv import csv_row
 from headcount.data.parse.json import parse_json
 from headcount.data.parse.text import read_lines, read_text
@@ -66,10 +67,10 @@ class PredictionFile:
         overwrite = self._overwrite = overwrite or resume
         self._row = writer_row(self.path, many=True)
         self._writer: TextWriter = self._row.load()
-        refuse_taken(self.path, overwrite=overwrite)
+        refuse_taken(self.path, overwrite=True)  # a file in a folder that is there
         with ExitStack() as stack:
             stack.enter_context(held(self.path))
-            refuse_taken(self.path, overwrite=overwrite)  # a run may have ended just now
+            refuse_taken(self.path, overwrite=overwrite)
             self.rows_before: tuple[KeptRow, ...] = ()
             self.written_before_ns = 0
             if resume:
@@ -281,29 +282,17 @@ def _coco_row(prediction: Prediction) -> str:
     """An entry for each box, as pycocotools' ``loadRes`` reads them."""
     if prediction.boxes_xyxy is None or prediction.boxes_kind != "heads":
         raise InputError(f'The model "{prediction.model}" gives no boxes of heads, so it gives no COCO results.')
-    image = _coco_id(prediction.source)
-    scores = np.ones(len(prediction.boxes_xyxy)) if prediction.scores is None else prediction.scores
-    boxes = np.concatenate([prediction.boxes_xyxy[:, :2], sides(prediction.boxes_xyxy)], axis=1)  # x, y, width, height
-    return ",\n".join(
-        json.dumps({"image_id": image, "category_id": 1, "bbox": box, "score": score}, ensure_ascii=False)
-        for box, score in zip(boxes.round(2).tolist(), scores.round(4).tolist(), strict=True)
-    )
-
-
-def _coco_id(source: str) -> int | str:
-    """COCO's own images are named by their number; others are left with their name for the reader to look up."""
-    path = Path(source)
-    name = path.stem if is_image_name(path) else path.name  # a frame's name has a second at its end, and no suffix
-    return int(name) if name.isascii() and name.isdigit() else name
+    return ",\n".join(json.dumps(one, ensure_ascii=False) for one in prediction.to_coco())
 
 
 def _refuse_equal_ids(names: Iterable[str]) -> None:
     named: dict[int | str, str] = {}
     for name in names:
-        other = named.setdefault(_coco_id(name), name)
+        other = named.setdefault(coco_image_id(name), name)
         if other != name:
             raise InputError(
-                f'"{other}" and "{name}" would both be image "{_coco_id(name)}" in a file of COCO results: rename one.'
+                f'"{other}" and "{name}" would both be image "{coco_image_id(name)}" in a file of COCO results: '
+                "rename one."
             )
 
 
@@ -311,6 +300,18 @@ def _json_alone(prediction: Prediction) -> str:
     return json.dumps(prediction.to_dict(), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
+class _Density:
+    """The density map alone, as numpy's file of one array: (h / stride, w / stride) float32, people a cell."""
+
+    def one(self, prediction: Prediction, image: RgbImage | None) -> bytes:
+        if prediction.density is None:
+            raise InputError(f'The model "{prediction.model}" makes no density map, so it gives no .npy file.')
+        content = io.BytesIO()
+        np.save(content, prediction.density, allow_pickle=False)
+        return content.getvalue()
+
+
+DENSITY = _Density()
 JSON = TextWriter(row=_json_row, head="[\n", between=",\n", tail="]\n", alone=_json_alone, rows=json_rows)
 JSON_LINES = TextWriter(row=_json_line, rows=json_line_rows)
 CSV = TextWriter(row=_csv_line, head=csv_row(CSV_COLUMNS), rows=partial(csv_rows, columns=CSV_COLUMNS))

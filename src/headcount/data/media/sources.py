@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import glob
 import math
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from headcount.core.errors import InputError, MissingFileError
+from headcount.core.errors import DanglingLinkError, InputError, MissingFileError
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.image import is_image_name
+from headcount.core.image_kinds import HEAD_BYTES, conversion, kind_of, read_kinds, unread_suffixes
 from headcount.core.limits import DEFAULT_MAX_PIXELS
+from headcount.core.notes import Note
 from headcount.core.scene import Scene
+from headcount.core.words import plural
+from headcount.data.media.folders import as_pattern, folders_below, list_folder, matches
 from headcount.data.media.video import FrameStream, is_video_name
 from headcount.data.parse.paths import Finder
 from headcount.data.parse.text import read_lines
@@ -22,6 +24,21 @@ from headcount.data.parse.values import cut
 
 _BAD_FRAMES_MAX = 1000
 _PLACES_MAX = 3
+_NAMES_MAX = 3
+_VIDEO, _HIDDEN, _NO_SUFFIX, _LINK = "video", "hidden file", "image without a suffix", "link that leads nowhere"
+_MANY = {
+    _VIDEO: "videos",
+    _HIDDEN: "hidden files",
+    _NO_SUFFIX: "images without a suffix",
+    _LINK: "links that lead nowhere",
+}
+"""Kinds of files that are left aside, for more than one; an image of a kind that is not read has the kind's name."""
+_ACTIONS = {
+    _VIDEO: "name videos one by one",
+    _HIDDEN: "name hidden files one by one",
+    _NO_SUFFIX: "name images without a suffix one by one",
+    _LINK: "fetch what the links lead to",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +47,18 @@ class SourceFile:
 
     path: Path
     kind: Literal["image", "video"] = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftAside:
+    """A file that was met in a folder or by a pattern, and is not counted; ``kind`` is what it is, in a few words."""
+
+    path: Path
+    kind: str
+
+
+Found = SourceFile | LeftAside | Note | InputError
+"""What an argument means: files to be counted, what was not, and what to know of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,81 +75,185 @@ class Item:
     is_incomplete: bool = False
 
 
-def expand_source(argument: str, *, recursive: bool = False) -> list[SourceFile | InputError]:
+def expand_source(argument: str, *, recursive: bool = False) -> list[Found]:
     """The files that one argument of the command line means, in natural order (``2.jpg`` before ``10.jpg``).
 
-    - a **folder**: the image files in it, with ``recursive`` those of folders inside it too (each once, whatever links
-      lead to it, and none whose name begins with a dot); other files are left aside;
-    - a **pattern** with ``*``, ``?`` or ``[…]`` (``**`` for folders at any depth): the image and video files it meets;
-    - a **.txt list**: one path, folder or pattern a line, relative to the list, or else to the working folder; blank
-      lines and lines that begin with # are skipped. A line that leads nowhere, or to another list, becomes an
-      InputError in the result;
+    - a **folder**: the image files in it, those of folders inside it only where ``recursive``. Videos, images of kinds
+      that are not read, images whose names begin with a dot and links that lead nowhere are left aside, and returned
+      as such; other files are no concern (nor are macOS's ``._`` files, which hold no image);
+    - a **pattern** with ``*``, ``?`` or ``[…]`` (``**`` for folders at any depth): the image and video files it meets,
+      and what is left aside. A name that is there as it is written is no pattern;
+    - a **.txt list**: one path, folder or pattern a line, relative to the list, or else to the working folder, maybe
+      in quotes; blank lines are skipped, and lines that begin with # unless such a file is there. A line that leads
+      nowhere, or to another list, becomes an InputError in the result;
     - a **video** by its suffix; anything else is an image, whatever its suffix.
+
+    What lies in a folder but cannot be read, and folders that cannot, become InputErrors in the result. Each real
+    folder is walked once, whatever links lead to it.
 
     Raises:
         InputError: the file is missing, the folder holds no image, the pattern meets nothing, the list names nothing.
     """
     path = Path(argument)
     if _is_list(path):
-        return _read_list(path)
-    return list(_expand_path(argument, recursive=recursive))
+        return _read_list(path, recursive)
+    return list(_expand_path(argument, recursive))
 
 
 def _is_list(path: Path) -> bool:
     return path.suffix.lower() == ".txt" and is_file(path)
 
 
-def _expand_path(argument: str, *, recursive: bool = False) -> list[SourceFile]:
+def _expand_path(argument: str, recursive: bool) -> list[Found]:
     if not argument or "\0" in argument:
         raise InputError(f"{argument!r} is no path: name an image, a folder or a video.")
-    path = Path(argument)
-    if is_folder(path):
-        folders = _folders_within(path) if recursive else [path]
-        entries = (entry for folder in folders for entry in _entries(folder))
-        images = _naturally(entry for entry in entries if is_image_name(entry) and entry.is_file())
-        if not images and recursive:
-            raise InputError(f'The folder "{argument}" and the folders in it hold no image (name videos one by one).')
-        if not images:
-            raise InputError(f'The folder "{argument}" holds no image (name videos and inner folders one by one).')
-        return [SourceFile(image) for image in images]
+    base, parts = as_pattern(argument)
+    if not parts:
+        if is_folder(base):
+            return _in_folder(Path(argument), recursive)
+        file_size(Path(argument))  # says why it is no file
+        return [_source_file(Path(argument))]
+    met = [_judge(each, videos=True) if isinstance(each, Path) else each for each in matches(base, parts)]
+    found = [each for each in met if each is not None]
+    _refuse_empty(found, _MeetsNothingError, f'The pattern "{cut(argument, 200)}" meets no image or video file')
+    return found
+
+
+def _in_folder(folder: Path, recursive: bool) -> list[Found]:
+    met: list[Path | InputError] = []
+    for each in folders_below(folder) if recursive else [folder]:
+        met += list_folder(each) if isinstance(each, Path) and is_folder(each) else []
+        met += [each] if isinstance(each, InputError) else []
+    judged = [_judge(each, videos=False) if isinstance(each, Path) else each for each in met]
+    found = [each for each in judged if each is not None]
+    _refuse_empty(found, InputError, f'The folder "{folder}" holds no image (name videos and inner folders one by one)')
+    return found
+
+
+class _MeetsNothingError(InputError):
+    """A pattern meets nothing that can be counted."""
+
+
+def _refuse_empty(found: Sequence[Found], kind: type[InputError], what: str) -> None:
+    if any(isinstance(each, SourceFile | InputError) for each in found):
+        return
+    left = note_of(each for each in found if isinstance(each, LeftAside))
+    raise kind(f"{what}: {left.text}" if left is not None else f"{what}.")
+
+
+def _judge(path: Path, *, videos: bool) -> Found | None:
+    """What an entry of a folder is to a count; None where it is nothing that could be counted."""
+    suffix = path.suffix.lower()
+    if is_video_name(path):
+        found: Found | None = SourceFile(path, "video") if videos else LeftAside(path, _VIDEO)
+    elif is_image_name(path):
+        found = SourceFile(path)
+    elif suffix in unread_suffixes():
+        found = LeftAside(path, unread_suffixes()[suffix])
+    elif not suffix and _looks_like_an_image(path):
+        found = LeftAside(path, _NO_SUFFIX)
+    else:
+        found = None
+    if found is None or path.name.startswith("._") or is_folder(path):
+        return None
     try:
         file_size(path)
-    except MissingFileError:
-        if not glob.has_magic(argument):
-            raise
-    else:
-        return [_source_file(path)]
+    except DanglingLinkError:
+        return LeftAside(path, _LINK)
+    except MissingFileError:  # gone since it was listed
+        return None
+    except InputError as error:
+        return error
+    return LeftAside(path, _HIDDEN) if path.name.startswith(".") and not videos else found
+
+
+def _looks_like_an_image(path: Path) -> bool:
+    if not is_file(path):
+        return False
     try:
-        met = [Path(name) for name in glob.glob(argument, recursive=True)]  # noqa: PTH207  (takes absolute patterns)
-    except RecursionError as error:
-        raise InputError(
-            f'The pattern "{argument[:40]}…" goes through too many folders: name a shorter one.'
-        ) from error
-    files = _naturally(entry for entry in met if entry.is_file() and (is_image_name(entry) or is_video_name(entry)))
-    if not files:
-        raise InputError(f'The pattern "{argument}" meets no image or video file.')
-    return [_source_file(file) for file in files]
+        with path.open("rb") as file:
+            return kind_of(file.read(HEAD_BYTES)) in read_kinds()
+    except OSError:
+        return False
 
 
-def _read_list(path: Path) -> list[SourceFile | InputError]:
+def note_of(left: Iterable[LeftAside]) -> Note | None:
+    """One sentence on all that was left aside: how many of each kind, some names, and what to do; None for nothing.
+
+    >>> note_of([LeftAside(Path("a.jp2"), "JP2"), LeftAside(Path("b.mp4"), "video")]).text
+    '2 files were left aside: 1 JP2 (a.jp2), 1 video (b.mp4); convert images to JPEG or PNG, name videos one by one.'
+    """
+    by_kind: dict[str, list[Path]] = {}
+    for each in left:
+        by_kind.setdefault(each.kind, []).append(each.path)
+    if not by_kind:
+        return None
+    number = sum(map(len, by_kind.values()))
+    parts = []
+    for kind, paths in by_kind.items():
+        names = ", ".join(cut(path.name, 80) for path in paths[:_NAMES_MAX])
+        more = ", …" if len(paths) > _NAMES_MAX else ""
+        parts.append(f"{len(paths):,} {_MANY.get(kind, kind) if len(paths) > 1 else kind} ({names}{more})")
+    images = [kind for kind in by_kind if kind not in _ACTIONS]
+    actions = [*([conversion(images)] if images else []), *(_ACTIONS[kind] for kind in by_kind if kind in _ACTIONS)]
+    was = "was" if number == 1 else "were"
+    return Note(f"{plural(number, 'file')} {was} left aside: {', '.join(parts)}; {', '.join(actions)}.")
+
+
+def note_of_pictures(pictures: Mapping[str, int]) -> Note | None:
+    """One sentence on files of which the first picture alone was counted; ``pictures`` is how many each holds.
+
+    >>> note_of_pictures({"scan.tif": 12}).text
+    '1 file holds more than one picture, of which the first was counted: "scan.tif" (12); save the others one by one.'
+    """
+    if not pictures:
+        return None
+    names = ", ".join(f'"{cut(name, 80)}" ({number:,})' for name, number in list(pictures.items())[:_NAMES_MAX])
+    more = ", …" if len(pictures) > _NAMES_MAX else ""
+    holds = "holds" if len(pictures) == 1 else "hold"
+    return Note(
+        f"{plural(len(pictures), 'file')} {holds} more than one picture, of which the first was counted: {names}{more};"
+        " save the others one by one."
+    )
+
+
+def _read_list(path: Path, recursive: bool) -> list[Found]:
     finder = Finder([path.parent])
-    found: list[SourceFile | InputError] = []
+    found: list[Found] = []
+    comments: list[str] = []
     for number, line in enumerate(read_lines(path, "list of images"), start=1):
         name = line.strip()
-        if not name or name.startswith("#"):
+        if name.startswith("#") and not _is_named(name, path.parent):
+            if is_image_name(Path(name)) or is_video_name(Path(name)):
+                comments.append(f'line {number}: "{cut(name, 80)}"')
             continue
+        if not name:
+            continue
+        if len(name) > 2 and name[0] == name[-1] and name[0] in "\"'" and not _is_named(name, path.parent):
+            name = name[1:-1]
         try:
-            found += _expand_line(name, finder)
+            found += _expand_line(name, finder, recursive)
         except InputError as error:
             found.append(InputError(f'"{path}", line {number}: {cut(str(error), 1000)}'))
-    if not found:
+    if comments:
+        more = ", …" if len(comments) > _NAMES_MAX else ""
+        these = ", ".join(comments[:_NAMES_MAX]) + more
+        text = f'"{path}" has {plural(len(comments), "line")} of images that were taken for comments ({these}).'
+        found.append(Note(text))
+    if not any(not isinstance(each, Note) for each in found):
         raise InputError(f'The list "{path}" names nothing to count: write one path a line.')
     return found
 
 
-def _expand_line(name: str, finder: Finder) -> list[SourceFile]:
+def _is_named(name: str, folder: Path) -> bool:
+    """Whether a file or folder is there by that very name, beside the list or in the working folder."""
+    return any(is_file(place) or is_folder(place) for place in (folder / name, Path(name)))
+
+
+def _expand_line(name: str, finder: Finder, recursive: bool) -> list[Found]:
     """What a line of a list means, beside the list or else in the working folder, at last by ``finder``'s rules."""
-    reason = InputError(f'There is no image "{name}", beside the list or here.')
+    reason = missing = InputError(f'There is no image "{name}", beside the list or here.')
+    is_name = False
     beside = finder.folders[0]
     for candidate in (beside / name, Path(name), finder.find(name).path if "\0" not in name else None):
         try:
@@ -128,42 +261,17 @@ def _expand_line(name: str, finder: Finder) -> list[SourceFile]:
                 continue
             if _is_list(candidate):
                 raise InputError(f'"{candidate}" is a list itself, and lists in lists are not read.')
-            return _expand_path(str(candidate))
+            return _expand_path(str(candidate), recursive)
         except MissingFileError:
-            continue
+            is_name = True
         except InputError as error:  # what lies there says more than that there is nothing elsewhere
             reason = error
-    raise reason
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    except OSError as error:
-        raise InputError(f'The folder "{folder}" cannot be read ({error.strerror or error}).') from error
-
-
-def _folders_within(folder: Path) -> list[Path]:
-    """A folder and all inside it, each real one once."""
-    found, seen = [folder], {folder.resolve()}
-    for outer in found:  # it grows as inner ones are found
-        for inner in sorted(_entries(outer)):
-            if is_folder(inner) and inner.resolve() not in seen:
-                seen.add(inner.resolve())
-                found.append(inner)
-    return found
+    # A folder's name with brackets in it, which is there in one place, is a pattern in the others.
+    raise missing if is_name and isinstance(reason, _MeetsNothingError) else reason
 
 
 def _source_file(path: Path) -> SourceFile:
     return SourceFile(path, "video" if is_video_name(path) else "image")
-
-
-def _naturally(paths: Iterable[Path]) -> list[Path]:
-    def key(path: Path) -> tuple[list[tuple[int, int | str]], str]:
-        pieces = re.split(r"(\d+)", str(path).casefold())
-        return [(0, int(piece)) if piece.isdecimal() else (1, piece) for piece in pieces if piece], str(path)
-
-    return sorted(paths, key=key)
 
 
 def expected_items(file: SourceFile, *, every_s: float = 1.0) -> int:

@@ -1,0 +1,131 @@
+"""What is in folders, and what a pattern meets: each real folder is walked once, however many links lead to it.
+
+A part of a pattern that is there by that very name is taken as it is (``trip [2024]``), and hidden entries are met only
+by parts that begin with a dot, as in a shell.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from headcount.core.errors import InputError
+from headcount.core.files import is_folder
+
+_MAGIC = re.compile(r"[*?\[]")
+_ANY_DEPTH = "**"
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """What is in a folder, hidden entries too, in natural order.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return naturally(folder / name for name in os.listdir(folder))  # noqa: PTH208  (no paths of the names left out)
+    except OSError as error:
+        raise InputError(f'The folder "{folder}" cannot be read ({error.strerror or error}).') from error
+
+
+def folders_below(folder: Path, seen: set[object] | None = None) -> Iterator[Path | InputError]:
+    """A folder and all inside it that are not hidden, each once; links to others come last.
+
+    Where one cannot be read, that follows it. ``seen``: what tells the folders that were walked before.
+    """
+    seen = set() if seen is None else seen
+    waiting, behind_links = [folder], list[Path]()
+    while waiting or behind_links:
+        folder = waiting.pop() if waiting else behind_links.pop()
+        if (identity := _identity(folder)) in seen:
+            continue
+        seen.add(identity)
+        yield folder
+        try:
+            inner = [each for each in list_folder(folder) if not each.name.startswith(".") and is_folder(each)]
+        except InputError as error:
+            yield error
+            continue
+        for each in reversed(inner):
+            (behind_links if each.is_symlink() else waiting).append(each)
+
+
+def _identity(folder: Path) -> object:
+    try:
+        status = folder.stat()
+    except OSError:
+        return str(folder)
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)
+
+
+def as_pattern(argument: str) -> tuple[Path, list[str]]:
+    """A pattern's beginning that is to be taken as it is, and the parts behind it, the first of which is to be matched.
+
+    There are no parts where nothing in the argument is a pattern, or something is there by that very name.
+    """
+    whole = Path(argument)
+    base, parts = Path(whole.anchor), list(whole.parts[1:] if whole.anchor else whole.parts)
+    for number, part in enumerate(parts):
+        if _MAGIC.search(part) and not _is_there(base / part):
+            return base, parts[number:]
+        base /= part
+    return base, []
+
+
+def matches(base: Path, parts: list[str]) -> list[Path | InputError]:
+    """What a pattern as of ``as_pattern`` meets, in natural order, each path once; folders that cannot be read last."""
+    found: list[Path] = [base]
+    problems: list[InputError] = []
+    for number, part in enumerate(parts):
+        is_last = number == len(parts) - 1
+        if part == _ANY_DEPTH:
+            found = list(_any_depth(found, problems))
+            if is_last:
+                found = [entry for folder in found for entry in _matching(folder, "*", problems)]
+        else:
+            folders = [folder for folder in found if is_folder(folder)]
+            found = [entry for folder in folders for entry in _matching(folder, part, problems)]
+    return [*naturally(dict.fromkeys(found)), *problems]
+
+
+def _any_depth(folders: Iterable[Path], problems: list[InputError]) -> Iterator[Path]:
+    seen: set[object] = set()
+    for folder in folders:
+        for each in folders_below(folder, seen) if is_folder(folder) else ():
+            if isinstance(each, Path):
+                yield each
+            elif str(each) not in map(str, problems):
+                problems.append(each)
+
+
+def _matching(folder: Path, part: str, problems: list[InputError]) -> list[Path]:
+    if part == ".." or not _MAGIC.search(part) or _is_there(folder / part):
+        return [folder / part] if _is_there(folder / part) else []
+    try:
+        entries = list_folder(folder)
+    except InputError as error:
+        if str(error) not in map(str, problems):
+            problems.append(error)
+        return []
+    shown = [entry for entry in entries if not entry.name.startswith(".") or part.startswith(".")]
+    return [entry for entry in shown if fnmatch.fnmatch(entry.name, part)]
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return os.path.lexists(path)
+    except (OSError, ValueError):
+        return False
+
+
+def naturally(paths: Iterable[Path]) -> list[Path]:
+    """Paths as people sort them: ``2.jpg`` before ``10.jpg``."""
+
+    def key(path: Path) -> tuple[list[tuple[int, int | str]], str]:
+        pieces = re.split(r"(\d+)", str(path).casefold())
+        return [(0, int(piece)) if piece.isdecimal() else (1, piece) for piece in pieces if piece], str(path)
+
+    return sorted(paths, key=key)
