@@ -102,7 +102,8 @@ class Batches:
             reason = (str(error).splitlines() or [""])[0]
             raise HeadcountError(
                 f'"{named}" could not be made ready for training ({type(error).__name__}: {reason}): '
-                "check the data set, or leave it out."
+                "check the data set, or leave it out.",
+                remedy="check",
             ) from error
 
     def run(self, first: int, last: int) -> Iterator[tuple[int, Batch]]:

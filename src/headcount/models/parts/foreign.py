@@ -32,7 +32,8 @@ def import_backbone(name: str, file: Path, output: Path) -> list[str]:
         The names that the network does not have, which are left out.
 
     Raises:
-        InputError: timm has no such network, or it has no features; there is no such file, or the output cannot be written.
+        InputError: timm has no such network, or it has no features; there is no such file; or the output cannot be
+            written.
         ModelError: the file is no checkpoint, holds more than tensors, or does not fit.
     """
     if name not in timm.list_models():
