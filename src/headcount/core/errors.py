@@ -81,7 +81,7 @@ class PluginWarning(UserWarning):
     """A row of another package that is left out of a list, since it cannot be loaded."""
 
 
-_COMPARED, _LONGEST, _SHOWN = 1000, 200, 5000
+_COMPARED, _LONGEST, _MOST_KNOWN = 1000, 200, 40
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -99,4 +99,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name[:_LONGEST], short, n=1, cutoff=0.6)
     if close:
         return f' Did you mean "{close[0]}"?'
-    return f" Known: {', '.join(names)}." if 0 < sum(map(len, names)) < _SHOWN else ""
+    shown = [one for one in names[:_MOST_KNOWN] if len(one) <= _LONGEST]
+    more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
+    return f" Known: {', '.join(shown)}{more}." if shown else ""

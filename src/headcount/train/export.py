@@ -25,6 +25,7 @@ from headcount.core.card import DataUse, DecoderSpec, ModelCard, Result, sha256_
 from headcount.core.errors import InputError, ModelError
 from headcount.core.files import replacing, writing
 from headcount.core.locks import held
+from headcount.core.settings import checked
 from headcount.data.sets.catalogue import find_entry
 from headcount.decode.table import decoder_of
 from headcount.infer.runtimes.onnx import open_session
@@ -63,7 +64,7 @@ def export_checkpoint(
         InputError: a report is not one.
     """
     saved = _read(checkpoint)
-    recipe = Recipe.model_validate(saved.state["recipe"])
+    recipe = checked(Recipe, saved.state.get("recipe", {}), f"the recipe in {checkpoint}")
     method = build_method(recipe.method, recipe.model).eval()
     method.load_state_dict(saved.part("ema"))
     card = card_of(recipe, method).model_copy(
