@@ -154,6 +154,7 @@ def test_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, opt
     assert ({"heads-points-p-all-worst-01.png", "threshold-points-p-all.png"} <= names) == located
     if located:
         assert [row["f1"] for row in metrics["localization"]["localization"]] == [1, 1]
+        assert "counting" not in metrics["localization"]
 
 
 @pytest.fixture

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, ThreadsOption, choice
+from headcount.cli.options import (
+    DeviceOption,
+    ForceOption,
+    PrecisionOption,
+    RuntimeOption,
+    ThreadsOption,
+    choice,
+    output_option,
+)
 from headcount.core.kinds import MATCHERS, Matcher
 
 if TYPE_CHECKING:
@@ -52,9 +60,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a JSON report, with one row per image.")
-    ] = None,
+    output: Annotated[Path | None, output_option("Write a JSON report, with one row per image.")] = None,
     predictions: Annotated[
         Path | None,
         typer.Option(metavar="FILE.txt", help="Write the heads found as an NWPU prediction file.", show_default=False),
