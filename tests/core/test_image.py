@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+import headcount
 from headcount.core.errors import InputError
 from headcount.core.image import as_rgb_array, read_header, read_image, read_reduced
 
@@ -222,6 +223,17 @@ def test_arrays(shape: tuple[int, ...], dtype: type, good: bool) -> None:
     else:
         with pytest.raises(InputError):
             as_rgb_array(array)
+
+
+def test_a_path_as_text_is_no_array() -> None:
+    with pytest.raises(InputError, match=r"a str was given: of a file give its pathlib\.Path"):
+        as_rgb_array("a.jpg")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("limit", [0, -1, 2.5, "9", True, None])
+def test_a_limit_of_pixels_is_a_whole_number(limit: object) -> None:
+    with pytest.raises(InputError, match=r"\(max_pixels\) is a whole number of at least 1"):
+        headcount.load(max_pixels=limit)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("error", [MemoryError(), Image.DecompressionBombError("too many pixels")])

@@ -217,6 +217,19 @@ def _header(image: Image.Image, stored: StoredImage, kind: str) -> ImageHeader:
     return ImageHeader(size_wh, kind, image.mode, orientation)
 
 
+def refuse_limit(max_pixels: object) -> None:
+    """Stop where a limit of pixels is none.
+
+    Raises:
+        InputError: it is no whole number above 0.
+    """
+    if not isinstance(max_pixels, int) or isinstance(max_pixels, bool) or max_pixels < 1:
+        raise InputError(
+            f"The limit of pixels (max_pixels) is a whole number of at least 1 ({DEFAULT_MAX_PIXELS} by default), not "
+            f"{max_pixels!r}."
+        )
+
+
 def read_header(source: ImageSource) -> ImageHeader:
     """Size, format and orientation of an image file, without decoding its pixels.
 
@@ -394,7 +407,8 @@ def as_rgb_array(pixels: NDArray[np.generic], *, channels: Channels = "rgb") -> 
     if channels not in ("rgb", "bgr"):
         raise InputError(f'The channels of an array are "rgb" or "bgr", but {channels!r} was given.')
     if not isinstance(pixels, np.ndarray):
-        raise InputError(f"An image array was expected, but a {type(pixels).__name__} was given.")
+        hint = ": of a file give its pathlib.Path" if isinstance(pixels, str | bytes) else ""
+        raise InputError(f"An array of pixels was expected, but a {type(pixels).__name__} was given{hint}.")
     if pixels.dtype != np.uint8:
         raise InputError(f"An image array must be uint8 (0 to 255), but it is {pixels.dtype}: convert it first.")
     if pixels.ndim == 2:
