@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -380,3 +381,122 @@ def test_a_name_that_is_no_unicode_is_printed(photos: Path, count: RunCli) -> No
     code, out, _ = count(name)
     assert code == 0
     assert out.startswith(r"caf\udce9\x1b[31m.png: ")
+
+
+def test_a_run_that_was_cut_off_goes_on(photos: Path, count: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+    from headcount.infer.counter import Counter
+
+    whole = Counter.count
+
+    def interrupted(self: Counter, source: object) -> object:
+        if "10.png" in str(getattr(source, "source", "")):
+            raise KeyboardInterrupt
+        return whole(self, source)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Counter, "count", interrupted)
+    code, out, err = count("photos", "-o", "out.csv", "--save-dir", "seen")
+    assert code == 130
+    assert "results in out.csv" in out
+    assert err == "Interrupted: the rest was not counted; --resume goes on behind it.\n"
+    monkeypatch.undo()
+    monkeypatch.chdir(photos)
+    code, _, err = count("photos", "-o", "out.csv")
+    assert code == 2
+    assert err.endswith("of a run that was cut off: choose another name, or go on with --resume.\n")
+    code, out, err = count("photos", "-o", "out.csv", "--save-dir", "seen", "--resume")
+    assert (code, err) == (0, "Note: 2 rows of before are kept.\n")
+    assert "3 images: " in out
+    assert len(list(csv.DictReader(Path("out.csv").read_text(encoding="utf-8").splitlines()))) == 3
+    assert len(list(Path("seen").iterdir())) == 3
+    code, out, _ = count("photos", "-o", "out.csv", "--resume")
+    assert code == 0
+    assert "3 images: " in out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--resume"], "name it with --output"),
+        (["--resume", "-o", "-"], "name it with --output"),
+        (["--resume", "-o", "a.csv", "--force"], "choose one"),
+        (["--resume", "-o", "7.txt"], "cannot be gone on with"),
+    ],
+)
+def test_what_cannot_be_gone_on_with_is_said(photos: Path, count: RunCli, options: list[str], words: str) -> None:
+    code, out, err = count("photos/1.png", *options)
+    assert (code, out) == (2, "")
+    assert words in err
+
+
+@pytest.mark.parametrize("output", ["-", "-.jsonl", "-.json", "-.csv"])
+def test_results_to_standard_output_are_nothing_else(photos: Path, count: RunCli, output: str) -> None:
+    shutil.copy("photos/1.png", "photos/a\x1b\u202e.png")
+    code, out, err = count("photos", "-o", output)
+    assert (code, err) == (0, "")
+    if output == "-.csv":
+        sources = [row["source"] for row in csv.DictReader(out.splitlines())]
+    else:
+        plain = json.loads(out) if output == "-.json" else [json.loads(line) for line in out.splitlines()]
+        sources = [one["source"] for one in plain]
+    assert len(sources) == 4
+    assert "photos/10.png" in sources
+    assert {path.name for path in Path().iterdir()} == {"photos"}
+
+
+def test_a_reader_that_goes_away_ends_the_run(photos: Path, tiny_model: str) -> None:
+    command = f'"{sys.executable}" -m headcount count photos -m "{tiny_model}" -o - | true; echo "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_quiet_prints_what_is_wrong_alone(photos: Path, count: RunCli) -> None:
+    assert count("photos", "photos/1.png", "-q", "-o", "out.csv") == (0, "", "")
+    assert len(Path("out.csv").read_text(encoding="utf-8").splitlines()) == 4
+    code, out, err = count("photos", "no.png", "--quiet")
+    assert (code, out) == (1, "")
+    assert err.startswith('Skipped: There is no file or folder "no.png"')
+
+
+def test_folders_inside_folders_are_counted_where_asked_for(photos: Path, count: RunCli) -> None:
+    (photos / "photos" / "day" / "hour").mkdir(parents=True)
+    (photos / "photos" / ".cache").mkdir()
+    for place in ("day", "day/hour", ".cache"):
+        shutil.copy("photos/1.png", f"photos/{place}/5.png")
+    (photos / "photos" / "day" / "up").symlink_to("..")
+    assert "3 images: " in count("photos")[1]
+    code, out, _ = count("photos", "--recursive", "-o", "out.csv")
+    assert code == 0
+    assert "5 images: " in out
+    assert "photos/day/hour/5.png" in Path("out.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("word", ["f32", "fp32", "float32"])
+def test_the_numbers_have_one_word(photos: Path, count: RunCli, word: str) -> None:
+    code, out, _ = count("photos/1.png", "--precision", word, "-o", "-")
+    assert code == 0
+    assert json.loads(out)["runtime"] == "openvino cpu f32"
+
+
+def test_the_bar_keeps_its_colours_on_a_terminal_and_names_do_not(photos: Path, tiny_model: str) -> None:
+    """A real terminal: the bar may move the cursor, a file's name may not."""
+    pty = pytest.importorskip("pty", reason="this system has no terminals to make")
+    shutil.copy("photos/1.png", "photos/a\x1b]0;title\x07.png")
+    Path("photos/b\x1b[2J.png").write_bytes(b"no image")
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "headcount", "count", "photos", "-m", tiny_model]
+    done = subprocess.run(command, stdout=theirs, stderr=theirs, stdin=theirs, check=False)
+    os.close(theirs)
+    shown = b""
+    try:
+        while part := os.read(ours, 65536):
+            shown += part
+    except OSError:  # the end, on Linux
+        pass
+    os.close(ours)
+    assert done.returncode == 1
+    assert b"Counting" in shown
+    assert b"\x1b[" in shown
+    assert b"\x1b]0;" not in shown
+    assert b"\x1b[2J" not in shown
+    assert rb"b\x1b[2J.png" in shown
+    assert rb"\x1b[?25l" not in shown  # the bar's own, as it is

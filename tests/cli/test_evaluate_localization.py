@@ -209,3 +209,24 @@ def test_a_model_that_only_counts_gives_no_prediction_file(
     assert isinstance(result.exception, InputError)
     assert "without saying where" in str(result.exception)
     assert not (tmp_path / "found.txt").exists()
+
+
+def test_published_figures_stand_beside_what_is_reached(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "report.json"
+    result = run(files[0], "--ground-truth", files[1], "--recipe", "iim-nwpu-hrnet-box", "--output", output)
+    assert result.exit_code == 0, result.exception
+    text = " ".join(result.stdout.split())
+    assert "reached here 50.0 50.0 50.0 1.0 1.0 0.500 Table 3, row 6 80.2 84.1 76.6 55.6 330.9 0.197" in text
+    report = json.loads(output.read_text())
+    assert report["recipe"]["reached"]["F1"] == 50
+    monkeypatch.setattr("headcount.infer.counter.load", model("heads"))
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    (tmp_path / "p.csv").write_text("image,x,y\na.png,10,10\n")
+    data = ("--data", f"points={tmp_path / 'p.csv'}")
+    assert "only of nwpu-crowd val" in run("finds", *data, "--recipe", "iim-nwpu-hrnet-box").stdout
+    for name, words in (("headcount-s", "holds no published figures"), ("iim-nwpu", "no recipe")):
+        refused = run("finds", *data, "--recipe", name)
+        assert isinstance(refused.exception, InputError)
+        assert words in str(refused.exception)

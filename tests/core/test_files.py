@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import nullcontext
 from pathlib import Path
@@ -124,6 +125,8 @@ def test_another_suffix_is_refused() -> None:
 
 def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
+    write_json(path, {"name": "a\udcff.jpg"})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"name": "a\udcff.jpg"}
     write_json(path, {"data": "größe", "mae": 1.5})
     assert path.read_text(encoding="utf-8") == '{\n  "data": "größe",\n  "mae": 1.5\n}\n'
     with pytest.raises(TypeError):

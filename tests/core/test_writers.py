@@ -17,7 +17,15 @@ IMAGE = np.zeros((24, 32, 3), np.uint8)
 def _heads() -> Prediction:
     boxes = np.array([[2.0, 2, 8, 9], [12, 3, 17, 9]])
     return Prediction(
-        2, (32, 24), np.array([[5.0, 5.5], [14.5, 6]]), "heads", np.array([0.5, 0.9]), boxes, source="7.jpg"
+        2,
+        (32, 24),
+        np.array([[5.0, 5.5], [14.5, 6]]),
+        "heads",
+        np.array([0.5, 0.9]),
+        boxes,
+        density=np.full((3, 4), 1 / 6, np.float32),
+        density_stride=8,
+        source="7.jpg",
     )
 
 

@@ -33,6 +33,7 @@ from headcount.data.formats.raw import finish
 from headcount.data.formats.voc import write_voc
 from headcount.data.formats.yolo import write_yolo
 from headcount.data.media.sources import expand_source
+from headcount.data.parse.csv import csv_row
 from headcount.data.sets.registry import DATA_SETS
 
 SIZE_WH = (32, 24)
@@ -283,6 +284,62 @@ def _labelme(folder: Path) -> None:
     write_labelme(_scenes(folder), folder / "labels")
 
 
+def _labelimg(folder: Path) -> None:
+    _voc(folder)
+    (folder / "Annotations").rename(folder / "labels")
+
+
+def _coco_folders(folder: Path) -> None:
+    scenes = _scenes(folder / "set/train")
+    write_coco(scenes, folder / "set/train/_annotations.coco.json")
+
+
+def _cvat_tracks(folder: Path) -> None:
+    for number in (0, 2):
+        _image(folder / f"images/frame_{number:06}.png")
+    shapes = (
+        '<box frame="0" xtl="1" ytl="2" xbr="9" ybr="12"/><points frame="2" outside="0" keyframe="1" points="4,5"/>'
+    )
+    meta = "<meta><task><size>3</size><stop_frame>2</stop_frame></task><source>q.mp4</source></meta>"
+    _write(folder / "annotations.xml", f'<annotations>{meta}<track label="head">{shapes}</track></annotations>')
+
+
+def _darknet(folder: Path) -> None:
+    _yolo(folder / "set")
+    (folder / "set/data.yaml").unlink()
+    _write(folder / "set/obj.data", "classes = 1\ntrain = data/list.txt\nnames = data/obj.names\n")
+    _write(folder / "set/obj.names", "head\n")
+
+
+def _labelstudio(folder: Path) -> None:
+    _image(folder / "a.png")
+    box = {"x": 10, "y": 20, "width": 5.5, "height": 10, "rotation": 30, "rectanglelabels": ["head"]}
+    turned = {"x": 50, "y": 50, "radiusX": 5, "radiusY": 10, "ellipselabels": ["head"]}
+    results = [{"id": "r", "type": "rectanglelabels", "value": box, "original_width": 40}, {"value": turned}]
+    task = {"data": {"image": "/data/upload/1/1a2b3c4d-a.png"}, "annotations": [{"result": results}]}
+    _write(folder / "ls.json", json.dumps([task]))
+
+
+def _via_regions() -> list[dict[str, object]]:
+    shapes: list[dict[str, object]] = [
+        {"name": "rect", "x": 1, "y": 2, "width": 8, "height": 9.5}, {"name": "circle", "cx": 9, "cy": 9, "r": 3},
+        {"name": "polygon", "all_points_x": [1, 5, 3], "all_points_y": [2, 2, 9]},
+    ]  # fmt: skip
+    return [{"shape_attributes": shape, "region_attributes": {"class": "head"}} for shape in shapes]
+
+
+def _via(folder: Path) -> None:
+    _image(folder / "a.png")
+    image = {"filename": "a.png", "size": 9, "regions": _via_regions(), "file_attributes": {"weather": "rain"}}
+    _write(folder / "via.json", json.dumps({"_via_settings": {}, "_via_img_metadata": {"a.png9": image}}))
+
+
+def _via_csv(folder: Path) -> None:
+    _image(folder / "a.png")
+    rows = [csv_row(["a.png", *(json.dumps(value) for value in region.values())]) for region in _via_regions()]
+    _write(folder / "via.csv", "filename,region_shape_attributes,region_attributes\n" + "".join(rows))
+
+
 def _video(folder: Path) -> None:
     import cv2
 
@@ -429,12 +486,19 @@ PARSERS: dict[str, Parser] = {
         _set("boxes", "heads.csv", partial(_boxes, ".csv"), below="heads.csv"),
         _set("boxes", "heads.json", partial(_boxes, ".json"), below="heads.json", also="json"),
         _set("coco", "heads.json", _coco, below="heads.json"),
+        _set("coco", "set/train/_annotations.coco.json", _coco_folders, below="set", also="folders"),
         _set("cvat", "annotations.xml", _cvat),
+        _set("cvat", "annotations.xml", _cvat_tracks, also="tracks"),
         _set("labelme", "labels/a.json", _labelme, below="labels"),
+        _set("labelstudio", "ls.json", _labelstudio, below="ls.json"),
         _set("points", "heads.csv", partial(_points, ".csv"), below="heads.csv"),
         _set("points", "heads.json", partial(_points, ".json"), below="heads.json", also="json"),
+        _set("via", "via.json", _via, below="via.json"),
+        _set("via", "via.csv", _via_csv, below="via.csv", also="csv"),
         _set("video", "queue.csv", _video, below="queue.csv"),
         _set("voc", "set/Annotations/a.xml", lambda folder: _voc(folder / "set"), below="set"),
+        _set("voc", "set/labels/a.xml", lambda folder: _labelimg(folder / "set"), below="set", also="anywhere"),
+        _set("yolo", "set/obj.data", _darknet, below="set", also="darknet"),
         _set("yolo", "set/labels/train/a.txt", lambda folder: _yolo(folder / "set"), below="set"),
         _set("yolo", "set/data.yaml", lambda folder: _yolo(folder / "set"), below="set", also="yaml"),
         _set("yolo", "set/list.txt", lambda folder: _yolo_list(folder / "set"), below="set", also="list"),

@@ -346,3 +346,13 @@ def test_a_density_in_an_enlarged_image_has_cells_of_the_pixels_given() -> None:
     card = _card().model_copy(update={"input": InputSpec(enlarge=1.5)})
     with pytest.raises(ModelError, match="no whole pixels"):
         Counter(card, _Constant(in_cell=0.01)).count(np.zeros((64, 96, 3), np.uint8))
+
+
+def test_a_card_cannot_enlarge_without_a_limit() -> None:
+    card = _card().model_copy(update={"input": InputSpec(enlarge=8)})
+    small, pixels = np.zeros((64, 64, 3), np.uint8), np.zeros((64, 640, 3), np.uint8)
+    counter = Counter(card, _Constant(), max_pixels=64 * 64 * 64)
+    assert counter.count(small).size_wh == (64, 64)
+    with pytest.raises(InputError, match=r"640×64 pixels is enlarged by 8 .* over the limit of 262,144") as caught:
+        counter.count(pixels)
+    assert caught.value.remedy == "max_pixels"

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,6 +26,8 @@ class Fake:
     """Counts the red of the first pixel; fails as it is told to."""
 
     max_pixels = DEFAULT_MAX_PIXELS
+    card = SimpleNamespace(name="fake", sha256={})
+    runtime = SimpleNamespace(name="fake", device="cpu", precision="f32")
 
     def __init__(self, **errors: BaseException) -> None:
         self.errors = errors
@@ -193,6 +196,66 @@ def test_a_folder_being_counted_takes_no_overlays(folder: Path) -> None:
         open_overlays(folder, ["a.png"], find_sources(["a.png", "a-counted.png"]), overwrite=True)
 
 
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("a.png", "is a file, but the pictures need a folder"),
+        ("a.png/in", "cannot be written"),
+        ("x" * 300, "too long"),
+    ],
+)
+def test_a_folder_that_cannot_be_is_refused_before_anything_is_counted(folder: Path, place: str, words: str) -> None:
+    before = sorted(folder.rglob("*"))
+    sources = find_sources(["b.png"])
+    with pytest.raises(InputError, match=words):
+        Job(Fake(), sources.files, overlays=open_overlays(Path(place), ["b.png"], sources, overwrite=False))  # type: ignore[arg-type]
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_folder_closed_to_writing_is_refused_before_anything_is_counted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, *_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    sources = find_sources(["b.png"])
+    (folder / "out").mkdir()
+    overlays = open_overlays(Path("out"), ["b.png"], sources, overwrite=False)
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(InputError, match="Read-only file system"):
+        Job(Fake(), sources.files, overlays=overlays)  # type: ignore[arg-type]
+
+
+def test_no_folder_is_made_before_the_model_has_its_say(folder: Path) -> None:
+    class Blind(Fake):
+        def refuse_picture(self, kind: str) -> None:
+            raise InputError("gives no boxes")
+
+    sources = find_sources(["b.png"])
+    overlays = open_overlays(Path("out"), ["b.png"], sources, overwrite=False)
+    with pytest.raises(InputError, match="gives no boxes"):
+        Job(Blind(), sources.files, overlays=overlays)  # type: ignore[arg-type]
+    assert not Path("out").exists()
+
+
+def test_a_picture_of_another_run_is_not_overwritten(folder: Path) -> None:
+    sources = find_sources(["."])
+    overlays = open_overlays(Path("out"), ["."], sources, overwrite=False)
+    events = Job(Fake(), sources.files, overlays=overlays).run()  # type: ignore[arg-type]
+    next(events)
+    (folder / "out" / "a-counted.png").write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"a-counted\.png\" exists already"):
+        next(events)
+
+
+def test_images_of_one_name_are_refused_where_the_format_tells_them_by_it(folder: Path) -> None:
+    (folder / "more").mkdir()
+    shutil.copy("a.png", "more/a.jpg")
+    with pytest.raises(InputError, match=r'"a\.png" and "more/a\.jpg" would both be image "a"'):
+        open_results(Path("out.coco.json"), find_sources(["a.png", "more"]), overwrite=False)
+    assert not Path("out.coco.json").exists()
+
+
 def test_names_that_the_format_cannot_hold_are_refused_before_the_run(folder: Path) -> None:
     with pytest.raises(InputError, match="number"):
         open_results(Path("out.txt"), find_sources(["a.png"]), overwrite=False)
@@ -228,10 +291,10 @@ def test_of_many_pictures_in_a_file_the_first_is_counted_and_that_is_said(folder
     run = job(Fake(), ".")
     events = list(run.run())
     assert run.counted == 5
-    assert run.incomplete == 2
+    assert (run.in_part, run.incomplete) == (2, 0)
     last = events[-1]
     assert isinstance(last, Note)
     assert last.text.startswith(
         '2 files hold more than one picture, of which the first was counted: "p.gif" (3), "p.tif" (3)'
     )
-    assert job(Fake(), "a.png").incomplete == 0
+    assert job(Fake(), "a.png").in_part == 0

@@ -119,6 +119,12 @@ class _Running:
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment,
         )  # fmt: skip
 
+    def stop(self, number: int) -> tuple[int, list[str]]:
+        """Send a signal; the exit code, and what was said from then on."""
+        self.process.send_signal(number)
+        out, _ = self.process.communicate(timeout=120)
+        return self.process.returncode, out.splitlines()
+
     def wait_for(self, text: str) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -195,6 +201,31 @@ def test_ctrl_c_finishes_the_step_and_keeps_it(
     assert signal.getsignal(signal.SIGINT) is before
     _train(recipe, resume=True)
     _assert_equal_ends(tmp_path / "run", unbroken["sgd"])
+
+
+def test_sigterm_finishes_the_step_and_keeps_it(tmp_path: Path, points: Path, unbroken: dict[str, Path]) -> None:
+    path = _write(tmp_path, points, optimiser=TO_SGD)
+    run = _Running(path)
+    run.wait_for("step 5/")
+    code, said = run.stop(signal.SIGTERM)
+    assert code == 128 + signal.SIGTERM
+    step = int(said[-1].removeprefix("Stopped at step ").partition(":")[0])
+    assert 5 <= step < STEPS
+    saved = find_checkpoint(tmp_path / "run")
+    assert saved is not None
+    assert saved.name == f"last-{step:08d}"
+    assert not (tmp_path / "run" / ".lock").exists()
+    _train(load_recipe(str(path)), resume=True)
+    _assert_equal_ends(tmp_path / "run", unbroken["sgd"])
+
+
+def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path: Path, points: Path, unbroken: dict[str, Path]) -> None:
+    run = _Running(_write(tmp_path, points))
+    run.wait_for("step 2/")
+    assert run.process.stdout is not None
+    run.process.stdout.close()
+    assert run.process.wait(timeout=120) == 0
+    _assert_equal_ends(tmp_path / "run", unbroken["adamw"])
 
 
 @pytest.mark.parametrize("stop", [1, 8, 11])
@@ -292,8 +323,8 @@ def test_a_folder_that_holds_a_run_is_not_written_over(points: Path, unbroken: d
     ("changes", "key"),
     [
         ({"seed": 6}, "seed"), ({"batch": 3}, "batch"),
-        ({"optimiser": {"lr": 0.02}}, "optimiser"),
-        ({"data": {"crop": 96}}, "data"), ({"model": {"width": 16}}, "model"),
+        ({"optimiser": {"lr": 0.02}}, "optimiser.lr"),
+        ({"data": {"crop": 96}}, "data.crop"), ({"model": {"width": 16}}, "model.width"),
     ],
 )  # fmt: skip
 def test_another_recipe_does_not_resume_a_run(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from headcount.core.scene import Scene
+from headcount.data.sets.registry import Reading
 from headcount.train import pools
 from headcount.train.recipe import DataSettings
 
@@ -13,10 +14,10 @@ from headcount.train.recipe import DataSettings
 def test_pools_are_of_the_training_split_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str]] = []
 
-    def read(spec: str, split: str) -> list[Scene]:
+    def read(spec: str, split: str) -> Reading:
         asked.append((spec, split))
-        return [Scene(np.zeros((8, 8, 3), np.uint8))]
+        return Reading((Scene(np.zeros((8, 8, 3), np.uint8)),))
 
-    monkeypatch.setattr(pools, "read_dataset", read)
+    monkeypatch.setattr(pools, "read_set", read)
     pools.read_pools(DataSettings(sources={"points": "a.csv", "shanghaitech-b": "b"}, painted_scenes=0))
     assert asked == [("points=a.csv", "train"), ("shanghaitech-b=b", "train")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,21 @@ def test_pools_are_read_from_data_sets_and_painted_scenes(tmp_path: Path) -> Non
     assert pools[1].scenes[0].name == "painted-100000"
     only = read_pools(DataSettings(sources={"points": str(points)}, painted_scenes=1, shares={"points": 0}))
     assert [pool.name for pool in only] == ["painted"]
+
+
+def test_what_the_annotations_lost_is_said_in_a_line_and_a_bad_image_stops_the_run(tmp_path: Path) -> None:
+    (image,) = _files(tmp_path, 1)
+    boxes = [[1.0, 1, 5, 5], [900.0, 1, 5, 5]]
+    annotations = [{"image_id": 1, "category_id": 1, "bbox": box} for box in boxes]
+    data = {"images": [{"id": 1, "file_name": str(image.image)}], "annotations": annotations}
+    (tmp_path / "c.json").write_text(json.dumps(data), encoding="utf-8")
+    said: list[str] = []
+    (pool,) = read_pools(DataSettings(sources={"coco": str(tmp_path / "c.json")}), said.append)
+    assert pool.scenes[0].count == 1
+    assert said == ["coco, train: 1 box of which nothing lies in the image; left out, in 1 image."]
+    Path(str(image.image)).write_bytes(b"no image")
+    with pytest.raises(InputError, match="not an image"):
+        read_pools(DataSettings(sources={"coco": str(tmp_path / "c.json")}))
 
 
 def test_photographs_of_nobody_are_parted_by_their_names_alone(tmp_path: Path) -> None:

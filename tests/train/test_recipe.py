@@ -239,6 +239,12 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: str, words: list[str]) -> N
         assert word in str(caught.value)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_recipe_is_read_as_editors_write_it(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "mine.yaml").write_text("name: mine\r\nsummary: Köpfe\r\n", encoding=encoding)
+    assert load_recipe(str(tmp_path / "mine.yaml")).summary == "Köpfe"
+
+
 def test_an_unknown_recipe_names_the_nearest() -> None:
     with pytest.raises(InputError, match=r'no recipe "headcont-s".*"headcount-s"'):
         recipe_path("headcont-s")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from headcount.core.errors import InputError
-from headcount.train.recipe import OptimiserSettings, Recipe
+from headcount.train.recipe import DataSettings, OptimiserSettings, Recipe
 from headcount.train.resume import add_changes, check_same_recipe, read_changes
 
 
@@ -68,10 +68,20 @@ def test_a_run_is_not_shortened(tmp_path: Path) -> None:
 
 
 def test_a_longer_run_differs_in_nothing_else(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match='another "optimiser"'):
+    with pytest.raises(InputError, match=r'another "optimiser\.lr"'):
         check_same_recipe(_recipe(8, lr=1), _saved(_recipe(4)), tmp_path)
-    with pytest.raises(InputError, match='another "optimiser"'):  # the cosine alone is no longer run
+    with pytest.raises(InputError, match=r'another "optimiser\.cosine_epochs"'):  # the cosine alone is no longer run
         check_same_recipe(_recipe(4, cosine_epochs=9), _saved(_recipe(4)), tmp_path)
+
+
+def test_data_may_lie_elsewhere_but_not_be_other_sets(tmp_path: Path) -> None:
+    def at(**sources: str) -> Recipe:
+        return _recipe().model_copy(update={"data": DataSettings(sources=sources)})
+
+    assert check_same_recipe(at(points="/b", mall="c"), _saved(at(points="/a", mall="c")), tmp_path) == ""
+    for other in (at(points="/a"), at(mall="c", points="/a")):  # the order of sets is that of the samples
+        with pytest.raises(InputError, match=r'another "data\.sources"'):
+            check_same_recipe(other, _saved(at(points="/a", mall="c")), tmp_path)
 
 
 def test_changes_stay_on_the_record_and_are_not_doubled(tmp_path: Path) -> None:

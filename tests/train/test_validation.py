@@ -12,11 +12,10 @@ import yaml
 from PIL import Image
 
 from headcount.core.scene import Scene
-from headcount.data.sets.registry import read_dataset
+from headcount.data.sets.registry import Reading
 from headcount.label.sizes import load_sizes
 from headcount.models.table import build_method
 from headcount.synth import paint_scene
-from headcount.train import loop
 from headcount.train.checkpoint import find_checkpoint, read_checkpoint
 from headcount.train.export import export_checkpoint
 from headcount.train.loop import train
@@ -72,11 +71,7 @@ def test_a_run_from_training_to_boxes(tmp_path: Path, monkeypatch: pytest.Monkey
         encoding="utf-8",
     )  # fmt: skip
 
-    def read(spec: str, split: str) -> list[Scene]:
-        return _scenes() if split == "val" else read_dataset(spec, split)
-
-    monkeypatch.setattr(loop, "read_dataset", read)
-    monkeypatch.setattr("headcount.train.pools.read_dataset", lambda spec, split: _scenes())
+    monkeypatch.setattr("headcount.train.pools.read_set", lambda spec, split: Reading(tuple(_scenes())))
     said: list[str] = []
     train(load_recipe(str(recipe)), say=said.append)
     assert sum(line.startswith("validation points: loss ") for line in said) == 2

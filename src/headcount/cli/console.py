@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _WIDEST = 100
+_NOT_IN_PLACE: Any = {"redirect_stdout": False, "redirect_stderr": False}
+"""Rich's bar must not stand in the place of the streams, which let only printable text through: not even its own."""
 
 
 def output_console() -> Console:
@@ -54,18 +56,19 @@ def error_console() -> Console:
 
 
 @contextmanager
-def progress_bar(doing: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on standard error, told (done, all) or (done, None); nothing where standard error is no terminal.
+def progress_bar(doing: str, *, quiet: bool = False) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on standard error, told (done, all) or (done, None); nothing where standard error is no terminal, or
+    ``quiet``.
 
     One thing alone has no bar.
     """
-    if not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         yield lambda done, total: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=error_console(), transient=True) as bar:
+    with Progress(*columns, console=error_console(), transient=True, **_NOT_IN_PLACE) as bar:
         task = bar.add_task(doing, total=None, visible=False)
 
         def show(done: int, total: int | None) -> None:
@@ -106,16 +109,6 @@ def _fitting(letters: Iterable[str], columns: int) -> int:
             break
         number += 1
     return number
-
-
-def people(count: float) -> str:
-    """The count as it is said.
-
-    >>> people(0.6), people(1234.2)
-    ('1 person', '1,234 people')
-    """
-    number = round(count)
-    return "1 person" if number == 1 else f"{number:,} people"
 
 
 def argument_name(argument: Any) -> str:

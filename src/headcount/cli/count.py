@@ -17,6 +17,7 @@ from headcount.cli.options import (
     RuntimeOption,
     ThreadsOption,
     choice,
+    output_option,
 )
 from headcount.core.kinds import PICTURE_KINDS, PictureKind
 from headcount.core.limits import DEFAULT_MAX_PIXELS
@@ -26,6 +27,7 @@ from headcount.infer import DEFAULT_MODEL
 if TYPE_CHECKING:
     from headcount.cli.results import CountLine
     from headcount.core.notes import Note, Skipped
+    from headcount.data.formats.predictions import PredictionFile, PredictionStream
     from headcount.infer.job import Job
 
 
@@ -41,6 +43,9 @@ def count(
             help="Images, folders (the images in them), quoted patterns, .txt lists (a path a line) and video files.",
         ),
     ],
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="Count the images in folders inside folders, too, at any depth.")
+    ] = False,
     model: ModelOption = DEFAULT_MODEL,
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
@@ -53,36 +58,58 @@ def count(
     draw: Annotated[
         str, choice("What pictures show", PICTURE_KINDS, more="auto is points where they suffice")
     ] = "auto",
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help=f"Write the results: {_written}.")] = None,
+    output: Annotated[
+        str | None, output_option(f"Write the results: {_written}; - is standard output, in JSON lines (-.csv in CSV).")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with the results in FILE: count what is new or changed, keep the rest."),
+    ] = False,
     force: ForceOption = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only errors and what is skipped: no counts, notes or progress.")
+    ] = False,
     max_pixels: MaxPixelsOption = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Count the people in images and video.
 
-    Exit code: 0 all was counted, 1 some files were skipped, left aside or not read whole, 2 nothing could be done.
+    Of a folder the images in it are counted, not those of folders inside it (--recursive does). A run that was cut off
+    goes on with --resume, where FILE is .json, .jsonl or .csv.
+
+    Exit code: 0 all was counted, 1 some files were skipped, left aside or not read whole, 2
+    nothing could be done.
     """
     from headcount.cli.console import error_console, output_console
-    from headcount.cli.results import print_one, print_summary, print_table
+    from headcount.cli.results import CountLine
     from headcount.cli.streams import results_are_filed
     from headcount.core.errors import HeadcountError, InputError
     from headcount.core.notes import Skipped
     from headcount.core.words import plural
-    from headcount.infer.job import Job, find_sources, open_overlays, open_results
+    from headcount.infer.job import Job, find_sources, open_overlays, open_results, open_stream
 
-    found = find_sources(sources)
+    streamed = "" if output is None else _streamed_suffix(output)
+    if resume and (output is None or streamed):
+        raise InputError("--resume goes on with the results in a file: name it with --output FILE.")
+    if resume and force:
+        raise InputError("--resume keeps the results in FILE, and --force overwrites them: choose one.")
+    found = find_sources(sources, recursive=recursive)
     for event in found.events:
-        _show(event, ctx)
+        _show(event, ctx, quiet=quiet)
     if not found.files:
         raise InputError("None of the sources can be counted.")
     rows: list[CountLine] = []
     skipped = sum(isinstance(event, Skipped) for event in found.events)
     stopped: KeyboardInterrupt | HeadcountError | None = None
     # All that can be refused is refused before the model is loaded and the first image counted.
-    overlays = None if save_dir is None else open_overlays(save_dir, sources, found, overwrite=force)
+    overlays = None if save_dir is None else open_overlays(save_dir, sources, found, overwrite=force or resume)
     job: Job | None = None
     try:
         with ExitStack() as stack:
-            results = None if output is None else stack.enter_context(open_results(output, found, overwrite=force))
+            results: PredictionFile | PredictionStream | None = None
+            if streamed:
+                results = stack.enter_context(open_stream(streamed, _write_out, found))
+            elif output is not None:
+                results = stack.enter_context(open_results(Path(output), found, overwrite=force, resume=resume))
 
             from headcount.infer.counter import load  # brings the network's libraries: a third of a second
 
@@ -90,9 +117,15 @@ def count(
                 model, device=device, runtime=runtime, precision=precision, threads=threads, max_pixels=max_pixels
             )
             job = Job(
-                counter, found.files, every_s=every, results=results, overlays=overlays, draw=cast(PictureKind, draw)
-            )
-            _run(job, rows, ctx, raises=found.is_one_file)
+                counter, found.files, every_s=every, results=results, overlays=overlays, draw=cast(PictureKind, draw),
+                resume=resume,
+            )  # fmt: skip
+            rows += [CountLine.of_row(row) for row in job.kept]
+            if rows and not quiet:
+                error_console().print(
+                    f"Note: {plural(len(rows), 'row')} of before {'is' if len(rows) == 1 else 'are'} kept."
+                )
+            _run(job, rows, ctx, raises=found.is_one_file, quiet=quiet)
             if not rows:
                 raise InputError(f"Nothing was counted: {plural(skipped + job.skipped, 'file')} skipped.")
     except (KeyboardInterrupt, HeadcountError) as error:
@@ -101,36 +134,62 @@ def count(
             raise
         stopped = error
     skipped += 0 if job is None else job.skipped
-    console = output_console()
-    if len(rows) == 1 and len(found.files) == 1:
-        print_one(console, rows[0])
-    elif rows:
-        print_table(console, rows)
-    if len(found.files) > 1 or len(rows) > 1 or skipped:
-        print_summary(console, rows, skipped)
-    if output is not None and rows:
+    if output is not None and rows and not streamed:
         results_are_filed()
-        console.print(f"results in {output}", soft_wrap=True)
-    if save_dir is not None and rows:
-        console.print(f"overlays in {save_dir}", soft_wrap=True)
+    if not quiet and not streamed:
+        _show_results(rows, skipped, len(found.files))
+        places = {"results": output, "overlays": save_dir} if rows else {}
+        for what, place in places.items():
+            if place is not None:
+                output_console().print(f"{what} in {place}", soft_wrap=True)
     if isinstance(stopped, HeadcountError):
         raise stopped
     if stopped is not None:
-        error_console().print("Interrupted: the rest was not counted.")
+        how = "; --resume goes on behind it" if job is not None and job.can_be_resumed else ""
+        error_console().print(f"Interrupted: the rest was not counted{how}.")
         raise typer.Exit(130)
-    if skipped or found.left_aside or (job is not None and job.incomplete):
+    if skipped or found.left_aside or (job is not None and (job.incomplete or job.in_part)):
         raise typer.Exit(1)
 
 
-def _run(job: Job, rows: list[CountLine], ctx: Any, *, raises: bool) -> None:
+def _streamed_suffix(output: str) -> str:
+    """The suffix of what is written to standard output: ``-``, or ``-.csv``; empty where a file is named."""
+    return ".jsonl" if output == "-" else output[1:] if output.startswith("-.") else ""
+
+
+def _write_out(data: bytes) -> None:
+    """Write to standard output; nothing more is counted where that takes no more."""
+    from headcount.cli.streams import standard_output
+
+    stream = standard_output()
+    stream.write_bytes(data)
+    if stream.failure is not None:
+        raise typer.Exit(1)
+
+
+def _show_results(rows: list[CountLine], skipped: int, files: int) -> None:
+    """The counts, on standard output."""
+    from headcount.cli.console import output_console
+    from headcount.cli.results import print_one, print_summary, print_table
+
+    console = output_console()
+    if len(rows) == 1 and files == 1:
+        print_one(console, rows[0])
+    elif rows:
+        print_table(console, rows)
+    if files > 1 or len(rows) > 1 or skipped:
+        print_summary(console, rows, skipped)
+
+
+def _run(job: Job, rows: list[CountLine], ctx: Any, *, raises: bool, quiet: bool) -> None:
     """Run a job: its counts go to ``rows``, the rest is shown as it comes; or raised, where a single file was named."""
     from headcount.cli.console import error_console, progress_bar
     from headcount.cli.results import CountLine
     from headcount.core.notes import Skipped
     from headcount.infer.job import Counted
 
-    with progress_bar("Counting") as show:
-        total = job.expected() if error_console().is_terminal else None
+    with progress_bar("Counting", quiet=quiet) as show:
+        total = job.expected() if error_console().is_terminal and not quiet else None
         for event in job.run():
             if isinstance(event, Counted):
                 found = event.prediction
@@ -139,15 +198,17 @@ def _run(job: Job, rows: list[CountLine], ctx: Any, *, raises: bool) -> None:
             elif isinstance(event, Skipped) and raises:
                 raise event.error
             else:
-                _show(event, ctx)
+                _show(event, ctx, quiet=quiet)
             show(job.counted + job.skipped, total)
 
 
-def _show(event: Note | Skipped, ctx: Any) -> None:
-    """A note or a skipped item, on standard error."""
+def _show(event: Note | Skipped, ctx: Any, *, quiet: bool) -> None:
+    """A note or a skipped item, on standard error; of notes nothing where it shall be quiet."""
     from headcount.cli.console import error_console, printable
     from headcount.cli.remedies import in_flags
     from headcount.core.notes import Skipped
 
+    if quiet and not isinstance(event, Skipped):
+        return
     kind = "Skipped" if isinstance(event, Skipped) else "Note"
     error_console().print(f"{kind}: {printable(in_flags(event.text, event.remedy, ctx.command))}")

@@ -26,9 +26,10 @@ def demo(
 
     DIR is overwritten only where an earlier demo made it.
     """
-    from headcount.cli.console import output_console, people, printable
+    from headcount.cli.console import output_console, printable
     from headcount.cli.streams import results_are_filed
     from headcount.core.image import read_image
+    from headcount.core.words import people
     from headcount.infer.counter import load
     from headcount.infer.overlays import save_png
 
@@ -45,9 +46,9 @@ def demo(
         scene = _painted(seed, photo)
         truth, pixels = scene.count, scene.pixels()
     prediction = counter.count(photo)
-    text = f"{printable(photo.name)}: {people(prediction.count)}"
+    text = f"{printable(photo.name)}: {people(prediction.people)}"
     if truth is not None:
-        text += f"; the truth is {truth:,} ({_difference(prediction.count, truth)})"
+        text += f"; the truth is {truth:,} ({_difference(prediction.people, truth)})"
     console.print(text, soft_wrap=True, style="bold")
     timing = prediction.timing_ms
     width, height = prediction.size_wh

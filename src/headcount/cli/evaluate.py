@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -13,6 +13,7 @@ from headcount.core.kinds import MATCHERS, Matcher
 
 if TYPE_CHECKING:
     from headcount.core.notes import Skipped
+    from headcount.evaluate.published import PublishedRow
 
 
 def evaluate(
@@ -77,6 +78,12 @@ def evaluate(
         str,
         choice("Which pairs are found", MATCHERS, more="only the recall by level depends on it"),
     ] = "fast",
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Print what this recipe's paper reports beside what is reached.", show_default=False
+        ),
+    ] = None,
     force: ForceOption = False,
 ) -> None:
     """Measure how well a model counts and locates: MAE, RMSE, NAE, bias; precision, recall, F1.
@@ -89,26 +96,31 @@ def evaluate(
     from headcount.cli.console import error_console, output_console, printable, progress_bar
     from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
-    from headcount.core.files import refuse_taken, write_json
+    from headcount.core.files import write_json
     from headcount.core.words import plural
     from headcount.evaluate.files import NwpuPredictions, read_sets
     from headcount.evaluate.metrics.table import EvaluationSettings
+    from headcount.evaluate.published import compare
     from headcount.evaluate.run import evaluate_scenes
     from headcount.infer.counter import load
 
+    published = () if recipe is None else _published(recipe)
     if ground_truth is not None or Path(model).suffix.lower() == ".txt":
         if data or predictions is not None:
             raise InputError("--data and --predictions go with a model, not with a prediction file: leave them out.")
-        _evaluate_file(Path(model), ground_truth, images, output, plots, localization, cast(Matcher, matcher), force)
+        _evaluate_file(
+            Path(model), ground_truth, images, output, plots, localization, cast(Matcher, matcher), force, recipe or "",
+            published,
+        )  # fmt: skip
         return
     if images is not None:
         raise InputError("--images goes with a prediction file; a model's images are named by --data: leave it out.")
     if not data:
         raise InputError("A model is measured on data: add --data NAME=PATH, as in shanghaitech-b=/data/ShanghaiTech.")
     bounds = None if levels is None else _bounds(levels)
-    refuse_taken(output, overwrite=force)
     if predictions is not None and predictions == output:
         raise InputError(f'--output and --predictions are both "{output}": give each a file of its own.')
+    _refuse_report(output, overwrite=force)
     found = None if predictions is None else NwpuPredictions(predictions, overwrite=force)
     counter = load(model, device=device, runtime=runtime, precision=precision, threads=threads)
     sets = read_sets(data, split)
@@ -139,8 +151,13 @@ def evaluate(
                 )  # fmt: skip
             _show_skipped(report.skipped)
             lines = ([""] if reports else []) + report.lines()
+            more: dict[str, Any] = {}
+            if recipe is not None:
+                compared = compare(recipe, published, report.results, name, of_split)
+                lines += ["", *compared.lines()]
+                more = {"recipe": compared.to_dict()}
             out.print("\n".join(map(printable, lines)), soft_wrap=True)
-            reports.append(report.to_dict())
+            reports.append({**report.to_dict(), **more})
             incomplete |= report.expected > len(report.images)
             if plots is not None:
                 pictures, undrawn = save_report_plots(report, plots, overwrite=force)
@@ -159,6 +176,24 @@ def evaluate(
         raise typer.Exit(1)
 
 
+def _published(recipe: str) -> Sequence[PublishedRow]:
+    from headcount.core.errors import InputError
+    from headcount.train.recipe import published_rows
+
+    rows = published_rows(recipe)
+    if not rows:
+        raise InputError(f'The recipe "{recipe}" holds no published figures: leave it out, or name another.')
+    return rows
+
+
+def _refuse_report(output: Path | None, *, overwrite: bool) -> None:
+    from headcount.core.files import refuse_suffix, refuse_taken
+
+    if output is not None:
+        refuse_suffix(output, ".json")
+        refuse_taken(output, overwrite=overwrite)
+
+
 def _show_skipped(skipped: Iterable[Skipped]) -> None:
     from headcount.cli.console import error_console, printable
 
@@ -175,14 +210,17 @@ def _evaluate_file(
     localization: bool,
     matcher: Matcher,
     force: bool,
+    recipe: str,
+    published: Sequence[PublishedRow],
 ) -> None:
     from headcount import __version__
     from headcount.cli.console import error_console, output_console, printable
     from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
-    from headcount.core.files import is_file, refuse_taken, write_json
+    from headcount.core.files import is_file, write_json
     from headcount.core.words import plural
     from headcount.evaluate.files import evaluate_prediction_file
+    from headcount.evaluate.published import compare
 
     if ground_truth is None:
         raise InputError(f'"{predictions}" is a prediction file: name its truth with --ground-truth FILE.')
@@ -192,7 +230,7 @@ def _evaluate_file(
         )
     if plots is not None and images is None:
         raise InputError("--plots draws on the images of a prediction file: say where they are with --images DIR.")
-    refuse_taken(output, overwrite=force)
+    _refuse_report(output, overwrite=force)
     if plots is not None:
         from headcount.draw.figure import refuse_pictures
         from headcount.evaluate.plots.localization import localization_plot_paths, save_localization_plots
@@ -211,10 +249,16 @@ def _evaluate_file(
             "they are scored, but neither drawn nor searched for points outside."
         )
     out = output_console()
-    out.print("\n".join(map(printable, report.lines())), soft_wrap=True)
+    lines, plain = report.lines(), report.to_dict()
+    if published:  # a ground truth in this form is NWPU-Crowd's; which split it is of is not written in it
+        results = {"localization": report.result, "counting": report.result.counting}
+        compared = compare(recipe, published, results, "nwpu-crowd", "")
+        lines += ["", *compared.lines()]
+        plain["recipe"] = compared.to_dict()
+    out.print("\n".join(map(printable, lines)), soft_wrap=True)
     if output is not None:
         results_are_filed()
-        write_json(output, {"headcount": __version__, **report.to_dict()})
+        write_json(output, {"headcount": __version__, **plain})
         out.print(f"wrote {printable(str(output))}", soft_wrap=True)
     undrawn: list[Skipped] = []
     if plots is not None:

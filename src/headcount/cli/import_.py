@@ -32,13 +32,19 @@ app = verb_group(IMPORT_VERBS, "Import weights of other projects as safetensors 
 
 def import_backbone(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The backbone, by its timm name.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The weights as they are published.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The weights as they are published: .pth or .safetensors.")
+    ],
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write to this file. Default: NAME.safetensors.")
     ] = None,
     force: ForceOption = False,
 ) -> None:
-    """Import a backbone's weights for training."""
+    """Import a backbone's weights for training.
+
+    Any network that timm takes features from will do, such as hrnet_w48, vgg16_bn or resnet50: its state dict by timm,
+    or as torchvision or its authors publish it where timm reads that.
+    """
     from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import is_file, refuse_suffix, refuse_taken
@@ -51,7 +57,13 @@ def import_backbone(
 
     from headcount.models.parts.foreign import import_backbone as run
 
-    run(name, file, target)
+    left_out = run(name, file, target)
+    if left_out:
+        from headcount.core.words import plural
+        from headcount.models.weights import some_of
+
+        number = plural(len(left_out), "tensor")
+        typer.echo(f"Note: {number} that {name} does not have: left out ({some_of(left_out)}).", err=True)
     results_are_filed()
     typer.echo(f"Imported to {target}.")
 

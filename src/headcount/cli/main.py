@@ -49,6 +49,10 @@ VERBS = Table(
             help="Give heads that are points a box each.",
         ),
         Verb(
+            name="recipes", target="headcount.cli.recipes:recipes", panel=_TRAIN,
+            help="List the recipes and the rows of papers they stand for; of one, tell its settings, cost and figures.",
+        ),
+        Verb(
             name="train", target="headcount.cli.train:train", panel=_TRAIN, title="Training", package="torch",
             extra="train", help="Train a model by a recipe.",
         ),

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
 
 from headcount.core.errors import InputError, nearest
-from headcount.infer.runtimes.table import PRECISIONS, device_names, runtime_names
+from headcount.infer.runtimes.table import PRECISION_WORDS, PRECISIONS, device_names, runtime_names
 
 
-def choice(text: str, names: Iterable[str], *, more: str = "") -> Any:
-    """An option that takes one of the names; its help is ``text``, the names, and ``more`` if there is more to say."""
+def choice(text: str, names: Iterable[str], *, more: str = "", also: Mapping[str, str] | None = None) -> Any:
+    """An option that takes one of the names; its help is ``text``, the names, and ``more`` if there is more to say.
+
+    ``also``: other words for some of them.
+    """
     known = list(names)
 
     def check(option: typer.CallbackParam, value: str | None) -> str | None:
+        value = value if value is None or also is None else also.get(value, value)
         if value is not None and value not in known:
             raise InputError(f'There is no "{value}" for {option.opts[0]}.{nearest(value, known)}')
         return value
@@ -24,12 +28,19 @@ def choice(text: str, names: Iterable[str], *, more: str = "") -> Any:
     return typer.Option(metavar="NAME", help=words, callback=check)
 
 
+def output_option(text: str, *, metavar: str = "FILE") -> Any:
+    """The option ``--output``, ``-o``; what it writes is told by ``text``."""
+    return typer.Option("--output", "-o", metavar=metavar, help=text, show_default=False)
+
+
 ModelOption = Annotated[
-    str, typer.Option(metavar="NAME|FILE", help="A shipped model, or an .onnx or .safetensors file.")
+    str, typer.Option("--model", "-m", metavar="NAME|FILE", help="A shipped model, or an .onnx or .safetensors file.")
 ]
 DeviceOption = Annotated[str, choice("Where to compute", device_names(), more="cuda needs the train extra")]
 RuntimeOption = Annotated[str, choice("What computes", runtime_names())]
-PrecisionOption = Annotated[str, choice("The numbers to compute in", PRECISIONS, more="auto is the quickest one here")]
+PrecisionOption = Annotated[
+    str, choice("The numbers to compute in", PRECISIONS, more="auto is the quickest one here", also=PRECISION_WORDS)
+]
 ThreadsOption = Annotated[
     int | None,
     typer.Option(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headcount.cli.console import people, printable, shorten
-from headcount.core.words import plural
+from headcount.cli.console import printable, shorten
+from headcount.core.words import people, plural, whole_people
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from headcount.data.formats.kept_rows import KeptRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +27,28 @@ class CountLine:
     size_wh: tuple[int, int]
     is_frame: bool = False
 
+    @classmethod
+    def of_row(cls, row: KeptRow) -> CountLine:
+        """Of a row of a file of results; a frame's name ends in its second."""
+        is_frame = re.search(r"\.\w+@\d+\.\d+s$", row.source) is not None
+        return cls(row.source, row.count, row.interval, row.size_wh, is_frame)
+
+    @property
+    def people(self) -> int:
+        """The count as it is shown, and added up."""
+        return whole_people(self.count)
+
+    @property
+    def range_text(self) -> str:
+        """The interval; empty where there is none."""
+        return "" if self.interval is None else "{:,} to {:,}".format(*map(whole_people, self.interval))
+
 
 def print_one(console: Console, row: CountLine) -> None:
     """``photo.jpg: 123 people``, on a line of its own however long the name is."""
-    text = f"{printable(row.name)}: {people(row.count)}"
+    text = f"{printable(row.name)}: {people(row.people)}"
     if row.interval is not None:
-        text += f" ({row.interval[0]:,.0f} to {row.interval[1]:,.0f})"
+        text += f" ({row.range_text})"
     console.print(text, soft_wrap=True)
 
 
@@ -41,9 +60,9 @@ def print_table(console: Console, rows: Sequence[CountLine]) -> None:
     # The folder all have in common says nothing here and takes the room of what tells them apart.
     common = _common_folder([row.name for row in rows])
     names = [printable(row.name[len(common) :]) for row in rows]
-    numbers = [f"{round(row.count):,}" for row in rows]
+    numbers = [f"{row.people:,}" for row in rows]
     sizes = [f"{row.size_wh[0]}×{row.size_wh[1]}" for row in rows]
-    ranges = [f"{row.interval[0]:,.0f} to {row.interval[1]:,.0f}" if row.interval else "" for row in rows]
+    ranges = [row.range_text for row in rows]
     columns = [("people", numbers), ("range", ranges), ("size", sizes)]
     columns = [(title, cells) for title, cells in columns if any(cells)]
     widths = {title: max(len(title), *map(len, cells)) for title, cells in columns}
@@ -64,12 +83,12 @@ def print_summary(console: Console, rows: Sequence[CountLine], skipped: int) -> 
     if rows:
         most = max(rows, key=lambda row: row.count)
         frames = any(row.is_frame for row in rows)
-        mean = sum(row.count for row in rows) / len(rows)
+        total = sum(row.people for row in rows)
         parts = [plural(len(rows), "frame" if all(row.is_frame for row in rows) else "image")]
         if not frames:
-            parts[0] += f": {people(sum(row.count for row in rows))} in all"
+            parts[0] += f": {people(total)} in all"
         if len(rows) > 1:
-            parts += [f"{mean:,.1f} on average", f"at most {round(most.count):,}"]
+            parts += [f"{total / len(rows):,.1f} on average", f"at most {most.people:,}"]
         text = ", ".join(parts)
         room = console.width - len(text) - 3
         if len(rows) > 1 and room >= 12:

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 _JOINERS = "\u200c\u200d"  # within words of Persian and Hindi, and within emoji: they move nothing
 _LINES = "\n\t"
+_outputs: list[Stream] = []
 
 
 class Stream(io.TextIOBase):
@@ -140,19 +141,25 @@ def guarded_streams() -> Iterator[tuple[Stream, Stream]]:
     real = sys.stdout, sys.stderr
     out, err = (Stream(stream if stream is not None else _nowhere()) for stream in real)
     sys.stdout, sys.stderr = out, err
+    _outputs.append(out)
     try:
         yield out, err
     finally:
         out.flush()
         err.flush()
         sys.stdout, sys.stderr = real
+        _outputs.remove(out)
 
 
 def results_are_filed() -> None:
     """Say that what was asked for is in files: that standard output takes no more is no fault then."""
-    for stream in (sys.stdout, getattr(sys.stdout, "rich_proxied_file", None)):
-        if isinstance(stream, Stream):
-            stream.is_needed = False
+    for stream in _outputs:
+        stream.is_needed = False
+
+
+def standard_output() -> Stream:
+    """Standard output, for bytes."""
+    return _outputs[-1] if _outputs else Stream(sys.stdout)
 
 
 def _nowhere() -> TextIO:

@@ -31,7 +31,7 @@ def train(
     settings = load_recipe(recipe, [*(changes or []), *([] if threads is None else [f"threads={threads}"])])
     # Lightning's and torch's advice to their own developers would bury our lines.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"(lightning|torch)\b")
-    last = run(settings, resume=resume, say=functools.partial(print, flush=True))
     results_are_filed()
+    last = run(settings, resume=resume, say=functools.partial(print, flush=True))
     print(f"Done: {last}")
     print(f"Next: headcount export {settings.folder}")

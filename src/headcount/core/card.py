@@ -27,7 +27,7 @@ class InputSpec(_Record):
     channels: Literal[1, 3] = 3
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
-    size_divisor: int = Field(default=32, ge=1)
+    size_divisor: int = Field(default=32, ge=1, le=4096)
     """Height and width are padded to a multiple of this."""
     enlarge: float = Field(default=1.0, ge=1, le=8)
     """Images are enlarged by this factor first; what is found is told in pixels of the image as it was."""

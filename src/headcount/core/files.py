@@ -173,5 +173,7 @@ def write_json(path: Path, content: Any) -> None:
         InputError: it cannot be written.
     """
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    # Names that are no valid text reach Python as lone surrogates: \udcXX, which JSON reads back.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     with atomic_text(path) as file:
         file.write(text)

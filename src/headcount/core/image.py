@@ -406,9 +406,10 @@ def as_rgb_array(pixels: NDArray[np.generic], *, channels: Channels = "rgb") -> 
     """
     if channels not in ("rgb", "bgr"):
         raise InputError(f'The channels of an array are "rgb" or "bgr", but {channels!r} was given.')
-    if not isinstance(pixels, np.ndarray):
-        hint = ": of a file give its pathlib.Path" if isinstance(pixels, str | bytes) else ""
-        raise InputError(f"An array of pixels was expected, but a {type(pixels).__name__} was given{hint}.")
+    given: object = pixels
+    if not isinstance(given, np.ndarray):
+        hint = ": of a file give its pathlib.Path" if isinstance(given, str | bytes) else ""
+        raise InputError(f"An array of pixels was expected, but a {type(given).__name__} was given{hint}.")
     if pixels.dtype != np.uint8:
         raise InputError(f"An image array must be uint8 (0 to 255), but it is {pixels.dtype}: convert it first.")
     if pixels.ndim == 2:

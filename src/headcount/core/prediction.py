@@ -18,6 +18,7 @@ from headcount.core.geometry import as_boxes, as_points
 from headcount.core.image import RgbImage, as_rgb_array, read_image
 from headcount.core.kinds import PictureKind
 from headcount.core.table import load_object
+from headcount.core.words import whole_people
 from headcount.core.writers import Writer, writer_row
 
 PointsKind = Literal["heads", "peaks", "none"]
@@ -29,6 +30,7 @@ BoxesKind = Literal["heads", "parts"]
 
 _PICTURE = "headcount.draw.prediction:draw_prediction"
 """What draws; on a higher floor, and OpenCV is loaded only when something is drawn."""
+_SHOWN, _OBJECTS = "headcount.draw.notebook", "headcount.data.formats.objects"
 
 
 def _refuse_others(count: Any, size_wh: Any) -> None:
@@ -94,6 +96,11 @@ class Prediction:
                     f"{len(self.scores)} scores were given for {len(self.points_xy)} points: give one each."
                 )
 
+    @property
+    def people(self) -> int:
+        """The count as people are shown it: a whole number."""
+        return whole_people(self.count)
+
     def __repr__(self) -> str:
         """What is in it, in a line: never the arrays themselves."""
         held = [f"{len(self.points_xy)} {self.points_kind}"] if self.points_kind != "none" else []
@@ -112,6 +119,7 @@ class Prediction:
             "model": self.model,
             "runtime": self.runtime,
             "count": round(self.count, 3),
+            "people": self.people,
             "interval": list(self.interval) if self.interval else None,
             "size_wh": list(self.size_wh),
             "points_kind": self.points_kind,
@@ -180,8 +188,57 @@ class Prediction:
         drawn: RgbImage = load_object(_PICTURE)(self, as_rgb_array(image), kind)
         return drawn
 
+    def show(self, image: RgbImage | None = None, *, kind: PictureKind = "auto") -> None:
+        """Show what ``draw`` draws: in a notebook below its cell, else in the system's viewer of pictures.
+
+        Raises:
+            InputError: as ``draw``.
+        """
+        load_object(f"{_SHOWN}:show_picture")(self.draw(image, kind=kind))
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows of it by itself: its picture, where the source file is at hand."""
+        try:
+            picture = self.draw()
+        except InputError:
+            return None
+        png: bytes = load_object(f"{_SHOWN}:png_of")(picture)
+        return png
+
+    def to_supervision(self) -> Any:
+        """The heads as ``supervision.Detections``, for its zones, tracks and annotators.
+
+        ``xyxy`` are the boxes of heads; where the model has none, each point is a box without width and height.
+        ``confidence`` are the scores, ``class_id`` is 0, ``data`` holds ``class_name`` and ``point_xy``.
+
+        Raises:
+            InputError: the model says nowhere where heads are, or supervision is not installed.
+        """
+        return load_object(f"{_OBJECTS}:detections_of")(self)
+
+    def to_pandas(self) -> Any:
+        """The points as a ``pandas.DataFrame``, a row each: source, x, y, and score and x1, y1, x2, y2 where there are.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        return load_object(f"{_OBJECTS}:frame_of")(self)
+
+    def to_coco(self, *, image_id: int | str | None = None, category_id: int = 1) -> list[dict[str, Any]]:
+        """The heads as COCO's results, which ``pycocotools`` reads: ``bbox`` and ``score``.
+
+        Where the model has no boxes of heads, each entry has its point as ``keypoints`` ([x, y, 2]) instead.
+        ``image_id`` is the number or the name of the source's file where None.
+
+        Raises:
+            InputError: the model says nowhere where heads are.
+        """
+        results: list[dict[str, Any]] = load_object(f"{_OBJECTS}:coco_of")(self, image_id, category_id)
+        return results
+
     def save(self, path: str | Path, *, image: RgbImage | None = None, overwrite: bool = False) -> Path:
-        """Write the prediction as its suffix says (``WRITERS``): a picture (``.png``, ``.jpg``), ``.json``, ``.csv``…
+        """Write the prediction as its suffix says (``WRITERS``): a picture (``.png``, ``.jpg``), ``.json``, ``.csv``,
+        the density map (``.npy``)…
 
         ``image`` is what a picture is drawn on, as in ``draw``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.table import Row, Table
@@ -48,6 +48,7 @@ class TextWriter:
         tail: what closes a file, on a line of its own.
         alone: the whole file of one prediction, where that is no file of one row.
         refuse: stops a run before it begins where the names of its files do not fit the format.
+        rows: the rows of a file (``KeptRow``), to go on behind them; None where a file does not tell what was counted.
     """
 
     row: Callable[[Prediction], str]
@@ -56,6 +57,7 @@ class TextWriter:
     tail: str = ""
     alone: Callable[[Prediction], str] | None = None
     refuse: Callable[[Iterable[str]], object] | None = None
+    rows: Callable[[Path], Iterable[Any]] | None = None
 
     def one(self, prediction: Prediction, image: RgbImage | None) -> bytes:
         """A file of this one prediction."""
@@ -85,6 +87,7 @@ WRITERS = Table(
         WriterRow(name=".csv", target=f"{_CODECS}:CSV", many=True),
         WriterRow(name=".coco.json", target=f"{_CODECS}:COCO_RESULTS", many=True, boxes=True),
         WriterRow(name=".txt", target=f"{_CODECS}:NWPU", many=True, points=True),
+        WriterRow(name=".npy", target=f"{_CODECS}:DENSITY"),
         WriterRow(name=".png", target=f"{_PICTURES}:PNG", points=True, boxes=True),
         WriterRow(name=".jpg", target=f"{_PICTURES}:JPEG", points=True, boxes=True),
         WriterRow(name=".jpeg", target=f"{_PICTURES}:JPEG", points=True, boxes=True),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError, nearest
 from headcount.core.image import RgbImage
 from headcount.core.kinds import PICTURE_KINDS, PictureKind
+from headcount.core.words import people, plural, whole_people
 
 if TYPE_CHECKING:
     from headcount.core.prediction import Prediction
@@ -59,13 +60,13 @@ def caption_of(prediction: Prediction, *, dots: bool = False) -> str:
     >>> caption_of(found), caption_of(found, dots=True)
     ('86 people', '86 people (57 peaks marked)')
     """
-    text = f"{prediction.count:,.0f} {'person' if round(prediction.count) == 1 else 'people'}"
+    text = people(prediction.people)
     asides = []
     if prediction.interval is not None:
-        asides.append(f"{prediction.interval[0]:.0f} to {prediction.interval[1]:.0f}")
+        asides.append("{:,} to {:,}".format(*map(whole_people, prediction.interval)))
     if dots and prediction.points_kind == "peaks":
         peaks = len(prediction.points_xy)
-        asides.append(f"{peaks:,} {'peak' if peaks == 1 else 'peaks'} marked")
+        asides.append(f"{plural(peaks, 'peak')} marked")
     return f"{text} ({'; '.join(asides)})" if asides else text
 
 

@@ -192,6 +192,14 @@ class Counter:
     def _read(self, source: Source, channels: Channels) -> _Read:
         started = perf_counter()
         pixels, name = _pixels_of(source, channels, self.max_pixels)
+        size_wh, factor = (pixels.shape[1], pixels.shape[0]), self.card.input.enlarge
+        width, height = _enlarged_wh(size_wh, factor)
+        if factor > 1 and width * height > self.max_pixels:
+            raise InputError(
+                f'"{name or "the image"}" of {size_wh[0]}×{size_wh[1]} pixels is enlarged by {factor:g} for the model '
+                f'"{self.card.name}": {width * height:,} pixels, over the limit of {self.max_pixels:,}: shrink it.',
+                remedy="max_pixels",
+            )
         return _Read(pixels, name, 1e3 * (perf_counter() - started))
 
     def _counted(self, image: _Read) -> Prediction:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from headcount.core.files import is_file, is_folder
 from headcount.core.image import count_pictures
 from headcount.core.notes import Note, Skipped
 from headcount.core.writers import TextWriter, writer_row
-from headcount.data.formats.predictions import PredictionFile
+from headcount.data.formats.predictions import PredictionFile, PredictionStream
 from headcount.data.media.sources import (
     Item,
     LeftAside,
@@ -29,10 +29,12 @@ from headcount.data.media.sources import (
     read_items,
 )
 from headcount.infer.overlays import OverlayFolder
+from headcount.infer.resume import RunRecord, go_on, settings_of
 
 if TYPE_CHECKING:
     from headcount.core.kinds import PictureKind
     from headcount.core.prediction import Prediction
+    from headcount.data.formats.kept_rows import KeptRow
     from headcount.infer.counter import Counter
 
 
@@ -103,16 +105,37 @@ def find_sources(arguments: Sequence[str], *, recursive: bool = False) -> Source
     return Sources(tuple(files.values()), tuple(events), is_one_file=one, left_aside=len(aside))
 
 
-def open_results(path: Path, sources: Sources, *, overwrite: bool) -> PredictionFile:
+def open_results(path: Path, sources: Sources, *, overwrite: bool, resume: bool = False) -> PredictionFile:
     """The file that a run's predictions are written to.
 
     Raises:
         InputError: as ``PredictionFile``, or the names of the images do not fit the format (NWPU's need numbers).
     """
+    _refuse_names(path, sources)
+    try:
+        return PredictionFile(path, overwrite=overwrite, resume=resume)
+    except InputError as error:
+        if error.remedy == "overwrite" and RunRecord(path).path.exists():
+            raise InputError(
+                f'"{path}" holds the results of a run that was cut off: choose another name.', remedy="resume"
+            ) from error
+        raise
+
+
+def open_stream(suffix: str, write: Callable[[bytes], object], sources: Sources) -> PredictionStream:
+    """Where a run's predictions are written as they come, in the format of a suffix.
+
+    Raises:
+        InputError: as ``open_results``.
+    """
+    _refuse_names(Path(f"output{suffix}"), sources)
+    return PredictionStream(suffix, write)
+
+
+def _refuse_names(path: Path, sources: Sources) -> None:
     writer: TextWriter = writer_row(path, many=True).load()
     if writer.refuse is not None:
         writer.refuse(str(file.path) for file in sources.files)
-    return PredictionFile(path, overwrite=overwrite)
 
 
 def open_overlays(folder: Path, arguments: Sequence[str], sources: Sources, *, overwrite: bool) -> OverlayFolder:
@@ -138,17 +161,20 @@ class Job:
         counter: the model.
         files: what is counted, in this order.
         every_s: seconds between the frames of a video.
-        results: a file that every prediction is added to.
+        results: a file or stream that every prediction is added to.
         overlays: a folder that a picture of every prediction is written to.
         draw: what these pictures show.
+        resume: go on behind the rows that were in ``results`` before; see ``go_on``.
 
     Raises:
-        InputError: the model gives nothing that such a picture shows.
+        InputError: as ``go_on``, the model gives nothing that such a picture shows, or the folder cannot be written to.
 
     Attributes:
         counted: how many items were, until now.
         skipped: how many could not be.
         incomplete: how many times a part of a file could not be read.
+        in_part: how many files hold more pictures than the first, which was counted.
+        kept: with ``resume``, the rows that stay.
     """
 
     def __init__(
@@ -157,16 +183,36 @@ class Job:
         files: Sequence[SourceFile],
         *,
         every_s: float = 1.0,
-        results: PredictionFile | None = None,
+        results: PredictionFile | PredictionStream | None = None,
         overlays: OverlayFolder | None = None,
         draw: PictureKind = "auto",
+        resume: bool = False,
     ) -> None:
         if overlays is not None:
             counter.refuse_picture(draw)
+        self.kept: list[KeptRow] = []
+        self._record: RunRecord | None = None
+        if isinstance(results, PredictionFile) and results.can_be_resumed:
+            self._record, settings = RunRecord(results.path), settings_of(counter, every_s=every_s)
+            if resume:
+                self.kept, files = go_on(results, files, settings)
+            else:
+                self._record.start(settings, {})
+        if overlays is not None:
+            overlays.make()
         self.counter, self.files, self.every_s = counter, files, every_s
         self.results, self.overlays, self.draw = results, overlays, draw
         self.counted = self.skipped = self.incomplete = 0
         self._pictures: dict[str, int] = {}  # of files that hold more than one
+
+    @property
+    def in_part(self) -> int:
+        return len(self._pictures)
+
+    @property
+    def can_be_resumed(self) -> bool:
+        """Whether what was counted is in a file that a later run can go on with."""
+        return self._record is not None and self.results is not None and self.results.added > 0
 
     def expected(self) -> int:
         """How many items there will be, as far as the files tell; every video is opened for it."""
@@ -180,7 +226,18 @@ class Job:
         Raises:
             InputError: a result or an overlay cannot be written, or not drawn.
         """
+        try:
+            yield from self._run()
+        except BaseException:
+            if self._record is not None and not self.can_be_resumed:
+                self._record.end()
+            raise
+        if self._record is not None and not self.incomplete:
+            self._record.end()
+
+    def _run(self) -> Iterator[Event]:
         for file in self.files:
+            troubles = self.skipped + self.incomplete
             for item in self._items(file):
                 if isinstance(item, Skipped):
                     self.skipped += 1
@@ -190,8 +247,9 @@ class Job:
                     yield Note(item.remark)
                 else:
                     yield from self._count(item, file)
+            if self._record is not None and self.skipped + self.incomplete == troubles:
+                self._record.add(file)
         if (note := note_of_pictures(self._pictures)) is not None:
-            self.incomplete += len(self._pictures)
             yield note
 
     def _items(self, file: SourceFile) -> Iterator[Item | Skipped]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headcount.core.errors import InputError
-from headcount.core.files import replacing, writing
+from headcount.core.files import discard, partial_beside, replacing, writing
 from headcount.core.image import RgbImage
 
 if TYPE_CHECKING:
@@ -23,20 +23,20 @@ class OverlayFolder:
     """Where overlays go: ``NAME-counted.png``, with a number where two sources share a name.
 
     Names are planned before anything is counted, in the order of the sources; a video's frames are told apart by
-    their second. A file that exists is overwritten only if asked for, and a source never.
+    their second. A file that exists is overwritten only if asked for, and a source never. Nothing is written before
+    ``make``.
 
     Raises:
-        InputError: on creation, the folder is a file or cannot be made, or a picture exists already.
+        InputError: on creation, the folder is a file, or a picture exists already.
     """
 
     def __init__(self, folder: Path, files: Sequence[SourceFile], *, overwrite: bool) -> None:
-        self.folder = folder
+        self.folder, self._overwrite = folder, overwrite
         self._taken: set[str] = set()
         sources = {file.path.resolve() for file in files}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f'The folder "{folder}" cannot be made ({error.strerror or error}).') from error
+        with writing(folder):
+            if folder.exists() and not folder.is_dir():
+                raise InputError(f'"{folder}" is a file, but the pictures need a folder: name one.')
         self._stems: dict[Path, str] = {}
         for file in files:
             name = file.path.name if file.kind == "video" else file.path.stem
@@ -48,17 +48,38 @@ class OverlayFolder:
                 planned = folder / f"{stem}{_ENDING}"
                 if planned.resolve() in sources:
                     raise InputError(f'"{planned}" is a source itself: choose another folder for the overlays.')
-            if planned is not None and planned.exists() and not overwrite:
-                raise InputError(f'"{planned}" exists already: choose another folder.', remedy="overwrite")
+            if planned is not None:
+                self._refuse_taken(planned)
+
+    def make(self) -> None:
+        """Make the folder, and see that a picture can be written to it, before anything is counted.
+
+        Raises:
+            InputError: it cannot.
+        """
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            trial, _ = partial_beside(self.folder / f"trial{_ENDING}")
+            trial.touch()
+            discard(trial)
 
     def write(self, picture: RgbImage, file: SourceFile, name: str) -> Path:
-        """Write the picture of one item; for a video's frame ``name`` ends in ``@`` and its second."""
+        """Write the picture of one item; for a video's frame ``name`` ends in ``@`` and its second.
+
+        Raises:
+            InputError: it cannot be written, or exists already.
+        """
         stem = self._stems[file.path]
         if file.kind == "video":
             stem = self._reserve(f"{stem}@{name.rpartition('@')[2]}")
         path = self.folder / f"{stem}{_ENDING}"
+        self._refuse_taken(path)  # another run may have written it meanwhile
         save_png(picture, path)
         return path
+
+    def _refuse_taken(self, picture: Path) -> None:
+        if picture.exists() and not self._overwrite:
+            raise InputError(f'"{picture}" exists already: choose another folder.', remedy="overwrite")
 
     def _reserve(self, stem: str) -> str:
         chosen, number = stem, 1

@@ -6,9 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from headcount.core.card import ModelCard
 from headcount.models.method import Method
 from headcount.models.reach import tile_of
+from headcount.models.table import build_method
 from headcount.train.recipe import Recipe
 
 
@@ -36,6 +39,20 @@ def method_card(method_name: str, options: Mapping[str, Any], method: Method, **
         outputs=method.outputs,
         decoder=method.decoder,
         tile=tile_of(method),
-        parameters=sum(parameter.numel() for parameter in method.parameters()),
+        parameters=_parameters(method),
         **fields,
     )
+
+
+def parameters_of(recipe: Recipe) -> int:
+    """How many numbers a recipe's model learns.
+
+    Raises:
+        InputError: the recipe's method is not known, or an option of it.
+    """
+    with torch.device("meta"):  # drawing the weights of a large network takes seconds
+        return _parameters(build_method(recipe.method, recipe.model))
+
+
+def _parameters(method: Method) -> int:
+    return sum(parameter.numel() for parameter in method.parameters())

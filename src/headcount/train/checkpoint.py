@@ -21,6 +21,7 @@ from torch import Tensor
 
 from headcount.core.card import sha256_of
 from headcount.core.errors import ModelError
+from headcount.core.files import rename_over
 
 CheckpointKind = Literal["last", "best"]
 TENSORS, STATE, SUMS = "state.safetensors", "state.json", "SHA256SUMS"
@@ -71,7 +72,7 @@ def write_checkpoint(folder: Path, kind: CheckpointKind, checkpoint: Checkpoint)
         _flush_folder(partial)
         if final.exists():  # damaged
             _remove(final)
-        partial.replace(final)
+        rename_over(partial, final)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     _flush_folder(folder)

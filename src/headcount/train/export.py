@@ -23,7 +23,8 @@ from tqdm import tqdm
 
 from headcount.core.card import DataUse, DecoderSpec, ModelCard, Result, sha256_of
 from headcount.core.errors import InputError, ModelError
-from headcount.core.files import replacing
+from headcount.core.files import replacing, writing
+from headcount.core.locks import held
 from headcount.data.sets.catalogue import find_entry
 from headcount.decode.table import decoder_of
 from headcount.infer.runtimes.onnx import open_session
@@ -72,11 +73,16 @@ def export_checkpoint(
             "terms": _terms(saved.state.get("scenes", {})),
             "results": tuple(result for report in reports for result in read_report(report)),
             "decoder": _calibrated(method.decoder, decoder or {}),
+            "notes": tuple(_note(change) for change in saved.state.get("changes", [])),
         }
     )
     if decoder:
         decoder_of(card)  # a wrong setting is told before anything is written
     return write_model(method, card, output)
+
+
+def _note(change: Mapping[str, Any]) -> str:
+    return f"While it was trained, at step {change['step']:,}: {change['what']}."
 
 
 def _calibrated(decoder: DecoderSpec | None, settings: Mapping[str, float]) -> DecoderSpec | None:
@@ -90,8 +96,10 @@ def write_model(method: Method, card: ModelCard, output: Path, *, halved: bool =
 
     Raises:
         ModelError: the ONNX file does not repeat the network.
+        InputError: the files cannot be written, or another run writes them.
     """
-    output.parent.mkdir(parents=True, exist_ok=True)
+    with writing(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
     weights = output.with_suffix(".safetensors")
     stored = {
         key: value.half() if halved and value.is_floating_point() and _is_halved(value.shape) else value
@@ -100,11 +108,13 @@ def write_model(method: Method, card: ModelCard, output: Path, *, halved: bool =
     }
     # All are whole before the first takes its place.
     with (
+        held(output),
         contextlib.ExitStack() as files,
         replacing(output.with_suffix(".json")) as card_file,
         replacing(weights) as tensors,
     ):
-        tensors.write_bytes(save({key: value.contiguous() for key, value in stored.items()}))
+        with writing(weights):
+            tensors.write_bytes(save({key: value.contiguous() for key, value in stored.items()}))
         hashes = {weights.name: sha256_of(tensors)}
         if output.suffix.lower() == ".onnx":
             graph = files.enter_context(replacing(output))
@@ -115,7 +125,8 @@ def write_model(method: Method, card: ModelCard, output: Path, *, halved: bool =
             _write_onnx(method, rounded, card, graph)
             hashes[output.name] = sha256_of(graph)
         card = card.model_copy(update={"sha256": hashes})
-        card_file.write_text(card.to_json(), encoding="utf-8")
+        with writing(output.with_suffix(".json")):
+            card_file.write_text(card.to_json(), encoding="utf-8")
     return card
 
 
@@ -199,15 +210,20 @@ def _write_onnx(method: Method, rounded: Method, card: ModelCard, path: Path) ->
         assert program is not None
         model = program.model_proto
     _strip(model)
-    onnx.save(model, str(path))
+    _save(model, path)
     _compare(rounded, card, path, at_most=1e-3)
     if rounded is method:
         return
     _halve(model)
     onnx.checker.check_model(model)
-    onnx.save(model, str(path))
+    _save(model, path)
     # Weights are rounded, those that took a batch norm in twice: a network that was hardly trained amplifies that.
     _compare(method, card, path, at_most=5e-2)
+
+
+def _save(model: onnx.ModelProto, path: Path) -> None:
+    with writing(path):
+        onnx.save(model, str(path))
 
 
 def _strip(model: onnx.ModelProto) -> None:

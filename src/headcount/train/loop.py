@@ -5,13 +5,10 @@ from __future__ import annotations
 import copy
 import errno
 import json
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -29,7 +26,6 @@ from headcount.draw.prediction import draw_density
 from headcount.evaluate.metrics.table import EvaluationSettings
 from headcount.evaluate.run import EvaluationReport, evaluate_scenes
 from headcount.infer.counter import Counter
-from headcount.infer.models import find_model, shipped_models
 from headcount.models.method import Method, TargetBatch
 from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
@@ -44,10 +40,12 @@ from headcount.train.checkpoint import (
     write_checkpoint,
 )
 from headcount.train.images import Record, differences, learned_from, merged, read_record, record_of
+from headcount.train.initialisation import initial_weights
 from headcount.train.pools import Pool, read_pools, read_validation
 from headcount.train.recipe import Recipe
 from headcount.train.resume import CHANGES, add_changes, check_same_recipe
 from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
+from headcount.train.stopping import signals_wait
 from headcount.train.validation import validation_loss
 
 Say = Callable[[str], None]
@@ -113,10 +111,10 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
     if any(side % divisor for side in recipe.data.crop_hw):
         raise InputError(f"data.crop is {recipe.data.crop}, but this network takes multiples of {divisor}.")
     if recipe.initialisation not in (None, "none") and saved is None:
-        start = method.initialise(_initial_weights(str(recipe.initialisation)))
+        start = method.initialise(initial_weights(str(recipe.initialisation)))
         say(f'Starting from "{recipe.initialisation}": {start}.')
-    pools = read_pools(recipe.data)
-    validation = read_validation(recipe.data)
+    pools = read_pools(recipe.data, say)
+    validation = read_validation(recipe.data, say)
 
     run = _Run(recipe, method, fabric, folder, say)
     for what in run.remember(pools, validation, saved, longer):
@@ -131,41 +129,18 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
     batches = Batches(
         pools, method, recipe.data, batch=recipe.batch, steps_per_epoch=recipe.steps_per_epoch, seed=recipe.seed
     )
-    with run.logging(), _interrupts_wait() as interrupted:
+    with run.logging(), signals_wait() as stop:
         for step, (images, targets) in batches.run(run.step, recipe.total_steps):
             run.learn(step, images, targets)
+            stopping = bool(stop)  # asked once: a signal that comes later finds no checkpoint of this step
             if run.step % recipe.steps_per_epoch == 0:
                 run.end_epoch(validation)
-            elif interrupted() or time.monotonic() - run.saved_at >= recipe.checkpoint_seconds:
+            elif stopping or time.monotonic() - run.saved_at >= recipe.checkpoint_seconds:
                 run.checkpoint()
-            if interrupted():
+            if stopping:
                 say(f"Stopped at step {run.step}: resume the run to go on from there.")
-                raise KeyboardInterrupt
+                break
     return run.checkpoint()
-
-
-@contextmanager
-def _interrupts_wait() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed: no checkpoint can hold half a step, so the step at hand is finished first.
-
-    Pressed again, it stops at once; the last checkpoint stays.
-    """
-    asked = False
-
-    def ask(signum: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's alone
-        yield lambda: False
-        return
-    previous = signal.signal(signal.SIGINT, ask)
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 class _Run:
@@ -375,13 +350,6 @@ class _Run:
                 "optimiser_state": rest,
             },
         )
-
-
-def _initial_weights(initialisation: str) -> Path:
-    """The file of a shipped model's name, or the path itself."""
-    if initialisation in shipped_models():
-        return find_model(initialisation).weights[".safetensors"]
-    return Path(initialisation).expanduser()
 
 
 def _broken(maps: Mapping[str, Tensor]) -> str:

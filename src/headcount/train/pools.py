@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,11 +14,12 @@ import numpy as np
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.image import ReducedImage, VideoFrame, read_header, read_reduced
+from headcount.core.notes import raise_first
 from headcount.core.random import generator
 from headcount.core.scene import Scene
 from headcount.data.formats.folders import need_folder
 from headcount.data.formats.pairs import images_by_name
-from headcount.data.sets.registry import read_dataset
+from headcount.data.sets.registry import read_set
 from headcount.synth import paint_scene
 from headcount.train.recipe import DataSettings
 
@@ -37,8 +38,22 @@ class Pool:
     share: float
 
 
-def read_pools(settings: DataSettings) -> list[Pool]:
-    """The training scenes of every source; the test split is never read here.
+def read_source(name: str, path: str, split: str, say: Callable[[str], None]) -> list[Scene]:
+    """The scenes of a split of a source; ``say`` is told in a line what of its annotations was left out or moved.
+
+    Raises:
+        InputError: what a reader finds wrong, be it with one image.
+    """
+    read = read_set(f"{name}={path}", split)
+    if read.skipped:
+        raise_first(read.skipped)
+    if read.told:
+        say(f"{name}, {split}: {'; '.join(told.text for told in read.told)}.")
+    return list(read.scenes)
+
+
+def read_pools(settings: DataSettings, say: Callable[[str], None] = lambda text: None) -> list[Pool]:
+    """The training scenes of every source; the test split is never read here. ``say``: see ``read_source``.
 
     Raises:
         InputError: no data at all, a share of a source that is not there, or what a reader finds wrong.
@@ -47,7 +62,7 @@ def read_pools(settings: DataSettings) -> list[Pool]:
     if unknown:
         name = min(unknown)
         raise InputError(f'data.shares names "{name}", which data.sources has not.{nearest(name, settings.sources)}')
-    scenes = {name: read_dataset(f"{name}={path}", "train") for name, path in settings.sources.items()}
+    scenes = {name: read_source(name, path, "train", say) for name, path in settings.sources.items()}
     if settings.negatives is not None:
         scenes[NEGATIVES] = read_negatives(Path(settings.negatives), "train")
     if settings.painted_scenes:
@@ -60,13 +75,15 @@ def read_pools(settings: DataSettings) -> list[Pool]:
     return pools
 
 
-def read_validation(settings: DataSettings) -> dict[str, list[Scene]]:
+def read_validation(settings: DataSettings, say: Callable[[str], None] = lambda text: None) -> dict[str, list[Scene]]:
     """The validation scenes of every source, at most ``settings.validation_images`` of each; some may have none.
+
+    ``say``: see ``read_source``.
 
     Raises:
         InputError: what a reader finds wrong.
     """
-    scenes = {name: read_dataset(f"{name}={path}", "val") for name, path in settings.sources.items()}
+    scenes = {name: read_source(name, path, "val", say) for name, path in settings.sources.items()}
     if settings.negatives is not None:
         scenes[NEGATIVES] = read_negatives(Path(settings.negatives), "val")
     return {name: _evenly(of_source, settings.validation_images) for name, of_source in scenes.items()}

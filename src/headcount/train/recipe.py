@@ -271,7 +271,7 @@ _OWN, _MERGED = ("name", "summary", "published"), ("data", "model", "optimiser")
 def _read_values(path: Path, *above: Path) -> dict[str, Any]:
     """What a recipe's file says, put over what its base says; ``above`` are the recipes that start from it."""
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        values = yaml.load(path.read_bytes(), _Loader)  # bytes: UTF-16 is read by its mark
     except _SameKeyTwiceError as error:
         raise InputError(
             f'"{path}", line {error.line}: the key "{error.key}" stands there twice: give it once.'

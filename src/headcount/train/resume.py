@@ -37,15 +37,23 @@ def check_same_recipe(recipe: Recipe, saved: dict[str, Any], folder: Path, *, st
     longer = recipe.epochs > epochs
     for either in (now, saved):
         either["data"] = {key: value for key, value in either["data"].items() if key not in _DATA_MAY_DIFFER}
+        either["data"]["sources"] = list(either["data"]["sources"])  # where they lie may differ: images are compared
         if longer:
             either["optimiser"] = {key: value for key, value in either["optimiser"].items() if key != "cosine_epochs"}
     for key in now:
         if key not in _MAY_DIFFER and key != "epochs" and now[key] != saved.get(key):
             raise InputError(
-                f'The run in "{folder}" was started with another "{key}": resume it unchanged, '
-                "or start a new one with another output=FOLDER."
+                f'The run in "{folder}" was started with another "{_first_difference(key, now[key], saved.get(key))}": '
+                "resume it unchanged, or start a new one with another output=FOLDER."
             )
     return _lengthened(recipe, epochs, cosine_epochs or epochs, step) if longer else ""
+
+
+def _first_difference(key: str, now: Any, then: Any) -> str:
+    """The key of what differs, inside a table too."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return next((f"{key}.{inner}" for inner in {**now, **then} if now.get(inner) != then.get(inner)), key)
+    return key
 
 
 def _lengthened(recipe: Recipe, epochs: int, cosine_epochs: int, step: int) -> str:

@@ -100,6 +100,24 @@ def test_a_page_of_thumbnails(points: Path, tmp_path: Path) -> None:
     assert isinstance(run(check).exception, InputError)
 
 
+@pytest.mark.parametrize(
+    ("option", "name", "wanted"), [("--page", "x.txt", ".html or .htm"), ("--output", "x", ".json")]
+)
+def test_a_report_of_another_suffix_is_refused(
+    points: Path, tmp_path: Path, option: str, name: str, wanted: str
+) -> None:
+    refused = run(["check", f"points={points}", option, str(tmp_path / name)])
+    assert isinstance(refused.exception, InputError)
+    assert f"must be a {wanted} file" in str(refused.exception)
+
+
+def test_what_is_written_is_said(points: Path, tmp_path: Path) -> None:
+    names = {"--output": tmp_path / "r.json", "--page": tmp_path / "p.htm"}
+    result = run(["check", f"points={points}", *(str(word) for pair in names.items() for word in pair)])
+    written = [line for line in result.output.splitlines() if line.startswith("wrote ")]
+    assert written == [f"wrote {path}" for path in names.values()]
+
+
 @pytest.mark.parametrize("spec", ["points=none.csv", "shanghaitech-a=none", "shangaitech-a=.", "none"])
 def test_unusable_input_is_an_error_that_main_turns_into_2(points: Path, spec: str) -> None:
     assert isinstance(run(["check", spec]).exception, InputError)

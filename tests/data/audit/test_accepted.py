@@ -95,6 +95,18 @@ def test_a_malformed_line_is_named_and_nothing_added(tmp_path: Path, line: str, 
     assert file.read_text() == f"# comment\n{line}\n"
 
 
+@pytest.mark.parametrize("name", ["a\nb.jpg", "a\rb c.jpg", "\x1b[31m\x85.jpg", "\udcff\u2028.jpg", "url:a%0A.jpg"])
+def test_a_name_that_cannot_be_printed_is_read_back_from_one_line(tmp_path: Path, name: str) -> None:
+    finding = Finding("point-outside", str(tmp_path / "in" / name), "", 2)
+    file = tmp_path / FILE_NAME
+    assert accept(file, [finding]) == accept(file, [finding]) == 1
+    lines = file.read_text().splitlines()
+    assert len(lines) == 4
+    assert all(line.isprintable() for line in lines)
+    assert read_accepted(file) == {("point-outside", f"in/{name}"): 2}
+    assert judge([finding], read_accepted(file), tmp_path).accepted == (finding,)
+
+
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no file"):
         read_accepted(tmp_path / "none.txt")

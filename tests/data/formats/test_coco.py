@@ -82,6 +82,25 @@ def test_images_are_found_in_the_usual_folders(folder: Path) -> None:
     assert [(raw.split, finish(raw).count) for raw in listing.scenes] == [("val", 1), ("val", 0)]
 
 
+def test_a_folder_for_each_split_is_read(folder: Path) -> None:
+    roots = [{"id": 0, "name": "people-xq3z"}, {"id": 3, "name": "person"}]
+    for split, name in (("train", "a.png"), ("valid", "b.png")):
+        (folder / split).mkdir()
+        (folder / name).rename(folder / split / name)
+        data = one() if split == "train" else coco(annotations=[])
+        images = [image for image in data["images"] if image["file_name"] == name]
+        text = json.dumps({**data, "images": images, "categories": roots})
+        (folder / split / "_annotations.coco.json").write_text(text)
+    found = [(raw.name, raw.split, finish(raw).count) for raw in list_coco(folder).scenes]
+    assert found == [("train/a.png", "train", 1), ("val/b.png", "val", 0)]
+    assert [raw.name for raw in list_coco(folder / "train").scenes] == ["a.png"]
+
+
+def test_what_is_not_counted_is_told_by_class_and_mark(folder: Path) -> None:
+    (folder / "c.json").write_text(json.dumps(coco()))
+    assert dict(list_coco(folder / "c.json").scenes[0].read().ignored_as) == {"iscrowd": 1, "hat": 1}
+
+
 def test_pycocotools_reads_what_is_written(folder: Path) -> None:
     pycoco = pytest.importorskip("pycocotools.coco", reason="pycocotools is not installed")
     from pycocotools import mask

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,6 +71,18 @@ CVAT = """<?xml version="1.0" encoding="utf-8"?>
 <box label="head" xtl="21" ytl="2" xbr="31" ybr="22"/></image>
 <image id="1" name="in/ü.png" width="64" height="48"/></annotations>
 """
+LABEL_STUDIO = """[{"data": {"image": "in/a b.png"}, "annotations": [{"result": [
+{"value": {"rotation": 0, "x": 1.5625, "y": 4.16666667, "width": 15.625, "height": 41.6666667,
+ "rectanglelabels": ["head"]}},
+{"value": {"rotation": 0, "x": 32.8125, "y": 4.16666667, "width": 15.625, "height": 41.6666667,
+ "rectanglelabels": ["head"]}}]}]},
+{"data": {"image": "in/ü.png"}, "annotations": [{"result": []}]}]
+"""
+REGION = '{{"shape_attributes": {{"name": "rect", "x": {}, "y": 2, "width": 10, "height": 20}}, {}}}'
+REGIONS = ", ".join(REGION.format(x, '"region_attributes": {"class": "head"}') for x in (1, 21))
+VIA = f"""{{"a": {{"filename": "in/a b.png", "size": 9, "regions": [{REGIONS}]}},
+"b": {{"filename": "in/ü.png", "size": 9, "regions": []}}}}
+"""
 VOC_IMAGES = ("JPEGImages/a b.png", "JPEGImages/ü.png")
 VOC = "<annotation>\n<filename>x</filename>{}</annotation>\n"
 YOLO = {
@@ -105,6 +118,17 @@ MINIS = {
         cut=', {"label"', number="[1,", needed=('"imagePath"', '"image"', "imagePath"),
         almost=("", "in/a.json", ["is a file: give the folder"]), place="shapes[0]", name_place="imagePath",
         named='"label": "head"',
+    ),
+    "labelstudio": Mini(
+        "ls.json", {"ls.json": LABEL_STUDIO}, cut='\n{"value": {"rotation": 0, "x": 32',
+        number='[\n{"value": {"rotation": 0',
+        needed=('"result"', '"results"', "result"), place="[0].annotations[0].result[0].value", name_place="[0]",
+        almost=("ls.json", "ls.txt", ["is no Label Studio file"]), named='"rectanglelabels": ["head"',
+    ),
+    "via": Mini(
+        "v.json", {"v.json": VIA}, cut=', {"shape', number='[{"shape_attributes": {"name": "rect", "x": 1',
+        needed=('"shape_attributes"', '"shape"', "shape_attributes"), place="'a'.regions[0]", name_place="'a'",
+        almost=("v.json", "v.txt", ["is no VIA file"]), named='"class": "head"',
     ),
     "video": Mini(
         "v.csv", {"v.csv": "video,frame,x,y\nin/q.avi,0,6,12\nin/q.avi,0,26,12\nin/q.avi,1,,\n"}, cut=",26",
@@ -248,7 +272,7 @@ def test_images_are_found_by_names_of_other_systems(tmp_path: Path, name: str) -
     for number, other in enumerate([f".\\{windows}", name_in_file.replace(" ", "%20"), f"C:\\me\\{windows}"]):
         folder = tmp_path / str(number)
         path = lay(name, folder)
-        escaped = other.replace("\\", "\\\\") if MINIS[name].number.startswith("[") else other
+        escaped = other.replace("\\", "\\\\") if path.suffix == ".json" or name == "labelme" else other
         change(name, folder, name_in_file, escaped)
         (scene,) = [scene for scene in read(name, path) if scene.count]
         assert Path(str(scene.image)).name.partition("#")[0] == Path(written).name
@@ -282,6 +306,78 @@ def test_which_class_is_counted_is_one_rule(tmp_path: Path, name: str) -> None:
         path, hut = laid("hut"), named.replace("head", "hut")
         change(name, tmp_path / "hutTrue", hut, named.replace("head", "hat"), 1)
         assert re.search("may be any of (hat, hut|hut, hat)", refused(name, path))
+
+
+@pytest.mark.parametrize("name", [name for name in OWN if name != "video"])
+@pytest.mark.parametrize("change", ["NFD", "NFC", "suffix", "case"])
+def test_images_are_found_though_systems_write_names_otherwise(tmp_path: Path, name: str, change: str) -> None:
+    path = lay(name, tmp_path)
+    for image in MINIS[name].images:
+        file = tmp_path / image
+        if change.startswith("NF"):
+            file.rename(file.with_name(unicodedata.normalize(change, file.name)))
+            for text in (tmp_path / each for each in MINIS[name].files if Path(each).stem == file.stem):
+                other = "NFC" if change == "NFD" else "NFD"
+                text.rename(text.with_name(unicodedata.normalize(other, text.name)))
+        else:
+            file.rename(file.with_suffix(".jpeg" if change == "suffix" else ".PNG"))
+    assert sorted(scene.count for scene in read(name, path)) == [0, 2]
+    assert all(raw.annotation is not None for raw in FORMATS.load(name)(path).scenes)
+
+
+COCO_POINT = """{{"images": [{{"id": 1, "file_name": "a.png"}}], "annotations": [
+{{"image_id": 1, "category_id": 1, "keypoints": [{x}, 12, 2]}}],
+"categories": [{{"id": 1, "name": "head", "keypoints": ["head"]}}]}}"""
+LABELME_POINT = """{{"imagePath": "a.png", "shapes": [
+{{"label": "head", "shape_type": "point", "points": [[{x}, 12]]}}]}}"""
+VIA_POINT = """{{"a": {{"filename": "a.png", "regions": [
+{{"shape_attributes": {{"name": "point", "cx": {x}, "cy": 12}}}}]}}}}"""
+CVAT_POINT = '<annotations><image name="a.png"><points label="head" points="{x},12"/></image></annotations>'
+ONE_POINT = {
+    "points": ("p.csv", "image,x,y\na.png,{x},12\n"),
+    "coco": ("c.json", COCO_POINT),
+    "cvat": ("c.xml", CVAT_POINT),
+    "labelme": (".", LABELME_POINT),
+    "via": ("v.json", VIA_POINT),
+}
+
+
+@pytest.mark.parametrize("name", ONE_POINT)
+def test_a_point_a_hair_outside_is_moved_to_the_edge_and_one_further_out_is_refused(tmp_path: Path, name: str) -> None:
+    file, text = ONE_POINT[name]
+    save(tmp_path / "a.png")
+
+    def laid(x: float) -> Path:
+        (tmp_path / (file if file != "." else "a.json")).write_text(text.format(x=x), encoding="utf-8")
+        return tmp_path / file
+
+    assert [read(name, laid(x))[0].points_xy.tolist() for x in (64.00001, -4e-7)] == [[[64, 12]], [[0, 12]]]
+    for x in (64.5, -0.5):
+        assert "lies outside" in refused(name, laid(x))
+
+
+NO_SIZE = {
+    "coco": ('"file_name": "in/a b.png"', '"file_name": "in/a b.png", "width": {}, "height": {}'),
+    "cvat": ('width="64" height="48"', "width={} height={}"),
+    "labelme": ('"imageWidth": 64, "imageHeight": 48', '"imageWidth": {}, "imageHeight": {}'),
+    "labelstudio": ('{"value"', '{{"original_width": {}, "original_height": {}, "value"'),
+    "voc": ("<filename>", "<size><width>{}</width><height>{}</height></size><filename>"),
+}
+
+
+@pytest.mark.parametrize("name", NO_SIZE)
+def test_a_size_that_is_none_is_not_stated(tmp_path: Path, name: str) -> None:
+    old, new = NO_SIZE[name]
+    for number, (width, height, stated) in enumerate([
+        ('""', '""', None), ("0", "0", None), ("-1", "-1", None), ("null", "48", None), ("64", "48", SIZE_WH),
+        ("64.0", '"48"', SIZE_WH),
+    ]):  # fmt: skip
+        texts = [text if name in ("coco", "labelme", "labelstudio") else text.strip('"') for text in (width, height)]
+        texts = [f'"{text}"' for text in texts] if name == "cvat" else texts
+        path = lay(name, tmp_path / str(number))
+        change(name, tmp_path / str(number), old, new.format(*texts), 1)
+        (found,) = [raw.read() for raw in FORMATS.load(name)(path).scenes if len(raw.read().heads_xy)]
+        assert found.stated_size_wh == stated
 
 
 inside_x, inside_y = st.floats(0, SIZE_WH[0]), st.floats(0, SIZE_WH[1])

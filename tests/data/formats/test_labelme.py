@@ -106,3 +106,25 @@ def test_a_broken_file_is_listed_and_refused_when_it_is_read(folder: Path, text:
     (raw,) = list_labelme(folder).scenes
     with pytest.raises(InputError, match=r"a\.json"):
         finish(raw)
+
+
+@pytest.mark.parametrize(
+    ("kind", "points"),
+    [
+        ("rectangle", [[1, 2], [9, 2], [9, 20], [1, 20]]),
+        ("rotation", [[5, 2], [9, 11], [5, 20], [1, 11]]),
+        ("quadrilateral", [[1, 2], [9, 3], [8, 20], [2, 19]]),
+        ("mask", [[1, 2], [9, 20]]),
+    ],
+)
+def test_shapes_of_x_anylabeling_count_by_their_boxes(folder: Path, kind: str, points: list[list[float]]) -> None:
+    more = {"score": None, "difficult": False, "attributes": {}, "direction": 0.7}
+    write(folder, [{**shape(shape_type=kind, points=points), **more}])
+    found = read_annotation(folder / "a.json").boxes_xyxy
+    assert found is not None
+    assert found.tolist() == [[1, 2, 9, 20]]
+
+
+def test_what_is_not_counted_is_told_by_label(folder: Path) -> None:
+    write(folder, [shape(), shape(label="hat"), shape(label="ignore")])
+    assert dict(read_annotation(folder / "a.json").ignored_as) == {"hat": 1, "ignore": 1}

@@ -56,7 +56,7 @@ def test_csv(tmp_path: Path) -> None:
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == list(CSV_COLUMNS)
-    assert rows[2] == ['a "1", ü.jpg', "1.25", "1.0", "9.0", "1", "peaks", "64", "48", "m", "openvino cpu f32", ""]
+    assert rows[2] == ['a "1", ü.jpg', "1.25", "1", "1.0", "9.0", "1", "peaks", "64", "48", "m", "openvino cpu f32", ""]
     assert rows[3][-1] == "small; odd"
     assert len(rows) == 4
 
@@ -208,14 +208,10 @@ def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
 
 def test_what_another_program_made_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-
-    def another_makes_it_while_we_write() -> None:
-        with PredictionFile(path) as file:
-            path.write_text("mine", encoding="utf-8")
-            file.add(some(0))
-
-    with pytest.raises(InputError, match="another program has made it"):
-        another_makes_it_while_we_write()
+    file = PredictionFile(path)
+    path.write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="another program has made it"), file:
+        file.add(some(0))
     assert path.read_text(encoding="utf-8") == "mine"
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
@@ -332,6 +328,14 @@ def test_coco_results_are_a_list_of_boxes_with_scores(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "one.coco.json").read_text(encoding="utf-8"))) == 2
     boxed("7.jpg", np.zeros((0, 4))).save(tmp_path / "none.coco.json")
     assert json.loads((tmp_path / "none.coco.json").read_text(encoding="utf-8")) == []
+
+
+def test_frames_of_one_second_are_told_apart_in_coco_results(tmp_path: Path) -> None:
+    with PredictionFile(tmp_path / "out.coco.json") as file:
+        for second in ("1.0", "1.5"):
+            file.add(boxed(f"hall/v.mp4@{second}s", BOXES[:1]))
+    found = json.loads((tmp_path / "out.coco.json").read_text(encoding="utf-8"))
+    assert [entry["image_id"] for entry in found] == ["v.mp4@1.0s", "v.mp4@1.5s"]
 
 
 def test_coco_results_are_what_its_own_tools_read(tmp_path: Path) -> None:

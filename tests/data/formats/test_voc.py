@@ -11,7 +11,7 @@ from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
-from headcount.data.formats.raw import RawAnnotation
+from headcount.data.formats.raw import RawAnnotation, finish
 from headcount.data.formats.voc import list_voc, read_voc_annotation, voc_text, write_voc
 from headcount.data.sets.registry import read_dataset
 
@@ -147,3 +147,68 @@ def test_an_independent_reader_finds_the_same_boxes(tmp_path: Path) -> None:
 def test_an_unknown_split_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r'"tset" is no split.*"test"'):
         write_voc([Scene(Path("one.png"))], tmp_path / "out", splits=["tset"])
+
+
+BOX = (1, 2, 11, 22)
+
+
+def lay(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith(".xml"):
+            (root / name).write_text(text, encoding="utf-8")
+        else:
+            Image.new("RGB", SIZE_WH, text).save(root / name)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"a.jpg": "red", "a.xml": voc_file(voc_object(BOX)), "b.png": "blue", "b.xml": voc_file()},
+         [("a", "", 1), ("b", "", 0)]),
+        ({"train/a.jpg": "red", "train/a.xml": voc_file(voc_object(BOX)), "valid/a.jpg": "blue",
+          "valid/a.xml": voc_file()}, [("train/a", "train", 1), ("valid/a", "val", 0)]),
+        ({"images/a b.JPG": "red", "labels/a b.xml": voc_file(voc_object(BOX))}, [("labels/a b", "", 1)]),
+        ({"images/other.jpg": "red", "xml/1.xml": voc_file(voc_object(BOX))}, [("xml/1", "", 1)]),  # by <filename>
+        ({"train/img/a.jpg": "red", "train/xml/a.xml": voc_file(voc_object(BOX)), "test/img/a.jpg": "blue",
+          "test/xml/a.xml": voc_file()}, [("test/xml/a", "test", 0), ("train/xml/a", "train", 1)]),
+        ({"Annotations/a.xml": voc_file(voc_object(BOX)), "images/a.jpg": "red"}, [("Annotations/a", "", 1)]),
+    ],
+)  # fmt: skip
+def test_annotations_beside_images_and_in_folders_of_any_name_are_read(
+    tmp_path: Path, files: dict[str, str], expected: list[tuple[str, str, int]]
+) -> None:
+    listing = list_voc(lay(tmp_path, files))
+    assert [(raw.name, raw.split, finish(raw).count) for raw in listing.scenes] == expected
+    assert not listing.remarks
+    assert len(read_dataset(f"voc={tmp_path}", "all")) == len(expected)
+
+
+def test_what_lacks_its_pair_is_told_in_folders_of_any_name(tmp_path: Path) -> None:
+    files = {"a.jpg": "red", "b.xml": voc_file(), "c.jpg": "red", "c.xml": voc_file(), "x.xml": "<page/>"}
+    listing = list_voc(lay(tmp_path, files))
+    assert [(raw.name, raw.image is None, raw.annotation is None) for raw in listing.scenes] == [
+        ("a.jpg", False, True), ("b", True, False), ("c", False, False),
+    ]  # fmt: skip
+    assert [remark.path.name for remark in listing.remarks] == ["x.xml"]
+    lay(tmp_path, {"in/other.xml": voc_file(), "in2/7.xml": voc_file(), "in3/other.jpg": "red"})
+    with pytest.raises(InputError, match="are of one image"):
+        list_voc(tmp_path)
+
+
+def test_which_class_is_counted_does_not_depend_on_the_layout(tmp_path: Path) -> None:
+    two = voc_file(voc_object(BOX, "Head"), voc_object(BOX, "person"), voc_object(BOX, "person"))
+    (raw,) = list_voc(lay(tmp_path, {"a.jpg": "red", "a.xml": two})).scenes
+    assert (len(raw.read().heads_xy), dict(raw.read().ignored_as)) == (1, {"person": 2})
+    lay(tmp_path, {"a.xml": voc_file(voc_object(BOX, "Cars"))})
+    with pytest.raises(InputError, match="is cars, which is no head"):
+        list_voc(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line", ["a b", "a b  1", "a b -1", "a b.jpg", "JPEGImages/a b.jpg", "x\\JPEGImages\\a b.jpg 0", " a b "]
+)
+def test_lists_may_name_images_with_blanks_folders_and_suffixes(tmp_path: Path, line: str) -> None:
+    write_folder(tmp_path, {"a b": voc_file(), "a": voc_file()}, lists={"test": f"\ufeff{line}\n\n", "train": "a 1"})
+    assert [(raw.name, raw.split) for raw in list_voc(tmp_path).scenes] == [("a", "train"), ("a b", "test")]

@@ -46,6 +46,8 @@ def test_what_a_model_says_is_read_and_all_else_left_alone(tmp_path: Path) -> No
         ("", "line 1: this is no valid JSON"),
         ('{"images": [\n{]}', "line 2: this is no valid JSON"),
         ("[" * 100_000, "nested too deeply to be a points file"),
+        ("[" + "9" * 5000 + ", {]", "line 1: this is no valid JSON"),
+        ("[" + "9" * 5000 + ", " + "[" * 100_000, "nested too deeply to be a points file"),
         ('{"images": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested too deeply"),
         ("[]", r'must be a points file, an object with "images", but is \[\]'),
         ("{}", 'but has no "images"'),
@@ -106,3 +108,10 @@ def test_whatever_stands_there_it_is_read_or_refused(tmp_path_factory: pytest.Te
     except InputError as error:
         message = str(error)
     assert "a.json" in message
+
+
+def test_more_objects_than_memory_holds_are_refused_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headcount.data.parse.json.MAX_CONTAINERS", 5)
+    assert parse_json("[[], [], {}, 1]", Path("a.json"), "list") == [[], [], {}, 1]
+    with pytest.raises(InputError, match=r'"a\.json" holds over 5 objects and lists'):
+        parse_json("[[], [], {}, {}, []]", Path("a.json"), "list")

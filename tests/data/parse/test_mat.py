@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import sys
+import time
 import zlib
 from contextlib import suppress
 from io import BytesIO
@@ -60,6 +61,45 @@ def test_a_big_endian_file_is_read(tmp_path: Path) -> None:
     inner += struct.pack(">IIdd", 9, 16, 3.0, 4.0)
     (tmp_path / "a.mat").write_bytes(header + struct.pack(">II", 14, len(inner)) + inner)
     assert read_members(tmp_path / "a.mat", ["p"])["p"].tolist() == [[3, 4]]
+
+
+def _element(kind: int, data: bytes) -> bytes:
+    return struct.pack("<II", kind, len(data)) + data + b"\0" * (-len(data) % 8)
+
+
+def _variable(group: int, dimensions: tuple[int, ...], name: bytes, body: bytes) -> bytes:
+    flags = _element(6, struct.pack("<II", group, 0))
+    shape = _element(5, struct.pack(f"<{len(dimensions)}i", *dimensions))
+    return _element(14, flags + shape + _element(1, name) + body)
+
+
+_NOTHING = struct.pack("<II", 14, 0)  # an empty cell, of 8 bytes
+_MANY = mat.MAT_MAX_MEMBERS + 1
+_ONE_NAME, _NO_NAME = (_element(5, struct.pack("<i", 1)) + _element(1, name) for name in (b"abc", b""))
+_HOSTILE = {
+    "cells": _variable(1, (1, _MANY), b"p", _NOTHING * _MANY),
+    "cells in cells": _variable(1, (1, 3), b"p", _variable(1, (1, _MANY // 2), b"", _NOTHING * (_MANY // 2)) * 3),
+    "structures without fields": _variable(2, (1, 2**31 - 1), b"p", _NO_NAME),
+    "names of fields": _variable(2, (0, 0), b"p", _element(5, struct.pack("<i", 1)) + _element(1, b"a" * _MANY)),
+    "fields": _variable(2, (1, _MANY // 2), b"p", _ONE_NAME + _NOTHING * (_MANY // 2 * 3)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", _HOSTILE)
+@pytest.mark.parametrize("packed", [False, True])
+def test_more_members_than_annotations_have_are_refused_before_they_are_made(
+    tmp_path: Path, what: str, packed: bool
+) -> None:  # fmt: skip
+    variable = _HOSTILE[what]
+    if packed:
+        small = zlib.compress(variable, 1)
+        variable = struct.pack("<II", 15, len(small)) + small
+    header = b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<H", 0x0100) + b"IM"
+    (tmp_path / "a.mat").write_bytes(header + variable)
+    start = time.process_time()
+    with pytest.raises(InputError, match=r'a\.mat" holds over 500,000 cells and fields'):
+        read_members(tmp_path / "a.mat", ["p"])
+    assert time.process_time() - start < 3
 
 
 @pytest.mark.parametrize(

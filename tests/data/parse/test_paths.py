@@ -53,6 +53,10 @@ def folder(tmp_path: Path) -> Path:
         ("/data/two%20words.png", "two words.png", "percent codes, the end of the path"),
         ("/elsewhere/a.bmp", "a.jpg", "the end of the path, another suffix"),
         (r"1\images/train/c.jpg", "images/train/c.jpg", "the end of the path"),
+        ("https://host:80/x/sub/b.JPG?v=1", "sub/b.JPG", "the end of the path"),
+        ("/data/local-files/?d=images%2Ftrain/c.jpg", "images/train/c.jpg", "percent codes, the end of the path"),
+        ("/data/upload/3/0a1b2c3d-a.jpg", "a.jpg", "the name before it was uploaded"),
+        ("images/0a1b2c3d-v1.2.jpg", "images/v1.2.jpg", "the name before it was uploaded"),
     ],
 )
 def test_a_name_is_found_by_the_first_rule_that_meets_a_file(folder: Path, name: str, found: str, rule: str) -> None:
@@ -113,3 +117,16 @@ def test_guesses_stay_below_the_folder(tmp_path_factory: pytest.TempPathFactory,
     place = Finder([root / "set"]).find(name)
     if place.rule not in ("", "backslashes", "missing"):
         assert place.path.is_relative_to(root / "set")
+
+
+def test_a_name_that_no_system_takes_is_refused_at_once(folder: Path) -> None:
+    with pytest.raises(InputError, match=r'"x", line 1: .*: it has 20,000,000 letters') as caught:
+        Finder([folder]).image("a/" * 10_000_000, Path("x"), "line 1")
+    assert len(str(caught.value)) < 200
+
+
+def test_two_uploads_are_never_one_file(folder: Path) -> None:
+    finder = Finder([folder])
+    assert [finder.find(f"{mark}-a.jpg").rule for mark in ("0a1b2c3d", "1a1b2c3d")] == [
+        "the name before it was uploaded", "missing",
+    ]  # fmt: skip

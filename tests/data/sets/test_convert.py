@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from headcount.core.errors import InputError
+from headcount.core.locks import held
 from headcount.core.scene import Scene
 from headcount.data.formats.raw import finish
 from headcount.data.formats.table import FORMATS
@@ -196,3 +197,42 @@ def test_what_reading_left_out_or_moved_is_said(tmp_path: Path) -> None:
     file.write_text(text.replace(head, head + flat))
     report = convert_dataset(f"voc={tmp_path / 'voc'}", "boxes", tmp_path / "b.csv")
     assert (report.heads, [(loss.code, loss.occurrences) for loss in report.losses]) == (1, [("boxes-without-area", 1)])
+
+
+@pytest.mark.parametrize("target", PATHS)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_target_that_another_run_writes_is_refused_and_left_alone(
+    tmp_path: Path, target: str, overwrite: bool
+) -> None:
+    scene = Scene(save(tmp_path, "in/a.png"), np.array([[5.0, 5]]), np.array([[1.0, 1, 9, 9]]))
+    path = tmp_path / "out" / PATHS[target]
+    (path if FORMATS[target].folder and not FORMATS[target].is_file_name(path) else path.parent).mkdir(parents=True)
+    with held(path), pytest.raises(InputError, match=r"is being written by another run \(process"):
+        convert_scenes([scene], target, path, overwrite=overwrite)
+    assert not [file for file in path.parent.rglob("*") if file.is_file()]
+    assert convert_scenes([scene], target, path, copy_images=True).images == 1
+    assert not list(tmp_path.rglob("*lock*"))
+
+
+def test_two_files_of_one_folder_do_not_mix_their_images(tmp_path: Path) -> None:
+    scene = Scene(save(tmp_path, "in/a.png"), np.array([[5.0, 5]]))
+    (tmp_path / "out/images").mkdir(parents=True)
+    with held(tmp_path / "out/images"), pytest.raises(InputError, match="another run"):
+        convert_scenes([scene], "points", tmp_path / "out/p.csv", copy_images=True)
+    assert convert_scenes([scene], "points", tmp_path / "out/p.csv").images == 1
+
+
+@pytest.mark.parametrize("target", PATHS)
+def test_no_folder_is_made_by_what_is_refused(tmp_path: Path, target: str) -> None:
+    image = save(tmp_path, "in/a.png")
+    for scenes in ([Scene(image), Scene(image)], [Scene(np.zeros((4, 4, 3), np.uint8))]):
+        with pytest.raises(InputError, match=r"give each image once|holds pixels"):
+            convert_scenes(scenes, target, tmp_path / "new/below" / PATHS[target], copy_images=True)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("target", PATHS)
+def test_a_relative_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    scene = Scene(save(tmp_path, "in/a.png"))
+    monkeypatch.chdir(tmp_path)
+    assert convert_scenes([scene], target, PATHS[target]).images == 1

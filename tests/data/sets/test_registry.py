@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from headcount.core.errors import InputError
-from headcount.data.sets.registry import list_dataset, read_dataset
+from headcount.data.sets.registry import DATA_SETS, list_dataset, read_dataset
 
 
 def _points_file(folder: Path, images: int) -> Path:
@@ -67,6 +68,60 @@ def test_the_nearest_known_layout_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="was expected") as caught:
         read_dataset(f"{name}={root}", "train")
     assert f"It is laid out like shanghaitech-b: write shanghaitech-b={root}." in str(caught.value)
+
+
+VOC_XML = "<annotation><filename>a.png</filename></annotation>"
+OTHERS = {  # what a folder or file holds, and the format it is
+    "voc": {"Annotations/a.xml": VOC_XML, "JPEGImages/a.png": ""},
+    "voc ": {"a.xml": VOC_XML, "a.png": ""},
+    "yolo": {"classes.txt": "head\n", "images/a.png": "", "labels/a.txt": ""},
+    "yolo ": {"obj.data": "names=obj.names\ntrain=train.txt", "obj.names": "head", "train.txt": "a.png", "a.png": "",
+              "a.txt": ""},
+    "coco": {"train/x.json": '{"images": [{"id": 1, "file_name": "a.png"}], "annotations": []}', "train/a.png": ""},
+    "labelme": {"a.json": '{"imagePath": "a.png", "shapes": []}', "a.png": ""},
+    "cvat": {"annotations.xml": '<annotations><image name="a.png"/></annotations>', "a.png": ""},
+    "points": {"x.csv": "image,x,y\na.png,,\n"},
+    "coco  ": {"x.json": '{"images": [{"id": 1, "file_name": "a.png"}], "annotations": []}'},
+    "labelstudio": {"x.json": '[{"data": {"image": "a.png"}, "annotations": [{"result": []}]}]'},
+    "via": {"x.json": '{"a": {"filename": "a.png", "regions": []}}'},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("given", ["coco", "cvat", "labelme", "voc", "yolo", "points", "via", "labelstudio"])
+@pytest.mark.parametrize("found", OTHERS)
+def test_the_format_that_a_path_is_of_is_named_where_another_is_given(
+    tmp_path: Path, given: str, found: str
+) -> None:  # fmt: skip
+    for name, text in OTHERS[found].items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    named = [name for name in OTHERS[found] if name.startswith("x.")]
+    path, right = tmp_path / (named or ["."])[0], found.strip()
+    if given == right:
+        assert len(list_dataset(f"{given}={path}", "all")) == 1
+        return
+    with pytest.raises(InputError) as caught:
+        list_dataset(f"{given}={path}", "all")
+    assert f"It is laid out like {right}: write {right}={path}." in str(caught.value)
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+@pytest.mark.parametrize("what", ["folder", "above"])
+def test_a_closed_folder_is_told_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, what: str
+) -> None:  # fmt: skip
+    def closed(path: object = ".", *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    if what == "above":
+        monkeypatch.setattr(Path, "stat", closed)
+    else:
+        monkeypatch.setattr(os, "scandir", closed)
+        monkeypatch.setattr(os, "listdir", closed)
+    with pytest.raises(InputError) as caught:
+        DATA_SETS[name].list_raw(tmp_path)
+    monkeypatch.undo()
+    assert f'"{tmp_path}" cannot be read (Permission denied).' in str(caught.value)
 
 
 def test_folds_are_named_where_the_set_is_asked_for() -> None:

@@ -12,6 +12,7 @@ from torch import nn
 from headcount.core.errors import InputError, ModelError
 from headcount.models.parts.backbones import TimmOptions, build_backbone, initialise_he, load_backbone
 from headcount.models.parts.necks import TopDownNeck
+from headcount.models.parts.published import whole_network
 
 pytestmark = pytest.mark.slow
 
@@ -95,8 +96,8 @@ def test_a_missing_left_over_or_misfitting_tensor_is_named(tmp_path: Path) -> No
     file, key = tmp_path / "w.safetensors", "layers.0.0.weight"
     for change, words in (
         (lambda s: s.pop(key), f'lacks "{key}"'),
-        (lambda s: s.update(head=torch.zeros(1)), 'has too much: "head"'),
-        (lambda s: s.update({key: torch.zeros(3)}), f'misfits "{key}"'),
+        (lambda s: s.update(head=torch.zeros(1)), 'has also "head"'),
+        (lambda s: s.update({key: torch.zeros(3)}), f'has in another shape "{key}"'),
     ):
         state = _state()
         change(state)
@@ -107,6 +108,33 @@ def test_a_missing_left_over_or_misfitting_tensor_is_named(tmp_path: Path) -> No
         assert "w.safetensors" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "whole"),
+    [
+        ("resnet50", TimmOptions(strides=(8, 16)), "resnet50"),  # a part of it: no layer4, no classifier
+        ("vgg16_bn", TimmOptions(strides=(4, 8)), "vgg16_bn"),  # features_0 here, features.0 there
+        ("vgg16", None, "vgg16"),  # the first ten convolutions, under names of our own
+        ("test_efficientnet", TimmOptions(strides=(8,)), "test_efficientnet"),
+        ("convnext_atto", TimmOptions(strides=(4, 8)), "convnext_atto"),
+    ],
+)
+def test_the_published_names_of_a_whole_network_fit_a_part_of_it(
+    tmp_path: Path, name: str, options: TimmOptions | None, whole: str
+) -> None:
+    backbone = build_backbone(name, options=options)
+    names, known = backbone.published_names()
+    shapes = whole_network(whole).state_dict()
+    assert set(names) == set(backbone.state_dict())
+    published = {key: torch.randn(shape.shape) for key, shape in shapes.items() if "classif" not in key}
+    save_file({key: value for key, value in published.items() if value.numel() < 10**7}, tmp_path / "w.safetensors")
+    load_backbone(backbone, tmp_path / "w.safetensors")
+    loaded = backbone.state_dict()
+    for key, name_there in names.items():
+        if not key.endswith("num_batches_tracked"):
+            assert torch.equal(loaded[key], published[name_there]), key
+    assert known == set(shapes)
+
+
 @pytest.mark.parametrize("content", [b"", b"\x80\x02}q\x00.", b"PK\x03\x04"])
 def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w.safetensors").write_bytes(content)
@@ -115,7 +143,7 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_missing_file_says_how_to_make_it(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.safetensors.*headcount import backbone"):
+    with pytest.raises(InputError, match=r"none\.safetensors.*import the weights of the backbone"):
         load_backbone(build_backbone("light"), tmp_path / "none.safetensors")
 
 

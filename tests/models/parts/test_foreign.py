@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from headcount.core.errors import InputError, ModelError
-from headcount.models.parts.backbones import build_backbone, load_backbone
+from headcount.models.parts.backbones import TimmBackbone, build_backbone, load_backbone
 from headcount.models.parts.foreign import import_backbone
+from headcount.models.parts.published import whole_network
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +56,65 @@ def test_another_network_is_refused(tmp_path: Path, foreign: OrderedDict[str, to
 def test_an_unknown_backbone_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r'"efficientnet_lit0".*"efficientnet_lite0"'):
         import_backbone("efficientnet_lit0", tmp_path / "x.pth", tmp_path / "y.safetensors")
+
+
+def _published(name: str, *, seed: int = 0) -> dict[str, torch.Tensor]:
+    """A whole network's state dict by timm's names, of random values."""
+    draw = torch.Generator().manual_seed(seed)
+    shapes = whole_network(name).state_dict()
+    return {key: torch.randn(value.shape, generator=draw) for key, value in shapes.items()}
+
+
+@pytest.mark.parametrize("name", ["resnet18", "hrnet_w18_small", "convnext_atto", "mobilenetv4_conv_small", "test_vit"])
+@pytest.mark.parametrize("kind", ["pth", "safetensors"])
+def test_any_network_of_timm_is_imported_by_its_names(tmp_path: Path, name: str, kind: str) -> None:
+    theirs, out = _published(name), tmp_path / "mine.safetensors"
+    file = tmp_path / f"their.{kind}"
+    (torch.save if kind == "pth" else save_file)(theirs, file)
+    assert import_backbone(name, file, out) == []
+    mine = load_file(out)
+    assert all(torch.equal(value, theirs[key]) for key, value in mine.items())
+    features = timm.create_model(name, features_only=True).state_dict()
+    assert len(mine) == sum(not key.endswith("num_batches_tracked") for key in features)
+
+
+def test_what_was_imported_starts_a_part_of_the_network(tmp_path: Path) -> None:
+    """The three networks of the papers' recipes, each as its recipe takes it; VGG as torchvision names it."""
+    theirs = _published("vgg16_bn")
+    for there, here in (("classifier.0", "pre_logits.fc1"), ("classifier.3", "pre_logits.fc2"),
+                        ("classifier.6", "head.fc")):  # fmt: skip
+        for part in ("weight", "bias"):
+            theirs[f"{there}.{part}"] = theirs.pop(f"{here}.{part}")[:1].clone()
+    torch.save(theirs, tmp_path / "vgg16_bn.pth")
+    left_out = import_backbone("vgg16_bn", tmp_path / "vgg16_bn.pth", tmp_path / "vgg16_bn.safetensors")
+    assert all(key.startswith("classifier.") for key in left_out)
+    backbone = TimmBackbone("vgg16_bn", strides=(4, 8, 16), options={"mlp_ratio": 1 / 4096})
+    load_backbone(backbone, tmp_path / "vgg16_bn.safetensors")
+    assert torch.equal(backbone.state_dict()["network.features_0.weight"], theirs["features.0.weight"])
+    theirs = _published("hrnet_w18_small")
+    torch.save(theirs, tmp_path / "hrnet.pth")
+    import_backbone("hrnet_w18_small", tmp_path / "hrnet.pth", tmp_path / "hrnet.safetensors")
+    backbone = TimmBackbone("hrnet_w18_small", strides=(4, 8, 16, 32), options={"feature_location": ""})
+    load_backbone(backbone, tmp_path / "hrnet.safetensors")
+    assert torch.equal(backbone.state_dict()["network.conv1.weight"], theirs["conv1.weight"])
+
+
+def test_a_beginning_is_taken_off_and_what_is_left_over_is_named(tmp_path: Path) -> None:
+    theirs = {f"backbone.{key}": value for key, value in _published("resnet18").items() if not key.startswith("fc.")}
+    file, out = tmp_path / "detector.pth", tmp_path / "mine.safetensors"
+    torch.save({"state_dict": {**theirs, "neck.conv.weight": torch.zeros(3)}}, file)
+    assert import_backbone("resnet18", file, out) == ["neck.conv.weight"]
+    assert torch.equal(load_file(out)["layer1.0.conv1.weight"], theirs["backbone.layer1.0.conv1.weight"])
+
+
+def test_another_network_lacks_and_has_more(tmp_path: Path) -> None:
+    file, out = tmp_path / "their.pth", tmp_path / "mine.safetensors"
+    torch.save(_published("resnet18"), file)
+    with pytest.raises(ModelError, match=r'does not fit resnet50: it lacks "layer1\.0\.bn3\.bias", .* and \d+ more'):
+        import_backbone("resnet50", file, out)
+    with pytest.raises(ModelError, match=r'does not fit vgg16_bn: it lacks .*, and has "bn1\.bias"'):
+        import_backbone("vgg16_bn", file, out)
+    torch.save({**_published("resnet18"), "conv1.weight": torch.zeros(64, 1, 7, 7)}, file)
+    with pytest.raises(ModelError, match=r'its "conv1\.weight" is \(64, 1, 7, 7\), but.*\(64, 3, 7, 7\)'):
+        import_backbone("resnet18", file, out)
+    assert not out.exists()

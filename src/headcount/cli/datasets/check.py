@@ -45,15 +45,17 @@ def check(
     """
     from headcount.cli.console import output_console, print_wrapped, printable, progress_bar
     from headcount.cli.streams import results_are_filed
-    from headcount.core.files import is_file, refuse_taken, write_json
+    from headcount.core.files import is_file, refuse_suffix, refuse_taken, write_json
     from headcount.core.words import plural
     from headcount.data.audit.accepted import accept as add_accepted
     from headcount.data.audit.accepted import beside, judge, read_accepted
     from headcount.data.audit.check import check_dataset
     from headcount.data.sets.registry import parse_spec
 
-    for path in (output, page):
-        refuse_taken(path, overwrite=force)
+    for path, suffixes in ((output, (".json",)), (page, (".html", ".htm"))):
+        if path is not None:
+            refuse_suffix(path, *suffixes)
+            refuse_taken(path, overwrite=force)
     accept_file = accepted or beside(parse_spec(spec)[1])
     known = read_accepted(accept_file) if is_file(accept_file) or (accepted and not accept) else {}
     with progress_bar("Checking") as show:
@@ -88,6 +90,10 @@ def check(
             print_wrapped(printable(f"{code}  {place}"))
         if len(judged.stale) > _EXAMPLES:
             out.print(f"  … and {len(judged.stale) - _EXAMPLES} more", soft_wrap=True)
+    for path in (output, page):
+        if path is not None:
+            out.print()
+            out.print(f"wrote {printable(str(path))}", soft_wrap=True)
     if accept and problems:
         lines = add_accepted(accept_file, problems)
         out.print()

@@ -4,7 +4,8 @@
     point-outside  part_B/train_data/images/IMG_7.jpg  2
     count-differs  .
 
-Words with blanks stand in quotes, as in a shell; of two lines on the same, the later holds.
+Words with blanks stand in quotes, as in a shell; of two lines on the same, the later holds. A path with letters that
+cannot be printed (a line break, bytes that are no text) stands as a web address would: ``url:images/a%0Ab.jpg``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import atomic_text, is_file, is_folder, writing
@@ -23,6 +25,7 @@ from headcount.data.parse.text import read_lines, read_text
 from headcount.data.parse.values import cut
 
 FILE_NAME = "headcount-accepted.txt"
+_CODED = "url:"
 _KIND = "file of accepted findings"
 _HEAD = (
     '# What "headcount datasets check" may find here without calling it a problem, one to a line:\n'
@@ -94,8 +97,18 @@ def read_accepted(file: Path) -> dict[Key, int | None]:
             if not (words[2].isascii() and words[2].isdigit() and len(words[2]) <= 9 and int(words[2]) > 0):
                 raise InputError(f'{place}: "{cut(words[2])}" is no number of times (1 or more was expected).')
             times = int(words[2])
-        accepted[code, path] = times
+        accepted[code, _decoded(path)] = times
     return accepted
+
+
+def _encoded(path: str) -> str:
+    if path.isprintable() and not path.startswith(_CODED):
+        return path
+    return _CODED + quote(path, safe="/ ", errors="surrogateescape")
+
+
+def _decoded(word: str) -> str:
+    return unquote(word.removeprefix(_CODED), errors="surrogateescape") if word.startswith(_CODED) else word
 
 
 def judge(findings: Sequence[Finding], accepted: Mapping[Key, int | None], folder: Path) -> Judged:
@@ -134,7 +147,7 @@ def accept(file: Path, problems: Sequence[Finding]) -> int:
     if exists:
         read_accepted(file)  # nothing is added to a file that could not be read back
     old = read_text(file, _KIND) if exists else _HEAD
-    lines = [f"{code} {shlex.quote(path)} {number}\n" for (code, path), number in times.items()]
+    lines = [f"{code} {shlex.quote(_encoded(path))} {number}\n" for (code, path), number in times.items()]
     with atomic_text(file) as out:
         out.write(old + ("" if old.endswith("\n") or not old else "\n") + "".join(lines))
     return len(lines)

@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -26,7 +25,7 @@ from headcount.core.scene import Provenance, Scene
 from headcount.data.formats.cvat_tracks import FrameHeads, frames_of, read_tracks
 from headcount.data.formats.heads import Head, annotation_of, drawn_as_points, heads_of, join_groups
 from headcount.data.formats.places import copied, refuse_taken_files, written_names
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, given
 from headcount.data.formats.shapes import box_around, box_around_ellipse, box_around_turned
 from headcount.data.parse.paths import Finder
 from headcount.data.parse.values import HEAD, cut, head_classes, known_shape, number, same_id, size_wh, split_of
@@ -168,7 +167,7 @@ def _parse(file: Path) -> list[RawScene]:
         unique = place.name if f"images/{subset}/" not in place.path.as_posix() else f"{split}/{place.name}"
         scenes.append(
             RawScene(
-                unique, split, place.path, file, partial(_given, annotation), group=Path(place.name).parent.as_posix(),
+                unique, split, place.path, file, given(annotation), group=Path(place.name).parent.as_posix(),
                 refuse_outside=points_only, origin=where, found_by=place.found_by,
             )
         )  # fmt: skip
@@ -183,7 +182,7 @@ def _of_tracks(root: Element, file: Path, heads: Collection[str]) -> list[RawSce
     for at in sorted(frames.images):
         image, found = frames.images[at], tracks.get(at, FrameHeads())
         name = image.relative_to(file.parent).as_posix() if isinstance(image, Path) else f"{frames.name}#{at}"
-        read = partial(_given, annotation_of(found.heads, ignored=found.ignored))
+        read = given(annotation_of(found.heads, ignored=found.ignored))
         points_only = drawn_as_points(found.heads)
         scenes.append(
             RawScene(
@@ -212,10 +211,6 @@ def _id_of(image: Element) -> int:
     """The number of an image's frame; −1 where it is none."""
     stated = same_id(image.get("id", ""))
     return int(stated) if re.fullmatch("[0-9]{1,9}", stated) else -1
-
-
-def _given(annotation: RawAnnotation) -> RawAnnotation:
-    return annotation
 
 
 def _folders(folder: Path, subset: str) -> list[Path]:

@@ -153,9 +153,9 @@ def write_labelme(
     """
     folder = Path(folder)
     refuse_filled(folder, overwrite=overwrite)
+    names = place_names(scenes, splits)  # says what is wrong before a folder is made
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    names = place_names(scenes, splits)
     if copy_images:
         scenes = copied(scenes, folder, names, overwrite=overwrite)
     for scene, name in zip(scenes, names, strict=True):

@@ -24,6 +24,7 @@ from headcount.core.errors import InputError
 from headcount.core.files import atomic_text, is_folder
 from headcount.core.geometry import as_points, sigmas_of_boxes
 from headcount.core.image import is_image_name
+from headcount.core.prediction import Prediction
 from headcount.data.formats.pairs import images_by_name
 from headcount.data.formats.places import refuse_taken_files
 from headcount.data.media.video import is_video_name
@@ -208,6 +209,36 @@ def prediction_line(image: int, points_xy: NDArray[np.float64], size_wh: tuple[i
     '7 2 3 0 63 8\\n'
     """
     return _line(image, np.clip(points_xy, 0, np.subtract(size_wh, 1)))
+
+
+def points_for_count(prediction: Prediction) -> NDArray[np.float64]:
+    """As many points (n, 2) as the prediction shows people: what a reader of the file takes for its count.
+
+    Of more peaks of a density map the strongest are kept, in their order; to fewer, points are added where the density
+    beside them lies, evenly by its sum. Heads that were located are themselves the count.
+
+    >>> density = np.zeros((2, 4), np.float32)
+    >>> density[0, 0], density[1, 3] = 1, 2
+    >>> found = Prediction(3, (32, 16), np.array([[4.0, 4.0]]), "peaks", density=density, density_stride=8)
+    >>> points_for_count(found).tolist()
+    [[4.0, 4.0], [28.0, 12.0], [28.0, 12.0]]
+    """
+    points_xy, density, people = prediction.points_xy, prediction.density, max(0, prediction.people)
+    if prediction.points_kind != "peaks" or density is None:
+        return points_xy
+    if len(points_xy) > people:
+        scores = np.ones(len(points_xy)) if prediction.scores is None else prediction.scores
+        return points_xy[np.sort(np.argsort(-scores, kind="stable")[:people])]
+    rest = np.maximum(density, 0).astype(np.float64)  # (h, w)
+    for column, row in (points_xy / prediction.density_stride).astype(np.intp):  # a peak's mass is that of 3×3 cells
+        rest[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2] = 0
+    if not rest.any():
+        rest = np.maximum(density, 0).astype(np.float64)
+    missing = people - len(points_xy)
+    cells = np.searchsorted(np.cumsum(rest), (np.arange(missing) + 0.5) * rest.sum() / max(1, missing))
+    row, column = np.divmod(np.minimum(cells, rest.size - 1), rest.shape[1])
+    added_xy = (np.stack([column, row], axis=1) + 0.5) * prediction.density_stride  # (missing, 2)
+    return np.concatenate([points_xy, added_xy])
 
 
 def write_nwpu_truth(truth: Mapping[int, NwpuHeads], path: str | Path, *, overwrite: bool = False) -> Path:

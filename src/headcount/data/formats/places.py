@@ -107,7 +107,7 @@ def refuse_filled(folder: Path, *, overwrite: bool) -> None:
     with writing(folder):
         if folder.exists() and not folder.is_dir():
             raise InputError(f'"{folder}" is a file, but this format is a folder of files: name a folder.')
-        if not overwrite and folder.exists() and any(each != lock_of(folder) for each in folder.iterdir()):
+        if not overwrite and folder.exists() and any(each.name != lock_of(folder).name for each in folder.iterdir()):
             raise InputError(f'"{folder}" holds files already: name a new folder.', remedy="overwrite")
 
 

@@ -7,10 +7,12 @@ spreadsheet. Import the columns as text if the names are not your own.
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,19 +21,21 @@ import numpy as np
 
 from headcount.core.errors import InputError
 from headcount.core.files import discard, partial_beside, refuse_taken, rename_over, writing
-from headcount.core.geometry import sides
+from headcount.core.image import RgbImage
 from headcount.core.locks import held
 from headcount.core.prediction import Prediction
 from headcount.core.words import plural
-from headcount.core.writers import TextWriter, writer_row
-from headcount.data.formats.nwpu import ids_of_names, prediction_line
+from headcount.core.writers import WRITERS, TextWriter, writer_row
+from headcount.data.formats.kept_rows import KeptRow, csv_rows, json_line_rows, json_rows
+from headcount.data.formats.nwpu import ids_of_names, points_for_count, prediction_line
+from headcount.data.formats.objects import coco_image_id
 from headcount.data.parse.csv import csv_row
 from headcount.data.parse.json import parse_json
 from headcount.data.parse.text import read_lines, read_text
 
 _KIND = "file of predictions"
 CSV_COLUMNS = (
-    "source", "count", "low", "high", "points", "points_kind", "width", "height", "model", "runtime",
+    "source", "count", "people", "low", "high", "points", "points_kind", "width", "height", "model", "runtime",
     "warnings",
 )  # fmt: skip
 
@@ -48,22 +52,29 @@ class PredictionFile:
 
     Raises:
         InputError: on creation, before anything is counted: the suffix is unknown, the folder is missing or closed to
-            writing, another run writes the file, or it exists and ``overwrite`` is False.
+            writing, another run writes the file, or it exists and neither ``overwrite`` nor ``resume`` is True; with
+            ``resume`` the format cannot be gone on with, or a row cannot be read.
 
     Attributes:
         path: the file.
         added: how many predictions are in it.
+        rows_before: with ``resume``, the rows that were in it.
+        written_before_ns: when the last of them was, in nanoseconds.
     """
 
-    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
+    def __init__(self, path: str | Path, *, overwrite: bool = False, resume: bool = False) -> None:
         self.path, self.added = Path(path), 0
-        self._overwrite = overwrite
+        overwrite = self._overwrite = overwrite or resume
         self._row = writer_row(self.path, many=True)
         self._writer: TextWriter = self._row.load()
-        refuse_taken(self.path, overwrite=overwrite)
+        refuse_taken(self.path, overwrite=True)  # a file in a folder that is there
         with ExitStack() as stack:
             stack.enter_context(held(self.path))
-            refuse_taken(self.path, overwrite=overwrite)  # a run may have ended just now
+            refuse_taken(self.path, overwrite=overwrite)
+            self.rows_before: tuple[KeptRow, ...] = ()
+            self.written_before_ns = 0
+            if resume:
+                self._read_rows()
             with writing(self.path):
                 self._partial, self._target = partial_beside(self.path)
                 self._file = self._partial.open("w+b", buffering=0)
@@ -72,6 +83,29 @@ class PredictionFile:
             self._held = stack.pop_all()
         self._has_name = self._begun = False
         self._end = 0  # of the rows; what closes the file stands behind
+
+    def _read_rows(self) -> None:
+        if self._writer.rows is None:
+            able = [row.name for row in WRITERS.rows() if row.many and row.load().rows is not None]
+            raise InputError(
+                f"A run that writes {self._row.name} cannot be gone on with, since such a file does not tell what was "
+                f"counted by which model: start anew, with {', '.join(able[:-1])} or {able[-1]}."
+            )
+        if self.path.exists():
+            self.written_before_ns = self.path.stat().st_mtime_ns
+            self.rows_before = tuple(self._writer.rows(self.path))
+
+    def keep(self, rows: Sequence[KeptRow]) -> None:
+        """Begin with rows that were in it before."""
+        with self._writing():
+            for row in rows:
+                self._append((self._writer.between if self._begun else self._writer.head) + row.text, begun=True)
+        self.added = len(rows)
+
+    @property
+    def can_be_resumed(self) -> bool:
+        """Whether a run that was cut off can go on behind its rows."""
+        return self._writer.rows is not None
 
     def add(self, prediction: Prediction) -> None:
         """Append one prediction, whole or not at all; it is handed to the operating system at once.
@@ -110,7 +144,7 @@ class PredictionFile:
             if not self._has_name:
                 raise InputError(f"{reason}: choose another place.") from error
             raise InputError(
-                f"{reason}: make room or choose another place; it holds {plural(self.added, 'prediction')} until then."
+                f"{reason}: it holds {plural(self.added, 'prediction')} until then; make room, or choose another place."
             ) from error
 
     def _append(self, text: str, *, begun: bool) -> None:
@@ -155,6 +189,40 @@ class PredictionFile:
             self._held.close()
 
 
+class PredictionStream:
+    """Predictions written as they come to where there is no file, as standard output; the suffix chooses the format.
+
+    Raises:
+        InputError: no writer has the suffix.
+    """
+
+    def __init__(self, suffix: str, write: Callable[[bytes], object]) -> None:
+        self.added = 0
+        self._row = writer_row(Path(f"output{suffix}"), many=True)
+        self._writer: TextWriter = self._row.load()
+        self._write, self._begun = write, False
+
+    def add(self, prediction: Prediction) -> None:
+        """Write one prediction."""
+        with self._row.blamed(f'the prediction of "{prediction.source}"'):
+            row = self._writer.row(prediction)
+        if row:
+            self._write(self._writer.encode((self._writer.between if self._begun else self._writer.head) + row))
+            self._begun = True
+        self.added += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Write what ends a file, unless nothing was added."""
+        if kind is None or self.added:
+            head = "" if self._begun else self._writer.head
+            self._write(self._writer.encode(head + self._writer.closing(begun=self._begun)))
+
+
 def read_predictions(path: str | Path) -> Iterator[Prediction]:
     """Predictions of a ``.json`` file (one or a list) or a ``.jsonl`` file, in order, without density maps.
 
@@ -197,7 +265,8 @@ def _csv_line(prediction: Prediction) -> str:
     low, high = prediction.interval or ("", "")
     width, height = prediction.size_wh
     return csv_row([
-        prediction.source, round(prediction.count, 3), low, high, len(prediction.points_xy), prediction.points_kind,
+        prediction.source, round(prediction.count, 3), prediction.people, low, high, len(prediction.points_xy),
+        prediction.points_kind,
         width, height, prediction.model, prediction.runtime, "; ".join(prediction.warnings),
     ])  # fmt: skip
 
@@ -206,30 +275,44 @@ def _nwpu_line(prediction: Prediction) -> str:
     (image,) = ids_of_names([prediction.source])
     if prediction.points_kind == "none":
         raise InputError("The model counts without saying where heads are, so it gives no NWPU prediction file.")
-    return prediction_line(image, prediction.points_xy, prediction.size_wh)
+    return prediction_line(image, points_for_count(prediction), prediction.size_wh)
 
 
 def _coco_row(prediction: Prediction) -> str:
     """An entry for each box, as pycocotools' ``loadRes`` reads them."""
     if prediction.boxes_xyxy is None or prediction.boxes_kind != "heads":
         raise InputError(f'The model "{prediction.model}" gives no boxes of heads, so it gives no COCO results.')
-    stem = Path(prediction.source).stem
-    # COCO's own images are named by their number; others are left with their name for the reader to look up.
-    image: int | str = int(stem) if stem.isascii() and stem.isdigit() else stem
-    scores = np.ones(len(prediction.boxes_xyxy)) if prediction.scores is None else prediction.scores
-    boxes = np.concatenate([prediction.boxes_xyxy[:, :2], sides(prediction.boxes_xyxy)], axis=1)  # x, y, width, height
-    return ",\n".join(
-        json.dumps({"image_id": image, "category_id": 1, "bbox": box, "score": score}, ensure_ascii=False)
-        for box, score in zip(boxes.round(2).tolist(), scores.round(4).tolist(), strict=True)
-    )
+    return ",\n".join(json.dumps(one, ensure_ascii=False) for one in prediction.to_coco())
+
+
+def _refuse_equal_ids(names: Iterable[str]) -> None:
+    named: dict[int | str, str] = {}
+    for name in names:
+        other = named.setdefault(coco_image_id(name), name)
+        if other != name:
+            raise InputError(
+                f'"{other}" and "{name}" would both be image "{coco_image_id(name)}" in a file of COCO results: rename one.'
+            )
 
 
 def _json_alone(prediction: Prediction) -> str:
     return json.dumps(prediction.to_dict(), ensure_ascii=False, allow_nan=False, indent=2) + "\n"
 
 
-JSON = TextWriter(row=_json_row, head="[\n", between=",\n", tail="]\n", alone=_json_alone)
-JSON_LINES = TextWriter(row=_json_line)
-CSV = TextWriter(row=_csv_line, head=csv_row(CSV_COLUMNS))
-COCO_RESULTS = TextWriter(row=_coco_row, head="[\n", between=",\n", tail="]\n")
+class _Density:
+    """The density map alone, as numpy's file of one array: (h / stride, w / stride) float32, people a cell."""
+
+    def one(self, prediction: Prediction, image: RgbImage | None) -> bytes:
+        if prediction.density is None:
+            raise InputError(f'The model "{prediction.model}" makes no density map, so it gives no .npy file.')
+        content = io.BytesIO()
+        np.save(content, prediction.density, allow_pickle=False)
+        return content.getvalue()
+
+
+DENSITY = _Density()
+JSON = TextWriter(row=_json_row, head="[\n", between=",\n", tail="]\n", alone=_json_alone, rows=json_rows)
+JSON_LINES = TextWriter(row=_json_line, rows=json_line_rows)
+CSV = TextWriter(row=_csv_line, head=csv_row(CSV_COLUMNS), rows=partial(csv_rows, columns=CSV_COLUMNS))
+COCO_RESULTS = TextWriter(row=_coco_row, head="[\n", between=",\n", tail="]\n", refuse=_refuse_equal_ids)
 NWPU = TextWriter(row=_nwpu_line, refuse=ids_of_names)

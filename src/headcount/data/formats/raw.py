@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -306,6 +307,15 @@ def _region(annotation: RawAnnotation, size_wh: tuple[int, int], raw: RawScene) 
     if len(corners) < 3 or not np.isfinite(corners).all():
         raise InputError(f'"{raw.annotation}": a region of interest needs at least three corners of finite numbers.')
     return polygon_mask(corners, size_wh)
+
+
+def given(annotation: RawAnnotation) -> Callable[[], RawAnnotation]:
+    """The ``read`` of a raw scene whose annotation is parsed already."""
+    return partial(_same, annotation)
+
+
+def _same(annotation: RawAnnotation) -> RawAnnotation:
+    return annotation
 
 
 def no_annotation() -> RawAnnotation:

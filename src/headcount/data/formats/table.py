@@ -126,8 +126,15 @@ FORMATS = Table(
             writer=f"{_HOME}.labelme:write_labelme", holds=Holds(attributes=True), is_found_by_folders=True,
         ),
         FormatRow(
+            name="labelstudio", title="Label Studio", target=f"{_HOME}.labelstudio:list_labelstudio",
+            file_suffixes=(".json",), folder=False,
+        ),
+        FormatRow(
             name="points", title="A points file", target=f"{_HOME}.head_list:list_points",
             writer=f"{_HOME}.head_list:write_points", holds=_POINTS, file_suffixes=(".csv", ".json"), folder=False,
+        ),
+        FormatRow(
+            name="via", title="VIA", target=f"{_HOME}.via:list_via", file_suffixes=(".csv", ".json"), folder=False,
         ),
         FormatRow(
             name="video", title="A video with points", target=f"{_HOME}.video_points:list_video_points",

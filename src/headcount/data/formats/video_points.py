@@ -16,13 +16,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from headcount.core.errors import InputError
 from headcount.core.geometry import as_points
 from headcount.data.formats.folders import entries
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, given
 from headcount.data.media.video import Video, is_video_name
 from headcount.data.parse.csv import read_rows
 from headcount.data.parse.paths import Finder, relative, same_name
@@ -65,15 +64,11 @@ def list_video_points(path: Path) -> Listing:
             )
             scenes.append(
                 RawScene(
-                    f"{name}#{at}", "", video.frame(at), path, partial(_same, annotation),
+                    f"{name}#{at}", "", video.frame(at), path, given(annotation),
                     group=name, refuse_outside=True, origin=frame.origin,
                 )
             )  # fmt: skip
     return Listing(tuple(scenes), () if scenes else (Remark("empty", path, "no frame is named in this file"),))
-
-
-def _same(annotation: RawAnnotation) -> RawAnnotation:
-    return annotation
 
 
 def _parse(path: Path) -> dict[Path, dict[int, _Frame]]:

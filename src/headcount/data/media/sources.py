@@ -126,7 +126,11 @@ def _in_folder(folder: Path, recursive: bool) -> list[Found]:
         met += [each] if isinstance(each, InputError) else []
     judged = [_judge(each, videos=False) if isinstance(each, Path) else each for each in met]
     found = [each for each in judged if each is not None]
-    _refuse_empty(found, InputError, f'The folder "{folder}" holds no image (name videos and inner folders one by one)')
+    if recursive:
+        what = f'The folder "{folder}" and the folders in it hold no image (name videos one by one)'
+    else:
+        what = f'The folder "{folder}" holds no image (name videos and inner folders one by one)'
+    _refuse_empty(found, InputError, what)
     return found
 
 

@@ -20,8 +20,8 @@ def read_rows(
 
     Columns that go ``together`` are all there or none.
 
-    Names of columns are compared without case. Cells are as written, blanks around them included; blank rows are
-    passed over.
+    Names of columns are compared without case, and without the # that some tools begin the header with. Cells are as
+    written, blanks around them included; blank rows are passed over, also those of empty cells.
 
     Raises:
         InputError: the file is no text, no CSV, lacks a column, has one twice, or a row has too few or too many cells.
@@ -30,7 +30,7 @@ def read_rows(
     reader = csv.reader(io.StringIO(read_text(path, kind), newline=""), strict=True)
     try:
         first = next((cells for cells in reader if any(map(str.strip, cells))), [])
-        at, header = reader.line_num or 1, [cell.strip().lower() for cell in first]
+        at, header = reader.line_num or 1, [cell.strip().lower().removeprefix("#") for cell in first]
         for name in (*needed, *optional):
             times = header.count(name)
             if times > 1 or (name in needed and not times):

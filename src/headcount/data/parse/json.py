@@ -18,6 +18,9 @@ from headcount.core.errors import InputError, nearest
 from headcount.data.parse.text import read_text
 from headcount.data.parse.values import LARGEST_PX, number, quoted
 
+MAX_CONTAINERS = 20_000_000
+"""COCO's own annotations of its 118,000 training images, the largest in use, are 6 million objects and lists."""
+
 
 class Strict(BaseModel):
     """Base of the models of other people's JSON. A field's ``description`` is what is expected of it, in messages.
@@ -60,24 +63,29 @@ def parse_json(text: str, path: Path, kind: str, *, line: int = 0) -> Any:
     """What a text of JSON holds; ``line`` is that of the file where each has its own.
 
     Raises:
-        InputError: it is malformed or nested too deeply, has a key twice in one object, or a number of thousands of
-            digits.
+        InputError: it is malformed, nested too deeply or of over ``MAX_CONTAINERS`` objects and lists, has a key twice
+            in one object, or a number of thousands of digits.
     """
     place = f'"{path}"' + (f", line {line}" if line else "")
+    if text.count("[") + text.count("{") > MAX_CONTAINERS:  # each takes two letters in the file, and 64 bytes once read
+        raise InputError(f"{place} holds over {MAX_CONTAINERS:,} objects and lists: split it.")
     try:
-        return json.loads(text, object_pairs_hook=_object)
-    except _SameKeyTwiceError:
-        pass
+        return _loaded(text, place, kind, line, object_pairs_hook=_object)
+    except (_SameKeyTwiceError, ValueError):  # Python reads no whole number of more than 4,300 digits
+        # Once more, slower, for the place of what is refused.
+        again = _loaded(text, place, kind, line, object_pairs_hook=_Pairs, parse_int=_whole)
+    key, what = _refused_at(again)
+    raise InputError(f"{place}{',' if key else ':'} {key}{': ' if key else ''}{what}.")
+
+
+def _loaded(text: str, place: str, kind: str, line: int, **hooks: Any) -> Any:
+    try:
+        return json.loads(text, **hooks)
     except json.JSONDecodeError as error:
         where = place if line else f"{place}, line {error.lineno}"
         raise InputError(f"{where}: this is no valid JSON ({error.msg}).") from error
     except RecursionError as error:
         raise InputError(f"{place} is nested too deeply to be a {kind}.") from error
-    except ValueError:  # Python reads no whole number of more than 4,300 digits
-        pass
-    # Once more, slower, for the place of what is refused.
-    key, what = _refused_at(json.loads(text, object_pairs_hook=_Pairs, parse_int=_whole))
-    raise InputError(f"{place}{',' if key else ':'} {key}{': ' if key else ''}{what}.")
 
 
 class _SameKeyTwiceError(Exception):

@@ -60,7 +60,7 @@ class DataSet:
             return self._list(path)
         except InputError as error:
             # The one annotation file of a set, which is damaged, is of that set all the same.
-            is_sure = isinstance(error, UnreadableAnnotationError) and not (self.general and is_file(path))
+            is_sure = isinstance(error, UnreadableAnnotationError) and not self.general
             if is_sure or not (hint := self._nearest_layout(path)):
                 raise
             raise type(error)(f"{error}{hint}") from error
@@ -82,7 +82,8 @@ class DataSet:
             for other in (*below, *above):
                 if self._is_laid_out(other):
                     return f' Its layout is that of "{other}": write {self.name}={other}.'
-        for data_set in DATA_SETS.rows():
+        # A published set may be laid out as a format is: whoever gave one of a kind meant that kind.
+        for data_set in sorted(DATA_SETS.rows(), key=lambda other: other.general != self.general):
             if data_set.name != self.name and data_set._could_be(path) and data_set._is_laid_out(path):
                 return f" It is laid out like {data_set.name}: write {data_set.name}={path}."
         return ""

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from headcount.core.card import ModelCard
 from headcount.core.errors import InputError, MissingExtraError, ModelError
+from headcount.infer.runtimes.graph import last_line, read_graph
 
 
 def open_onnxruntime(
     weights: Path, card: ModelCard, *, device: str = "auto", precision: str = "auto", threads: int | None = None
 ) -> OnnxRuntime:
     """Load an ONNX file that ``headcount export`` wrote. See ``OpenRuntime``."""
-    return OnnxRuntime(weights, precision=precision, threads=threads)
+    return OnnxRuntime(weights, precision=precision, threads=threads, size_divisor=card.input.size_divisor)
 
 
 class OnnxRuntime:
@@ -26,22 +27,19 @@ class OnnxRuntime:
     device = "cpu"
     precision = "f32"
 
-    def __init__(self, weights: Path, *, precision: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self, weights: Path, *, precision: str = "auto", threads: int | None = None, size_divisor: int = 32
+    ) -> None:
         if precision == "bf16":
             raise InputError("ONNX Runtime computes in f32 on a CPU: leave bf16 to OpenVINO or torch.")
+        read_graph(weights, size_divisor=size_divisor)  # judges it
         try:
             self._session = open_session(weights, threads=threads)
         except ImportError as error:
             raise MissingExtraError("ONNX Runtime", "train") from error
         except Exception as error:  # its own exception classes share no base but this one
-            raise ModelError(f'"{weights}" is damaged or no ONNX model: copy it again, or export it anew.') from error
-        inputs = self._session.get_inputs()
-        if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or len(inputs[0].shape) != 4:
-            raise ModelError(
-                f'"{weights}" is an ONNX model, but not one of headcount\'s: its one input must be uint8 (1, h, w, 3). '
-                "Export it with headcount export."
-            )
-        self._weights, self._input = weights, inputs[0].name
+            raise ModelError(f'"{weights}" cannot be used ({last_line(error)}): export it anew.') from error
+        self._weights, self._input = weights, self._session.get_inputs()[0].name
         self.outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

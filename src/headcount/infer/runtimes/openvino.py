@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from headcount.core.card import ModelCard
 from headcount.core.errors import ModelError
+from headcount.infer.runtimes.graph import import_openvino, last_line, read_graph
 
 _STATIC_FROM_PIXELS = 2_500_000
 """Inputs this large get a network compiled for their size. With EfficientNet-Lite0 in f32 at 2048×2048 on 2 cores
@@ -29,7 +28,7 @@ def open_openvino(
     weights: Path, card: ModelCard, *, device: str = "auto", precision: str = "auto", threads: int | None = None
 ) -> OpenVinoRuntime:
     """Load an ONNX file that ``headcount export`` wrote. See ``OpenRuntime``."""
-    return OpenVinoRuntime(weights, precision=precision, threads=threads)
+    return OpenVinoRuntime(weights, precision=precision, threads=threads, size_divisor=card.input.size_divisor)
 
 
 class OpenVinoRuntime:
@@ -41,8 +40,10 @@ class OpenVinoRuntime:
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, weights: Path, *, precision: str = "auto", threads: int | None = None) -> None:
-        openvino = _import_openvino()
+    def __init__(
+        self, weights: Path, *, precision: str = "auto", threads: int | None = None, size_divisor: int = 32
+    ) -> None:
+        openvino = import_openvino()
         self._weights = weights
         self._core = openvino.Core()
         with suppress(RuntimeError):  # a version that does not know it any more needs it no more
@@ -54,12 +55,11 @@ class OpenVinoRuntime:
             self._settings["INFERENCE_NUM_THREADS"] = str(threads)
             # It would pin its threads to the first cores, and those of every process beside this one too.
             self._settings["ENABLE_CPU_PINNING"] = "NO"
+        self._model = read_graph(weights, size_divisor=size_divisor)
         try:
-            self._model = self._core.read_model(weights)
-            _check_input(self._model, weights)
             self._dynamic = self._core.compile_model(self._model, "CPU", self._settings)
         except RuntimeError as error:
-            raise ModelError(f'"{weights}" is damaged or no ONNX model: copy it again, or export it anew.') from error
+            raise ModelError(f'"{weights}" cannot be used ({last_line(error)}): export it anew.') from error
         self._turn = Lock()  # a compiled model computes one thing at a time
         self._fixed: tuple[tuple[int, ...], Any] | None = None
         self.outputs = [_name_of(output, weights) for output in self._model.outputs]
@@ -73,7 +73,7 @@ class OpenVinoRuntime:
                 results = self._compiled_for(pixels.shape)({0: pixels}, share_inputs=True)
         except RuntimeError as error:
             height, width = pixels.shape[1:3]
-            raise ModelError(f'"{self._weights}" failed on {width}×{height} pixels: {_first_line(error)}') from error
+            raise ModelError(f'"{self._weights}" failed on {width}×{height} pixels: {last_line(error)}') from error
         return {name: np.asarray(results[index], dtype=np.float32) for index, name in enumerate(self.outputs)}
 
     def _compiled_for(self, shape: tuple[int, ...]) -> Any:
@@ -87,42 +87,8 @@ class OpenVinoRuntime:
         return self._fixed[1]
 
 
-def _import_openvino() -> ModuleType:
-    """OpenVINO without its conversion tool, whose import reports to the vendor over the network.
-
-    OpenVINO does without the tool where it cannot be imported; half the time of the import goes with it.
-    """
-    tool = "openvino.tools.ovc"
-    if "openvino" in sys.modules or tool in sys.modules:
-        import openvino
-
-        return openvino  # type: ignore[no-any-return]
-    sys.modules[tool] = None  # type: ignore[assignment]  # makes `import openvino.tools.ovc` an ImportError
-    try:
-        import openvino
-    finally:
-        del sys.modules[tool]
-    return openvino  # type: ignore[no-any-return]
-
-
-def _check_input(model: Any, weights: Path) -> None:
-    inputs = model.inputs
-    shape = inputs[0].get_partial_shape() if len(inputs) == 1 else None
-    element = inputs[0].get_element_type().get_type_name() if inputs else "nothing"
-    if shape is None or len(shape) != 4 or element != "u8":
-        raise ModelError(
-            f'"{weights}" is an ONNX model, but not one of headcount\'s: its one input must be uint8 (1, h, w, 3). '
-            "Export it with headcount export."
-        )
-
-
 def _name_of(output: Any, weights: Path) -> str:
     try:
         return str(output.get_any_name())
     except RuntimeError as error:
         raise ModelError(f'"{weights}" has an output without a name: export it with headcount export.') from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from headcount.core.card import ModelCard
 
 PRECISIONS = ("auto", "f32", "bf16")
+PRECISION_WORDS = {"fp32": "f32", "float32": "f32", "bfloat16": "bf16"}
+"""Other words for them, which are taken and never printed."""
 
 
 class Runtime(Protocol):
@@ -145,6 +147,7 @@ def open_runtime(
         InputError: the precision is unknown, or not one this runtime has; or ``threads`` is below 1.
         ModelError: the weights cannot be used.
     """
+    precision = PRECISION_WORDS.get(precision, precision)
     if precision not in PRECISIONS:
         raise InputError(f'There is no precision "{precision}".{nearest(precision, PRECISIONS)}')
     provider: OpenRuntime = RUNTIMES.load(name)

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import Field
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from headcount.core.errors import InputError, ModelError, nearest
 from headcount.core.settings import Settings
 from headcount.models.parts.base import Backbone
 from headcount.models.parts.classic import LightBackbone, VggBackbone
+from headcount.models.parts.published import names_in_whole, whole_network
+from headcount.models.weights import is_counter, read_tensors, some_of
 
 
 class TimmBackbone(Backbone):
@@ -55,9 +56,10 @@ class TimmBackbone(Backbone):
             raise InputError(f'"{name}" has maps at strides {reductions}, but stride {missing[0]} was asked for.')
         # What lies beyond the coarsest map in use is not built.
         last = max(reductions.index(stride) for stride in strides)
+        self.name = name
         whole = timm.create_model(name, **{"out_indices": tuple(range(last + 1)), **wanted})
         info: Any = whole.feature_info
-        self.network = whole
+        self.name, self.network = name, whole
         self.picked = [reductions.index(stride) for stride in strides]
         self.channels = [info.channels()[index] for index in self.picked]
         self.strides = list(strides)
@@ -78,6 +80,11 @@ class TimmBackbone(Backbone):
         for part in self.frozen:
             part.eval()  # batch statistics stay those of the initialisation
         return self
+
+    def published_names(self) -> tuple[Mapping[str, str], set[str]]:
+        whole = set(whole_network(self.name).state_dict())
+        names = names_in_whole(self.network.state_dict(), whole)
+        return {f"network.{key}": name for key, name in names.items()}, whole
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(b, c, h, w) → one (b, channels[i], h/strides[i], w/strides[i]) each."""
@@ -120,30 +127,42 @@ def initialise_he(module: nn.Module, *, std: float | None = None) -> None:
                 nn.init.zeros_(part.bias)
 
 
-def load_backbone(backbone: Backbone, file: Path, *, spare: tuple[str, ...] = ()) -> None:
-    """Put a safetensors file's weights into a backbone; of those that begin with a ``spare``, none need be its own.
+def load_backbone(backbone: Backbone, file: Path) -> None:
+    """Put a safetensors file's weights into a backbone.
+
+    Their names are the backbone's own, or those of timm's whole network, of which it may be a part.
 
     Raises:
         InputError: there is no such file.
-        ModelError: a tensor is missing, left over or of another shape; the first is named.
+        ModelError: tensors are missing, left over or of another shape; some are named.
     """
     if not file.is_file():
         raise InputError(
-            f'There is no initialisation "{file}": make it with headcount import backbone, or set initialisation=none.'
+            f'There is no initialisation "{file}": import the weights of the backbone to a file of that name, name '
+            "another with initialisation=FILE, or set initialisation=none."
         )
-    try:
-        tensors = load_file(file)
-    except Exception as error:
-        raise ModelError(f'"{file}" is no safetensors file ({error}).') from error
-    target = backbone.network if isinstance(backbone, TimmBackbone) else backbone
-    own = target.state_dict()
-    counters = {key for key in own if key.endswith("num_batches_tracked")}
-    missing = own.keys() - tensors.keys() - counters
-    extra = {key for key in tensors.keys() - own.keys() if not key.startswith(spare)}
-    wrong = [key for key in own.keys() & tensors.keys() if own[key].shape != tensors[key].shape]
+    tensors = read_tensors(file)
+    own = backbone.state_dict()
+    bare = {key: key.removeprefix("network.") if isinstance(backbone, TimmBackbone) else key for key in own}
+    missing, extra = _misfits(own, bare, tensors)
+    names: Mapping[str, str] = bare
+    if missing or extra:
+        published, known = backbone.published_names()
+        names = {key: bare[key] if bare[key] in tensors else published.get(key, bare[key]) for key in own}
+        missing, extra = _misfits(own, names, tensors)
+        extra -= known
+    wrong = [key for key, name in names.items() if name in tensors and tensors[name].shape != own[key].shape]
     if missing or extra or wrong:
-        kind, key = (
-            ("lacks", min(missing)) if missing else ("has too much:", min(extra)) if extra else ("misfits", wrong[0])
+        kind, keys = (
+            ("lacks", missing) if missing else ("has also", extra) if extra else ("has in another shape", wrong)
         )
-        raise ModelError(f'"{file}" does not fit the backbone: it {kind} "{key}".')
-    target.load_state_dict({**own, **{key: value.float() for key, value in tensors.items() if key in own}})
+        raise ModelError(f'"{file}" does not fit the backbone: it {kind} {some_of(keys)}.')
+    backbone.load_state_dict({**own, **{k: tensors[name].float() for k, name in names.items() if name in tensors}})
+
+
+def _misfits(
+    own: Mapping[str, Tensor], names: Mapping[str, str], tensors: Mapping[str, Tensor]
+) -> tuple[set[str], set[str]]:
+    """The names that a backbone's tensors have in a file, and are not there; and those of the file that it has not."""
+    missing = {name for key, name in names.items() if name not in tensors and not is_counter(key)}
+    return missing, {name for name in tensors.keys() - set(names.values()) if not is_counter(name)}

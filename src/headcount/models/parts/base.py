@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import nn
 
 
@@ -10,3 +12,10 @@ class Backbone(nn.Module):
 
     channels: list[int]
     strides: list[int]
+
+    def published_names(self) -> tuple[Mapping[str, str], set[str]]:
+        """The name of one of its tensors → that in the network that is published, whole; and all names of that one.
+
+        Both are empty where none is published.
+        """
+        return {}, set()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from headcount.models.parts.base import Backbone
+from headcount.models.parts.published import whole_network
 
 
 def _conv(inside: int, outside: int, kernel: int | tuple[int, int] = 3) -> nn.Sequential:
@@ -48,6 +51,10 @@ class LightBackbone(Backbone):
         return [self.layers(images)]
 
 
+VGG = "vgg16"
+"""The network of timm that ``VggBackbone`` is the beginning of."""
+
+
 class VggBackbone(Backbone):
     """The first ten convolutions of VGG-16, as CSRNet's front end: stride 8, 512 channels."""
 
@@ -64,3 +71,8 @@ class VggBackbone(Backbone):
     def forward(self, images: Tensor) -> list[Tensor]:
         """(b, c, h, w) → [(b, 512, h/8, w/8)]."""
         return [self.layers(images)]
+
+    def published_names(self) -> tuple[Mapping[str, str], set[str]]:
+        whole = whole_network(VGG).state_dict()
+        features = [key for key in whole if key.startswith("features.")]  # convolutions alone, in order
+        return dict(zip(self.state_dict(), features, strict=False)), set(whole)

@@ -90,8 +90,7 @@ class HeadScale(Method):
         self.decoder = None
 
     def initialise_backbone(self, file: Path) -> None:
-        # Published weights of a ResNet have the layers that are not used here, too.
-        load_backbone(self.backbone, file, spare=("layer4.", "fc.") if self.settings.front == "layer3" else ())
+        load_backbone(self.backbone, file)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         features = self.backbone(images)

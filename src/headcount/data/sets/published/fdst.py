@@ -20,8 +20,9 @@ from headcount.core.geometry import as_boxes
 from headcount.data.formats.folders import folders_in, need_folder, wrong_folder
 from headcount.data.formats.pairs import natural
 from headcount.data.formats.raw import Listing, RawAnnotation, Remark
+from headcount.data.formats.via import head_of_shape, region_shape, regions_of
 from headcount.data.parse.json import read_json
-from headcount.data.parse.values import known_shape, number, quoted
+from headcount.data.parse.values import quoted
 from headcount.data.sets.layout import join, list_pairs, strays
 
 _KIND = "VIA file (one object with regions)"
@@ -65,22 +66,13 @@ def read_annotation(path: Path) -> RawAnnotation:
         raise InputError(f'"{path}": the annotation of one image was expected, but there are {len(data)}.')
     ((key, image),) = data.items()
     key = quoted(key)
-    regions = image.get("regions") if isinstance(image, dict) else None
-    if isinstance(regions, dict):  # as older versions of VIA wrote them, by number
-        regions = list(regions.values())
-    if not isinstance(regions, list):
-        raise InputError(f'"{path}", {key}.regions: a list was expected, got {quoted(regions)}.')
+    regions = regions_of(image, path, key)
     where = tuple(f"{key}.regions[{index}]" for index in range(len(regions)))
     boxes = [_box(region, path, place) for region, place in zip(regions, where, strict=True)]
     return RawAnnotation(boxes_xyxy=as_boxes(boxes), where=where)
 
 
 def _box(region: Any, path: Path, where: str) -> tuple[float, float, float, float]:
-    shape = region.get("shape_attributes") if isinstance(region, dict) else None
-    if not isinstance(shape, dict):
-        raise InputError(f'"{path}", {where}: an object with shape_attributes was expected, got {quoted(region)}.')
-    known_shape(shape.get("name", "rect"), ("rect",), path, f"{where}.shape_attributes.name")
-    x, y, width, height = (number(shape.get(side), side, path, where) for side in ("x", "y", "width", "height"))
-    if width < 0 or height < 0:
-        raise InputError(f'"{path}", {where}: width and height must not be negative, got {width:g}×{height:g}.')
-    return x, y, x + width, y + height
+    head = head_of_shape(region_shape(region, path, where), path, where, ["rect"])
+    assert head.box_xyxy is not None, "a rectangle is a box"
+    return head.box_xyxy

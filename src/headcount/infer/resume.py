@@ -1,0 +1,135 @@
+"""Going on with a run that was cut off: which rows of its file stay, and which images are counted (again)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headcount.core.errors import InputError
+from headcount.core.files import discard
+from headcount.data.formats.predictions import PredictionFile
+from headcount.data.media.sources import SourceFile
+
+if TYPE_CHECKING:
+    from headcount.data.formats.kept_rows import KeptRow
+    from headcount.infer.counter import Counter
+
+Settings = Mapping[str, Any]
+_State = tuple[int, int]
+"""A file's bytes, and its time of change in nanoseconds."""
+
+
+def settings_of(counter: Counter, *, every_s: float) -> dict[str, Any]:
+    """What a count depends on, as plain data."""
+    runtime = f"{counter.runtime.name} {counter.runtime.device} {counter.runtime.precision}"
+    card = counter.card
+    return {"model": card.name, "runtime": runtime, "sha256": dict(card.sha256), "every_s": every_s}
+
+
+class RunRecord:
+    """What a run has done: a hidden file beside its results, ``.NAME.run``, which is there until the run has ended.
+
+    A line of settings, then one for each file of which all is counted and written, and the state it was in.
+    """
+
+    def __init__(self, results: Path) -> None:
+        target = Path(os.path.realpath(results))
+        self.path = target.with_name(f".{target.name}.run")
+
+    def read(self) -> tuple[Settings, dict[str, _State]] | None:
+        """The settings, and the state of each file; None where there is no record."""
+        try:
+            first, *lines = self.path.read_text(encoding="utf-8").splitlines()
+            settings = dict(json.loads(first))
+            done: dict[str, _State] = {}
+            for line in lines:
+                with suppress(ValueError):  # half a line, at the end
+                    name, size, changed = json.loads(line)
+                    done[name] = (size, changed)
+        except (OSError, ValueError, TypeError):
+            return None
+        return settings, done
+
+    def start(self, settings: Settings, done: Mapping[str, _State]) -> None:
+        """Begin it anew, with what was done before."""
+        lines = [json.dumps(settings), *(json.dumps([name, *state]) for name, state in done.items())]
+        with suppress(OSError):  # without it the run can do all but be gone on with
+            self.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def add(self, file: SourceFile) -> None:
+        """A file is done."""
+        with suppress(OSError), self.path.open("a", encoding="utf-8") as text:
+            text.write(json.dumps([str(file.path), *_state(file.path)]) + "\n")
+
+    def end(self) -> None:
+        """The run has ended: its file of results says all."""
+        discard(self.path)
+
+
+def go_on(
+    results: PredictionFile, files: Sequence[SourceFile], settings: Settings
+) -> tuple[list[KeptRow], list[SourceFile]]:
+    """Take over the rows of a file of results; returns them, and the files that are still to be counted.
+
+    A row stays where its file was counted whole and has not changed since, or is not among ``files``. The record of
+    the run is begun.
+
+    Raises:
+        InputError: the rows were counted by another model, runtime or precision, or a video with another time between
+            frames.
+    """
+    record = RunRecord(results.path)
+    before, rows = record.read(), results.rows_before
+    named = {str(file.path): file for file in files}
+    of_file = {row.source: row.source if row.source in named else row.source.rpartition("@")[0] for row in rows}
+    _refuse_others(results.path, rows, None if before is None else before[0], settings, files)
+    written_ns = results.written_before_ns
+    states: dict[str, _State] = {}
+    for name in {*of_file.values()} & {*named}:
+        state = _state(named[name].path)
+        unchanged = state[1] <= written_ns if before is None else before[1].get(name) == state
+        if unchanged:
+            states[name] = state
+    kept = [row for row in rows if of_file[row.source] in states or of_file[row.source] not in named]
+    results.keep(kept)
+    record.start(settings, states)
+    return kept, [file for name, file in named.items() if name not in states]
+
+
+def _refuse_others(
+    path: Path, rows: Sequence[KeptRow], before: Settings | None, now: Settings, files: Sequence[SourceFile]
+) -> None:
+    instead = "go on with the same, or write to another file"
+    other = next(((r.model, r.runtime) for r in rows if (r.model, r.runtime) != (now["model"], now["runtime"])), None)
+    if other is not None:
+        raise InputError(
+            f'"{path}" was counted by the model "{other[0]}" on {other[1]}, but now it is "{now["model"]}" on '
+            f"{now['runtime']}: {instead}.",
+            remedy="overwrite",
+        )
+    if not rows or before is None:
+        return
+    if before.get("sha256") != now["sha256"]:
+        raise InputError(
+            f'"{path}" was counted by other weights of the model "{now["model"]}": {instead}.', remedy="overwrite"
+        )
+    if before.get("every_s") != now["every_s"] and any(file.kind == "video" for file in files):
+        raise InputError(
+            f'"{path}" has a frame every {before.get("every_s")} s, but now it is one every {now["every_s"]} s: '
+            f"{instead}.",
+            remedy="overwrite",
+        )
+
+
+def _state(path: Path) -> _State:
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    # A file that took the place of another may be older than it, but not its entry in the folder (not on Windows,
+    # where st_ctime is when it was made).
+    return status.st_size, max(status.st_mtime_ns, status.st_ctime_ns)

@@ -1,0 +1,194 @@
+"""A run that was cut off goes on: what was counted stays, what is new or changed is counted, others are refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from headcount.core.errors import InputError
+from headcount.core.limits import DEFAULT_MAX_PIXELS
+from headcount.core.prediction import Prediction
+from headcount.core.scene import Scene
+from headcount.data.media.sources import Item, SourceFile
+from headcount.infer.job import Counted, Job, find_sources, open_results
+
+SUFFIXES = (".json", ".jsonl", ".csv")
+
+
+class Fake:
+    """Counts the red of the first pixel; is interrupted at the images that it is told."""
+
+    max_pixels = DEFAULT_MAX_PIXELS
+
+    def __init__(self, *, model: str = "m", precision: str = "f32", sha: str = "1", until: str = "") -> None:
+        self.card = SimpleNamespace(name=model, sha256={"m.onnx": sha})
+        self.runtime = SimpleNamespace(name="fake", device="cpu", precision=precision)
+        self.until, self.seen = until, list[str]()
+
+    def count(self, source: Scene) -> Prediction:
+        if self.until and self.until in source.source:
+            raise KeyboardInterrupt
+        self.seen.append(source.source)
+        pixels = source.pixels()
+        return Prediction(
+            float(pixels[0, 0, 0]), (pixels.shape[1], pixels.shape[0]), source=source.source, model=self.card.name,
+            runtime=f"fake cpu {self.runtime.precision}", interval=(1.0, 2.5) if "a" in source.source else None,
+        )  # fmt: skip
+
+
+def paint(name: str, red: int) -> None:
+    Image.new("RGB", (64, 48), (red, 0, 0)).save(name)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    for number, name in enumerate(("a", "b\r\nq", "c", "d"), 1):
+        paint(f"in/{name}.png", number)
+    return tmp_path
+
+
+def run(counter: Fake, output: str, *, resume: bool = False, every_s: float = 1.0, source: str = "in") -> list[str]:
+    """Count; what was counted now."""
+    sources = find_sources([source])
+    try:
+        with open_results(Path(output), sources, overwrite=False, resume=resume) as results:
+            job = Job(counter, sources.files, results=results, resume=resume, every_s=every_s)  # type: ignore[arg-type]
+            return [event.item.name for event in job.run() if isinstance(event, Counted)]
+    except KeyboardInterrupt:
+        return ["interrupted"]
+
+
+def counts(output: str) -> dict[str, float]:
+    text = Path(output).read_bytes().decode()
+    if output.endswith(".csv"):
+        rows = list(csv.DictReader(text.splitlines(keepends=True)))
+    else:
+        rows = json.loads(text) if output.endswith(".json") else [json.loads(line) for line in text.splitlines()]
+    found = {row["source"].removeprefix("in/").removesuffix(".png"): float(row["count"]) for row in rows}
+    assert len(found) == len(rows), "a row is there twice"
+    return found
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_it_goes_on_and_ends_as_if_never_cut_off(folder: Path, suffix: str) -> None:
+    output = f"out{suffix}"
+    assert run(Fake(until="c.png"), output) == ["interrupted"]
+    assert set(counts(output)) == {"a", "b\r\nq"}
+    assert run(Fake(), output, resume=True) == ["in/c.png", "in/d.png"]
+    assert counts(output) == {"a": 1, "b\r\nq": 2, "c": 3, "d": 4}
+    run(Fake(), f"whole{suffix}")
+    assert Path(output).read_bytes() == Path(f"whole{suffix}").read_bytes()
+    assert run(Fake(), output, resume=True) == []
+    assert {path.name for path in folder.iterdir()} == {"in", output, f"whole{suffix}"}
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_what_is_new_or_changed_is_counted_again(folder: Path, cut: bool) -> None:
+    run(Fake(until="d.png" if cut else ""), "out.csv")
+    paint("in/a.png", 9)
+    paint("in/e.png", 5)
+    shutil.copy("in/c.png", "other.png")
+    os.utime("other.png", (1, 1))
+    os.replace("other.png", "in/c.png")  # another file in its place, and an older one  # noqa: PTH105
+    assert run(Fake(), "out.csv", resume=True) == ["in/a.png", "in/c.png", *(["in/d.png"] if cut else []), "in/e.png"]
+    assert counts("out.csv") == {"a": 9, "b\r\nq": 2, "c": 3, "d": 4, "e": 5}
+
+
+def test_what_changed_behind_its_count_while_the_run_went_on_is_counted_again(folder: Path) -> None:
+    class Slow(Fake):
+        def count(self, source: Scene) -> Prediction:
+            if "c.png" in source.source:
+                paint("in/a.png", 7)
+            return super().count(source)
+
+    run(Slow(until="d.png"), "out.jsonl")
+    assert run(Fake(), "out.jsonl", resume=True) == ["in/a.png", "in/d.png"]
+    assert counts("out.jsonl")["a"] == 7
+
+
+def test_rows_of_other_files_stay(folder: Path) -> None:
+    run(Fake(), "out.csv")
+    Path("more").mkdir()
+    paint("more/x.png", 8)
+    assert run(Fake(), "out.csv", resume=True, source="more") == ["more/x.png"]
+    assert len(counts("out.csv")) == 5
+
+
+@pytest.mark.parametrize(
+    ("counter", "words"),
+    [
+        (Fake(model="other"), 'by the model "m" on fake cpu f32, but now it is "other"'),
+        (Fake(precision="bf16"), "but now it is \"m\" on fake cpu bf16"),
+        (Fake(sha="2"), "by other weights"),
+    ],
+    ids=["model", "precision", "weights"],
+)  # fmt: skip
+def test_another_model_is_refused_and_nothing_lost(folder: Path, counter: Fake, words: str) -> None:
+    run(Fake(until="c.png"), "out.json")
+    before = Path("out.json").read_bytes()
+    with pytest.raises(InputError, match=words):
+        run(counter, "out.json", resume=True)
+    assert Path("out.json").read_bytes() == before
+    assert run(Fake(), "out.json", resume=True) == ["in/c.png", "in/d.png"]
+
+
+def test_a_video_is_counted_from_its_beginning_unless_it_was_counted_whole(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def frames(file: SourceFile, **_: object) -> Iterator[Item]:
+        for second in range(3):
+            pixels = np.full((8, 8, 3), second, np.uint8)
+            name = f"{file.path}@{second}.0s"
+            yield Item(name, Scene(pixels, source=name, name=name))
+
+    monkeypatch.setattr("headcount.infer.job.read_items", frames)
+    for name in ("v.mp4", "w.mp4"):
+        Path(f"in/{name}").write_bytes(b"video")
+    run(Fake(until="w.mp4@1"), "out.csv", source="in/*.mp4")
+    assert len(counts("out.csv")) == 4
+    with pytest.raises(InputError, match=r"a frame every 1\.0 s, but now it is one every 2\.0 s"):
+        run(Fake(), "out.csv", source="in/*.mp4", resume=True, every_s=2.0)
+    assert run(Fake(), "out.csv", source="in/*.mp4", resume=True) == [f"in/w.mp4@{second}.0s" for second in range(3)]
+    assert len(counts("out.csv")) == 6
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".coco.json"])
+def test_formats_that_do_not_tell_what_was_counted_are_refused(folder: Path, suffix: str) -> None:
+    paint("in/7.png", 7)
+    with pytest.raises(InputError, match=r"cannot be gone on with.*\.json, \.jsonl or \.csv"):
+        open_results(Path(f"out{suffix}"), find_sources(["in/7.png"]), overwrite=False, resume=True)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_half_a_row_of_a_power_cut_is_counted_again(folder: Path, suffix: str) -> None:
+    output = f"out{suffix}"
+    run(Fake(until="d.png"), output)
+    Path(output).write_bytes(Path(output).read_bytes()[:-9])
+    assert run(Fake(), output, resume=True) == ["in/c.png", "in/d.png"]
+    assert len(counts(output)) == 4
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content"), [(".csv", "image,x,y\na.png,1,2\n"), (".json", '{"a": 1}'), (".jsonl", "hello\n")]
+)
+def test_another_file_is_not_gone_on_with(folder: Path, suffix: str, content: str) -> None:
+    Path(f"out{suffix}").write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=f"out{suffix}"):
+        run(Fake(), f"out{suffix}", resume=True)
+    assert Path(f"out{suffix}").read_text(encoding="utf-8") == content
+
+
+def test_an_interruption_before_the_first_row_leaves_nothing(folder: Path) -> None:
+    assert run(Fake(until="a.png"), "out.csv") == ["interrupted"]
+    assert [path.name for path in folder.iterdir()] == ["in"]
