@@ -110,6 +110,23 @@ def test_broken_exif_is_no_warning(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("(8, 8, 3)\n", "")
 
 
+def test_pillow_does_not_speak_between_our_lines(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.tif")
+    content = (tmp_path / "a.tif").read_bytes()
+    entry = content.index(struct.pack("<HHL", 277, 3, 1))  # samples a pixel
+    (tmp_path / "a.tif").write_bytes(content[:entry] + struct.pack("<HHLL", 277, 3, 1, 3000) + content[entry + 12 :])
+    code = f"""
+from headcount.core.image import read_image
+from headcount.core.errors import InputError
+try:
+    read_image({str(tmp_path / "a.tif")!r})
+except InputError:
+    print("refused")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("refused\n", "")
+
+
 def test_a_folder_is_no_image(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="folder"):
         read_image(tmp_path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -27,6 +29,11 @@ from headcount.core.image_kinds import HEAD_BYTES, kind_of, read_kinds, why_unre
 from headcount.core.image_stored import StoredImage, exif_orientation, has_more_scans, pages_of, stored_image
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 
+# What Pillow warns of, and logs, is said in our sentence where it matters. Said to the interpreter once, since a filter
+# set and reset around each image would be the other threads' too.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
 RgbImage = NDArray[np.uint8]
 """(h, w, 3) uint8, RGB, upright."""
 
@@ -35,7 +42,8 @@ IMAGE_SUFFIXES = frozenset(suffix for suffixes in read_kinds().values() for suff
 
 _EXIF_FLIPS = {2: (1, 0), 3: (1, 1), 4: (0, 1), 6: (1, 0), 7: (1, 1), 8: (0, 1)}
 """Orientation → whether the upright image's x and y run against the stored axes."""
-_SCANS_MAX = 100
+_SCANS_USUAL, _SCANS_MAX = 20, 100
+_SCANNED_PIXELS_MAX = 2_000_000_000
 _WHY_MAX = 200
 
 
@@ -252,7 +260,7 @@ def count_pictures(source: ImageSource) -> int:
     with _file_of(source) as (file, _):
         kind = kind_of(file.read(HEAD_BYTES))
         try:
-            if kind not in ("GIF", "AVIF", "HEIC"):
+            if kind not in ("AVIF", "HEIC"):
                 return pages_of(file, kind)
             with _opened(source) as opened:
                 return int(getattr(opened.image, "n_frames", 1))
@@ -286,10 +294,10 @@ def read_reduced(source: ImageSource, reduction: int, *, max_pixels: int = DEFAU
     with _opened(source) as opened:
         header, name = opened.header, opened.name
         _refuse_large(header.size_wh, name, max_pixels)
-        if has_more_scans(opened.stored, opened.file, _SCANS_MAX):
+        most = min(_SCANS_MAX, max(_SCANS_USUAL, _SCANNED_PIXELS_MAX // header.pixels))
+        if has_more_scans(opened.stored, opened.file, most):
             raise InputError(
-                f'"{name}" is a JPEG of more than {_SCANS_MAX:,} scans, which takes minutes to decode (10 are usual): '
-                "save it anew."
+                f'"{name}" is a JPEG of more than {most} scans, which take long to decode (10 are usual): save it anew.'
             )
         try:
             reduction, origin_xy = _reduce(opened.image, header.orientation, reduction)
