@@ -291,10 +291,10 @@ def test_of_many_pictures_in_a_file_the_first_is_counted_and_that_is_said(folder
     run = job(Fake(), ".")
     events = list(run.run())
     assert run.counted == 5
-    assert (run.in_part, run.incomplete) == (2, 0)
+    assert run.incomplete == 2
     last = events[-1]
     assert isinstance(last, Note)
     assert last.text.startswith(
         '2 files hold more than one picture, of which the first was counted: "p.gif" (3), "p.tif" (3)'
     )
-    assert job(Fake(), "a.png").in_part == 0
+    assert job(Fake(), "a.png").incomplete == 0

@@ -76,8 +76,7 @@ def count(
     Of a folder the images in it are counted, not those of folders inside it (--recursive does). A run that was cut off
     goes on with --resume, where FILE is .json, .jsonl or .csv.
 
-    Exit code: 0 all was counted, 1 some files were skipped, left aside or not read whole, 2
-    nothing could be done.
+    Exit code: 0 all was counted, 1 some files were skipped, left aside or not read whole, 2 nothing could be done.
     """
     from headcount.cli.console import error_console, output_console
     from headcount.cli.results import CountLine
@@ -148,7 +147,7 @@ def count(
         how = "; --resume goes on behind it" if job is not None and job.can_be_resumed else ""
         error_console().print(f"Interrupted: the rest was not counted{how}.")
         raise typer.Exit(130)
-    if skipped or found.left_aside or (job is not None and (job.incomplete or job.in_part)):
+    if skipped or found.left_aside or (job is not None and job.incomplete):
         raise typer.Exit(1)
 
 

@@ -173,7 +173,6 @@ class Job:
         counted: how many items were, until now.
         skipped: how many could not be.
         incomplete: how many times a part of a file could not be read.
-        in_part: how many files hold more pictures than the first, which was counted.
         kept: with ``resume``, the rows that stay.
     """
 
@@ -206,10 +205,6 @@ class Job:
         self._pictures: dict[str, int] = {}  # of files that hold more than one
 
     @property
-    def in_part(self) -> int:
-        return len(self._pictures)
-
-    @property
     def can_be_resumed(self) -> bool:
         """Whether what was counted is in a file that a later run can go on with."""
         return self._record is not None and self.results is not None and self.results.added > 0
@@ -232,12 +227,12 @@ class Job:
             if self._record is not None and not self.can_be_resumed:
                 self._record.end()
             raise
-        if self._record is not None and not self.incomplete:
+        if self._record is not None and self.incomplete == len(self._pictures):  # going on would read no more of them
             self._record.end()
 
     def _run(self) -> Iterator[Event]:
         for file in self.files:
-            troubles = self.skipped + self.incomplete
+            troubles = (self.skipped, self.incomplete, len(self._pictures))
             for item in self._items(file):
                 if isinstance(item, Skipped):
                     self.skipped += 1
@@ -247,9 +242,10 @@ class Job:
                     yield Note(item.remark)
                 else:
                     yield from self._count(item, file)
-            if self._record is not None and self.skipped + self.incomplete == troubles:
+            if self._record is not None and (self.skipped, self.incomplete, len(self._pictures)) == troubles:
                 self._record.add(file)
         if (note := note_of_pictures(self._pictures)) is not None:
+            self.incomplete += len(self._pictures)
             yield note
 
     def _items(self, file: SourceFile) -> Iterator[Item | Skipped]:

@@ -291,7 +291,8 @@ def _refuse_equal_ids(names: Iterable[str]) -> None:
         other = named.setdefault(coco_image_id(name), name)
         if other != name:
             raise InputError(
-                f'"{other}" and "{name}" would both be image "{coco_image_id(name)}" in a file of COCO results: rename one.'
+                f'"{other}" and "{name}" would both be image "{coco_image_id(name)}" in a file of COCO results: '
+                "rename one."
             )
 
 
