@@ -151,5 +151,5 @@ def conversion(kinds: Iterable[str], what: str = "images") -> str:
     """
     text = f"convert {what} to JPEG or PNG"
     if set(kinds) & _READ_WITH_EXTRA.keys():
-        text += f", or install what reads HEIC and AVIF ({MissingExtraError.hint(_EXTRA)})"
+        text += f", or install what reads HEIC and AVIF (from a checkout: {MissingExtraError.hint(_EXTRA)})"
     return text
