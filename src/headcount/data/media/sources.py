@@ -34,12 +34,8 @@ _MANY = {
     _LINK: "links that lead nowhere",
 }
 """Kinds of files that are left aside, for more than one; an image of a kind that is not read has the kind's name."""
-_ACTIONS = {
-    _VIDEO: "name videos one by one",
-    _HIDDEN: "name hidden files one by one",
-    _NO_SUFFIX: "name images without a suffix one by one",
-    _LINK: "fetch what the links lead to",
-}
+_TO_BE_NAMED = (_VIDEO, _HIDDEN, _NO_SUFFIX)
+"""Kinds that are counted where a user names them one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +126,10 @@ def _in_folder(folder: Path, recursive: bool) -> list[Found]:
         met += [each] if isinstance(each, InputError) else []
     judged = [_judge(each, videos=False) if isinstance(each, Path) else each for each in met]
     found = [each for each in judged if each is not None]
-    _refuse_empty(found, InputError, f'The folder "{folder}" holds no image (name videos and inner folders one by one)')
+    if recursive:
+        _refuse_empty(found, InputError, f'The folder "{folder}" and the folders in it hold no image')
+    else:
+        _refuse_empty(found, InputError, f'The folder "{folder}" holds no image', " (name inner folders one by one)")
     return found
 
 
@@ -138,11 +137,11 @@ class _MeetsNothingError(InputError):
     """A pattern meets nothing that can be counted."""
 
 
-def _refuse_empty(found: Sequence[Found], kind: type[InputError], what: str) -> None:
+def _refuse_empty(found: Sequence[Found], kind: type[InputError], what: str, advice: str = "") -> None:
     if any(isinstance(each, SourceFile | InputError) for each in found):
         return
     left = note_of(each for each in found if isinstance(each, LeftAside))
-    raise kind(f"{what}: {left.text}" if left is not None else f"{what}.")
+    raise kind(f"{what} that can be read: {left.text}" if left is not None else f"{what}{advice}.")
 
 
 def _judge(path: Path, *, videos: bool) -> Found | None:
@@ -198,8 +197,10 @@ def note_of(left: Iterable[LeftAside]) -> Note | None:
         names = ", ".join(cut(path.name, 80) for path in paths[:_NAMES_MAX])
         more = ", …" if len(paths) > _NAMES_MAX else ""
         parts.append(f"{len(paths):,} {_MANY.get(kind, kind) if len(paths) > 1 else kind} ({names}{more})")
-    images = [kind for kind in by_kind if kind not in _ACTIONS]
-    actions = [*([conversion(images)] if images else []), *(_ACTIONS[kind] for kind in by_kind if kind in _ACTIONS)]
+    named = [_MANY[kind] for kind in by_kind if kind in _TO_BE_NAMED]
+    actions = [conversion(images)] if (images := by_kind.keys() - _MANY.keys()) else []
+    actions += [f"name {' and '.join(named)} one by one"] if named else []
+    actions += ["fetch what the links lead to"] if _LINK in by_kind else []
     was = "was" if number == 1 else "were"
     return Note(f"{plural(number, 'file')} {was} left aside: {', '.join(parts)}; {', '.join(actions)}.")
 
