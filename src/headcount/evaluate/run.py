@@ -17,7 +17,7 @@ from headcount.data.formats.truth import Told
 from headcount.data.sets.catalogue import find_entry
 from headcount.data.sets.registry import Reading
 from headcount.evaluate.metrics.counting import CountingResult
-from headcount.evaluate.metrics.table import EvaluationSettings, MetricResult, SeesImages, open_metrics
+from headcount.evaluate.metrics.table import METRICS, EvaluationSettings, MetricResult, SeesImages, open_metrics
 from headcount.evaluate.region import inside_region
 
 
@@ -200,7 +200,7 @@ def evaluate_scenes(
                 not_reached = len(read.scenes) - index
                 break
             except ModelError as error:  # one about the image itself names its file
-                raise ModelError(f'"{name}": {error}') from error
+                raise ModelError(f'"{name}": {error.message}') from error
             seconds = time.perf_counter() - start
             scene, prediction = inside_region(replace(whole, name=name), counted)
         except Exception as error:
@@ -209,7 +209,10 @@ def evaluate_scenes(
             skipped.append(Skipped(name, error))
             continue
         measured.append(whole)
-        for sees in (*opened.values(), *also):
+        for called, metric in opened.items():
+            with METRICS[called].blamed(f'"{name}"'):
+                metric.add(scene, prediction, seconds)
+        for sees in also:
             sees.add(scene, prediction, seconds)
         model = prediction.model or model
         image = ImageResult(name, scene.count, float(prediction.count), prediction.size_wh, 1000 * seconds)
@@ -221,7 +224,10 @@ def evaluate_scenes(
         progress(len(read.scenes) - not_reached, len(read.scenes))
     if not images:
         raise_first(skipped)
-    results = {name: metric.result() for name, metric in opened.items()}
+    results: dict[str, MetricResult | None] = {}
+    for called, metric in opened.items():
+        with METRICS[called].blamed("its result"):
+            results[called] = metric.result()
     return EvaluationReport(
         model=model,
         data=settings.data,

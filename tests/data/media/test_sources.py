@@ -281,7 +281,9 @@ def test_a_pattern_meets_videos_and_leaves_the_rest_aside(tmp_path: Path) -> Non
 def test_a_folder_of_nothing_that_is_read_says_what_is_in_it(tmp_path: Path) -> None:
     for name in ("b.jp2", "e.mp4"):
         (tmp_path / name).write_bytes(b"something")
-    with pytest.raises(InputError, match=r"holds no image .*: 2 files were left aside: 1 JP2 \(b.jp2\), 1 video"):
+    with pytest.raises(
+        InputError, match=r"holds no image that can be read: 2 files were left aside: 1 JP2 \(b.jp2\), 1 video"
+    ):
         expand_source(str(tmp_path))
 
 
@@ -361,3 +363,5 @@ def test_the_note_names_three_of_a_kind_and_what_to_do() -> None:
     assert "install what reads HEIC" in note.text
     assert note.text.endswith("name videos one by one.")
     assert note_of([]) is None
+    left = [LeftAside(Path("a.mp4"), "video"), LeftAside(Path(".b.jpg"), "hidden file")]
+    assert note_of(left).text.endswith("(.b.jpg); name videos and hidden files one by one.")  # type: ignore[union-attr]

@@ -29,7 +29,7 @@ FILE_NAME = "headcount-accepted.txt"
 _CODED = "url:"
 _KIND = "file of accepted findings"
 _HEAD = (
-    '# What "headcount datasets check" may find here without calling it a problem, one to a line:\n'
+    "# What a check of these data may find without calling it a problem, one to a line:\n"
     "# a code, a path below this folder, and how often (any number of times where that is left out).\n"
 )
 

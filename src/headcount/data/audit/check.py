@@ -63,7 +63,7 @@ def check_dataset(
     try:
         listing = data_set.list_raw(path)
     except UnreadableAnnotationError as error:
-        return [Finding("unreadable-annotation", str(path), str(error))]
+        return [Finding("unreadable-annotation", str(path), error.message)]
     findings = [Finding(remark.code, str(remark.path), remark.message) for remark in listing.remarks]
     raw = [scene for scene in listing.scenes if split in (None, scene.split)]
     if split is not None and not raw:
@@ -164,7 +164,7 @@ def _look(scene: RawScene, findings: list[Finding]) -> tuple[ImageHeader | None,
         file_size(image_file(scene.image))
     except InputError as error:
         is_absent = isinstance(error, MissingFileError)
-        text = "this image is annotated but not there" if is_absent else str(error)
+        text = "this image is annotated but not there" if is_absent else error.message
         findings.append(Finding("missing-image", str(scene.image), text))
         return None, None
     try:

@@ -275,7 +275,7 @@ def _prediction(data: Any, where: str) -> Prediction:
     try:
         return Prediction.from_dict(data)
     except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        raise InputError(f"{where}: {error.message}") from error
 
 
 def _json_row(prediction: Prediction) -> str:
