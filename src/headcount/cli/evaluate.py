@@ -17,6 +17,7 @@ from headcount.cli.options import (
     choice,
     output_option,
 )
+from headcount.cli.places import claim
 from headcount.core.kinds import MATCHERS, Matcher
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    ctx: typer.Context,
     model: Annotated[
         str,
         typer.Argument(
@@ -114,6 +116,7 @@ def evaluate(
     if ground_truth is not None or Path(model).suffix.lower() == ".txt":
         if data or predictions is not None:
             raise InputError("--data and --predictions go with a model, not with a prediction file: leave them out.")
+        claim(ctx, output, ".json", overwrite=force)
         _evaluate_file(
             Path(model), ground_truth, images, output, plots, localization, cast(Matcher, matcher), force, recipe or "",
             published,
@@ -126,7 +129,8 @@ def evaluate(
     bounds = None if levels is None else _bounds(levels)
     if predictions is not None and predictions == output:
         raise InputError(f'--output and --predictions are both "{output}": give each a file of its own.')
-    _refuse_report(output, overwrite=force)
+    claim(ctx, output, ".json", overwrite=force)
+    claim(ctx, predictions, ".txt", overwrite=force)
     found = None if predictions is None else NwpuPredictions(predictions, overwrite=force)
     counter = load(model, device=device, runtime=runtime, precision=precision, threads=threads)
     sets = read_sets(data, split)
@@ -192,14 +196,6 @@ def _published(recipe: str) -> Sequence[PublishedRow]:
     return rows
 
 
-def _refuse_report(output: Path | None, *, overwrite: bool) -> None:
-    from headcount.core.files import refuse_suffix, refuse_taken
-
-    if output is not None:
-        refuse_suffix(output, ".json")
-        refuse_taken(output, overwrite=overwrite)
-
-
 def _show_skipped(skipped: Iterable[Skipped]) -> None:
     from headcount.cli.console import error_console, printable
 
@@ -236,7 +232,6 @@ def _evaluate_file(
         )
     if plots is not None and images is None:
         raise InputError("--plots draws on the images of a prediction file: say where they are with --images DIR.")
-    _refuse_report(output, overwrite=force)
     if plots is not None:
         from headcount.draw.figure import refuse_pictures
         from headcount.evaluate.plots.localization import localization_plot_paths, save_localization_plots
