@@ -130,7 +130,7 @@ def evaluate(
     if predictions is not None and predictions == output:
         raise InputError(f'--output and --predictions are both "{output}": give each a file of its own.')
     claim(ctx, output, ".json", overwrite=force)
-    claim(ctx, predictions, ".txt", overwrite=force)
+    claim(ctx, predictions, overwrite=force)
     found = None if predictions is None else NwpuPredictions(predictions, overwrite=force)
     counter = load(model, device=device, runtime=runtime, precision=precision, threads=threads)
     sets = read_sets(data, split)
