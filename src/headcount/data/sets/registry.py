@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from headcount.core.addresses import no_file
 from headcount.core.errors import FaultyFileError, InputError, nearest
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.notes import Skipped
@@ -134,7 +135,7 @@ def parse_spec(spec: str) -> tuple[str, Path]:
     """`NAME=PATH` in two.
 
     Raises:
-        InputError: no ``=``, or a name that no reader has.
+        InputError: no ``=``, a name that no reader has, or an address in the place of a path.
     """
     name, separator, path = spec.partition("=")
     if not separator or not path:
@@ -148,6 +149,9 @@ def parse_spec(spec: str) -> tuple[str, Path]:
                 "each lists all images)."
             )
         raise InputError(f'"{name}" is no data set that headcount reads.{nearest(name, DATA_SETS)}')
+    reason = no_file(path)
+    if reason is not None and not Path(path).exists():
+        raise InputError(reason)
     return name, Path(path).expanduser()
 
 
@@ -177,7 +181,7 @@ def list_all(spec: str, split: str) -> tuple[list[RawScene], int, Sequence[Remar
     listing = data_set.list_raw(path)
     scenes = [scene for scene in listing.scenes if scene.image is not None]
     if not scenes and not data_set.general:
-        raise InputError(f'In "{path}" there are no images: run "headcount datasets check" for what is there.')
+        raise InputError(f'In "{path}" there are no images: check what is there.', remedy="check")
     chosen = data_set.splits.apply(scenes, known)
     # Few images of one's own are all for training; a published set may come without val.
     may_be_empty = known == "val" or (data_set.general and known != "test")
@@ -227,7 +231,8 @@ def read_set(spec: str, split: str) -> Reading:
             continue
         scenes.append(finished.scene)
         tally.add(finished.numbers, finished.kinds)
-    tally.add({"missing-image": missing, "stray-file": strays(remarks)})
+    tally.add_images("missing-image", missing)
+    tally.add_images("stray-file", strays(remarks))
     return Reading(tuple(scenes), tuple(skipped), missing, tally.told())
 
 
