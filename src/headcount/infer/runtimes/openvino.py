@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -43,11 +45,8 @@ class OpenVinoRuntime:
     def __init__(
         self, weights: Path, *, precision: str = "auto", threads: int | None = None, size_divisor: int = 32
     ) -> None:
-        openvino = import_openvino()
         self._weights = weights
-        self._core = openvino.Core()
-        with suppress(RuntimeError):  # a version that does not know it any more needs it no more
-            self._core.set_property("CPU", {"CPU_RUNTIME_CACHE_CAPACITY": _CACHED_KERNELS})
+        self._core = _core_of(os.getpid())
         self._settings = {"PERFORMANCE_HINT": "LATENCY"}
         if precision != "auto":
             self._settings["INFERENCE_PRECISION_HINT"] = precision
@@ -85,6 +84,20 @@ class OpenVinoRuntime:
             fixed.reshape(list(shape))
             self._fixed = (shape, self._core.compile_model(fixed, "CPU", self._settings))
         return self._fixed[1]
+
+
+@cache
+def _core_of(process: int) -> Any:
+    """The one core of a process, which is never let go of; a forked child has its own.
+
+    On processors with AMX each core gives the thread that makes it a stack for signals, and puts back the one before
+    when it goes. Where two do not go in the opposite order, or one goes on another thread, that stack is memory that is
+    there no more, and the next signal (Ctrl-C too) ends the process without a word.
+    """
+    core = import_openvino().Core()
+    with suppress(RuntimeError):  # a version that does not know it any more needs it no more
+        core.set_property("CPU", {"CPU_RUNTIME_CACHE_CAPACITY": _CACHED_KERNELS})
+    return core
 
 
 def _name_of(output: Any, weights: Path) -> str:
