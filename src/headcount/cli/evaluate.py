@@ -176,10 +176,11 @@ def evaluate(
                 show_skipped(undrawn)
                 incomplete |= bool(undrawn)
                 out.print(f"wrote {plural(len(pictures), 'picture')} to {printable(str(plots))}", soft_wrap=True)
-        if found is not None:
+    finally:  # neither Ctrl-C nor an error on the second data set costs what was measured before
+        if found is not None and found.added:
             found.write()
-            out.print(f"wrote {printable(str(found.path))}", soft_wrap=True)
-    finally:  # an error on the second data set does not cost the first
+            part = f" (only {found.added:,} of {found.expected:,} images)" if found.added < found.expected else ""
+            out.print(f"wrote {printable(str(found.path))}{part}", soft_wrap=True)
         if output is not None and reports:
             results_are_filed()
             write_json(output, {"headcount": __version__, "runtime": ran_on, "reports": reports})
