@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from headcount.core.errors import InputError
+from headcount.core.locks import held
 from headcount.core.notes import Note
+from headcount.core.scene import Scene
 from headcount.label.files import estimate_file, interpolate_file
 
 
@@ -55,3 +60,26 @@ def test_an_unfit_file_is_refused_before_anything_is_read(folder: Path, out: str
         interpolate_file(Path("points.csv"), Path("no.csv"), Path(out))
     with pytest.raises(InputError, match=words):
         estimate_file("no-model", "points.csv", Path(out))
+
+
+def test_an_image_that_cannot_be_measured_is_named_and_the_rest_written(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def box(scene: Scene) -> Scene:
+        if scene.name == "a.png":
+            raise InputError("a.png is damaged.")
+        sides = np.concatenate([scene.points_xy - 2, scene.points_xy + 2], axis=1)
+        return replace(scene, boxes_xyxy=sides, box_provenance=("pseudo",) * scene.count)
+
+    monkeypatch.setattr("headcount.label.files.load_sizes", lambda *_, **__: SimpleNamespace(box=box))
+    Path("points.csv").write_text("image,x,y\na.png,20,20\nb.png,5,5\nnone.png,1,1\n")
+    read = estimate_file("m", "points.csv", Path("out.csv"), split="all")
+    assert [scene.name for scene in read.scenes] == ["b.png"]
+    assert [one.name for one in read.skipped] == ["none.png", "a.png"]
+    assert Path("out.csv").read_text().count("b.png") == 1
+    Path("points.csv").write_text("image,x,y\na.png,20,20\n")
+    with pytest.raises(InputError, match=r"a\.png is damaged"):
+        estimate_file("m", "points.csv", Path("none.csv"), split="all")
+    assert not Path("none.csv").exists()
+    with held(Path("none.csv")), pytest.raises(InputError, match="another run"):
+        estimate_file("m", "points.csv", Path("none.csv"), split="all")

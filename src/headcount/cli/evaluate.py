@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, ThreadsOption, choice
+from headcount.cli.options import (
+    DeviceOption,
+    ForceOption,
+    PrecisionOption,
+    RuntimeOption,
+    ThreadsOption,
+    choice,
+    output_option,
+)
 from headcount.core.kinds import MATCHERS, Matcher
 
 if TYPE_CHECKING:
@@ -51,9 +60,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a JSON report, with one row per image.")
-    ] = None,
+    output: Annotated[Path | None, output_option("Write a JSON report, with one row per image.")] = None,
     predictions: Annotated[
         Path | None,
         typer.Option(metavar="FILE.txt", help="Write the heads found as an NWPU prediction file.", show_default=False),
@@ -93,7 +100,8 @@ def evaluate(
     Exit code: 0 all images are measured, 1 some could not be, 2 nothing could be done.
     """
     from headcount import __version__
-    from headcount.cli.console import error_console, output_console, printable, progress_bar
+    from headcount.cli.console import output_console, printable, progress_bar
+    from headcount.cli.left_out import show_skipped, show_told
     from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import write_json
@@ -136,42 +144,44 @@ def evaluate(
     reports: list[dict[str, Any]] = []
     out = output_console()
     incomplete = False
-    try:
-        for (name, of_split), read in sets.items():
-            for told in read.told:
-                error_console().print(f"Note: {printable(name)}: {printable(told.text)}")
-            settings = EvaluationSettings(
-                data=name, split=of_split, bounds=bounds, matcher=cast(Matcher, matcher), peaks_are_heads=localization,
-                mean_over_thresholds=localization,
-            )  # fmt: skip
-            with progress_bar(f"{name} {of_split}") as show:
-                report = evaluate_scenes(
-                    counter, read, settings, also=[] if found is None else [found], counted_by=counted_by,
-                    keep_going=True, progress=show,
+    with _held(output, predictions):
+        try:
+            for (name, of_split), read in sets.items():
+                show_told(read.told, name)
+                settings = EvaluationSettings(
+                    data=name, split=of_split, bounds=bounds, matcher=cast(Matcher, matcher),
+                    peaks_are_heads=localization, mean_over_thresholds=localization,
                 )  # fmt: skip
-            _show_skipped(report.skipped)
-            lines = ([""] if reports else []) + report.lines()
-            more: dict[str, Any] = {}
-            if recipe is not None:
-                compared = compare(recipe, published, report.results, name, of_split)
-                lines += ["", *compared.lines()]
-                more = {"recipe": compared.to_dict()}
-            out.print("\n".join(map(printable, lines)), soft_wrap=True)
-            reports.append({**report.to_dict(), **more})
-            incomplete |= report.expected > len(report.images)
-            if plots is not None:
-                pictures, undrawn = save_report_plots(report, plots, overwrite=force)
-                _show_skipped(undrawn)
-                incomplete |= bool(undrawn)
-                out.print(f"wrote {plural(len(pictures), 'picture')} to {printable(str(plots))}", soft_wrap=True)
-        if found is not None:
-            found.write()
-            out.print(f"wrote {printable(str(found.path))}", soft_wrap=True)
-    finally:  # an error on the second data set does not cost the first
-        if output is not None and reports:
-            results_are_filed()
-            write_json(output, {"headcount": __version__, "runtime": ran_on, "reports": reports})
-            out.print(f"wrote {printable(str(output))}", soft_wrap=True)
+                with progress_bar(f"{name} {of_split}") as show:
+                    report = evaluate_scenes(
+                        counter, read, settings, also=[] if found is None else [found], counted_by=counted_by,
+                        keep_going=True, progress=show,
+                    )  # fmt: skip
+                show_skipped(report.skipped)
+                lines = ([""] if reports else []) + report.lines()
+                more: dict[str, Any] = {}
+                if recipe is not None:
+                    compared = compare(recipe, published, report.results, name, of_split)
+                    lines += ["", *compared.lines()]
+                    more = {"recipe": compared.to_dict()}
+                out.print("\n".join(map(printable, lines)), soft_wrap=True)
+                reports.append({**report.to_dict(), **more})
+                incomplete |= report.expected > len(report.images)
+                if report.not_reached:
+                    raise KeyboardInterrupt
+                if plots is not None:
+                    pictures, undrawn = save_report_plots(report, plots, overwrite=force)
+                    show_skipped(undrawn)
+                    incomplete |= bool(undrawn)
+                    out.print(f"wrote {plural(len(pictures), 'picture')} to {printable(str(plots))}", soft_wrap=True)
+            if found is not None:
+                found.write()
+                out.print(f"wrote {printable(str(found.path))}", soft_wrap=True)
+        finally:  # an error on the second data set does not cost the first
+            if output is not None and reports:
+                results_are_filed()
+                write_json(output, {"headcount": __version__, "runtime": ran_on, "reports": reports})
+                out.print(f"wrote {printable(str(output))}", soft_wrap=True)
     if incomplete:
         raise typer.Exit(1)
 
@@ -186,19 +196,24 @@ def _published(recipe: str) -> Sequence[PublishedRow]:
     return rows
 
 
+@contextmanager
+def _held(*paths: Path | None) -> Iterator[None]:
+    """What will be written, held against other runs from now on."""
+    from headcount.core.locks import held
+
+    with ExitStack() as stack:
+        for path in paths:
+            if path is not None:
+                stack.enter_context(held(path))
+        yield
+
+
 def _refuse_report(output: Path | None, *, overwrite: bool) -> None:
     from headcount.core.files import refuse_suffix, refuse_taken
 
     if output is not None:
         refuse_suffix(output, ".json")
         refuse_taken(output, overwrite=overwrite)
-
-
-def _show_skipped(skipped: Iterable[Skipped]) -> None:
-    from headcount.cli.console import error_console, printable
-
-    for one in skipped:
-        error_console().print(f"Skipped: {printable(one.text)}")
 
 
 def _evaluate_file(
@@ -215,6 +230,7 @@ def _evaluate_file(
 ) -> None:
     from headcount import __version__
     from headcount.cli.console import error_console, output_console, printable
+    from headcount.cli.left_out import show_skipped
     from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import is_file, write_json
@@ -240,7 +256,7 @@ def _evaluate_file(
     report = evaluate_prediction_file(
         predictions, ground_truth, images=images, matcher=matcher, mean_over_thresholds=localization
     )
-    _show_skipped(report.skipped)
+    show_skipped(report.skipped)
     missing = report.missing
     if images is not None and missing:
         few = ", ".join(map(str, missing[:3])) + (" …" if len(missing) > 3 else "")
@@ -265,7 +281,7 @@ def _evaluate_file(
         written, undrawn = save_localization_plots(
             report.result, report.scenes, plots, predictions.stem, overwrite=force
         )
-        _show_skipped(undrawn)
+        show_skipped(undrawn)
         out.print(f"wrote {plural(len(written), 'picture')} to {printable(str(plots))}", soft_wrap=True)
     if report.skipped or undrawn:
         raise typer.Exit(1)

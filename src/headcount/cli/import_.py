@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli.options import ForceOption
+from headcount.cli.options import ForceOption, output_option
 from headcount.cli.verbs import Verb, verb_group
 from headcount.core.table import Table
 
@@ -35,9 +35,7 @@ def import_backbone(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="The weights as they are published: .pth or .safetensors.")
     ],
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write to this file. Default: NAME.safetensors.")
-    ] = None,
+    output: Annotated[Path | None, output_option("Write to this file. Default: NAME.safetensors.")] = None,
     force: ForceOption = False,
 ) -> None:
     """Import a backbone's weights for training.
@@ -72,10 +70,9 @@ def import_iim(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The authors' .pth.")],
     output: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write to this .onnx (and a .safetensors beside it), or to this .safetensors alone. "
-            "Default: the name of FILE with .onnx.",
+        output_option(
+            "Write to this .onnx (and a .safetensors beside it), or to this .safetensors alone. "
+            "Default: the name of FILE with .onnx."
         ),
     ] = None,
     data: Annotated[

@@ -58,7 +58,7 @@ def open_torch(
     try:
         method = build_method(card.method, card.architecture, where=f"the card of {card.name}")
     except InputError as error:
-        raise ModelError(f'The card of "{card.name}" describes no network: {error}') from error
+        raise ModelError(f'The card of "{card.name}" describes no network: {error.message}') from error
     if method.input_spec != card.input:
         raise ModelError(f'The card of "{card.name}" has another input than its network: export the model again.')
     load_weights(method, weights)

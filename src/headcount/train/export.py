@@ -167,7 +167,7 @@ def read_report(path: Path) -> list[Result]:
         reports = json.loads(path.read_text(encoding="utf-8"))["reports"]
         return [_result(report, figure) for report in reports for figure in report["figures"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f'"{path}" is no report of headcount evaluate ({type(error).__name__}: {error}).') from error
+        raise InputError(f'"{path}" is no report of an evaluation ({type(error).__name__}: {error}).') from error
 
 
 def _result(report: Mapping[str, Any], figure: Mapping[str, Any]) -> Result:

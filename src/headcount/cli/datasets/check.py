@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headcount.cli.options import ForceOption, SpecArgument
+from headcount.cli.options import ForceOption, SpecArgument, output_option
 
 if TYPE_CHECKING:
     from headcount.data.audit.findings import Finding
@@ -22,7 +22,7 @@ def check(
     split: Annotated[
         str | None, typer.Option(metavar="NAME", help="Check one official split alone: train, val or test.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every finding to this JSON file.")] = None,
+    output: Annotated[Path | None, output_option("Write every finding to this JSON file.")] = None,
     page: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write an HTML page of thumbnails with the findings drawn on them."),

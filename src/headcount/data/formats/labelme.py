@@ -64,7 +64,7 @@ class _Shape(Strict):
 
 class _File(Strict):
     imagePath: str = Field(description="the name of an image file")  # noqa: N815  (LabelMe's own name)
-    shapes: list[_Shape] = Field(description="list of shapes")
+    shapes: list[_Shape] = Field(description="list of shapes", fail_fast=True)
     imageWidth: Any = None  # noqa: N815
     imageHeight: Any = None  # noqa: N815
     attributes: Any = None

@@ -234,7 +234,7 @@ def _read_list(path: Path, recursive: bool) -> list[Found]:
         try:
             found += _expand_line(name, finder, recursive)
         except InputError as error:
-            found.append(InputError(f'"{path}", line {number}: {cut(str(error), 1000)}'))
+            found.append(InputError(f'"{path}", line {number}: {cut(error.message, 1000)}'))
     if comments:
         more = ", …" if len(comments) > _NAMES_MAX else ""
         these = ", ".join(comments[:_NAMES_MAX]) + more

@@ -111,4 +111,4 @@ def _name_of(output: Any, weights: Path) -> str:
     try:
         return str(output.get_any_name())
     except RuntimeError as error:
-        raise ModelError(f'"{weights}" has an output without a name: export it with headcount export.') from error
+        raise ModelError(f'"{weights}" has an output without a name: export it anew.', remedy="export") from error
