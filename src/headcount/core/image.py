@@ -252,20 +252,17 @@ def count_pictures(source: ImageSource) -> int:
     """How many pictures a file holds: pages of a TIFF, frames of an animation. Of more than one the first is read.
 
     A TIFF's previews and masks, and what a phone puts behind a JPEG, are no pictures of their own. 1 where the file
-    cannot be read to its end.
-
-    Raises:
-        InputError: the file is missing or may not be read.
+    cannot be read (to its end), which is said when its pixels are.
     """
-    with _file_of(source) as (file, _):
-        kind = kind_of(file.read(HEAD_BYTES))
-        try:
+    try:
+        with _file_of(source) as (file, _):
+            kind = kind_of(file.read(HEAD_BYTES))
             if kind not in ("AVIF", "HEIC"):
                 return pages_of(file, kind)
-            with _opened(source) as opened:
-                return int(getattr(opened.image, "n_frames", 1))
-        except Exception:  # said when its pixels are read
-            return 1
+        with _opened(source) as opened:
+            return int(getattr(opened.image, "n_frames", 1))
+    except Exception:
+        return 1
 
 
 def read_image(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:

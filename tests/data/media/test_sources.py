@@ -144,6 +144,7 @@ def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
         ("missing.jpg", "no file or folder"),
         ("empty", "holds no image"),
         ("*.webp", "meets no image"),
+        ("em*y", "meets folders alone: end it with /\\*"),
         ("empty.txt", "names nothing"),
         ("binary.txt", "is no UTF-8 text"),
     ],
@@ -247,7 +248,7 @@ def test_a_pattern_through_thousands_of_folders_is_refused(folder: Path) -> None
 
 def some_image(path: Path) -> Path:
     path.parent.mkdir(exist_ok=True)
-    Image.new("RGB", (8, 8)).save(path, "PNG" if path.suffix in ("", ".heic") else None)
+    Image.new("RGB", (8, 8)).save(path, "PNG" if path.suffix in ("", ".jpg ") else None)
     return path
 
 
@@ -326,6 +327,7 @@ def test_names_with_newlines_and_dots_are_files(tmp_path: Path) -> None:
 def test_lines_are_what_people_and_programs_write(folder: Path, encoding: str) -> None:
     (folder / "10.jpg").rename(folder / "#1.jpg")
     (folder / "B.PNG").rename(folder / '"quoted".png')
+    some_image(folder / " spaced.jpg ")
     lines = [
         "#1.jpg",
         '"2.jpg"',
@@ -333,13 +335,14 @@ def test_lines_are_what_people_and_programs_write(folder: Path, encoding: str) -
         '"quoted".png',
         "# a comment",
         "#2.jpg",
+        " spaced.jpg ",
         f'  "{folder / "broken.jpg"}"',
         "",
     ]
     (folder / "list.txt").write_text("\r\n".join(lines), encoding=encoding, newline="")
     found = expand_source(str(folder / "list.txt"))
     assert [each.path.name for each in found if isinstance(each, SourceFile)] == [
-        "#1.jpg", "2.jpg", "a1.png", '"quoted".png', "broken.jpg",
+        "#1.jpg", "2.jpg", "a1.png", '"quoted".png', " spaced.jpg ", "broken.jpg",
     ]  # fmt: skip
     (note,) = [each for each in found if isinstance(each, Note)]
     assert '1 line of images that were taken for comments (line 6: "#2.jpg")' in note.text

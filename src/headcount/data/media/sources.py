@@ -113,8 +113,12 @@ def _expand_path(argument: str, recursive: bool) -> list[Found]:
             return _in_folder(Path(argument), recursive)
         file_size(Path(argument))  # says why it is no file
         return [_source_file(Path(argument))]
-    met = [_judge(each, videos=True) if isinstance(each, Path) else each for each in matches(base, parts)]
-    found = [each for each in met if each is not None]
+    met = matches(base, parts)
+    judged = [_judge(each, videos=True) if isinstance(each, Path) else each for each in met]
+    found = [each for each in judged if each is not None]
+    if not found and any(isinstance(each, Path) and is_folder(each) for each in met):
+        text = f'The pattern "{cut(argument, 200)}" meets folders alone: end it with /* for what is in them.'
+        raise _MeetsNothingError(text)
     _refuse_empty(found, _MeetsNothingError, f'The pattern "{cut(argument, 200)}" meets no image or video file')
     return found
 
@@ -157,7 +161,7 @@ def _judge(path: Path, *, videos: bool) -> Found | None:
         found = LeftAside(path, _NO_SUFFIX)
     else:
         found = None
-    if found is None or path.name.startswith("._") or is_folder(path):
+    if found is None or path.name.startswith("._"):
         return None
     try:
         file_size(path)
@@ -166,7 +170,7 @@ def _judge(path: Path, *, videos: bool) -> Found | None:
     except MissingFileError:  # gone since it was listed
         return None
     except InputError as error:
-        return error
+        return None if is_folder(path) else error
     return LeftAside(path, _HIDDEN) if path.name.startswith(".") and not videos else found
 
 
@@ -227,7 +231,7 @@ def _read_list(path: Path, recursive: bool) -> list[Found]:
     found: list[Found] = []
     comments: list[str] = []
     for number, line in enumerate(read_lines(path, "list of images"), start=1):
-        name = line.strip()
+        name = line if line != line.strip() and _is_named(line, path.parent) else line.strip()
         if name.startswith("#") and not _is_named(name, path.parent):
             if is_image_name(Path(name)) or is_video_name(Path(name)):
                 comments.append(f'line {number}: "{cut(name, 80)}"')

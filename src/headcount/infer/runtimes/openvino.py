@@ -33,6 +33,28 @@ def open_openvino(
     return OpenVinoRuntime(weights, precision=precision, threads=threads, size_divisor=card.input.size_divisor)
 
 
+_one_core = Lock()
+
+
+def _core() -> Any:
+    """The Core of this process: one, which never ends; a forked child has its own.
+
+    Where a processor has AMX, each Core gives the thread that makes it a stack for signals of its own, and puts back
+    the one before when it ends. Two that do not end in the opposite order, or one that ends on another thread, leave
+    the thread with a stack that is gone: the next signal then kills the process, and no fault handler can say a word.
+    """
+    with _one_core:
+        return _made_core(os.getpid())
+
+
+@cache
+def _made_core(_process: int) -> Any:
+    core = import_openvino().Core()
+    with suppress(RuntimeError):  # a version that does not know it any more needs it no more
+        core.set_property("CPU", {"CPU_RUNTIME_CACHE_CAPACITY": _CACHED_KERNELS})
+    return core
+
+
 class OpenVinoRuntime:
     """One ONNX graph on the CPU; any image size, memory bounded by the largest.
 
@@ -46,7 +68,7 @@ class OpenVinoRuntime:
         self, weights: Path, *, precision: str = "auto", threads: int | None = None, size_divisor: int = 32
     ) -> None:
         self._weights = weights
-        self._core = _core_of(os.getpid())
+        self._core = _core()
         self._settings = {"PERFORMANCE_HINT": "LATENCY"}
         if precision != "auto":
             self._settings["INFERENCE_PRECISION_HINT"] = precision
@@ -84,20 +106,6 @@ class OpenVinoRuntime:
             fixed.reshape(list(shape))
             self._fixed = (shape, self._core.compile_model(fixed, "CPU", self._settings))
         return self._fixed[1]
-
-
-@cache
-def _core_of(process: int) -> Any:
-    """The one core of a process, which is never let go of; a forked child has its own.
-
-    On processors with AMX each core gives the thread that makes it a stack for signals, and puts back the one before
-    when it goes. Where two do not go in the opposite order, or one goes on another thread, that stack is memory that is
-    there no more, and the next signal (Ctrl-C too) ends the process without a word.
-    """
-    core = import_openvino().Core()
-    with suppress(RuntimeError):  # a version that does not know it any more needs it no more
-        core.set_property("CPU", {"CPU_RUNTIME_CACHE_CAPACITY": _CACHED_KERNELS})
-    return core
 
 
 def _name_of(output: Any, weights: Path) -> str:
