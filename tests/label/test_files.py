@@ -43,6 +43,18 @@ def test_notes_tell_what_was_not_as_asked_for(folder: Path) -> None:
     ]  # fmt: skip
 
 
+def test_an_image_of_the_points_that_cannot_be_used_is_left_out_and_named(folder: Path) -> None:
+    Path("points.csv").write_text("image,x,y\na.png,20,20\na.png,50,40\nnone.png,5,5\n")
+    result, notes = interpolate_file(Path("points.csv"), Path("presets.csv"), Path("out.csv"), k=1)
+    assert [scene.name for scene in result.scenes] == ["a.png"]
+    assert "none.png" in result.left_out
+    assert notes[0].text.startswith("left out: ")
+    assert 'there is no image "none.png"' in notes[0].text
+    Path("points.csv").write_text("image,x,y\nnone.png,5,5\n")
+    with pytest.raises(InputError, match="there is no image"):
+        interpolate_file(Path("points.csv"), Path("presets.csv"), Path("new.csv"))
+
+
 @pytest.mark.parametrize(
     ("out", "words"),
     [
