@@ -8,7 +8,10 @@ from pathlib import Path
 
 import headcount
 
-FLAG = re.compile(r"(?<![\w-])--[a-z]")
+FLAG = re.compile(
+    r"(?<![\w-])--[a-z]|headcount (count|demo|models|evaluate|datasets|label|train|export|import|recipes)\b(?!\.)"
+)
+"""A flag, or a command."""
 ROOT = Path(headcount.__file__).parent
 
 
@@ -28,7 +31,7 @@ def strings(path: Path) -> list[tuple[int, str]]:
     ]
 
 
-def test_no_message_below_the_command_line_names_a_flag() -> None:
+def test_no_message_below_the_command_line_names_a_flag_or_a_command() -> None:
     found = []
     for path in sorted(ROOT.rglob("*.py")):
         room = path.relative_to(ROOT).as_posix()
@@ -41,4 +44,5 @@ def test_flags_are_found_where_there_are_some() -> None:
     found = [text for _, text in strings(ROOT / "cli" / "remedies.py")]
     assert found
     assert FLAG.search("or pass --force.")
+    assert FLAG.search('run "headcount datasets check" for the list')
     assert not FLAG.search("a–b, a -- b, x--y")

@@ -87,7 +87,7 @@ def test_what_needs_more_names_the_extra(
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
-    assert 'pip install "headcount[train]"' in done.stderr
+    assert 'pip install ".[train]"' in done.stderr
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:

@@ -503,3 +503,16 @@ def test_the_bar_keeps_its_colours_on_a_terminal_and_names_do_not(photos: Path, 
     assert b"\x1b[2J" not in shown
     assert rb"b\x1b[2J.png" in shown
     assert rb"\x1b[?25l" not in shown  # the bar's own, as it is
+
+
+def test_the_density_map_of_one_image(photos: Path, count: RunCli) -> None:
+    code, out, err = count("photos/1.png", "-o", "d.npy")
+    assert (code, err) == (0, "")
+    assert out.endswith("results in d.npy\n")
+    density = np.load("d.npy", allow_pickle=False)
+    code, out, _ = count("photos/1.png", "--output", "one.json")
+    assert density.sum() == pytest.approx(json.loads(Path("one.json").read_text())[0]["count"], abs=0.01)
+    assert "exists already" in count("photos/1.png", "-o", "d.npy")[2]
+    assert count("photos/1.png", "-o", "look.png")[0] == 0
+    assert "cannot be written" in count("photos", "-o", "all.npy")[2]
+    assert not Path("all.npy").exists()

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from headcount.cli.evaluate import evaluate
 from headcount.core.errors import InputError, ModelError
+from headcount.core.locks import held
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.data.formats.table import FORMATS
@@ -141,6 +142,30 @@ def test_what_cannot_be_measured_is_named_and_the_rest_is(points: Path, tmp_path
     assert ["away.png" in skipped[0], "few.png" in skipped[1], len(skipped)] == [True, True, 2]
     (report,) = json.loads(output.read_text())["reports"]
     assert [row["name"] for row in report["skipped"]] == ["away.png", "few.png"]
+
+
+def test_ctrl_c_costs_nothing_that_was_measured(points: Path, tmp_path: Path) -> None:
+    def stops(self: TwoMore, source: Scene) -> Prediction:
+        if "many" in str(source.image):
+            raise KeyboardInterrupt
+        return Prediction(source.count, source.size_wh, model="two-more")
+
+    output = tmp_path / "report.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TwoMore, "count", stops)
+        result = run("--data", f"points={points}", "--output", str(output))
+    assert result.exit_code == 130
+    assert result.stdout.startswith("two-more on points-hall, split all: 2 of 3 images, 4 heads\n")
+    assert json.loads(output.read_text())["reports"][0]["images_expected"] == 3
+
+
+def test_a_report_that_another_run_writes_is_refused_before_the_run(points: Path, tmp_path: Path) -> None:
+    output = tmp_path / "report.json"
+    with held(output):
+        result = run("--data", f"points={points}", "--output", str(output))
+    assert isinstance(result.exception, InputError)
+    assert "written by another run" in str(result.exception)
+    assert TwoMore.counted == 0
 
 
 def test_what_the_annotations_lost_is_said(points: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_a_light_install_names_the_extra(
     image = odd_images["rgb.png"][0]
     code, out, err = run_cli(*(str(image) if argument == "{image}" else argument for argument in arguments))
     assert (code, out) == (2, "")
-    assert 'needs the "train" extra: install it with pip install "headcount[train]".' in err
+    assert 'needs the "train" extra: install it from a checkout with pip install ".[train]".' in err
 
 
 @pytest.mark.parametrize(

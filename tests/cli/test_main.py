@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -77,7 +80,9 @@ def test_help_of_verbs_imports_none_of_them(command: str) -> None:
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     own = {f"headcount.cli.{name}" for name in ("main", "verbs", "remedies", "help", "console", "streams", "signals")}
     group = {"": "", "import": "headcount.cli.import_"}.get(command, f"headcount.cli.{command}")
-    options = {"headcount.cli.options"} if command == "import" else set()  # its verbs stand in the same file
+    options = (
+        {"headcount.cli.options", "headcount.cli.places"} if command == "import" else set()
+    )  # its verbs stand in the same file
     assert {name for name in loaded if name.startswith("headcount.cli.")} == own | options | ({group} - {""})
 
 
@@ -191,3 +196,47 @@ def test_what_ends_a_run(
         assert (debugged, out) == (code, "")
         assert "Traceback" in err
         assert err.splitlines()[-1].startswith("Error: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "at_work"),
+    [
+        ("count photo.png", "headcount.infer.job.find_sources"),
+        ("evaluate m --data points=a.csv", "headcount.infer.counter.load"),
+        ("datasets convert points=a.csv b.json --to coco", "headcount.data.sets.convert.convert_dataset"),
+        ("train mine.yaml", "headcount.train.recipe.load_recipe"),
+    ],
+)
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130)])
+def test_a_signal_stops_every_command_as_ctrl_c_does(
+    monkeypatch: pytest.MonkeyPatch, run_cli: RunCli, command: str, at_work: str, name: str, code: int
+) -> None:
+    if command.startswith("train"):
+        pytest.importorskip("torch", reason="training needs torch")
+
+    def stopped(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), getattr(signal, name))
+        time.sleep(10)
+
+    monkeypatch.setattr(at_work, stopped)
+    assert run_cli(*command.split()) == (code, "", "Interrupted.\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("count a.jpg --every 0", '--every takes a number of at least 0.001, but "0" was given.'),
+        ("count a.jpg --every often", '--every takes a number of at least 0.001, but "often" was given.'),
+        ("count a.jpg --max-pixels 1.5", '--max-pixels takes a whole number of at least 1, but "1.5" was given.'),
+        ("demo --seed -1", '--seed takes a whole number of at least 0, but "-1" was given.'),
+        ("label interpolate a b c --k 0", '--k takes a whole number of at least 1, but "0" was given.'),
+        ("count", "headcount count needs SOURCE..., which was not given: see headcount count --help."),
+        ("count a.jpg --model", "--model needs a value behind it."),
+        ("datasets convert points=a.csv b", "headcount datasets convert needs the option --to, which was not given: "
+         "see headcount datasets convert --help."),
+        ("models all", 'headcount models takes fewer arguments: "all" is too many; see headcount models --help.'),
+        ("count a.jpg --foce", 'headcount count has no option "--foce". Did you mean "--force"?'),
+    ],
+)  # fmt: skip
+def test_a_wrong_command_line_is_told_in_plain_words(run_cli: RunCli, command: str, told: str) -> None:
+    assert run_cli(*command.split()) == (2, "", f"Error: {told}\n")

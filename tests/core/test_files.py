@@ -107,7 +107,9 @@ def test_what_stands_in_the_way_is_said_before_the_work(tmp_path: Path) -> None:
     refuse_taken(path, overwrite=False)
     path.touch()
     refuse_taken(path, overwrite=True)
-    with pytest.raises(InputError, match=r'a\.json" exists already: choose another name\.$') as caught:
+    with pytest.raises(
+        InputError, match=r'a\.json" exists already: choose another name, or pass overwrite=True\.$'
+    ) as caught:
         refuse_taken(path, overwrite=False)
     assert caught.value.remedy == "overwrite"
     with pytest.raises(InputError, match="is a folder"):

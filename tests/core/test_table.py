@@ -127,3 +127,17 @@ def test_objects_are_named_by_module_and_name() -> None:
 def test_a_table_of_the_wrong_name_is_an_error_of_its_own_kind() -> None:
     with pytest.raises(InputError):
         Table("colours", "colour", [Row(name="red", target="math:pi")], Row).find("blau")
+
+
+def test_a_row_whose_object_breaks_is_named() -> None:
+    row = Row(name="near_10", target="my_package:Nearest10")
+    with (
+        pytest.raises(
+            InputError, match=r'"near_10", which is my_package:Nearest10, failed on "a\.jpg" \(KeyError: 3\)'
+        ),
+        row.blamed('"a.jpg"'),
+    ):
+        {}[3]
+    for own in (InputError("no"), OSError(28, "full"), MemoryError(), KeyboardInterrupt()):
+        with pytest.raises(type(own)), row.blamed("it"):
+            raise own

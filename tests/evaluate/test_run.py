@@ -118,6 +118,22 @@ def test_an_image_that_cannot_be_counted_is_named_and_the_rest_measured() -> Non
         evaluate_scenes(Surprises(), given, settings)
 
 
+def test_what_was_measured_until_it_is_interrupted_is_kept() -> None:
+    class Stopped(Off):
+        """Is told to stop while it counts the third scene."""
+
+        def count(self, source: Scene) -> Prediction:
+            if source.name == "set/IMG_2":
+                raise KeyboardInterrupt
+            return super().count(source)
+
+    report = evaluate_scenes(Stopped([0, 0]), scenes([3, 4, 5, 6]), keep_going=True)
+    assert (len(report.images), report.not_reached, report.expected) == (2, 2, 4)
+    for given, keep_going in ((scenes([3, 4, 5]), False), (scenes([3, 4, 5])[2:], True)):
+        with pytest.raises(KeyboardInterrupt):
+            evaluate_scenes(Stopped([0, 0]), given, keep_going=keep_going)
+
+
 def test_the_clock_runs_while_counting_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow:
         """Takes a second to count, a metric half a minute to take it in, a region a minute to apply."""

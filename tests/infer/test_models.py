@@ -58,7 +58,7 @@ def test_pickles_are_refused_unopened(tmp_path: Path, tiny_model_dir: Path, suff
     else:
         path.write_bytes(pickle.dumps(Bomb(), protocol=int(guise[-1])))
     shutil.copy(tiny_model_dir / "tiny.json", tmp_path / "model.json")
-    with pytest.raises(ModelError, match=r"pickled checkpoint, which can run code.*headcount import"):
+    with pytest.raises(ModelError, match=r"pickled checkpoint, which can run code"):
         headcount.load(path)
 
 

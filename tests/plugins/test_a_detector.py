@@ -112,7 +112,7 @@ def test_batches_keep_boxes_ragged_down_to_none() -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in method.parameters())
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
 def test_a_batch_without_any_box_is_learned_from(precision: str) -> None:
     method = build_method("toy", {})
     targets = TargetBatch.join([method.targets(Scene(np.zeros((64, 64, 3), np.uint8)))] * 2)
@@ -124,7 +124,7 @@ def test_a_batch_without_any_box_is_learned_from(precision: str) -> None:
     assert validation_loss(method, [Scene(np.zeros((64, 64, 3), np.uint8))], DataSettings(crop=64), batch=2, seed=1) > 0
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
 def test_a_run_that_is_cut_off_and_resumed_ends_bit_equal(tmp_path: Path, precision: str) -> None:
     whole, cut = (_recipe(tmp_path / name, precision=precision) for name in ("whole", "cut"))
     train(whole, say=lambda line: None)

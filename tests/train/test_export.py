@@ -25,7 +25,7 @@ from headcount.models.method import Method
 from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
 from headcount.train import export
-from headcount.train.checkpoint import Checkpoint, write_checkpoint
+from headcount.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from headcount.train.export import export_checkpoint, read_report
 from headcount.train.recipe import Recipe
 
@@ -180,6 +180,42 @@ def test_a_folder_without_a_checkpoint_is_named(tmp_path: Path, make: Any) -> No
     with pytest.raises(ModelError, match="run"):
         export_checkpoint(tmp_path / "run", tmp_path / "m.onnx")
     assert not list(tmp_path.glob("m.*"))
+
+
+def test_a_damaged_checkpoint_names_the_whole_one_beside_it(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run", VARIANTS["solution5"])
+    file = run / "best-00000004" / "state.safetensors"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(content)
+    with pytest.raises(ModelError, match=r'best-00000004" is damaged.*use "last-00000008" beside it, of step 8'):
+        export_checkpoint(run, tmp_path / "m.onnx")
+    assert not list(tmp_path.glob("*m.*"))
+
+
+@pytest.mark.usefixtures("_without_onnx")
+def test_what_was_changed_on_the_way_is_noted_on_the_card(tmp_path: Path) -> None:
+    run = _run(tmp_path / "run", VARIANTS["solution5"], best=False)
+    saved = read_checkpoint(run / "last-00000008")
+    changed = {**saved.state, "changes": [{"step": 1200, "what": "lengthened from 4 to 6 epochs"}]}
+    write_checkpoint(run, "last", Checkpoint(1300, saved.tensors, changed))
+    card = export_checkpoint(run, tmp_path / "m.onnx")
+    assert card.notes == ("While it was trained, at step 1,200: lengthened from 4 to 6 epochs.",)
+
+
+@pytest.mark.usefixtures("_without_onnx")
+def test_a_disk_that_fills_leaves_no_half_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = _run(tmp_path / "run", VARIANTS["solution5"], best=False)
+
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match=r"m\.safetensors.*cannot be written \(No space left on device\)"):
+        export_checkpoint(run, tmp_path / "m.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 class _TwoMore:

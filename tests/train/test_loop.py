@@ -438,6 +438,18 @@ def test_a_disk_that_fills_ends_the_run_in_one_sentence(
     assert names == ["images.json", "last-00000001", "recipe.json"]
 
 
+def test_events_that_cannot_be_written_end_the_run_in_one_sentence(
+    tmp_path: Path, points: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tensorboard.compat.tensorflow_stub.io.gfile.LocalFileSystem._write", full)
+    with pytest.raises(InputError, match=r"cannot be written \(No space left on device\): make room there"):
+        _train(_recipe(tmp_path, points, epochs=1))
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_one_flipped_bit_is_told_and_the_older_checkpoint_goes_on(
     tmp_path: Path, points: Path, unbroken: dict[str, Path]
 ) -> None:

@@ -94,3 +94,10 @@ def test_changes_stay_on_the_record_and_are_not_doubled(tmp_path: Path) -> None:
     (tmp_path / "changes.json").write_text("[3]")
     with pytest.raises(InputError, match=r"changes\.json.*damaged"):
         read_changes(tmp_path)
+
+
+@pytest.mark.parametrize("then", ["fp32", "f32", "float32"])
+def test_a_run_of_before_numbers_had_one_word_goes_on(tmp_path: Path, then: str) -> None:
+    recipe = Recipe(name="mine")
+    assert recipe.precision == Recipe.model_validate({"name": "mine", "precision": then}).precision == "f32"
+    assert check_same_recipe(recipe, {**recipe.model_dump(mode="json"), "precision": then}, tmp_path) == ""

@@ -27,7 +27,7 @@ from headcount.infer import DEFAULT_MODEL
 if TYPE_CHECKING:
     from headcount.cli.results import CountLine
     from headcount.core.notes import Note, Skipped
-    from headcount.data.formats.predictions import PredictionFile, PredictionStream
+    from headcount.data.formats.predictions import OnePrediction, PredictionFile, PredictionStream
     from headcount.infer.job import Job
 
 
@@ -59,7 +59,11 @@ def count(
         str, choice("What pictures show", PICTURE_KINDS, more="auto is points where they suffice")
     ] = "auto",
     output: Annotated[
-        str | None, output_option(f"Write the results: {_written}; - is standard output, in JSON lines (-.csv in CSV).")
+        str | None,
+        output_option(
+            f"Write the results: {_written}; of one image .npy (its density) and .png, too; - is standard output, "
+            "in JSON lines (-.csv in CSV)."
+        ),
     ] = None,
     resume: Annotated[
         bool,
@@ -104,11 +108,13 @@ def count(
     job: Job | None = None
     try:
         with ExitStack() as stack:
-            results: PredictionFile | PredictionStream | None = None
+            results: PredictionFile | PredictionStream | OnePrediction | None = None
             if streamed:
                 results = stack.enter_context(open_stream(streamed, _write_out, found))
             elif output is not None:
-                results = stack.enter_context(open_results(Path(output), found, overwrite=force, resume=resume))
+                opened = open_results(Path(output), found, overwrite=force, resume=resume)
+                stack.enter_context(opened)
+                results = opened
 
             from headcount.infer.counter import load  # brings the network's libraries: a third of a second
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, ThreadsOption, choice
+from headcount.cli.options import (
+    DeviceOption,
+    ForceOption,
+    PrecisionOption,
+    RuntimeOption,
+    ThreadsOption,
+    choice,
+    output_option,
+)
+from headcount.cli.places import claim
 from headcount.core.kinds import MATCHERS, Matcher
 
 if TYPE_CHECKING:
@@ -17,6 +26,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    ctx: typer.Context,
     model: Annotated[
         str,
         typer.Argument(
@@ -51,9 +61,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a JSON report, with one row per image.")
-    ] = None,
+    output: Annotated[Path | None, output_option("Write a JSON report, with one row per image.")] = None,
     predictions: Annotated[
         Path | None,
         typer.Option(metavar="FILE.txt", help="Write the heads found as an NWPU prediction file.", show_default=False),
@@ -93,7 +101,8 @@ def evaluate(
     Exit code: 0 all images are measured, 1 some could not be, 2 nothing could be done.
     """
     from headcount import __version__
-    from headcount.cli.console import error_console, output_console, printable, progress_bar
+    from headcount.cli.console import output_console, printable, progress_bar
+    from headcount.cli.left_out import show_skipped, show_told
     from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import write_json
@@ -108,6 +117,7 @@ def evaluate(
     if ground_truth is not None or Path(model).suffix.lower() == ".txt":
         if data or predictions is not None:
             raise InputError("--data and --predictions go with a model, not with a prediction file: leave them out.")
+        claim(ctx, output, ".json", overwrite=force)
         _evaluate_file(
             Path(model), ground_truth, images, output, plots, localization, cast(Matcher, matcher), force, recipe or "",
             published,
@@ -120,7 +130,8 @@ def evaluate(
     bounds = None if levels is None else _bounds(levels)
     if predictions is not None and predictions == output:
         raise InputError(f'--output and --predictions are both "{output}": give each a file of its own.')
-    _refuse_report(output, overwrite=force)
+    claim(ctx, output, ".json", overwrite=force)
+    claim(ctx, predictions, overwrite=force)
     found = None if predictions is None else NwpuPredictions(predictions, overwrite=force)
     counter = load(model, device=device, runtime=runtime, precision=precision, threads=threads)
     sets = read_sets(data, split)
@@ -138,18 +149,17 @@ def evaluate(
     incomplete = False
     try:
         for (name, of_split), read in sets.items():
-            for told in read.told:
-                error_console().print(f"Note: {printable(name)}: {printable(told.text)}")
+            show_told(read.told, name)
             settings = EvaluationSettings(
-                data=name, split=of_split, bounds=bounds, matcher=cast(Matcher, matcher), peaks_are_heads=localization,
-                mean_over_thresholds=localization,
+                data=name, split=of_split, bounds=bounds, matcher=cast(Matcher, matcher),
+                peaks_are_heads=localization, mean_over_thresholds=localization,
             )  # fmt: skip
             with progress_bar(f"{name} {of_split}") as show:
                 report = evaluate_scenes(
                     counter, read, settings, also=[] if found is None else [found], counted_by=counted_by,
                     keep_going=True, progress=show,
                 )  # fmt: skip
-            _show_skipped(report.skipped)
+            show_skipped(report.skipped)
             lines = ([""] if reports else []) + report.lines()
             more: dict[str, Any] = {}
             if recipe is not None:
@@ -159,15 +169,18 @@ def evaluate(
             out.print("\n".join(map(printable, lines)), soft_wrap=True)
             reports.append({**report.to_dict(), **more})
             incomplete |= report.expected > len(report.images)
+            if report.not_reached:
+                raise KeyboardInterrupt
             if plots is not None:
                 pictures, undrawn = save_report_plots(report, plots, overwrite=force)
-                _show_skipped(undrawn)
+                show_skipped(undrawn)
                 incomplete |= bool(undrawn)
                 out.print(f"wrote {plural(len(pictures), 'picture')} to {printable(str(plots))}", soft_wrap=True)
-        if found is not None:
+    finally:  # neither Ctrl-C nor an error on the second data set costs what was measured before
+        if found is not None and found.added:
             found.write()
-            out.print(f"wrote {printable(str(found.path))}", soft_wrap=True)
-    finally:  # an error on the second data set does not cost the first
+            part = f" (only {found.added:,} of {found.expected:,} images)" if found.added < found.expected else ""
+            out.print(f"wrote {printable(str(found.path))}{part}", soft_wrap=True)
         if output is not None and reports:
             results_are_filed()
             write_json(output, {"headcount": __version__, "runtime": ran_on, "reports": reports})
@@ -186,21 +199,6 @@ def _published(recipe: str) -> Sequence[PublishedRow]:
     return rows
 
 
-def _refuse_report(output: Path | None, *, overwrite: bool) -> None:
-    from headcount.core.files import refuse_suffix, refuse_taken
-
-    if output is not None:
-        refuse_suffix(output, ".json")
-        refuse_taken(output, overwrite=overwrite)
-
-
-def _show_skipped(skipped: Iterable[Skipped]) -> None:
-    from headcount.cli.console import error_console, printable
-
-    for one in skipped:
-        error_console().print(f"Skipped: {printable(one.text)}")
-
-
 def _evaluate_file(
     predictions: Path,
     ground_truth: Path | None,
@@ -215,6 +213,7 @@ def _evaluate_file(
 ) -> None:
     from headcount import __version__
     from headcount.cli.console import error_console, output_console, printable
+    from headcount.cli.left_out import show_skipped
     from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
     from headcount.core.files import is_file, write_json
@@ -230,7 +229,6 @@ def _evaluate_file(
         )
     if plots is not None and images is None:
         raise InputError("--plots draws on the images of a prediction file: say where they are with --images DIR.")
-    _refuse_report(output, overwrite=force)
     if plots is not None:
         from headcount.draw.figure import refuse_pictures
         from headcount.evaluate.plots.localization import localization_plot_paths, save_localization_plots
@@ -240,7 +238,7 @@ def _evaluate_file(
     report = evaluate_prediction_file(
         predictions, ground_truth, images=images, matcher=matcher, mean_over_thresholds=localization
     )
-    _show_skipped(report.skipped)
+    show_skipped(report.skipped)
     missing = report.missing
     if images is not None and missing:
         few = ", ".join(map(str, missing[:3])) + (" …" if len(missing) > 3 else "")
@@ -265,7 +263,7 @@ def _evaluate_file(
         written, undrawn = save_localization_plots(
             report.result, report.scenes, plots, predictions.stem, overwrite=force
         )
-        _show_skipped(undrawn)
+        show_skipped(undrawn)
         out.print(f"wrote {plural(len(written), 'picture')} to {printable(str(plots))}", soft_wrap=True)
     if report.skipped or undrawn:
         raise typer.Exit(1)

@@ -7,14 +7,12 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli.options import ForceOption
+from headcount.cli.options import ForceOption, output_option
 
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, or of one checkpoint.")],
-    output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write to this .onnx. Default: the run's name.")
-    ] = None,
+    output: Annotated[Path | None, output_option("Write to this .onnx. Default: the run's name.")] = None,
     report: Annotated[
         list[Path] | None,
         typer.Option(

@@ -52,7 +52,9 @@ def _text_of(parameter: Any) -> Text:
     text = Text(getattr(parameter, "help", None) or "")
     default = parameter.default
     if getattr(parameter, "show_default", False) and default not in (None, "", ()) and default is not False:
-        shown = f"{default:g}" if isinstance(default, float) else str(default)
+        shown = (
+            f"{default:g}" if isinstance(default, float) else f"{default:,}" if isinstance(default, int) else default
+        )
         text.append(f" [default: {shown}]", style="dim")
     if parameter.required and parameter.param_type_name == "option":
         text.append(" [required]", style="red")

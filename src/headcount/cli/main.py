@@ -125,7 +125,7 @@ def _run(arguments: list[str], *, debug: bool) -> int:
         _say(in_plain_words(error), debug=debug)
         return 2
     except HeadcountError as error:
-        _say(str(error), debug=debug)
+        _say(error.message, debug=debug)
         return 2
     except OSError as error:
         if error.errno == errno.ENOSPC:

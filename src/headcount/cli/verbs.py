@@ -45,7 +45,8 @@ class Command(TyperCommand):
         try:
             return super().invoke(ctx)
         except HeadcountError as error:
-            error.args = (in_flags(str(error), error.remedy, self),)  # whoever shows it need not know the command
+            # Whoever shows it need not know the command.
+            error.message, error.remedy = in_flags(error.message, error.remedy, self), ""
             raise
         except KeyboardInterrupt:
             print("Interrupted.", file=sys.stderr)
@@ -110,7 +111,7 @@ def _row(table: Table[Verb], name: str) -> Verb:
     try:
         return table[name]
     except HeadcountError as error:  # another package's fault must not hide the other verbs
-        return Verb(name=name, target="", help=str(error))
+        return Verb(name=name, target="", help=error.message)
 
 
 def _nothing() -> None:

@@ -34,7 +34,7 @@ class Skipped:
     def text(self) -> str:
         """The reason in a sentence: a HeadcountError names its file itself, other exceptions do not."""
         if isinstance(self.error, HeadcountError):
-            return str(self.error)
+            return self.error.message
         return f'"{self.name}" ({type(self.error).__name__}: {self.error})'
 
     @property

@@ -98,7 +98,7 @@ class Row:
             raise
         except Exception as error:
             raise InputError(
-                f'{self._called} ("{self.target}") failed on {on} ({type(error).__name__}: {error}): '
+                f'"{self.name}", which is {self.target}, failed on {on} ({type(error).__name__}: {error}): '
                 "mend or remove the package that brings it."
             ) from error
 

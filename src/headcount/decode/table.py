@@ -71,7 +71,7 @@ def open_decoder(name: str, settings: Mapping[str, Any], *, where: str = "model"
     try:
         typed = checked(kind, settings, where, prefix="decoder.settings.")
     except InputError as error:
-        raise ModelError(str(error)) from error
+        raise ModelError(error.message) from error
     function = row.load()
 
     def decode(
@@ -91,7 +91,7 @@ def decoder_of(card: ModelCard) -> Decode:
     """
     if card.decoder is None:
         raise ModelError(
-            "This model tells how large heads are whose places are known, and counts nobody: use it with headcount "
-            "label pseudo, and another one for counting."
+            "This model tells how large heads are whose places are known, and counts nobody: count with another one.",
+            remedy="estimate",
         )
     return open_decoder(card.decoder.name, card.decoder.settings, where=f"the card of {card.name}")

@@ -17,7 +17,7 @@ from headcount.data.formats.truth import Told
 from headcount.data.sets.catalogue import find_entry
 from headcount.data.sets.registry import Reading
 from headcount.evaluate.metrics.counting import CountingResult
-from headcount.evaluate.metrics.table import EvaluationSettings, MetricResult, SeesImages, open_metrics
+from headcount.evaluate.metrics.table import METRICS, EvaluationSettings, MetricResult, SeesImages, open_metrics
 from headcount.evaluate.region import inside_region
 
 
@@ -82,6 +82,7 @@ class EvaluationReport:
         skipped: the images that could not be read or counted, and why.
         missing: how many annotations have no image here.
         told: what of the annotations was left out or moved, or is in doubt.
+        not_reached: how many images were still to come when the run was interrupted.
     """
 
     model: str
@@ -95,11 +96,12 @@ class EvaluationReport:
     skipped: tuple[Skipped, ...] = ()
     missing: int = 0
     told: tuple[Told, ...] = ()
+    not_reached: int = 0
 
     @property
     def expected(self) -> int:
         """How many images there should have been."""
-        return len(self.images) + len(self.skipped) + self.missing
+        return len(self.images) + len(self.skipped) + self.missing + self.not_reached
 
     @property
     def counting(self) -> CountingResult:
@@ -159,7 +161,7 @@ def evaluate_scenes(
     ``keep_worst`` worst images. ``progress`` is told (done, all).
 
     With ``keep_going`` an image that cannot be read or counted is left out and named in the report, and so are those
-    that a ``Reading`` could not use.
+    that a ``Reading`` could not use; Ctrl-C ends the run with what was measured until then.
 
     Raises:
         InputError: there is no scene, its image cannot be read, ``inside_region`` cannot be applied, or there is no
@@ -183,6 +185,7 @@ def evaluate_scenes(
     worst: list[tuple[float, int, WorstImage]] = []
     model = ""
     measured: list[Scene] = []
+    not_reached = 0
     for index, whole in enumerate(read.scenes):
         if progress is not None and index:
             progress(index, len(read.scenes))
@@ -191,8 +194,13 @@ def evaluate_scenes(
             start = time.perf_counter()
             try:
                 counted = counter.count(whole)
+            except KeyboardInterrupt:
+                if not (keep_going and images):
+                    raise
+                not_reached = len(read.scenes) - index
+                break
             except ModelError as error:  # one about the image itself names its file
-                raise ModelError(f'"{name}": {error}') from error
+                raise ModelError(f'"{name}": {error.message}') from error
             seconds = time.perf_counter() - start
             scene, prediction = inside_region(replace(whole, name=name), counted)
         except Exception as error:
@@ -201,7 +209,10 @@ def evaluate_scenes(
             skipped.append(Skipped(name, error))
             continue
         measured.append(whole)
-        for sees in (*opened.values(), *also):
+        for called, metric in opened.items():
+            with METRICS[called].blamed(f'"{name}"'):
+                metric.add(scene, prediction, seconds)
+        for sees in also:
             sees.add(scene, prediction, seconds)
         model = prediction.model or model
         image = ImageResult(name, scene.count, float(prediction.count), prediction.size_wh, 1000 * seconds)
@@ -210,10 +221,13 @@ def evaluate_scenes(
             entry = (abs(image.error), -index, WorstImage(image, scene, prediction))
             (heapq.heappush if len(worst) < keep_worst else heapq.heappushpop)(worst, entry)
     if progress is not None:
-        progress(len(read.scenes), len(read.scenes))
+        progress(len(read.scenes) - not_reached, len(read.scenes))
     if not images:
         raise_first(skipped)
-    results = {name: metric.result() for name, metric in opened.items()}
+    results: dict[str, MetricResult | None] = {}
+    for called, metric in opened.items():
+        with METRICS[called].blamed("its result"):
+            results[called] = metric.result()
     return EvaluationReport(
         model=model,
         data=settings.data,
@@ -226,6 +240,7 @@ def evaluate_scenes(
         skipped=tuple(skipped),
         missing=read.missing,
         told=read.told,
+        not_reached=not_reached,
     )
 
 

@@ -17,7 +17,7 @@ from headcount.core.files import is_file, is_folder
 from headcount.core.image import count_pictures
 from headcount.core.notes import Note, Skipped
 from headcount.core.writers import TextWriter, writer_row
-from headcount.data.formats.predictions import PredictionFile, PredictionStream
+from headcount.data.formats.predictions import OnePrediction, PredictionFile, PredictionStream
 from headcount.data.media.sources import (
     Item,
     LeftAside,
@@ -105,12 +105,16 @@ def find_sources(arguments: Sequence[str], *, recursive: bool = False) -> Source
     return Sources(tuple(files.values()), tuple(events), is_one_file=one, left_aside=len(aside))
 
 
-def open_results(path: Path, sources: Sources, *, overwrite: bool, resume: bool = False) -> PredictionFile:
-    """The file that a run's predictions are written to.
+def open_results(
+    path: Path, sources: Sources, *, overwrite: bool, resume: bool = False
+) -> PredictionFile | OnePrediction:
+    """The file that a run's predictions are written to; of one image it may be of a format that holds no many.
 
     Raises:
         InputError: as ``PredictionFile``, or the names of the images do not fit the format (NWPU's need numbers).
     """
+    if sources.is_one_file and sources.files[0].kind == "image" and not resume and not writer_row(path).many:
+        return OnePrediction(path, overwrite=overwrite)
     _refuse_names(path, sources)
     try:
         return PredictionFile(path, overwrite=overwrite, resume=resume)
@@ -182,7 +186,7 @@ class Job:
         files: Sequence[SourceFile],
         *,
         every_s: float = 1.0,
-        results: PredictionFile | PredictionStream | None = None,
+        results: PredictionFile | PredictionStream | OnePrediction | None = None,
         overlays: OverlayFolder | None = None,
         draw: PictureKind = "auto",
         resume: bool = False,

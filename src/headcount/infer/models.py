@@ -47,7 +47,7 @@ def find_model(model: str | Path) -> ModelFiles:
         card = _shipped_folder() / f"{model}.json"
         return ModelFiles(ModelCard.read(card), _weights_beside(card))
     if path.suffix.lower() in _PICKLES:
-        raise ModelError(_refusal(path))
+        raise ModelError(_refusal(path), remedy="import")
     if is_folder(path):
         raise ModelError(f'"{model}" is a folder: name the .onnx or .safetensors file in it.')
     if path.suffix.lower() in WEIGHTS:
@@ -59,9 +59,9 @@ def find_model(model: str | Path) -> ModelFiles:
         return ModelFiles(ModelCard.read(card), {**_weights_beside(card), suffix: path}, suffix)
     if is_file(path):
         if _is_pickle(_head(path)):
-            raise ModelError(_refusal(path))
+            raise ModelError(_refusal(path), remedy="import")
         raise ModelError(_no_model(path))
-    raise ModelError(f'There is no model "{model}".{nearest(str(model), shipped_models())} See headcount models.')
+    raise ModelError(f'There is no model "{model}".{nearest(str(model), shipped_models())}', remedy="models")
 
 
 def check_weights(path: Path, card: ModelCard) -> None:
@@ -76,9 +76,9 @@ def check_weights(path: Path, card: ModelCard) -> None:
 
 def _as_path(model: object) -> Path:
     if not isinstance(model, (str, Path)):
-        raise ModelError(f"A model is a name or the path of a file, but {model!r} was given. See headcount models.")
+        raise ModelError(f"A model is a name or the path of a file, but {model!r} was given.", remedy="models")
     if not str(model).strip():
-        raise ModelError(f"The name of the model is empty: leave it out for {DEFAULT_MODEL}. See headcount models.")
+        raise ModelError(f"The name of the model is empty: leave it out for {DEFAULT_MODEL}.", remedy="models")
     return Path(model)
 
 
@@ -93,7 +93,7 @@ def _weights_beside(card: Path) -> dict[str, Path]:
 def _refusal(path: Path) -> str:
     return (
         f'"{path}" is a pickled checkpoint, which can run code when it is opened, and is never read for counting: use '
-        "the .onnx or .safetensors file of the model (headcount import and headcount export make them)."
+        "the .onnx or .safetensors file of the model."
     )
 
 
@@ -130,7 +130,7 @@ def _check_content(path: Path) -> None:
     if not head:
         raise ModelError(f'"{path}" is empty (0 bytes): copy it again from where it came.')
     if _is_pickle(head):
-        raise ModelError(_refusal(path))
+        raise ModelError(_refusal(path), remedy="import")
     if kind_of(head) == GIT_LFS:
         raise ModelError(why_unread(str(path), GIT_LFS))
     if path.suffix.lower() == ".onnx" and head[0] != _ONNX_FIRST_BYTE:

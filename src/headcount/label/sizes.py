@@ -114,8 +114,8 @@ class SizeEstimator:
 def _check_kind(card: ModelCard) -> None:
     if card.task != "size":
         raise ModelError(
-            f'"{card.name}" counts people and does not tell how large heads are: give a head-scale network, which '
-            "headcount train head-scale-s and headcount export make."
+            f'"{card.name}" counts people and does not tell how large heads are: give a head-scale network.',
+            remedy="train_sizes",
         )
     if _MAP not in {output.name for output in card.outputs}:
         raise ModelError(f'The card of "{card.name}" names no map "{_MAP}": export the model again.')

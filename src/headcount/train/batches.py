@@ -98,11 +98,12 @@ class Batches:
             if isinstance(error, HeadcountError):
                 if f'"{named}"' in str(error):
                     raise
-                raise InputError(f'"{named}" cannot be learned from: {error}') from error
+                raise InputError(f'"{named}" cannot be learned from: {error.message}') from error
             reason = (str(error).splitlines() or [""])[0]
             raise HeadcountError(
                 f'"{named}" could not be made ready for training ({type(error).__name__}: {reason}): '
-                "check it with headcount datasets check, or leave it out."
+                "check the data set, or leave it out.",
+                remedy="check",
             ) from error
 
     def run(self, first: int, last: int) -> Iterator[tuple[int, Batch]]:

@@ -25,6 +25,7 @@ from headcount.core.card import DataUse, DecoderSpec, ModelCard, Result, sha256_
 from headcount.core.errors import InputError, ModelError
 from headcount.core.files import replacing, writing
 from headcount.core.locks import held
+from headcount.core.settings import checked
 from headcount.data.sets.catalogue import find_entry
 from headcount.decode.table import decoder_of
 from headcount.infer.runtimes.onnx import open_session
@@ -63,7 +64,7 @@ def export_checkpoint(
         InputError: a report is not one.
     """
     saved = _read(checkpoint)
-    recipe = Recipe.model_validate(saved.state["recipe"])
+    recipe = checked(Recipe, saved.state.get("recipe", {}), f"the recipe in {checkpoint}")
     method = build_method(recipe.method, recipe.model).eval()
     method.load_state_dict(saved.part("ema"))
     card = card_of(recipe, method).model_copy(
@@ -166,7 +167,7 @@ def read_report(path: Path) -> list[Result]:
         reports = json.loads(path.read_text(encoding="utf-8"))["reports"]
         return [_result(report, figure) for report in reports for figure in report["figures"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f'"{path}" is no report of headcount evaluate ({type(error).__name__}: {error}).') from error
+        raise InputError(f'"{path}" is no report of an evaluation ({type(error).__name__}: {error}).') from error
 
 
 def _result(report: Mapping[str, Any], figure: Mapping[str, Any]) -> Result:

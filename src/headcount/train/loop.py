@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import errno
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -50,6 +51,7 @@ from headcount.train.validation import validation_loss
 
 Say = Callable[[str], None]
 RECIPE, IMAGES = "recipe.json", "images.json"
+_MANY_IMAGES = 3_000
 
 
 def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
@@ -73,7 +75,7 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
     unknown = recipe.data.sources.keys() - DATA_SETS.keys()
     if unknown:
         raise InputError(f'data.sources names "{min(unknown)}", which no reader has.{nearest(min(unknown), DATA_SETS)}')
-    with _folder_of_one_run(folder):
+    with _folder_of_one_run(folder), _failing_events_are_told_once():
         return _train(recipe, folder, resume=resume, say=say)
 
 
@@ -90,6 +92,23 @@ def _folder_of_one_run(folder: Path) -> Iterator[None]:
         for path in made:
             with suppress(OSError):
                 path.rmdir()
+
+
+@contextmanager
+def _failing_events_are_told_once() -> Iterator[None]:
+    """No traceback of TensorBoard's thread: what it cannot write is raised again where the next is given to it."""
+    before = threading.excepthook
+
+    def tell(failed: threading.ExceptHookArgs) -> None:
+        of_events = type(failed.thread).__module__.startswith("tensorboard.")
+        if not (of_events and isinstance(failed.exc_value, OSError)):
+            before(failed)
+
+    threading.excepthook = tell
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
@@ -171,6 +190,9 @@ class _Run:
             before = read_record(file)
         else:
             changed.append(f'"{IMAGES}" was lost, and with it which images were learned from until here')
+        images = sum(len(scenes) for scenes_of in sets.values() for scenes in scenes_of.values())
+        if images >= _MANY_IMAGES:
+            self.say(f"Taking note of {images:,} images: each file is read once.")
         record = now = record_of(sets, before)
         if before and saved is not None:
             record = merged(before, now, saved.step)

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.settings import Settings, checked
+from headcount.infer.runtimes.table import one_word
 
 Chance = Annotated[float, Field(ge=0, le=1)]
 Percentage = Annotated[float, Field(ge=0, le=100)]
@@ -164,7 +165,7 @@ class Recipe(Settings):
     epochs: int = Field(default=10, ge=1)
     steps_per_epoch: int = Field(default=200, ge=1)
     ema: float | None = Field(default=0.998, gt=0, lt=1)
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Annotated[Literal["f32", "bf16"], BeforeValidator(one_word)] = "f32"
     """bf16 is autocast: twice as fast on dense convolutions, nothing gained on depthwise ones."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(default=None, ge=1)
@@ -328,7 +329,7 @@ def _base_path(base: str, recipe: Path) -> Path:
     try:
         return recipe_path(base)
     except InputError as error:
-        raise InputError(f'"{recipe}" starts from "{base}", but: {error}') from error
+        raise InputError(f'"{recipe}" starts from "{base}", but: {error.message}') from error
 
 
 def _override(values: dict[str, Any], override: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from headcount.core.errors import InputError
 from headcount.core.files import write_json
+from headcount.infer.runtimes.table import one_word
 from headcount.train.recipe import DataSettings, OptimiserSettings, Recipe
 from headcount.train.schedule import lr_factor
 
@@ -31,6 +32,7 @@ def check_same_recipe(recipe: Recipe, saved: dict[str, Any], folder: Path, *, st
     kinds = {"data": DataSettings, "optimiser": OptimiserSettings}
     older = {key: kind().model_dump(mode="json") | saved.get(key, {}) for key, kind in kinds.items()}
     saved = Recipe(name=recipe.name).model_dump(mode="json") | saved | older
+    saved["precision"] = one_word(saved["precision"])  # a run may be older than its one word
     epochs, cosine_epochs = saved["epochs"], saved["optimiser"]["cosine_epochs"]
     if recipe.epochs < epochs:
         raise InputError(f'The run in "{folder}" is one of {epochs} epochs: resume it with epochs={epochs} or more.')

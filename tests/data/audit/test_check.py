@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,24 @@ def problems(root: Path) -> list[Finding]:
 
 def codes(findings: list[Finding]) -> list[str]:
     return [finding.code for finding in findings]
+
+
+def test_what_one_image_or_annotation_raises_is_its_finding(mini: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def surprised(path: Path, *_: Any) -> Any:
+        if "IMG_2" in str(path):
+            raise ZeroDivisionError("by nought")
+        return read(path, *_)
+
+    for module, name, code in (
+        ("headcount.data.audit.check", "read_reduced", "unreadable-image"),
+        ("headcount.data.sets.published.shanghaitech", "read_annotation", "unreadable-annotation"),
+    ):
+        read = getattr(import_module(module), name)
+        with monkeypatch.context() as patch:
+            patch.setattr(f"{module}.{name}", surprised)
+            (found,) = problems(mini)
+        assert (found.code, "IMG_2" in found.path) == (code, True)
+        assert found.message.endswith("(ZeroDivisionError: by nought)")
 
 
 def test_a_clean_copy_has_only_other_counts(mini: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import resource
 import signal
 from collections.abc import Iterator
@@ -208,10 +209,14 @@ def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
 
 def test_what_another_program_made_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-    file = PredictionFile(path)
-    path.write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="another program has made it"), file:
-        file.add(some(0))
+
+    def another_makes_it_while_we_write() -> None:
+        with PredictionFile(path) as file:
+            path.write_text("mine", encoding="utf-8")
+            file.add(some(0))
+
+    with pytest.raises(InputError, match="another program has made it"):
+        another_makes_it_while_we_write()
     assert path.read_text(encoding="utf-8") == "mine"
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
@@ -345,3 +350,36 @@ def test_coco_results_are_what_its_own_tools_read(tmp_path: Path) -> None:
     truth.createIndex()
     boxed("12.jpg").save(tmp_path / "12.coco.json")
     assert len(truth.loadRes(str(tmp_path / "12.coco.json")).anns) == 2
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_no_open_file_is_renamed_and_no_folder_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, overwrite: bool
+) -> None:
+    """As Windows has it: an open file can neither be renamed nor replaced, and a folder not be opened."""
+    path, replace, real_open = tmp_path / f"out{suffix}", os.replace, os.open
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("this system does not tell which files are open")
+
+    def refuse_open(*paths: Path) -> None:
+        names = [os.path.realpath(entry) for entry in Path("/proc/self/fd").iterdir()]
+        if {*map(os.path.realpath, paths)} & {*names}:
+            raise PermissionError(13, "The process cannot access the file because it is being used")
+
+    def windows_replace(self: Path, target: Path) -> None:
+        refuse_open(self, target)
+        replace(self, target)
+
+    def windows_open(name: Any, flags: int, *mode: int) -> int:
+        if Path(name).is_dir():
+            raise PermissionError(13, "Permission denied")
+        return real_open(name, flags, *mode)
+
+    monkeypatch.setattr(Path, "replace", windows_replace)
+    monkeypatch.setattr(os, "open", windows_open)
+    if overwrite:
+        path.write_text("old", encoding="utf-8")
+    write(path, 2, overwrite=overwrite)
+    some(1).save(tmp_path / f"one{suffix}")
+    assert {entry.name for entry in tmp_path.iterdir()} == {path.name, f"one{suffix}"}

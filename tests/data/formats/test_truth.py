@@ -164,13 +164,38 @@ def test_the_frame(
     assert (frame.unturned, frame.resized, frame.misplaced) == expected
 
 
+@pytest.mark.parametrize(
+    ("box", "stated", "orientation", "unsure"),
+    [
+        ([1, 1, 9, 9], None, 6, True),
+        ([1, 1, 9, 9], None, 3, True),
+        ([1, 1, 9, 9], SIZE_WH, 3, True),  # a half turn changes no size
+        ([1, 1, 9, 9], (60, 80), 6, False),
+        ([1, 70, 9, 79], None, 6, False),  # fits the upright image alone
+        ([1, 1, 9, 9], None, 1, False),
+        (None, None, 6, False),
+    ],
+)
+def test_an_image_that_exif_turns_is_in_doubt_where_nothing_tells_how_it_was_annotated(
+    box: list[float] | None, stated: tuple[int, int] | None, orientation: int, unsure: bool
+) -> None:
+    size_wh = (60, 80) if orientation == 6 else SIZE_WH
+    boxes = np.array([box] if box else [], float).reshape(-1, 4)
+    annotation = RawAnnotation(boxes_xyxy=boxes, stated_size_wh=stated)
+    assert frame_of(annotation, size_wh, orientation).unsure == unsure
+
+
 def test_words() -> None:
     tally = Tally()
     assert tally.told() == ()
+    tally.add_images("missing-image", 0)
+    tally.add_images("missing-image", 3)
     tally.add({"boxes-outside": 1})
     tally.add({"boxes-outside": 2, "ignored": 5}, {"a": 1, "b": 2, "c": 1, "d": 1})
     assert [one.text for one in tally.told()] == [
         "5 objects not to be counted (b 2, a 1, c 1, …), in 1 image",
         "3 boxes of which nothing lies in the image; left out, in 2 images",
+        "3 annotations whose image is not there",
     ]
+    assert tally.told()[-1].images == 3
     assert [Told(code, 2, 1).text.split()[0] for code in TOLD] == ["2"] * len(TOLD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from pathlib import Path
 
@@ -130,3 +131,22 @@ def test_two_uploads_are_never_one_file(folder: Path) -> None:
     assert [finder.find(f"{mark}-a.jpg").rule for mark in ("0a1b2c3d", "1a1b2c3d")] == [
         "the name before it was uploaded", "missing",
     ]  # fmt: skip
+
+
+def test_what_should_be_in_a_closed_folder_is_said_to_be_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed, looked = os.listdir, Path.stat
+
+    def closed_list(place: Path) -> list[str]:
+        if Path(place).name == "images":
+            raise PermissionError
+        return listed(place)
+
+    def closed_stat(path: Path, **more: bool) -> os.stat_result:
+        if path.parent.name == "images":
+            raise PermissionError
+        return looked(path, **more)
+
+    monkeypatch.setattr(os, "listdir", closed_list)
+    monkeypatch.setattr(Path, "stat", closed_stat)
+    found = Finder([folder, folder / "images"]).find("gone.jpg")
+    assert (found.path, found.rule) == (folder / "images/gone.jpg", "missing")

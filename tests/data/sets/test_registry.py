@@ -105,6 +105,23 @@ def test_the_format_that_a_path_is_of_is_named_where_another_is_given(
     assert f"It is laid out like {right}: write {right}={path}." in str(caught.value)
 
 
+@pytest.mark.parametrize("found", ["voc", "coco  ", "via"])
+def test_no_other_format_is_named_where_the_classes_alone_are_unclear(tmp_path: Path, found: str) -> None:
+    car = {
+        "voc": ("<filename>", "<object><name>car</name></object><object><name>hat</name></object><filename>"),
+        "coco": ('"annotations": []', '"categories": [{"id": 1, "name": "car"}], "annotations": [{"image_id": 1, '
+                 '"category_id": 1, "bbox": [1, 1, 2, 2]}]'),
+        "via": ('"regions": []', '"regions": [{"shape_attributes": {}, "region_attributes": {"class": "car"}}]'),
+    }[found.strip()]  # fmt: skip
+    for name, text in OTHERS[found].items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text.replace(*car), encoding="utf-8")
+    path = tmp_path / "x.json" if found != "voc" else tmp_path
+    with pytest.raises(InputError, match="the class to be counted") as caught:
+        list_dataset(f"{found.strip()}={path}", "all")
+    assert "It is laid out" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", DATA_SETS)
 @pytest.mark.parametrize("what", ["folder", "above"])
 def test_a_closed_folder_is_told_as_one(

@@ -56,6 +56,14 @@ def test_another_network_is_refused(tmp_path: Path, foreign: OrderedDict[str, to
 def test_an_unknown_backbone_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r'"efficientnet_lit0".*"efficientnet_lite0"'):
         import_backbone("efficientnet_lit0", tmp_path / "x.pth", tmp_path / "y.safetensors")
+    with pytest.raises(InputError, match=r'"zzzz" is no network that timm has\. Known: .* and [\d,]+ more\.$'):
+        import_backbone("zzzz", tmp_path / "x.pth", tmp_path / "y.safetensors")  # not all of its thousand names
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_a_missing_file_is_named(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(InputError, match=rf'There is no file or folder ".*x\.{suffix}"'):
+        import_backbone("test_resnet", tmp_path / f"x.{suffix}", tmp_path / "y.safetensors")
 
 
 def _published(name: str, *, seed: int = 0) -> dict[str, torch.Tensor]:

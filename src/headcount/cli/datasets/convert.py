@@ -49,14 +49,13 @@ def convert(
 def _show_conversion(report: ConversionReport) -> None:
     import textwrap
 
-    from headcount.cli.console import error_console, output_console, printable
+    from headcount.cli.console import output_console, printable
+    from headcount.cli.left_out import show_skipped, show_told
     from headcount.core.words import plural
     from headcount.data.sets.convert import LOSSES
 
-    for one in report.skipped:
-        error_console().print(f"Skipped: {printable(one.text)}")
-    for doubt in report.doubts:
-        error_console().print(f"Note: {printable(doubt.text)}")
+    show_skipped(report.skipped)
+    show_told(report.doubts)
     out = output_console()
     splits = ", ".join(f"{split} {images:,}" for split, images in report.splits.items())
     text = f"wrote {printable(str(report.path))}: {plural(report.images, 'image')}, {plural(report.heads, 'head')}"

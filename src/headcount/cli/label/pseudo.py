@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, ThreadsOption
+from headcount.cli.places import claim
 
 
 def pseudo(
+    ctx: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A head-scale model's .onnx or .safetensors file.")],
     points: Annotated[
         str, typer.Argument(metavar="POINTS", help="Heads: CSV (image,x,y) or JSON, or a data set's NAME=PATH.")
@@ -28,22 +30,27 @@ def pseudo(
     """Give every head a box as large as a head-scale network estimates it to be.
 
     Boxes are squares centred on their points, from 2 px to the image's shorter side, clipped to the image (pseudo).
-    Images that have boxes already are refused. "headcount train head-scale-s" makes such a network.
+    Images that have boxes already are left out. "headcount train head-scale-s" makes such a network.
     """
     import numpy as np
 
     from headcount.cli.console import output_console, printable, progress_bar
+    from headcount.cli.left_out import show_skipped, show_told
     from headcount.cli.streams import results_are_filed
     from headcount.core.geometry import as_boxes, sides
     from headcount.core.words import plural
     from headcount.label.files import estimate_file
 
+    claim(ctx, out, overwrite=force)
     with progress_bar("Measuring heads") as show:
-        scenes = estimate_file(
+        read = estimate_file(
             model, points, out,
             split=split, device=device, runtime=runtime, precision=precision, threads=threads, overwrite=force,
             progress=show,
         )  # fmt: skip
+    show_told(read.told)
+    show_skipped(read.skipped)
+    scenes = read.scenes
     boxes = [as_boxes([]), *(scene.boxes_xyxy for scene in scenes if scene.boxes_xyxy is not None)]
     side = sides(np.concatenate(boxes)).max(axis=1)
     spread = f", sides {side.min():.0f} to {side.max():.0f} px, half of them below {np.median(side):.0f}"
@@ -53,3 +60,5 @@ def pseudo(
         f"{spread if len(side) else ''}",
         soft_wrap=True,
     )
+    if read.skipped or read.missing:
+        raise typer.Exit(1)

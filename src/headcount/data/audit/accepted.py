@@ -20,6 +20,7 @@ from urllib.parse import quote, unquote
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import atomic_text, is_file, is_folder, writing
+from headcount.core.locks import held
 from headcount.data.audit.findings import CODES, Finding
 from headcount.data.parse.text import read_lines, read_text
 from headcount.data.parse.values import cut
@@ -28,7 +29,7 @@ FILE_NAME = "headcount-accepted.txt"
 _CODED = "url:"
 _KIND = "file of accepted findings"
 _HEAD = (
-    '# What "headcount datasets check" may find here without calling it a problem, one to a line:\n'
+    "# What a check of these data may find without calling it a problem, one to a line:\n"
     "# a code, a path below this folder, and how often (any number of times where that is left out).\n"
 )
 
@@ -135,18 +136,22 @@ def accept(file: Path, problems: Sequence[Finding]) -> int:
     """Add findings to an accept file, or make it; what stands there stays. How many lines were added.
 
     Raises:
-        InputError: it cannot be written, or what stands there cannot be read.
+        InputError: it cannot be written, another run adds to it, or what stands there cannot be read.
     """
     times: Counter[Key] = Counter()
     for finding in problems:
         times[key_of(finding, file.parent)] += finding.occurrences
     if not times:
         return 0
-    with writing(file):
+    with writing(file), held(file):
         exists = file.exists()
-    if exists:
-        read_accepted(file)  # nothing is added to a file that could not be read back
-    old = read_text(file, _KIND) if exists else _HEAD
+        if exists:
+            read_accepted(file)  # nothing is added to a file that could not be read back
+        old = read_text(file, _KIND) if exists else _HEAD
+        return _add(file, old, times)
+
+
+def _add(file: Path, old: str, times: Mapping[Key, int]) -> int:
     lines = [f"{code} {shlex.quote(_encoded(path))} {number}\n" for (code, path), number in times.items()]
     with atomic_text(file) as out:
         out.write(old + ("" if old.endswith("\n") or not old else "\n") + "".join(lines))

@@ -17,7 +17,7 @@ import numpy as np
 from headcount.core.errors import InputError, MissingFileError, nearest
 from headcount.core.files import file_size
 from headcount.core.image import ImageHeader, VideoFrame, read_header, read_reduced
-from headcount.core.notes import Progress
+from headcount.core.notes import Progress, Skipped
 from headcount.data.audit.faults import check_boxes, check_frame, check_left_out, check_points
 from headcount.data.audit.findings import Finding
 from headcount.data.audit.fingerprints import Fingerprint, fingerprint
@@ -25,6 +25,7 @@ from headcount.data.audit.head_sizes import check_sizes
 from headcount.data.audit.leaks import check_duplicates, check_groups, splits_of
 from headcount.data.audit.origins import Borders, borders, judge_origin
 from headcount.data.formats.raw import RawScene, UnreadableAnnotationError, image_file
+from headcount.data.parse.values import HAIR
 from headcount.data.sets.catalogue import CatalogueEntry, Counts, find_entry
 from headcount.data.sets.registry import DATA_SETS, parse_spec
 
@@ -63,7 +64,7 @@ def check_dataset(
     try:
         listing = data_set.list_raw(path)
     except UnreadableAnnotationError as error:
-        return [Finding("unreadable-annotation", str(path), str(error))]
+        return [Finding("unreadable-annotation", str(path), error.message)]
     findings = [Finding(remark.code, str(remark.path), remark.message) for remark in listing.remarks]
     raw = [scene for scene in listing.scenes if split in (None, scene.split)]
     if split is not None and not raw:
@@ -114,8 +115,9 @@ def _check_scene(scene: RawScene) -> _Seen:
         return _Seen(tuple(findings), look=look)
     try:
         annotation = scene.read()
-    except InputError as error:
-        return _Seen((*findings, Finding("unreadable-annotation", str(scene.annotation), str(error))), look=look)
+    except Exception as error:
+        text = Skipped(str(scene.annotation), error).text
+        return _Seen((*findings, Finding("unreadable-annotation", str(scene.annotation), text)), look=look)
     # A points file annotates many images: there the image names the place.
     place = str(scene.image or scene.annotation)
     heads_xy = annotation.heads_xy
@@ -131,7 +133,7 @@ def _check_scene(scene: RawScene) -> _Seen:
         findings.append(Finding("no-heads", place, "nobody is annotated"))
     findings += check_left_out(annotation, place)
     if annotation.points_xy is not None:
-        findings += check_points(heads_xy, comparable, place)
+        findings += check_points(heads_xy, comparable, place, slack=HAIR if scene.refuse_outside else 0.0)
     near = heads_xy
     if annotation.boxes_xyxy is not None:
         boxes = annotation.boxes_xyxy.reshape(-1, 4)
@@ -163,7 +165,7 @@ def _look(scene: RawScene, findings: list[Finding]) -> tuple[ImageHeader | None,
         file_size(image_file(scene.image))
     except InputError as error:
         is_absent = isinstance(error, MissingFileError)
-        text = "this image is annotated but not there" if is_absent else str(error)
+        text = "this image is annotated but not there" if is_absent else error.message
         findings.append(Finding("missing-image", str(scene.image), text))
         return None, None
     try:
@@ -174,8 +176,9 @@ def _look(scene: RawScene, findings: list[Finding]) -> tuple[ImageHeader | None,
         short = min(header.size_wh)
         reduction = next((by for by in (8, 4, 2) if short // by >= _ENOUGH_PX), 1)
         return header, fingerprint(read_reduced(scene.image, reduction).pixels)
-    except InputError as error:
-        findings.append(Finding("unreadable-image", str(scene.image), str(error)))
+    except Exception as error:
+        text = Skipped(str(scene.image), error).text
+        findings.append(Finding("unreadable-image", str(scene.image), text))
         return None, None
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from headcount.core.errors import InputError
 from headcount.core.files import atomic_text, is_file
 from headcount.core.image import RgbImage, VideoFrame, read_header, read_reduced
 from headcount.data.audit.accepted import Judged, key_of
@@ -121,7 +120,7 @@ def _thumbnail(place: str, side: int) -> tuple[RgbImage, float] | None:
             pixels = frame.pixels()
         else:
             return None
-    except InputError:
+    except Exception:  # what is wrong with it stands in its finding
         return None
     scale = min(1.0, side / max(width, height))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -95,8 +95,8 @@ class _Annotation(Strict):
 
 
 class _File(Strict):
-    images: list[_ImageItem] = Field(description="list of images")
-    annotations: list[_Annotation] = Field(description="list of annotations")
+    images: list[_ImageItem] = Field(description="list of images", fail_fast=True)
+    annotations: list[_Annotation] = Field(description="list of annotations", fail_fast=True)
     categories: list[_Category] | None = Field(None, description="list of categories")
 
 
@@ -268,7 +268,7 @@ def _categories(data: _File, file: Path) -> tuple[frozenset[str], frozenset[str]
         InputError: an annotation is of no category, or it is not clear which is to be counted.
     """
     used = dict.fromkeys(same_id(one.category_id) for one in data.annotations)
-    if data.categories is None:
+    if not data.categories:
         if len(used) > 1:
             raise InputError(f'"{file}" has annotations of {len(used)} categories, but no list "categories".')
         return frozenset(used), frozenset(used)
@@ -284,7 +284,8 @@ def _categories(data: _File, file: Path) -> tuple[frozenset[str], frozenset[str]
         where = f"annotations[{row}].category_id"
         raise InputError(f'"{file}", {where}: no category has the id {quoted(one.category_id)}.')
     keys = list(known)
-    chosen = head_classes([known[key].name for key in keys], {keys.index(key) for key in used}, f'"{file}", categories')
+    rows = {key: row for row, key in enumerate(keys)}
+    chosen = head_classes([known[key].name for key in keys], {rows[key] for key in used}, f'"{file}", categories')
     heads = frozenset(keys[index] for index in chosen)
     pointed = (key for key in heads if isinstance(known[key].keypoints, list) and len(known[key].keypoints) == 1)
     return heads, frozenset(pointed)

@@ -139,7 +139,8 @@ def _parse(file: Path) -> list[RawScene]:
     used = {shape.get("label", "") for image in root.iterfind("image") for shape in image if shape.tag in _SHAPES}
     used |= {track.get("label", "") for track in root.iterfind("track")}
     names = list(dict.fromkeys([*declared, *sorted(used)]))
-    heads = frozenset(names[row] for row in head_classes(names, {names.index(one) for one in used}, f'"{file}"'))
+    rows = {name: row for row, name in enumerate(names)}
+    heads = frozenset(names[row] for row in head_classes(names, {rows[one] for one in used}, f'"{file}"'))
     if root.find("track") is not None and root.find("image") is None:
         return _of_tracks(root, file, heads)
     tracks = read_tracks(root, file, heads, _heads, {_id_of(image) for image in root.iterfind("image")})

@@ -42,7 +42,7 @@ def folders_in(folder: Path) -> list[Path]:
 def files_below(folder: Path) -> list[Path]:
     """The files of a folder and of those in it, in the order of their paths; hidden ones left out.
 
-    Links to folders are not followed. Links that lead nowhere are among the files: who reads one says so.
+    Links to folders are not followed; one that leads nowhere is a file, of which whoever reads it says so.
 
     Raises:
         InputError: one of the folders may not be read, or there are more than ``MOST_FILES``.
@@ -54,8 +54,7 @@ def files_below(folder: Path) -> list[Path]:
         met += len(inner) + len(names)
         if met > MOST_FILES:
             raise InputError(f'"{folder}" holds over {MOST_FILES:,} files: give the folder of the data set alone.')
-        here = [Path(place, name) for name in names if not name.startswith(".")]
-        found += [path for path in here if is_file(path) or path.is_symlink()]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
     return sorted(found)
 
 

@@ -239,22 +239,22 @@ def _csv_heads(path: Path, kind: str) -> _Heads:
 
 class _PointsImage(Strict):
     file: str = Field(description="the name of an image file")
-    points: list[Pair] = Field(description="list of [x, y]")
+    points: list[Pair] = Field(description="list of [x, y]", fail_fast=True)
 
 
 class _BoxesImage(Strict):
     file: str = Field(description="the name of an image file")
-    boxes: list[Quad] = Field(description="list of [x1, y1, x2, y2]")
+    boxes: list[Quad] = Field(description="list of [x1, y1, x2, y2]", fail_fast=True)
     points: list[Pair] | None = Field(None, description="list of [x, y]")
     provenance: list[Any] | None = Field(None, description="list of words")
 
 
 class _PointsFile(Strict):
-    images: list[_PointsImage]
+    images: list[_PointsImage] = Field(fail_fast=True)
 
 
 class _BoxesFile(Strict):
-    images: list[_BoxesImage]
+    images: list[_BoxesImage] = Field(fail_fast=True)
 
 
 def _json_heads(path: Path, kind: str) -> _Heads:

@@ -64,7 +64,7 @@ class _Shape(Strict):
 
 class _File(Strict):
     imagePath: str = Field(description="the name of an image file")  # noqa: N815  (LabelMe's own name)
-    shapes: list[_Shape] = Field(description="list of shapes")
+    shapes: list[_Shape] = Field(description="list of shapes", fail_fast=True)
     imageWidth: Any = None  # noqa: N815
     imageHeight: Any = None  # noqa: N815
     attributes: Any = None
@@ -96,6 +96,8 @@ def list_labelme(path: Path) -> Listing:
             finder = finders.setdefault(file.parent, Finder([file.parent]))
             place = finder.image(data.get("imagePath"), file, "imagePath")
             image, rules[file] = place.path, place.found_by
+            if place.rule == "missing" and (beside := finder.find(file.stem)).rule != "missing":
+                image, rules[file] = beside.path, "the name of the annotation"  # both were renamed
             shapes = [shape for shape in as_model(data, file, _KIND, _File).shapes if shape.is_counted]
             labels |= {shape.label for shape in shapes}
             # The centre of a box may lie outside an image, a drawn point not.

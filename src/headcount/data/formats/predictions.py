@@ -189,6 +189,31 @@ class PredictionFile:
             self._held.close()
 
 
+class OnePrediction:
+    """The file of a run of one image, in a format that holds no many: the density map (``.npy``), a picture (``.png``).
+
+    Raises:
+        InputError: on creation: the suffix is unknown, the folder is missing, or the file exists and ``overwrite`` is
+            False.
+    """
+
+    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
+        self.path, self.added, self._overwrite = Path(path), 0, overwrite
+        writer_row(self.path).require()
+        refuse_taken(self.path, overwrite=overwrite)
+
+    def add(self, prediction: Prediction) -> None:
+        """Write the prediction, whole or not at all."""
+        prediction.save(self.path, overwrite=self._overwrite)
+        self.added += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Nothing is left to do."""
+
+
 class PredictionStream:
     """Predictions written as they come to where there is no file, as standard output; the suffix chooses the format.
 
@@ -250,7 +275,7 @@ def _prediction(data: Any, where: str) -> Prediction:
     try:
         return Prediction.from_dict(data)
     except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+        raise InputError(f"{where}: {error.message}") from error
 
 
 def _json_row(prediction: Prediction) -> str:

@@ -56,7 +56,7 @@ def annotates_all(file: Path) -> Iterator[None]:
     except InputError as error:
         if not is_file(file):
             raise
-        raise UnreadableAnnotationError(str(error)) from error
+        raise UnreadableAnnotationError(error.message) from error
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,15 +191,20 @@ def finish_telling(raw: RawScene, *, data: str = "") -> Finished:
             annotated in another size or turn, so that heads lie beyond it.
     """
     if raw.image is None:
-        raise InputError(f'The image of the annotation "{raw.annotation}" is missing: {_FOR_ALL}.')
+        raise InputError(
+            f'The image of the annotation "{raw.annotation}" is missing: check the data set for the whole list.',
+            remedy="check",
+        )
     if raw.annotation is None:
-        raise InputError(f'The annotation of "{raw.image}" is missing: {_FOR_ALL}.')
+        raise InputError(
+            f'The annotation of "{raw.image}" is missing: check the data set for the whole list.', remedy="check"
+        )
     try:
         file_size(image_file(raw.image))
     except InputError as error:
         place = f'"{raw.annotation}"' + (f", {raw.origin}" if raw.origin else "")
         if not isinstance(error, MissingFileError):
-            raise InputError(f"{place}: {error}") from error
+            raise InputError(f"{place}: {error.message}") from error
         missing = image_file(raw.image)
         raise InputError(f'{place}: there is no image "{cut(str(raw.image), 1000)}".{near_name(missing)}') from error
     annotation = raw.read()
@@ -248,9 +253,6 @@ def finish_telling(raw: RawScene, *, data: str = "") -> Finished:
 def image_file(image: Path | VideoFrame) -> Path:
     """The file in which an image lies: its own, or its video's."""
     return image.path if isinstance(image, VideoFrame) else image
-
-
-_FOR_ALL = 'run "headcount datasets check" for the whole list'
 
 
 def _refuse_not_finite(rows: NDArray[np.float64], raw: RawScene, annotation: RawAnnotation, what: str) -> None:

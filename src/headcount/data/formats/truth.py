@@ -34,9 +34,10 @@ _WORDS = {
     "missing-image": ("annotation", "whose image is not there"),
     "size-differs": ("image", "of another size than the annotation states"),
     "exif-unapplied": ("image", "annotated as stored, before EXIF turns it upright"),
+    "exif-unsure": ("image", "turned by EXIF; the annotation must be of the upright image, and does not say"),
     "stray-file": ("file", "of which nothing is read"),
 }
-DOUBTS = ("size-differs", "exif-unapplied")
+DOUBTS = ("size-differs", "exif-unapplied", "exif-unsure")
 """What takes nothing away, but may put heads in wrong places."""
 
 
@@ -101,6 +102,11 @@ class Tally:
         self._images.update(code for code, number in numbers.items() if number)
         self._kinds.update(kinds)
 
+    def add_images(self, code: str, images: int) -> None:
+        """Take in what is so once in each of many images."""
+        self._occurrences[code] += images
+        self._images[code] += images
+
     def told(self, codes: Iterable[str] = TOLD) -> tuple[Told, ...]:
         """What there was of it, in the order of ``TOLD``."""
         return tuple(
@@ -119,12 +125,14 @@ class Frame:
         resized: another size is stated than the image has, and it is not that.
         misplaced: heads lie beyond the image, though all lie within the other one: their places are surely wrong.
         out_of_upright: coordinates lie beyond the upright image.
+        unsure: EXIF turns the image, and neither a stated size nor a coordinate tells of which the annotation is.
     """
 
     unturned: bool = False
     resized: bool = False
     misplaced: bool = False
     out_of_upright: bool = False
+    unsure: bool = False
 
 
 def frame_of(annotation: RawAnnotation, size_wh: tuple[int, int], orientation: int) -> Frame:
@@ -141,7 +149,9 @@ def frame_of(annotation: RawAnnotation, size_wh: tuple[int, int], orientation: i
     resized = not unturned and stated is not None and stated != size_wh
     other_wh = stored_wh if unturned else stated if resized else None
     misplaced = other_wh is not None and not _within(heads, size_wh) and _within(heads, other_wh)
-    return Frame(unturned, resized, misplaced, out_of_upright)
+    tells = stored_wh != size_wh and (stated is not None or unturned or not _within(corners, stored_wh))
+    unsure = orientation != 1 and len(heads) > 0 and not tells
+    return Frame(unturned, resized, misplaced, out_of_upright, unsure)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,6 +202,7 @@ def left_out_or_moved(annotation: RawAnnotation, size_wh: tuple[int, int], frame
         "nearly": annotation.nearly,
         "size-differs": int(frame.resized),
         "exif-unapplied": int(frame.unturned),
+        "exif-unsure": int(frame.unsure),
     }
     if annotation.points_xy is not None:
         numbers["points-outside"] = int(points_outside(annotation.heads_xy, size_wh).sum())

@@ -257,7 +257,7 @@ def _classes(found: _File) -> list[list[str]]:
     """The class of each region of each image."""
     regions = [region for image in found.images for region in image.regions]
     keys = list(dict.fromkeys(key for region in regions for key in region.said))
-    of_heads = (key for key in keys if any(is_head_name(_class(region, key, found)) for region in regions))
+    of_heads = (key for region in regions for key in region.said if is_head_name(_class(region, key, found)))
     usual = (key for wanted in _CLASS_KEYS for key in keys if key.strip().lower() == wanted)
     key = next((key for key in (*of_heads, *usual, *(keys if len(keys) == 1 else ()))), "")
     return [[_class(region, key, found) for region in image.regions] for image in found.images]

@@ -75,7 +75,8 @@ def _head_numbers(found: YoloFolder) -> frozenset[int]:
     used: set[int] = set()
     if not any(map(is_head_name, names)) and (len(names) > 1 or is_thing(names[0])):
         used = {kind for one in found.images.values() for kind in _used(one.label) if kind in found.names}
-    rows = head_classes(names, {numbers.index(kind) for kind in used}, f'"{found.file}", names')
+    known = {number_: row for row, number_ in enumerate(numbers)}
+    rows = head_classes(names, {known[kind] for kind in used}, f'"{found.file}", names')
     return frozenset(numbers[row] for row in rows)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from headcount.core.addresses import no_file
 from headcount.core.errors import DanglingLinkError, InputError, MissingFileError
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.image import is_image_name
@@ -17,7 +18,7 @@ from headcount.core.notes import Note
 from headcount.core.scene import Scene
 from headcount.core.words import plural
 from headcount.data.media.folders import as_pattern, folders_below, list_folder, matches
-from headcount.data.media.video import FrameStream, is_video_name
+from headcount.data.media.video import FrameStream, is_video, is_video_name
 from headcount.data.parse.paths import Finder
 from headcount.data.parse.text import read_lines
 from headcount.data.parse.values import cut
@@ -103,6 +104,9 @@ def _is_list(path: Path) -> bool:
 def _expand_path(argument: str, recursive: bool) -> list[Found]:
     if not argument or "\0" in argument:
         raise InputError(f"{argument!r} is no path: name an image, a folder or a video.")
+    reason = no_file(argument)
+    if reason is not None and not is_file(Path(argument)):
+        raise InputError(reason)
     base, parts = as_pattern(argument)
     if not parts:
         if is_folder(base):
@@ -239,7 +243,7 @@ def _read_list(path: Path, recursive: bool) -> list[Found]:
         try:
             found += _expand_line(name, finder, recursive)
         except InputError as error:
-            found.append(InputError(f'"{path}", line {number}: {cut(str(error), 1000)}'))
+            found.append(InputError(f'"{path}", line {number}: {cut(error.message, 1000)}'))
     if comments:
         more = ", …" if len(comments) > _NAMES_MAX else ""
         these = ", ".join(comments[:_NAMES_MAX]) + more
@@ -276,7 +280,7 @@ def _expand_line(name: str, finder: Finder, recursive: bool) -> list[Found]:
 
 
 def _source_file(path: Path) -> SourceFile:
-    return SourceFile(path, "video" if is_video_name(path) else "image")
+    return SourceFile(path, "video" if is_video(path) else "image")
 
 
 def expected_items(file: SourceFile, *, every_s: float = 1.0) -> int:
@@ -331,10 +335,10 @@ def _frames(path: Path, every_s: float, max_pixels: int) -> Iterator[Item]:
             due_s = (math.floor((second + stream.frame_s / 2) / every_s) + 1) * every_s
             name = f"{path}@{second:.{digits}f}s"
             yield Item(name, Scene(image=pixels, source=name, name=name))
+        if not good:
+            stream.refuse_undecoded()
     finally:
         stream.close()
-    if not good:
-        raise InputError(f'No frame of the video "{path}" can be read: it is damaged, or of a kind that is not known.')
     yield from _remarks(stream, bad)
 
 
@@ -345,17 +349,29 @@ def _remarks(stream: FrameStream, bad: int) -> Iterator[Item]:
         text = f'"{path}" has {bad} damaged frames, which were left out.'
         yield Item(str(path), remark=text, is_incomplete=True)
     if stream.gaps:
-        places = ", ".join(f"{gap.second:.1f} s" for gap in stream.gaps[:_PLACES_MAX])
-        more = f" and {len(stream.gaps) - _PLACES_MAX} places more" if len(stream.gaps) > _PLACES_MAX else ""
         lost_s = sum(gap.seconds for gap in stream.gaps)
-        text = f'"{path}" is damaged after {places}{more}: about {lost_s:.1f} s could not be read and were left out.'
+        after = _places([gap.second for gap in stream.gaps])
+        text = f'"{path}" is damaged after {after}: about {lost_s:.1f} s could not be read and were left out.'
+        yield Item(str(path), remark=text, is_incomplete=True)
+    if stream.pauses:
+        lost_s = sum(gap.seconds for gap in stream.pauses)
+        after = _places([gap.second for gap in stream.pauses])
+        text = (
+            f'"{path}" has no frames for about {lost_s:.1f} s after {after}: they are lost, or nothing was recorded '
+            "there."
+        )
         yield Item(str(path), remark=text, is_incomplete=True)
     if stream.steps_back:
-        places = ", ".join(f"{second:.1f} s" for second in stream.steps_back[:_PLACES_MAX])
-        text = f'"{path}" has a clock that steps back after {places}: time goes on from there.'
+        text = f'"{path}" has a clock that starts anew after {_places(stream.steps_back)}: time goes on from there.'
         yield Item(str(path), remark=text)
     reached_s = stream.second + stream.frame_s
-    if stream.declared_s - reached_s > max(1.0, 0.05 * stream.declared_s):
+    if not stream.steps_back and stream.declared_s - reached_s > max(1.0, 0.05 * stream.declared_s):
         stated = f"ends after {reached_s:.1f} s though it says {stream.declared_s:.1f} s"
         text = f'"{path}" {stated}: it is cut short or damaged.'
         yield Item(str(path), remark=text, is_incomplete=True)
+
+
+def _places(seconds: Sequence[float]) -> str:
+    places = ", ".join(f"{second:.1f} s" for second in seconds[:_PLACES_MAX])
+    further = len(seconds) - _PLACES_MAX
+    return places if further < 1 else f"{places} and {further} more"

@@ -7,14 +7,14 @@ Keys that a model does not name are left alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from headcount.core.errors import InputError, nearest
+from headcount.core.errors import FaultyFileError, InputError, nearest
 from headcount.data.parse.text import read_text
 from headcount.data.parse.values import LARGEST_PX, number, quoted
 
@@ -63,19 +63,19 @@ def parse_json(text: str, path: Path, kind: str, *, line: int = 0) -> Any:
     """What a text of JSON holds; ``line`` is that of the file where each has its own.
 
     Raises:
-        InputError: it is malformed, nested too deeply or of over ``MAX_CONTAINERS`` objects and lists, has a key twice
-            in one object, or a number of thousands of digits.
+        FaultyFileError: it is malformed, nested too deeply or of over ``MAX_CONTAINERS`` objects and lists, has a key
+            twice in one object, or a number of thousands of digits.
     """
     place = f'"{path}"' + (f", line {line}" if line else "")
     if text.count("[") + text.count("{") > MAX_CONTAINERS:  # each takes two letters in the file, and 64 bytes once read
-        raise InputError(f"{place} holds over {MAX_CONTAINERS:,} objects and lists: split it.")
+        raise FaultyFileError(f"{place} holds over {MAX_CONTAINERS:,} objects and lists: split it.")
     try:
         return _loaded(text, place, kind, line, object_pairs_hook=_object)
     except (_SameKeyTwiceError, ValueError):  # Python reads no whole number of more than 4,300 digits
         # Once more, slower, for the place of what is refused.
         again = _loaded(text, place, kind, line, object_pairs_hook=_Pairs, parse_int=_whole)
     key, what = _refused_at(again)
-    raise InputError(f"{place}{',' if key else ':'} {key}{': ' if key else ''}{what}.")
+    raise FaultyFileError(f"{place}{',' if key else ':'} {key}{': ' if key else ''}{what}.")
 
 
 def _loaded(text: str, place: str, kind: str, line: int, **hooks: Any) -> Any:
@@ -83,9 +83,9 @@ def _loaded(text: str, place: str, kind: str, line: int, **hooks: Any) -> Any:
         return json.loads(text, **hooks)
     except json.JSONDecodeError as error:
         where = place if line else f"{place}, line {error.lineno}"
-        raise InputError(f"{where}: this is no valid JSON ({error.msg}).") from error
+        raise FaultyFileError(f"{where}: this is no valid JSON ({error.msg}).") from error
     except RecursionError as error:
-        raise InputError(f"{place} is nested too deeply to be a {kind}.") from error
+        raise FaultyFileError(f"{place} is nested too deeply to be a {kind}.") from error
 
 
 class _SameKeyTwiceError(Exception):
@@ -113,21 +113,37 @@ def _whole(digits: str) -> Any:
 
 def _refused_at(data: Any) -> tuple[str, str]:
     """The key path of the first thing that is refused, and what it is."""
-    left: list[tuple[str, Any]] = [("", data)]
-    while left:
-        place, value = left.pop()
-        if isinstance(value, _Huge):
-            return place, "a whole number of thousands of digits lies in no image"
-        if isinstance(value, _Pairs):
-            keys: set[str] = set()
-            for key, _ in value:
-                if key in keys:
-                    return _joined(place, key), "this key stands there twice: give it once"
-                keys.add(key)
-            left += [(_joined(place, key), inner) for key, inner in reversed(value)]
-        elif isinstance(value, list):
-            left += [(f"{place}[{index}]", inner) for index, inner in reversed(list(enumerate(value)))]
-    raise AssertionError("what was refused at first is there")
+    found = _refusal_of("", data)
+    open_: list[tuple[str, Iterator[tuple[int | str, Any]]]] = [("", _members(data))]
+    while found is None and open_:
+        place, left = open_[-1]
+        part, value = next(left, (None, None))
+        if part is None:
+            open_.pop()
+        elif isinstance(value, list | _Huge):
+            here = _joined(place, part)
+            found = _refusal_of(here, value)
+            open_.append((here, _members(value)))
+    assert found is not None, "what was refused at first is there"
+    return found
+
+
+def _members(value: Any) -> Iterator[tuple[int | str, Any]]:
+    if isinstance(value, _Pairs):
+        return iter(list.__iter__(value))
+    return iter(enumerate(value)) if isinstance(value, list) else iter(())
+
+
+def _refusal_of(place: str, value: Any) -> tuple[str, str] | None:
+    if isinstance(value, _Huge):
+        return place, "a whole number of thousands of digits lies in no image"
+    if isinstance(value, _Pairs):
+        keys: set[str] = set()
+        for key, _ in value:
+            if key in keys:
+                return _joined(place, key), "this key stands there twice: give it once"
+            keys.add(key)
+    return None
 
 
 def as_model(data: Any, path: Path, kind: str, model: type[Model], *, where: str = "") -> Model:

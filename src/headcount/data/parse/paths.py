@@ -101,9 +101,11 @@ class Finder:
                 return self._found(path, plain, "backslashes")
         for rule, path, folder in self._guesses(plain):
             return self._found(path, relative(path, folder), rule)
-        return FoundName(
-            _normal((self._usual or self.folders[0]) / (name if os.sep == "\\" else plain)), plain, "missing"
-        )
+        written = name if os.sep == "\\" else plain
+        places = [_normal(folder / written) for folder in (self._usual or self.folders[0], *self.folders)]
+        # Where a folder may not be read, that is what is to be said of what should be in it.
+        closed = (place for place in places if self._entries(place.parent).is_closed and not _may_be_looked_at(place))
+        return FoundName(next(closed, places[0]), plain, "missing")
 
     def image(self, name: object, file: Path, where: str, *, kind: str = "an image") -> FoundName:
         """``find``, of what a file says at a line or key.
@@ -233,6 +235,16 @@ def _steps(name: str) -> list[str]:
 
 def _is_absolute(name: str) -> bool:
     return name.startswith("/") or _DRIVE.match(name) is not None
+
+
+def _may_be_looked_at(path: Path) -> bool:
+    try:
+        path.stat()
+    except PermissionError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return True
 
 
 def _exists(path: Path) -> bool:

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
-from headcount.core.errors import InputError, nearest
+from headcount.core.errors import FaultyFileError, InputError, nearest
 from headcount.core.scene import Provenance
 
 HEAD = "head"
@@ -24,6 +24,10 @@ HAIR = 1e-3
 
 PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
 
+_SPLIT_WORDS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "validate": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 _HEAD_NAME = re.compile("((human|person|pedestrian) )?heads?")
 # The classes of COCO and VOC that are nobody.
 _THINGS = frozenset(
@@ -147,7 +151,7 @@ def head_classes(names: Sequence[str], used: Collection[int], place: str) -> fro
         place: file and key, for the message.
 
     Raises:
-        InputError: it is not clear which class is to be counted.
+        FaultyFileError: it is not clear which class is to be counted.
 
     >>> sorted(head_classes(["person", "Head", "hat"], {0, 1}, "here"))
     [1]
@@ -164,7 +168,7 @@ def head_classes(names: Sequence[str], used: Collection[int], place: str) -> fro
         return frozenset()
     found = cut(", ".join(names[index] or "one without a name" for index in left))
     what = f"is {found}, which is no head" if len(left) == 1 else f"may be any of {found}"
-    raise InputError(f'{place}: the class to be counted {what}: call it "{HEAD}".')
+    raise FaultyFileError(f'{place}: the class to be counted {what}: call it "{HEAD}".')
 
 
 def is_head_name(name: str) -> bool:
@@ -210,8 +214,7 @@ def split_of(word: str) -> str:
     >>> [split_of(word) for word in ("Train", "valid", "default")]
     ['train', 'val', '']
     """
-    word = word.lower()
-    return {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}.get(word, "")
+    return _SPLIT_WORDS.get(word.strip().lower(), "")
 
 
 def split_in(folders: Iterable[str]) -> str:

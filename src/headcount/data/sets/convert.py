@@ -124,7 +124,8 @@ def convert_dataset(
             raise InputError(f'"{spec}" has no images{f" of the split {split}" if split else ""}: nothing to convert.')
         scenes, kept_splits = [scene for scene, _ in kept], [each for _, each in kept]
         report = _convert(form, scenes, path, kept_splits, copy_images=copy_images, overwrite=overwrite)
-    tally.add({"missing-image": missing, "stray-file": stray})
+    tally.add_images("missing-image", missing)
+    tally.add_images("stray-file", stray)
     read = [Loss(one.code, one.occurrences, one.images) for one in tally.told() if one.code in LOSSES]
     unusable = [Loss("unusable", len(skipped), len(skipped))] if skipped else []
     losses = sorted((*report.losses, *read, *unusable), key=lambda loss: list(LOSSES).index(loss.code))

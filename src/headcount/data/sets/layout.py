@@ -246,7 +246,7 @@ def read_list(
     try:
         lines = read_lines(path, "list of images")
     except InputError as error:
-        raise UnreadableAnnotationError(str(error)) from error
+        raise UnreadableAnnotationError(error.message) from error
     found: dict[str, dict[str, str]] = {}
     for line, row in enumerate(lines, start=1):
         if not row.strip():

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headcount.core.errors import InputError, nearest
+from headcount.core.addresses import no_file
+from headcount.core.errors import FaultyFileError, InputError, nearest
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.notes import Skipped
 from headcount.core.scene import Scene
@@ -18,7 +19,7 @@ from headcount.data.sets.catalogue import SETS, SetRow
 from headcount.data.sets.splits import SPLITS, SplitRule, own, own_videos
 
 _NEAR_FOLDERS = 50
-_SMALL_BYTES = 2**26  # a larger file is not read again for a hint
+_SMALL_BYTES = 2**24  # a larger file is not read again for a hint
 _LEVELS_ABOVE = 2
 
 
@@ -61,9 +62,10 @@ class DataSet:
         except InputError as error:
             # The one annotation file of a set, which is damaged, is of that set all the same.
             is_sure = isinstance(error, UnreadableAnnotationError) and not self.general
+            is_sure |= any(isinstance(one, FaultyFileError) for one in (error, error.__cause__))
             if is_sure or not (hint := self._nearest_layout(path)):
                 raise
-            raise type(error)(f"{error}{hint}") from error
+            raise type(error)(f"{error}{hint}", remedy=error.remedy) from error
 
     def _list(self, path: Path) -> Listing:
         listing: Listing = self.row.load()(path)
@@ -133,7 +135,7 @@ def parse_spec(spec: str) -> tuple[str, Path]:
     """`NAME=PATH` in two.
 
     Raises:
-        InputError: no ``=``, or a name that no reader has.
+        InputError: no ``=``, a name that no reader has, or an address in the place of a path.
     """
     name, separator, path = spec.partition("=")
     if not separator or not path:
@@ -147,6 +149,9 @@ def parse_spec(spec: str) -> tuple[str, Path]:
                 "each lists all images)."
             )
         raise InputError(f'"{name}" is no data set that headcount reads.{nearest(name, DATA_SETS)}')
+    reason = no_file(path)
+    if reason is not None and not Path(path).exists():
+        raise InputError(reason)
     return name, Path(path).expanduser()
 
 
@@ -176,7 +181,7 @@ def list_all(spec: str, split: str) -> tuple[list[RawScene], int, Sequence[Remar
     listing = data_set.list_raw(path)
     scenes = [scene for scene in listing.scenes if scene.image is not None]
     if not scenes and not data_set.general:
-        raise InputError(f'In "{path}" there are no images: run "headcount datasets check" for what is there.')
+        raise InputError(f'In "{path}" there are no images: check what is there.', remedy="check")
     chosen = data_set.splits.apply(scenes, known)
     # Few images of one's own are all for training; a published set may come without val.
     may_be_empty = known == "val" or (data_set.general and known != "test")
@@ -226,7 +231,8 @@ def read_set(spec: str, split: str) -> Reading:
             continue
         scenes.append(finished.scene)
         tally.add(finished.numbers, finished.kinds)
-    tally.add({"missing-image": missing, "stray-file": strays(remarks)})
+    tally.add_images("missing-image", missing)
+    tally.add_images("stray-file", strays(remarks))
     return Reading(tuple(scenes), tuple(skipped), missing, tally.told())
 
 

@@ -103,7 +103,8 @@ def _check_input(model: Any, weights: Path) -> None:
     if shape is None or len(shape) != 4 or element != "u8":
         raise ModelError(
             f'"{weights}" is an ONNX model, but not one of headcount\'s: its one input must be uint8 (1, h, w, 3). '
-            "Export it with headcount export."
+            "Export it anew.",
+            remedy="export",
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.table import Row, Table
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 PRECISIONS = ("auto", "f32", "bf16")
 PRECISION_WORDS = {"fp32": "f32", "float32": "f32", "bfloat16": "bf16"}
 """Other words for them, which are taken and never printed."""
+
+
+def one_word(precision: Any) -> Any:
+    """The word for a precision that is printed; what is none stays as it is.
+
+    >>> one_word("fp32"), one_word("f32"), one_word("half")
+    ('f32', 'f32', 'half')
+    """
+    return PRECISION_WORDS.get(precision, precision) if isinstance(precision, str) else precision
 
 
 class Runtime(Protocol):
@@ -147,7 +156,7 @@ def open_runtime(
         InputError: the precision is unknown, or not one this runtime has; or ``threads`` is below 1.
         ModelError: the weights cannot be used.
     """
-    precision = PRECISION_WORDS.get(precision, precision)
+    precision = one_word(precision)
     if precision not in PRECISIONS:
         raise InputError(f'There is no precision "{precision}".{nearest(precision, PRECISIONS)}')
     provider: OpenRuntime = RUNTIMES.load(name)

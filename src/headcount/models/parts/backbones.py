@@ -139,7 +139,8 @@ def load_backbone(backbone: Backbone, file: Path) -> None:
     if not file.is_file():
         raise InputError(
             f'There is no initialisation "{file}": import the weights of the backbone to a file of that name, name '
-            "another with initialisation=FILE, or set initialisation=none."
+            "another with initialisation=FILE, or set initialisation=none.",
+            remedy="import_backbone",
         )
     tensors = read_tensors(file)
     own = backbone.state_dict()

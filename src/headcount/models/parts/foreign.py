@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from headcount.core.errors import InputError, ModelError, nearest
-from headcount.core.files import replacing, writing
+from headcount.core.files import file_size, replacing, writing
 from headcount.models.parts.published import names_in_whole, whole_network
 from headcount.models.weights import is_counter, read_foreign, read_tensors, some_of, without_wrappers
 
@@ -32,11 +32,13 @@ def import_backbone(name: str, file: Path, output: Path) -> list[str]:
         The names that the network does not have, which are left out.
 
     Raises:
-        InputError: timm has no such network, or it has no features; or the output cannot be written.
+        InputError: timm has no such network, or it has no features; there is no such file; or the output cannot be
+            written.
         ModelError: the file is no checkpoint, holds more than tensors, or does not fit.
     """
     if name not in timm.list_models():
         raise InputError(f'"{name}" is no network that timm has.{nearest(name, timm.list_models())}')
+    file_size(file)
     read = read_tensors if file.suffix.lower() == ".safetensors" else read_foreign
     tensors = {key: value for key, value in without_wrappers(read(file)).items() if not is_counter(key)}
     whole = whole_network(name)

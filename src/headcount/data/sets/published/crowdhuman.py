@@ -117,7 +117,7 @@ def _identifier(path: Path, number: int, line: bytes) -> str:
         try:
             name = _object(path, number, line).get("ID")
         except InputError as error:
-            raise UnreadableAnnotationError(str(error)) from error
+            raise UnreadableAnnotationError(error.message) from error
     if not isinstance(name, str) or not name or set(name) & set("/\\\0\ufffd"):
         raise UnreadableAnnotationError(
             f'"{path}", line {number}: an "ID", an image\'s name without suffix, was expected.'

@@ -102,8 +102,8 @@ class Iim(PredictorMethod):
             boxes, separated = scene.boxes_xyxy, True
         elif settings.instances == "boxes":
             raise InputError(
-                f'instances: boxes needs head boxes, which "{scene.name}" has not: choose points, or make boxes with '
-                "headcount label pseudo."
+                f'instances: boxes needs head boxes, which "{scene.name}" has not: choose points, or estimate boxes.',
+                remedy="estimate",
             )
         else:
             boxes = boxes_from_points(scene.points_xy, cap_px=settings.point_cap_px)
