@@ -34,12 +34,8 @@ _MANY = {
     _LINK: "links that lead nowhere",
 }
 """Kinds of files that are left aside, for more than one; an image of a kind that is not read has the kind's name."""
-_ACTIONS = {
-    _VIDEO: "name videos one by one",
-    _HIDDEN: "name hidden files one by one",
-    _NO_SUFFIX: "name images without a suffix one by one",
-    _LINK: "fetch what the links lead to",
-}
+_TO_BE_NAMED = (_VIDEO, _HIDDEN, _NO_SUFFIX)
+"""Kinds that are counted where a user names them one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +113,12 @@ def _expand_path(argument: str, recursive: bool) -> list[Found]:
             return _in_folder(Path(argument), recursive)
         file_size(Path(argument))  # says why it is no file
         return [_source_file(Path(argument))]
-    met = [_judge(each, videos=True) if isinstance(each, Path) else each for each in matches(base, parts)]
-    found = [each for each in met if each is not None]
+    met = matches(base, parts)
+    judged = [_judge(each, videos=True) if isinstance(each, Path) else each for each in met]
+    found = [each for each in judged if each is not None]
+    if not found and any(isinstance(each, Path) and is_folder(each) for each in met):
+        text = f'The pattern "{cut(argument, 200)}" meets folders alone: end it with /* for what is in them.'
+        raise _MeetsNothingError(text)
     _refuse_empty(found, _MeetsNothingError, f'The pattern "{cut(argument, 200)}" meets no image or video file')
     return found
 
@@ -130,7 +130,10 @@ def _in_folder(folder: Path, recursive: bool) -> list[Found]:
         met += [each] if isinstance(each, InputError) else []
     judged = [_judge(each, videos=False) if isinstance(each, Path) else each for each in met]
     found = [each for each in judged if each is not None]
-    _refuse_empty(found, InputError, f'The folder "{folder}" holds no image (name videos and inner folders one by one)')
+    if recursive:
+        _refuse_empty(found, InputError, f'The folder "{folder}" and the folders in it hold no image')
+    else:
+        _refuse_empty(found, InputError, f'The folder "{folder}" holds no image', " (name inner folders one by one)")
     return found
 
 
@@ -138,11 +141,11 @@ class _MeetsNothingError(InputError):
     """A pattern meets nothing that can be counted."""
 
 
-def _refuse_empty(found: Sequence[Found], kind: type[InputError], what: str) -> None:
+def _refuse_empty(found: Sequence[Found], kind: type[InputError], what: str, advice: str = "") -> None:
     if any(isinstance(each, SourceFile | InputError) for each in found):
         return
     left = note_of(each for each in found if isinstance(each, LeftAside))
-    raise kind(f"{what}: {left.text}" if left is not None else f"{what}.")
+    raise kind(f"{what} that can be read: {left.text}" if left is not None else f"{what}{advice}.")
 
 
 def _judge(path: Path, *, videos: bool) -> Found | None:
@@ -158,7 +161,7 @@ def _judge(path: Path, *, videos: bool) -> Found | None:
         found = LeftAside(path, _NO_SUFFIX)
     else:
         found = None
-    if found is None or path.name.startswith("._") or is_folder(path):
+    if found is None or path.name.startswith("._"):
         return None
     try:
         file_size(path)
@@ -167,7 +170,7 @@ def _judge(path: Path, *, videos: bool) -> Found | None:
     except MissingFileError:  # gone since it was listed
         return None
     except InputError as error:
-        return error
+        return None if is_folder(path) else error
     return LeftAside(path, _HIDDEN) if path.name.startswith(".") and not videos else found
 
 
@@ -198,8 +201,10 @@ def note_of(left: Iterable[LeftAside]) -> Note | None:
         names = ", ".join(cut(path.name, 80) for path in paths[:_NAMES_MAX])
         more = ", …" if len(paths) > _NAMES_MAX else ""
         parts.append(f"{len(paths):,} {_MANY.get(kind, kind) if len(paths) > 1 else kind} ({names}{more})")
-    images = [kind for kind in by_kind if kind not in _ACTIONS]
-    actions = [*([conversion(images)] if images else []), *(_ACTIONS[kind] for kind in by_kind if kind in _ACTIONS)]
+    named = [_MANY[kind] for kind in by_kind if kind in _TO_BE_NAMED]
+    actions = [conversion(images)] if (images := by_kind.keys() - _MANY.keys()) else []
+    actions += [f"name {' and '.join(named)} one by one"] if named else []
+    actions += ["fetch what the links lead to"] if _LINK in by_kind else []
     was = "was" if number == 1 else "were"
     return Note(f"{plural(number, 'file')} {was} left aside: {', '.join(parts)}; {', '.join(actions)}.")
 
@@ -226,7 +231,7 @@ def _read_list(path: Path, recursive: bool) -> list[Found]:
     found: list[Found] = []
     comments: list[str] = []
     for number, line in enumerate(read_lines(path, "list of images"), start=1):
-        name = line.strip()
+        name = line if line != line.strip() and _is_named(line, path.parent) else line.strip()
         if name.startswith("#") and not _is_named(name, path.parent):
             if is_image_name(Path(name)) or is_video_name(Path(name)):
                 comments.append(f'line {number}: "{cut(name, 80)}"')

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -31,6 +33,28 @@ def open_openvino(
     return OpenVinoRuntime(weights, precision=precision, threads=threads, size_divisor=card.input.size_divisor)
 
 
+_one_core = Lock()
+
+
+def _core() -> Any:
+    """The Core of this process: one, which never ends; a forked child has its own.
+
+    Where a processor has AMX, each Core gives the thread that makes it a stack for signals of its own, and puts back
+    the one before when it ends. Two that do not end in the opposite order, or one that ends on another thread, leave
+    the thread with a stack that is gone: the next signal then kills the process, and no fault handler can say a word.
+    """
+    with _one_core:
+        return _made_core(os.getpid())
+
+
+@cache
+def _made_core(_process: int) -> Any:
+    core = import_openvino().Core()
+    with suppress(RuntimeError):  # a version that does not know it any more needs it no more
+        core.set_property("CPU", {"CPU_RUNTIME_CACHE_CAPACITY": _CACHED_KERNELS})
+    return core
+
+
 class OpenVinoRuntime:
     """One ONNX graph on the CPU; any image size, memory bounded by the largest.
 
@@ -43,11 +67,8 @@ class OpenVinoRuntime:
     def __init__(
         self, weights: Path, *, precision: str = "auto", threads: int | None = None, size_divisor: int = 32
     ) -> None:
-        openvino = import_openvino()
         self._weights = weights
-        self._core = openvino.Core()
-        with suppress(RuntimeError):  # a version that does not know it any more needs it no more
-            self._core.set_property("CPU", {"CPU_RUNTIME_CACHE_CAPACITY": _CACHED_KERNELS})
+        self._core = _core()
         self._settings = {"PERFORMANCE_HINT": "LATENCY"}
         if precision != "auto":
             self._settings["INFERENCE_PRECISION_HINT"] = precision
