@@ -57,6 +57,10 @@ def lay(folder: Path, files: dict[str, str]) -> Path:
     [
         (CVAT, [("train", 1), ("train", 0), ("val", 2)]),
         (LABEL_STUDIO, [("", 1), ("", 0)]),
+        (
+            {name: text.replace("valid = ", "By night = ") for name, text in CVAT.items()},
+            [("train", 1), ("train", 0), ("", 2)],
+        ),
         (LABEL_IMG, [("train", 1), ("val", 0)]),
         (DARKNET, [("train", 1), ("val", 0)]),
         (CVAT_ULTRALYTICS, [("train", 1)]),

@@ -212,7 +212,7 @@ def _id_of(image: Element) -> int:
 def _folders(folder: Path, subset: str) -> list[Path]:
     """What the names of a subset are relative to."""
     inner = [folder / "images" / subset] if subset else []
-    return [*inner, folder / "images", folder] if subset else [folder, folder / "images"]
+    return [*inner, folder / "images", folder] if subset else [folder, folder / "images", folder / "images/default"]
 
 
 def _annotation(image: Element, labels: Collection[str], file: Path, tracked: FrameHeads) -> tuple[RawAnnotation, bool]:

@@ -173,7 +173,12 @@ def _of_darknet(file: Path) -> YoloFolder:
             raise InputError(f'"{file}", line {number}: {quoted(key)} stands there twice: give it once.')
     named = Finder([file.parent]).image(stated.get("names"), file, "names", kind="a file of class names").path
     found = YoloFolder(file, _names(_class_lines(named), named))
-    if not (lists := _stated_splits(stated)):
+    lists = _stated_splits(stated)
+    # Subsets of other names are of no split.
+    others = [name for key, name in stated.items() if name.lower().endswith(".txt") and not split_of(key)]
+    if others:
+        lists[""] = others
+    if not lists:
         raise InputError(f'"{file}" names no images: "train = train.txt" was expected.{nearest("train", stated)}')
     _add_splits(found, file.parent, lists)
     left = [path for path in files_below(file.parent) if is_image_name(path) and path not in found.images]
@@ -204,7 +209,7 @@ def _add_splits(found: YoloFolder, root: Path, splits: Mapping[str, Any]) -> Non
     for split, stated in splits.items():
         folders = stated if isinstance(stated, list) else [stated]
         for number, folder in enumerate(folders):
-            where = f"{split}[{number}]" if len(folders) > 1 else split
+            where = f"{split or 'lists'}[{number}]" if len(folders) > 1 else split or "lists"
             if not isinstance(folder, str) or not folder or "\0" in folder or len(folder) > MAX_NAME:
                 raise InputError(f'"{file}", {where}: a folder of images was expected, got {quoted(folder)}.')
             place = _folder(finder, folder, file, where)
