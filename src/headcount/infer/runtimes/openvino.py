@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -43,11 +44,11 @@ def _core() -> Any:
     first, which is gone: the next signal then kills the process, and no fault handler can say a word.
     """
     with _one_core:
-        return _made_core()
+        return _core_of(os.getpid())
 
 
 @cache
-def _made_core() -> Any:
+def _core_of(process: int) -> Any:  # after a fork, the threads of the parent's are not there
     core = import_openvino().Core()
     with suppress(RuntimeError):  # a version that does not know it any more needs it no more
         core.set_property("CPU", {"CPU_RUNTIME_CACHE_CAPACITY": _CACHED_KERNELS})
