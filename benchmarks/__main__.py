@@ -65,13 +65,14 @@ def networks(photo: Path, folder: Path) -> None:
 
 
 def _csrnet_runs(network: torch.nn.Module, path: Path, pixels: np.ndarray) -> dict[str, Callable[[], object]]:
-    import onnxruntime
     import openvino
+
+    from headcount.infer.runtimes.onnx import open_session
 
     core = openvino.Core()
     f32 = core.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     bf16 = core.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "bf16"})
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = open_session(path)
     network = network.to(memory_format=torch.channels_last)
 
     def eager() -> torch.Tensor:

@@ -154,6 +154,7 @@ def test_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, opt
     assert ({"heads-points-p-all-worst-01.png", "threshold-points-p-all.png"} <= names) == located
     if located:
         assert [row["f1"] for row in metrics["localization"]["localization"]] == [1, 1]
+        assert "counting" not in metrics["localization"]
 
 
 @pytest.fixture
@@ -178,6 +179,22 @@ def test_predictions_of_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert out.read_text() == "mine"
     assert run(*arguments, "--force").exit_code == 0
     assert out.read_text() == "12 2 11 11 63 21\n3 0\n"
+
+
+def test_predictions_of_the_images_that_could_be_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbered: Path
+) -> None:
+    monkeypatch.setattr("headcount.infer.counter.load", model("heads"))
+    out = tmp_path / "found.txt"
+    numbered.write_text(numbered.read_text() + "away_1.png,,\n")
+    monkeypatch.chdir(tmp_path)
+    result = run("finds", "--data", f"points={numbered}", "--predictions", "found.txt")
+    assert result.exit_code == 1
+    assert out.read_text() == "12 2 11 11 63 21\n3 0\n"
+    (tmp_path / "b_3.png").write_bytes(b"no image")
+    result = run("finds", "--data", f"points={numbered}", "--predictions", "found.txt", "--force")
+    assert "1 of 3 images" in result.stdout.splitlines()[0]
+    assert out.read_text() == "12 2 11 11 63 21\n"
 
 
 def test_what_stands_in_the_way_is_said_before_the_run(

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+import headcount
 from headcount.core.errors import InputError
 from headcount.core.image import as_rgb_array, read_header, read_image, read_reduced
 
@@ -107,6 +108,23 @@ def test_broken_exif_is_no_warning(tmp_path: Path) -> None:
     code = f"from headcount.core.image import read_image; print(read_image({str(tmp_path / 'a.jpg')!r}).shape)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("(8, 8, 3)\n", "")
+
+
+def test_pillow_does_not_speak_between_our_lines(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.tif")
+    content = (tmp_path / "a.tif").read_bytes()
+    entry = content.index(struct.pack("<HHL", 277, 3, 1))  # samples a pixel
+    (tmp_path / "a.tif").write_bytes(content[:entry] + struct.pack("<HHLL", 277, 3, 1, 3000) + content[entry + 12 :])
+    code = f"""
+from headcount.core.image import read_image
+from headcount.core.errors import InputError
+try:
+    read_image({str(tmp_path / "a.tif")!r})
+except InputError:
+    print("refused")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("refused\n", "")
 
 
 def test_a_folder_is_no_image(tmp_path: Path) -> None:
@@ -222,6 +240,17 @@ def test_arrays(shape: tuple[int, ...], dtype: type, good: bool) -> None:
     else:
         with pytest.raises(InputError):
             as_rgb_array(array)
+
+
+def test_a_path_as_text_is_no_array() -> None:
+    with pytest.raises(InputError, match=r"a str was given: of a file give its pathlib\.Path"):
+        as_rgb_array("a.jpg")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("limit", [0, -1, 2.5, "9", True, None])
+def test_a_limit_of_pixels_is_a_whole_number(limit: object) -> None:
+    with pytest.raises(InputError, match=r"\(max_pixels\) is a whole number of at least 1"):
+        headcount.load(max_pixels=limit)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("error", [MemoryError(), Image.DecompressionBombError("too many pixels")])

@@ -279,6 +279,25 @@ def test_a_jpeg_of_thousands_of_scans_is_refused_at_once() -> None:
     close(read_image(EncodedImage(content)))
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff\xd8" + b"\xff\xe1\x00\x02" * 30_000, "over 20,000 segments"),
+        (b"\x89PNG\r\n\x1a\n" + chunk(b"abCd", b"") * 1_000_001, "over 1,000,000 chunks"),
+        (b"P6\n#" + b"a" * 9_000_000 + b"\n8 8\n255\n" + bytes(192), "header is longer than 65,536 bytes"),
+    ],
+    ids=["JPEG", "PNG", "PPM"],
+)
+def test_endless_metadata_are_refused(content: bytes, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        read_image(EncodedImage(content))
+
+
+def test_a_comment_in_a_ppm_is_read_over() -> None:
+    pixels = read_image(EncodedImage(b"P6\n#" + b"a" * 900 + b"\n8 8\n255\n" + bytes(192)))
+    assert pixels.shape == (8, 8, 3)
+
+
 def test_what_lies_behind_a_jpeg_of_one_scan_does_not_matter() -> None:
     close(read_image(EncodedImage(encoded("JPEG") + b"\xff\xda" * 3000)))
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 from scipy.io import savemat
 
 from headcount.core.card import ModelCard
 from headcount.core.errors import InputError
-from headcount.core.image import read_image
+from headcount.core.image import count_pictures, read_image
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.data.audit.accepted import read_accepted
@@ -395,11 +395,24 @@ _CARD = {
 def _pictures() -> list[bytes]:
     found = []
     picture = Image.fromarray(np.arange(24 * 32 * 3, dtype=np.uint8).reshape(24, 32, 3))
-    for kind in ("JPEG", "GIF", "TIFF", "WEBP", "BMP", "PPM"):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker"
+    more = {"exif": exif, "save_all": True, "append_images": [picture]}
+    kinds: list[tuple[str, dict[str, object]]] = [
+        ("JPEG", {"exif": exif, "progressive": True}), ("GIF", {}), ("TIFF", more | {"compression": "tiff_lzw"}),
+        ("WEBP", more), ("PNG", more), ("BMP", {}), ("PPM", {}), ("TIFF", {"compression": "jpeg"}),
+        *([("AVIF", {"exif": exif})] if features.check("avif") else []),
+    ]  # fmt: skip
+    for kind, options in kinds:
         file = BytesIO()
-        picture.save(file, kind)
+        picture.save(file, kind, **options)  # type: ignore[arg-type]
         found.append(file.getvalue())
     return found
+
+
+def _read_picture(folder: Path) -> None:
+    count_pictures(folder / "a.png")
+    _all(read_image(folder / "a.png", max_pixels=20_000_000))
 
 
 def _hdf5() -> list[bytes]:
@@ -517,7 +530,7 @@ PARSERS: dict[str, Parser] = {
                lambda folder: _all(ModelCard.read(folder / "card.json"))),
         Parser("sources", "list.txt", _list_of_sources, _read_sources),
         Parser("image", "a.png", lambda folder: _all([_image(folder / "a.png")]),
-               lambda folder: _all(read_image(folder / "a.png", max_pixels=20_000_000)), _pictures),
+               _read_picture, _pictures),
         Parser("recipe", "own.yaml", _recipe, _read_recipe, _more_recipes, needs="torch"),
     )
 }  # fmt: skip

@@ -94,10 +94,19 @@ def test_what_is_no_name(model: object) -> None:
 
 def test_paths_that_are_no_model(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("hello", encoding="utf-8")
+    (tmp_path / "tiny.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    (tmp_path / "clip").write_bytes(b"\0\0\0\x18ftypisom\0\0\2\0isomavc1")
+    (tmp_path / "pointer.onnx").write_text("version https://git-lfs.github.com/spec/v1\n", encoding="utf-8")
     for path, words in (
         (tmp_path, "folder"),
         (tmp_path / "no.onnx", "no model file"),
         (tmp_path / "notes.md", "neither"),
+        (tmp_path / "photo.jpg", r"is an image \(JPEG\) where a model was expected: name the .onnx"),
+        (tmp_path / "clip", r"another kind \(video\) where a model was expected"),
+        (tmp_path / "tiny.json", "may be the card of one"),
+        (tmp_path / "pointer.onnx", "git lfs pull"),
+        ("", "The name of the model is empty"),
     ):
         with pytest.raises(ModelError, match=words):
             find_model(path)

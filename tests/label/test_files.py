@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from headcount.core.errors import InputError
-from headcount.core.locks import held
 from headcount.core.notes import Note
 from headcount.core.scene import Scene
 from headcount.label.files import estimate_file, interpolate_file
@@ -42,6 +41,18 @@ def test_notes_tell_what_was_not_as_asked_for(folder: Path) -> None:
     assert [note.text.partition(":")[0] for note in notes] == [
         'presets on images that "points.csv" does not name, not written', "1 preset with no point inside",
     ]  # fmt: skip
+
+
+def test_an_image_of_the_points_that_cannot_be_used_is_left_out_and_named(folder: Path) -> None:
+    Path("points.csv").write_text("image,x,y\na.png,20,20\na.png,50,40\nnone.png,5,5\n")
+    result, notes = interpolate_file(Path("points.csv"), Path("presets.csv"), Path("out.csv"), k=1)
+    assert [scene.name for scene in result.scenes] == ["a.png"]
+    assert "none.png" in result.left_out
+    assert notes[0].text.startswith("left out: ")
+    assert 'there is no image "none.png"' in notes[0].text
+    Path("points.csv").write_text("image,x,y\nnone.png,5,5\n")
+    with pytest.raises(InputError, match="there is no image"):
+        interpolate_file(Path("points.csv"), Path("presets.csv"), Path("new.csv"))
 
 
 @pytest.mark.parametrize(
@@ -81,5 +92,3 @@ def test_an_image_that_cannot_be_measured_is_named_and_the_rest_written(
     with pytest.raises(InputError, match=r"a\.png is damaged"):
         estimate_file("m", "points.csv", Path("none.csv"), split="all")
     assert not Path("none.csv").exists()
-    with held(Path("none.csv")), pytest.raises(InputError, match="another run"):
-        estimate_file("m", "points.csv", Path("none.csv"), split="all")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -18,6 +17,7 @@ from headcount.cli.options import (
     choice,
     output_option,
 )
+from headcount.cli.places import claim
 from headcount.core.kinds import MATCHERS, Matcher
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    ctx: typer.Context,
     model: Annotated[
         str,
         typer.Argument(
@@ -116,6 +117,7 @@ def evaluate(
     if ground_truth is not None or Path(model).suffix.lower() == ".txt":
         if data or predictions is not None:
             raise InputError("--data and --predictions go with a model, not with a prediction file: leave them out.")
+        claim(ctx, output, ".json", overwrite=force)
         _evaluate_file(
             Path(model), ground_truth, images, output, plots, localization, cast(Matcher, matcher), force, recipe or "",
             published,
@@ -128,7 +130,8 @@ def evaluate(
     bounds = None if levels is None else _bounds(levels)
     if predictions is not None and predictions == output:
         raise InputError(f'--output and --predictions are both "{output}": give each a file of its own.')
-    _refuse_report(output, overwrite=force)
+    claim(ctx, output, ".json", overwrite=force)
+    claim(ctx, predictions, overwrite=force)
     found = None if predictions is None else NwpuPredictions(predictions, overwrite=force)
     counter = load(model, device=device, runtime=runtime, precision=precision, threads=threads)
     sets = read_sets(data, split)
@@ -144,44 +147,44 @@ def evaluate(
     reports: list[dict[str, Any]] = []
     out = output_console()
     incomplete = False
-    with _held(output, predictions):
-        try:
-            for (name, of_split), read in sets.items():
-                show_told(read.told, name)
-                settings = EvaluationSettings(
-                    data=name, split=of_split, bounds=bounds, matcher=cast(Matcher, matcher),
-                    peaks_are_heads=localization, mean_over_thresholds=localization,
+    try:
+        for (name, of_split), read in sets.items():
+            show_told(read.told, name)
+            settings = EvaluationSettings(
+                data=name, split=of_split, bounds=bounds, matcher=cast(Matcher, matcher),
+                peaks_are_heads=localization, mean_over_thresholds=localization,
+            )  # fmt: skip
+            with progress_bar(f"{name} {of_split}") as show:
+                report = evaluate_scenes(
+                    counter, read, settings, also=[] if found is None else [found], counted_by=counted_by,
+                    keep_going=True, progress=show,
                 )  # fmt: skip
-                with progress_bar(f"{name} {of_split}") as show:
-                    report = evaluate_scenes(
-                        counter, read, settings, also=[] if found is None else [found], counted_by=counted_by,
-                        keep_going=True, progress=show,
-                    )  # fmt: skip
-                show_skipped(report.skipped)
-                lines = ([""] if reports else []) + report.lines()
-                more: dict[str, Any] = {}
-                if recipe is not None:
-                    compared = compare(recipe, published, report.results, name, of_split)
-                    lines += ["", *compared.lines()]
-                    more = {"recipe": compared.to_dict()}
-                out.print("\n".join(map(printable, lines)), soft_wrap=True)
-                reports.append({**report.to_dict(), **more})
-                incomplete |= report.expected > len(report.images)
-                if report.not_reached:
-                    raise KeyboardInterrupt
-                if plots is not None:
-                    pictures, undrawn = save_report_plots(report, plots, overwrite=force)
-                    show_skipped(undrawn)
-                    incomplete |= bool(undrawn)
-                    out.print(f"wrote {plural(len(pictures), 'picture')} to {printable(str(plots))}", soft_wrap=True)
-            if found is not None:
-                found.write()
-                out.print(f"wrote {printable(str(found.path))}", soft_wrap=True)
-        finally:  # an error on the second data set does not cost the first
-            if output is not None and reports:
-                results_are_filed()
-                write_json(output, {"headcount": __version__, "runtime": ran_on, "reports": reports})
-                out.print(f"wrote {printable(str(output))}", soft_wrap=True)
+            show_skipped(report.skipped)
+            lines = ([""] if reports else []) + report.lines()
+            more: dict[str, Any] = {}
+            if recipe is not None:
+                compared = compare(recipe, published, report.results, name, of_split)
+                lines += ["", *compared.lines()]
+                more = {"recipe": compared.to_dict()}
+            out.print("\n".join(map(printable, lines)), soft_wrap=True)
+            reports.append({**report.to_dict(), **more})
+            incomplete |= report.expected > len(report.images)
+            if report.not_reached:
+                raise KeyboardInterrupt
+            if plots is not None:
+                pictures, undrawn = save_report_plots(report, plots, overwrite=force)
+                show_skipped(undrawn)
+                incomplete |= bool(undrawn)
+                out.print(f"wrote {plural(len(pictures), 'picture')} to {printable(str(plots))}", soft_wrap=True)
+    finally:  # neither Ctrl-C nor an error on the second data set costs what was measured before
+        if found is not None and found.added:
+            found.write()
+            part = f" (only {found.added:,} of {found.expected:,} images)" if found.added < found.expected else ""
+            out.print(f"wrote {printable(str(found.path))}{part}", soft_wrap=True)
+        if output is not None and reports:
+            results_are_filed()
+            write_json(output, {"headcount": __version__, "runtime": ran_on, "reports": reports})
+            out.print(f"wrote {printable(str(output))}", soft_wrap=True)
     if incomplete:
         raise typer.Exit(1)
 
@@ -194,26 +197,6 @@ def _published(recipe: str) -> Sequence[PublishedRow]:
     if not rows:
         raise InputError(f'The recipe "{recipe}" holds no published figures: leave it out, or name another.')
     return rows
-
-
-@contextmanager
-def _held(*paths: Path | None) -> Iterator[None]:
-    """What will be written, held against other runs from now on."""
-    from headcount.core.locks import held
-
-    with ExitStack() as stack:
-        for path in paths:
-            if path is not None:
-                stack.enter_context(held(path))
-        yield
-
-
-def _refuse_report(output: Path | None, *, overwrite: bool) -> None:
-    from headcount.core.files import refuse_suffix, refuse_taken
-
-    if output is not None:
-        refuse_suffix(output, ".json")
-        refuse_taken(output, overwrite=overwrite)
 
 
 def _evaluate_file(
@@ -246,7 +229,6 @@ def _evaluate_file(
         )
     if plots is not None and images is None:
         raise InputError("--plots draws on the images of a prediction file: say where they are with --images DIR.")
-    _refuse_report(output, overwrite=force)
     if plots is not None:
         from headcount.draw.figure import refuse_pictures
         from headcount.evaluate.plots.localization import localization_plot_paths, save_localization_plots

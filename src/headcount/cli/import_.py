@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from headcount.cli.options import ForceOption, output_option
+from headcount.cli.places import claim
 from headcount.cli.verbs import Verb, verb_group
 from headcount.core.table import Table
 
@@ -31,6 +32,7 @@ app = verb_group(IMPORT_VERBS, "Import weights of other projects as safetensors 
 
 
 def import_backbone(
+    ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The backbone, by its timm name.")],
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="The weights as they are published: .pth or .safetensors.")
@@ -45,11 +47,10 @@ def import_backbone(
     """
     from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
-    from headcount.core.files import is_file, refuse_suffix, refuse_taken
+    from headcount.core.files import is_file
 
     target = output if output is not None else Path(f"{name}.safetensors")
-    refuse_suffix(target, ".safetensors")
-    refuse_taken(target, overwrite=force)
+    claim(ctx, target, ".safetensors", overwrite=force)
     if is_file(target) and is_file(file) and target.samefile(file):
         raise InputError(f'"{target}" is the file to be imported: choose another name.', remedy="output")
 

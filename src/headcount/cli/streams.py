@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from headcount.core.addresses import without_secrets
+
 _JOINERS = "\u200c\u200d"  # within words of Persian and Hindi, and within emoji: they move nothing
 _LINES = "\n\t"
 _outputs: list[Stream] = []
@@ -38,8 +40,11 @@ class Stream(io.TextIOBase):
             real.reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> int:
-        """Write what is printable of a text, line ends and tabs, and the rest as Python writes it in quotes."""
-        self.write_styled(printable(text, keep=_LINES))
+        """Write what is printable of a text, line ends and tabs, and the rest as Python writes it in quotes.
+
+        Addresses lose their passwords.
+        """
+        self.write_styled(printable(without_secrets(text), keep=_LINES))
         return len(text)
 
     def write_styled(self, text: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from headcount.core.addresses import without_secrets
+
 _IN_PYTHON = {
     "overwrite": ", or pass overwrite=True",
     "max_pixels": ", or pass a larger max_pixels=…",
@@ -23,15 +25,16 @@ class HeadcountError(Exception):
     """Anything the user can mend. The command line prints its message and exits with 2.
 
     ``remedy`` names the setting that would help (``overwrite``, ``split``), which each front door says in its own
-    words: a flag, a field. As text, the error says it as an argument of Python.
+    words: a flag, a field. As text, the error says it as an argument of Python. Passwords in addresses are left out of
+    the message.
 
     >>> print(HeadcountError("There is a file already: choose another name.", remedy="overwrite"))
     There is a file already: choose another name, or pass overwrite=True.
     """
 
     def __init__(self, message: str = "", *, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message, self.remedy = message, remedy
+        self.message, self.remedy = without_secrets(message), remedy
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return with_remedy(self.message, _IN_PYTHON.get(self.remedy, ""))
@@ -99,6 +102,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name[:_LONGEST], short, n=1, cutoff=0.6)
     if close:
         return f' Did you mean "{close[0]}"?'
+    if len(names) > _COMPARED:
+        return ""
     shown = [one for one in names[:_MOST_KNOWN] if len(one) <= _LONGEST]
     more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
     return f" Known: {', '.join(shown)}{more}." if shown else ""

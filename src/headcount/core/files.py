@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from headcount.core.addresses import no_file
 from headcount.core.errors import DanglingLinkError, InputError, MissingFileError
 
 _numbers = itertools.count()
@@ -44,13 +45,16 @@ def file_size(path: Path) -> int:
     Raises:
         MissingFileError: nothing lies there.
         DanglingLinkError: a link does that leads nowhere, or to itself.
-        InputError: a folder, a pipe or a device does, or the system does not say.
+        InputError: a folder, a pipe or a device does, or the system does not say; or it is an address.
     """
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         if path.is_symlink():
             raise DanglingLinkError(f'"{path}" is a link that leads nowhere.') from error
+        reason = no_file(str(path))
+        if reason is not None:
+            raise InputError(reason) from error
         raise MissingFileError(f'There is no file or folder "{path}": check the path.') from error
     except PermissionError as error:
         raise InputError(f'"{path}" may not be read: change its permissions.') from error
@@ -63,6 +67,8 @@ def file_size(path: Path) -> int:
     if stat.S_ISDIR(status.st_mode):
         raise InputError(f'"{path}" is a folder where one file was expected.')
     if not stat.S_ISREG(status.st_mode):
+        if str(path).startswith("/dev/v"):
+            raise InputError(no_file(str(path)) or f'"{path}" is a device where one file was expected.')
         raise InputError(f'"{path}" is no regular file (a pipe or a device): save what comes out of it as a file.')
     return status.st_size
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -27,6 +29,11 @@ from headcount.core.image_kinds import HEAD_BYTES, kind_of, read_kinds, why_unre
 from headcount.core.image_stored import StoredImage, exif_orientation, has_more_scans, pages_of, stored_image
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 
+# What Pillow warns of, and logs, is said in our sentence where it matters. Said to the interpreter once, since a filter
+# set and reset around each image would be the other threads' too.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
 RgbImage = NDArray[np.uint8]
 """(h, w, 3) uint8, RGB, upright."""
 
@@ -35,7 +42,8 @@ IMAGE_SUFFIXES = frozenset(suffix for suffixes in read_kinds().values() for suff
 
 _EXIF_FLIPS = {2: (1, 0), 3: (1, 1), 4: (0, 1), 6: (1, 0), 7: (1, 1), 8: (0, 1)}
 """Orientation → whether the upright image's x and y run against the stored axes."""
-_SCANS_MAX = 100
+_SCANS_USUAL, _SCANS_MAX = 20, 100
+_SCANNED_PIXELS_MAX = 2_000_000_000
 _WHY_MAX = 200
 
 
@@ -217,6 +225,19 @@ def _header(image: Image.Image, stored: StoredImage, kind: str) -> ImageHeader:
     return ImageHeader(size_wh, kind, image.mode, orientation)
 
 
+def refuse_limit(max_pixels: object) -> None:
+    """Stop where a limit of pixels is none.
+
+    Raises:
+        InputError: it is no whole number above 0.
+    """
+    if not isinstance(max_pixels, int) or isinstance(max_pixels, bool) or max_pixels < 1:
+        raise InputError(
+            f"The limit of pixels (max_pixels) is a whole number of at least 1 ({DEFAULT_MAX_PIXELS} by default), not "
+            f"{max_pixels!r}."
+        )
+
+
 def read_header(source: ImageSource) -> ImageHeader:
     """Size, format and orientation of an image file, without decoding its pixels.
 
@@ -231,20 +252,17 @@ def count_pictures(source: ImageSource) -> int:
     """How many pictures a file holds: pages of a TIFF, frames of an animation. Of more than one the first is read.
 
     A TIFF's previews and masks, and what a phone puts behind a JPEG, are no pictures of their own. 1 where the file
-    cannot be read to its end.
-
-    Raises:
-        InputError: the file is missing or may not be read.
+    cannot be read (to its end), which is said when its pixels are.
     """
-    with _file_of(source) as (file, _):
-        kind = kind_of(file.read(HEAD_BYTES))
-        try:
-            if kind not in ("GIF", "AVIF", "HEIC"):
+    try:
+        with _file_of(source) as (file, _):
+            kind = kind_of(file.read(HEAD_BYTES))
+            if kind not in ("AVIF", "HEIC"):
                 return pages_of(file, kind)
-            with _opened(source) as opened:
-                return int(getattr(opened.image, "n_frames", 1))
-        except Exception:  # said when its pixels are read
-            return 1
+        with _opened(source) as opened:
+            return int(getattr(opened.image, "n_frames", 1))
+    except Exception:
+        return 1
 
 
 def read_image(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
@@ -273,10 +291,10 @@ def read_reduced(source: ImageSource, reduction: int, *, max_pixels: int = DEFAU
     with _opened(source) as opened:
         header, name = opened.header, opened.name
         _refuse_large(header.size_wh, name, max_pixels)
-        if has_more_scans(opened.stored, opened.file, _SCANS_MAX):
+        most = min(_SCANS_MAX, max(_SCANS_USUAL, _SCANNED_PIXELS_MAX // header.pixels))
+        if has_more_scans(opened.stored, opened.file, most):
             raise InputError(
-                f'"{name}" is a JPEG of more than {_SCANS_MAX:,} scans, which takes minutes to decode (10 are usual): '
-                "save it anew."
+                f'"{name}" is a JPEG of more than {most} scans, which take long to decode (10 are usual): save it anew.'
             )
         try:
             reduction, origin_xy = _reduce(opened.image, header.orientation, reduction)
@@ -393,8 +411,10 @@ def as_rgb_array(pixels: NDArray[np.generic], *, channels: Channels = "rgb") -> 
     """
     if channels not in ("rgb", "bgr"):
         raise InputError(f'The channels of an array are "rgb" or "bgr", but {channels!r} was given.')
-    if not isinstance(pixels, np.ndarray):
-        raise InputError(f"An image array was expected, but a {type(pixels).__name__} was given.")
+    given: object = pixels
+    if not isinstance(given, np.ndarray):
+        hint = ": of a file give its pathlib.Path" if isinstance(given, str | bytes) else ""
+        raise InputError(f"An array of pixels was expected, but a {type(given).__name__} was given{hint}.")
     if pixels.dtype != np.uint8:
         raise InputError(f"An image array must be uint8 (0 to 255), but it is {pixels.dtype}: convert it first.")
     if pixels.ndim == 2:

@@ -15,6 +15,9 @@ from headcount.core.errors import MissingExtraError
 HEAD_BYTES = 64
 """As much of a file's beginning as ``kind_of`` looks at."""
 
+GIT_LFS = "git-lfs"
+"""The kind of what Git LFS leaves in place of a file that was not fetched."""
+
 _READ = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),  # a phone's MPO is a JPEG with more behind it
     "PNG": (".png",),
@@ -58,7 +61,7 @@ _BEGINNINGS = (
     (b"FUJIFILMCCD-RAW", "camera raw"),
     (b"%PDF", "PDF"),
     (b"\x1aE\xdf\xa3", "video"),
-    (b"version https://git-lfs", "git-lfs"),
+    (b"version https://git-lfs", GIT_LFS),
 )
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
@@ -67,7 +70,7 @@ _UNREAD_WHY = {
     "PDF": "is a PDF, not an image: export its pages as JPEG or PNG.",
     "video": "is a video with the name of an image: give it the name of a video (.mp4).",
     "web page": "is a web page, not an image: download it again.",
-    "git-lfs": "holds only what Git LFS left in place of the image: fetch it with git lfs pull.",
+    GIT_LFS: "holds only what Git LFS left in place of the file: fetch it with git lfs pull.",
 }
 
 
@@ -148,5 +151,5 @@ def conversion(kinds: Iterable[str], what: str = "images") -> str:
     """
     text = f"convert {what} to JPEG or PNG"
     if set(kinds) & _READ_WITH_EXTRA.keys():
-        text += f", or install what reads HEIC and AVIF ({MissingExtraError.hint(_EXTRA)})"
+        text += f", or install what reads HEIC and AVIF (from a checkout: {MissingExtraError.hint(_EXTRA)})"
     return text

@@ -7,11 +7,12 @@ huge while its pixels are sound, and decoders stumble over it. So they never see
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import struct
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import BinaryIO
@@ -28,6 +29,8 @@ _TIFF_TAGS = frozenset(
 )
 """What the pixels of a TIFF cannot be decoded without."""
 _TIFF_PAGES_MAX = 100_000
+_JPEG_SEGMENTS_MAX, _CHUNKS_MAX = 20_000, 1_000_000  # of sound files none comes near
+_PPM_HEADER_MAX = 1 << 16
 _JPEG_START_OF_SCAN = b"\xff\xda"
 _HIDDEN_ITEM = re.compile(rb"(infe(?:\x02.{7}|\x03.{9}))(?:Exif|mime)", re.DOTALL)
 
@@ -46,8 +49,13 @@ class StoredImage:
 
 
 def stored_image(file: BinaryIO, kind: str) -> StoredImage:
-    """A file of a kind of ``image_kinds``, less its metadata. ``file`` stays open and is read from as pixels are."""
-    reader = {"JPEG": _jpeg, "PNG": _png, "TIFF": _tiff, "WebP": _webp, "AVIF": _boxes, "HEIC": _boxes}.get(kind)
+    """A file of a kind of ``image_kinds``, less its metadata. ``file`` stays open and is read from as pixels are.
+
+    Raises:
+        ValueError: its metadata would take long to look through.
+    """
+    file.seek(0)
+    reader = _READERS.get(kind)
     stored = StoredImage(file) if reader is None else reader(file)
     stored.file.seek(0)
     return stored
@@ -66,8 +74,8 @@ def exif_orientation(block: bytes) -> int:
 
 
 def pages_of(file: BinaryIO, kind: str) -> int:
-    """How many pictures a TIFF, a PNG or a WebP holds; previews and masks of one are none. Others: 1."""
-    counter = {"TIFF": _tiff_pages, "PNG": _png_frames, "WebP": _webp_frames}.get(kind)
+    """How many pictures a TIFF, GIF, PNG or WebP holds; previews and masks of one are none. Others: 1."""
+    counter = {"TIFF": _tiff_pages, "GIF": _gif_frames, "PNG": _png_frames, "WebP": _webp_frames}.get(kind)
     return 1 if counter is None else max(1, counter(file))
 
 
@@ -138,7 +146,9 @@ def _jpeg(file: BinaryIO) -> StoredImage:
     pieces: list[range | bytes] = [range(0, 2)]
     orientation, components, is_progressive = None, 0, False
     at = 2
-    while True:
+    for number in itertools.count():
+        if number == _JPEG_SEGMENTS_MAX:
+            raise ValueError(f"it has over {number:,} segments")
         file.seek(at)
         head = file.read(4)
         if len(head) < 4 or head[0] != 0xFF:
@@ -207,7 +217,9 @@ def _extend(pieces: list[range | bytes], start: int, stop: int) -> None:
 def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
     """(kind, where the data begin, length) of each chunk; the file stands at the data."""
     at, end = 8, _length(file)
-    while True:
+    for number in itertools.count():
+        if number == _CHUNKS_MAX:
+            raise ValueError(f"it has over {number:,} chunks")
         file.seek(at)
         head = file.read(8)
         if len(head) < 8:
@@ -341,7 +353,7 @@ def _webp(file: BinaryIO) -> StoredImage:
 
 def _webp_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
     at = 12
-    while True:
+    for _ in range(_CHUNKS_MAX):
         file.seek(at)
         head = file.read(8)
         if len(head) < 8:
@@ -355,15 +367,58 @@ def _webp_frames(file: BinaryIO) -> int:
     return sum(kind == b"ANMF" for kind, _ in _webp_chunks(file))
 
 
+# GIF
+
+
+def _gif_frames(file: BinaryIO) -> int:
+    file.seek(10)
+    at, frames, blocks = 13 + _gif_palette(file.read(1)), 0, 0
+    while blocks < _CHUNKS_MAX:
+        file.seek(at)
+        head = file.read(10)
+        if head[:1] == b"," and len(head) == 10:
+            frames += 1
+            at += 11 + _gif_palette(head[9:])
+        elif head[:1] == b"!":
+            at += 2
+        else:
+            break
+        length = 1
+        while length and blocks < _CHUNKS_MAX:  # each block stands behind its length, and an empty one ends them
+            file.seek(at)
+            length = sum(file.read(1))
+            at += 1 + length
+            blocks += 1
+    return frames
+
+
+def _gif_palette(flags: bytes) -> int:
+    """The bytes of the palette that such flags announce."""
+    return 3 << (flags[0] % 8 + 1) if flags and flags[0] & 0x80 else 0
+
+
+# PPM
+
+
+def _ppm(file: BinaryIO) -> StoredImage:
+    """As it is, if its header ends: comments are part of it, and are read letter by letter."""
+    head = file.read(_PPM_HEADER_MAX)
+    if len(head) == _PPM_HEADER_MAX and len(re.sub(rb"#[^\r\n]*", b"", head).split(None, 3)) < 4:
+        raise ValueError(f"its header is longer than {len(head):,} bytes")
+    return StoredImage(file)
+
+
 # HEIC and AVIF
 
 
 def _boxes(file: BinaryIO) -> StoredImage:
     """With the items of EXIF and XMP under another name; how to turn the image is a property of its own there."""
     at, end = 0, _length(file)
-    while at + 8 <= end:
+    for _ in range(_CHUNKS_MAX):
         file.seek(at)
         head = file.read(16)
+        if len(head) < 8:
+            break
         length, kind = struct.unpack_from(">I4s", head)
         length = int.from_bytes(head[8:16], "big") if length == 1 else length or end - at
         if length < 8:
@@ -375,3 +430,14 @@ def _boxes(file: BinaryIO) -> StoredImage:
             return StoredImage(_spliced(file, [range(0, at), hidden, range(stop, end)]))
         at += length
     return StoredImage(file)
+
+
+_READERS: Mapping[str, Callable[[BinaryIO], StoredImage]] = {
+    "JPEG": _jpeg,
+    "PNG": _png,
+    "TIFF": _tiff,
+    "WebP": _webp,
+    "PPM": _ppm,
+    "AVIF": _boxes,
+    "HEIC": _boxes,
+}

@@ -152,6 +152,16 @@ class NwpuPredictions:
         self._points: dict[int, NDArray[Any]] = {}
         self._sizes_wh: dict[int, tuple[int, int]] = {}
 
+    @property
+    def expected(self) -> int:
+        """How many images there are to be."""
+        return len(self._ids)
+
+    @property
+    def added(self) -> int:
+        """How many there are."""
+        return len(self._points)
+
     def expect(self, sets: Mapping[tuple[str, str], Sequence[Scene]]) -> None:
         """Take the images' ids from their names.
 

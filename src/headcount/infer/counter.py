@@ -27,6 +27,7 @@ from headcount.core.image import (
     as_rgb_array,
     pillow_pixels,
     read_image,
+    refuse_limit,
 )
 from headcount.core.kinds import PictureKind
 from headcount.core.limits import DEFAULT_MAX_PIXELS
@@ -74,6 +75,7 @@ def load(
         InputError: a setting is unknown, or settings do not go together.
         MissingExtraError: the runtime is not in this install.
     """
+    refuse_limit(max_pixels)
     found = find_model(model)
     opened = open_model(found, device=device, runtime=runtime, precision=precision, threads=threads)
     return Counter(found.card, opened, max_pixels=max_pixels)

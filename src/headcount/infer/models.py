@@ -10,6 +10,8 @@ from pathlib import Path
 from headcount.core.card import ModelCard
 from headcount.core.errors import ModelError, nearest
 from headcount.core.files import is_file, is_folder
+from headcount.core.image_kinds import GIT_LFS, kind_of, read_kinds, why_unread
+from headcount.infer import DEFAULT_MODEL
 
 WEIGHTS = (".onnx", ".safetensors")
 _PICKLES = (".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".bin", ".pt2", ".tar", ".joblib")
@@ -58,7 +60,7 @@ def find_model(model: str | Path) -> ModelFiles:
     if is_file(path):
         if _is_pickle(_head(path)):
             raise ModelError(_refusal(path), remedy="import")
-        raise ModelError(f'"{model}" is neither an .onnx nor a .safetensors file: export the model anew.')
+        raise ModelError(_no_model(path))
     raise ModelError(f'There is no model "{model}".{nearest(str(model), shipped_models())}', remedy="models")
 
 
@@ -75,6 +77,8 @@ def check_weights(path: Path, card: ModelCard) -> None:
 def _as_path(model: object) -> Path:
     if not isinstance(model, (str, Path)):
         raise ModelError(f"A model is a name or the path of a file, but {model!r} was given.", remedy="models")
+    if not str(model).strip():
+        raise ModelError(f"The name of the model is empty: leave it out for {DEFAULT_MODEL}.", remedy="models")
     return Path(model)
 
 
@@ -91,6 +95,20 @@ def _refusal(path: Path) -> str:
         f'"{path}" is a pickled checkpoint, which can run code when it is opened, and is never read for counting: use '
         "the .onnx or .safetensors file of the model."
     )
+
+
+def _no_model(path: Path) -> str:
+    """What to say of a file of another kind."""
+    wanted = "name the .onnx or .safetensors file of a model"
+    kind = kind_of(_head(path))
+    if kind == GIT_LFS:
+        return why_unread(str(path), kind)
+    if kind:
+        what = f"an image ({kind})" if kind in read_kinds() else f"a file of another kind ({kind})"
+        return f'"{path}" is {what} where a model was expected: {wanted}, or a shipped one.'
+    if path.suffix.lower() == ".json":
+        return f'"{path}" is no model, but may be the card of one: {wanted}, which lies beside it.'
+    return f'"{path}" is neither an .onnx nor a .safetensors file: {wanted}, or export one.'
 
 
 def _head(path: Path) -> bytes:
@@ -113,6 +131,8 @@ def _check_content(path: Path) -> None:
         raise ModelError(f'"{path}" is empty (0 bytes): copy it again from where it came.')
     if _is_pickle(head):
         raise ModelError(_refusal(path), remedy="import")
+    if kind_of(head) == GIT_LFS:
+        raise ModelError(why_unread(str(path), GIT_LFS))
     if path.suffix.lower() == ".onnx" and head[0] != _ONNX_FIRST_BYTE:
         raise ModelError(f'"{path}" is damaged or no ONNX model: copy it again, or export it anew.')
     if path.suffix.lower() == ".safetensors":

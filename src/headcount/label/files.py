@@ -7,10 +7,9 @@ from pathlib import Path
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import refuse_taken
-from headcount.core.locks import held
 from headcount.core.notes import Note, Progress, Skipped, raise_first
 from headcount.core.scene import Scene
-from headcount.data.formats.head_list import read_boxes, read_points, write_boxes
+from headcount.data.formats.head_list import read_boxes, write_boxes
 from headcount.data.formats.table import FORMATS
 from headcount.data.sets.registry import Reading, parse_spec, read_set
 from headcount.label.interpolate import Interpolated, Interpolation, Share, interpolate_scenes
@@ -29,17 +28,22 @@ def interpolate_file(
 ) -> tuple[Interpolated, list[Note]]:
     """Write boxes for all heads of a points file, from the boxes of another file; see ``interpolate_scenes``.
 
-    Returns what became of the images, and what of it was not as asked for.
+    Returns what became of the images, and what of it was not as asked for. An image of ``points`` that cannot be used
+    is left out, and named.
 
     Raises:
-        InputError: a file cannot be read, ``out`` is one of the two or cannot be written, or what
-            ``interpolate_scenes`` refuses.
+        InputError: a file or no image of ``points`` can be read, ``out`` is one of the two or cannot be written, or
+            what ``interpolate_scenes`` refuses.
     """
     _refuse(out, points, presets, overwrite=overwrite)
-    with held(out):
-        result = interpolate_scenes(read_points(points), read_boxes(presets), method=method, k=k, share=share)
-        write_boxes(result.scenes, out, overwrite=overwrite)
-    return result, result.notes(k=2 if method == "linear" else k, share=share, points=str(points))
+    read = read_set(f"points={points}", "all")
+    if read.skipped and not read.scenes:
+        raise_first(read.skipped)
+    result = interpolate_scenes(read.scenes, read_boxes(presets), method=method, k=k, share=share)
+    write_boxes(result.scenes, out, overwrite=overwrite)
+    notes = [Note(f"left out: {one.text}") for one in read.skipped]
+    notes += result.notes(k=2 if method == "linear" else k, share=share, points=str(points))
+    return replace(result, left_out=[*result.left_out, *(one.name for one in read.skipped)]), notes
 
 
 def estimate_file(
@@ -61,27 +65,26 @@ def estimate_file(
     (done, all).
 
     Raises:
-        InputError: ``out`` is the file that is read, cannot be written or is held by another run, the data cannot be
-            read, or no image of it (each may have boxes already).
+        InputError: ``out`` is the file that is read or cannot be written, the data cannot be read, or no image of it
+            can be used (each may have boxes already).
         ModelError: as ``load_sizes``.
     """
     spec = points if "=" in points and not Path(points).is_file() else f"points={points}"
     _refuse(out, parse_spec(spec)[1], overwrite=overwrite)
     estimator = load_sizes(model, device=device, runtime=runtime, precision=precision, threads=threads)
-    with held(out):
-        read = read_set(spec, split)
-        scenes: list[Scene] = []
-        skipped = list(read.skipped)
-        for done, scene in enumerate(read.scenes, start=1):
-            try:
-                scenes.append(estimator.box(scene))
-            except Exception as error:
-                skipped.append(Skipped(scene.name, error))
-            if progress is not None:
-                progress(done, len(read.scenes))
-        if skipped and not scenes:
-            raise_first(skipped)
-        write_boxes(scenes, out, overwrite=overwrite)
+    read = read_set(spec, split)
+    scenes: list[Scene] = []
+    skipped = list(read.skipped)
+    for done, scene in enumerate(read.scenes, start=1):
+        try:
+            scenes.append(estimator.box(scene))
+        except Exception as error:
+            skipped.append(Skipped(scene.name, error))
+        if progress is not None:
+            progress(done, len(read.scenes))
+    if skipped and not scenes:
+        raise_first(skipped)
+    write_boxes(scenes, out, overwrite=overwrite)
     return replace(read, scenes=tuple(scenes), skipped=tuple(skipped))
 
 

@@ -15,7 +15,7 @@ from headcount.core.threads import refuse_fork
 from headcount.models.method import Method
 from headcount.models.normalise import normalise
 from headcount.models.table import build_method
-from headcount.models.weights import load_weights
+from headcount.models.weights import check_shapes, load_weights
 
 _processes: list[int] = []
 """The first process in which torch computed; one that is forked from it would wait for torch's threads for ever."""
@@ -56,10 +56,18 @@ def open_torch(
     if threads is not None:
         torch.set_num_threads(threads)
     try:
+        # First without memory: a card can ask for a network of any size.
+        with torch.device("meta"):
+            check_shapes(build_method(card.method, card.architecture, where=f"the card of {card.name}"), weights)
         method = build_method(card.method, card.architecture, where=f"the card of {card.name}")
     except InputError as error:
         raise ModelError(f'The card of "{card.name}" describes no network: {error.message}') from error
     if method.input_spec != card.input:
         raise ModelError(f'The card of "{card.name}" has another input than its network: export the model again.')
     load_weights(method, weights)
+    if not all(torch.isfinite(value).all() for value in method.state_dict().values() if value.is_floating_point()):
+        raise ModelError(
+            f'"{weights}" has weights that are not finite numbers (NaN or infinity): copy it again, or train and '
+            "export it anew."
+        )
     return TorchRuntime(method, card.input, device=device, precision="bf16" if precision == "bf16" else "f32")

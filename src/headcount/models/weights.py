@@ -57,6 +57,28 @@ def read_tensors(weights: Path) -> dict[str, Tensor]:
         raise ModelError(f'"{weights}" is no safetensors file ({error}): export the model again.') from error
 
 
+def check_shapes(method: nn.Module, weights: Path) -> None:
+    """Refuse a safetensors file of another network by its header alone; the method may lie on torch's ``meta`` device.
+
+    Raises:
+        ModelError: as ``load_weights``.
+    """
+    try:
+        with safe_open(weights, framework="pt") as file:
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118  (no mapping)
+    except Exception as error:
+        raise ModelError(f'"{weights}" is no safetensors file ({error}): export the model again.') from error
+    _compare(method.state_dict(), shapes, str(weights))
+
+
+def _compare(own: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], where: str) -> None:
+    for key, value in own.items():
+        if key not in shapes and not is_counter(key):
+            raise ModelError(f'"{where}" lacks "{key}": its card describes another network.')
+        if key in shapes and shapes[key] != tuple(value.shape):
+            raise ModelError(f'"{where}" has another shape for "{key}": its card describes another network.')
+
+
 def load_tensors(method: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
     """Put named tensors (of any float type) into a method.
 
@@ -64,11 +86,7 @@ def load_tensors(method: nn.Module, tensors: Mapping[str, Tensor], where: str) -
         ModelError: they are of another network; the first misfit is named.
     """
     own = method.state_dict()
-    for key, value in own.items():
-        if key not in tensors and not is_counter(key):
-            raise ModelError(f'"{where}" lacks "{key}": its card describes another network.')
-        if key in tensors and tensors[key].shape != value.shape:
-            raise ModelError(f'"{where}" has another shape for "{key}": its card describes another network.')
+    _compare(own, {key: tuple(value.shape) for key, value in tensors.items()}, where)
     method.load_state_dict({k: tensors[k].to(v.dtype) if k in tensors else v for k, v in own.items()})
 
 

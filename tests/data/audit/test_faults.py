@@ -31,6 +31,13 @@ def test_points_of_one_image(points: list[list[float]], expected: dict[str, int]
     assert set(expected) <= set(CODES) - NOTES
 
 
+def test_what_rounding_moves_over_the_border_is_noted() -> None:
+    points = np.array([[8.005, 1.0], [-0.005, 2.0], [8.5, 3.0]])
+    found = check_points(points, (8, 6), "a.jpg", slack=1e-3)
+    assert {finding.code: finding.occurrences for finding in found} == {"nearly": 2, "point-outside": 1}
+    assert [finding.is_problem for finding in found] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("boxes", "expected"),
     [

@@ -82,6 +82,12 @@ def test_images_are_found_in_the_usual_folders(folder: Path) -> None:
     assert [(raw.split, finish(raw).count) for raw in listing.scenes] == [("val", 1), ("val", 0)]
 
 
+@pytest.mark.parametrize("categories", [None, []])
+def test_a_file_may_list_no_categories(folder: Path, categories: list[Any] | None) -> None:
+    (folder / "c.json").write_text(json.dumps({**one(), "categories": categories}))
+    assert [finish(raw).count for raw in list_coco(folder / "c.json").scenes] == [1, 0]
+
+
 def test_a_folder_for_each_split_is_read(folder: Path) -> None:
     roots = [{"id": 0, "name": "people-xq3z"}, {"id": 3, "name": "person"}]
     for split, name in (("train", "a.png"), ("valid", "b.png")):

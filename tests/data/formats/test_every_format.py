@@ -360,7 +360,6 @@ NO_SIZE = {
     "coco": ('"file_name": "in/a b.png"', '"file_name": "in/a b.png", "width": {}, "height": {}'),
     "cvat": ('width="64" height="48"', "width={} height={}"),
     "labelme": ('"imageWidth": 64, "imageHeight": 48', '"imageWidth": {}, "imageHeight": {}'),
-    "labelstudio": ('{"value"', '{{"original_width": {}, "original_height": {}, "value"'),
     "voc": ("<filename>", "<size><width>{}</width><height>{}</height></size><filename>"),
 }
 

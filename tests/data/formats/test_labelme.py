@@ -128,3 +128,10 @@ def test_shapes_of_x_anylabeling_count_by_their_boxes(folder: Path, kind: str, p
 def test_what_is_not_counted_is_told_by_label(folder: Path) -> None:
     write(folder, [shape(), shape(label="hat"), shape(label="ignore")])
     assert dict(read_annotation(folder / "a.json").ignored_as) == {"hat": 1, "ignore": 1}
+
+
+def test_an_image_that_was_renamed_with_its_file_is_found(folder: Path) -> None:
+    write(folder, [shape()]).rename(folder / "new.json")
+    (folder / "a.png").rename(folder / "new.png")
+    (raw,) = list_labelme(folder).scenes
+    assert (raw.image, raw.found_by) == (folder / "new.png", "the name of the annotation")

@@ -57,12 +57,16 @@ def test_shapes_become_boxes_and_points(folder: Path) -> None:
     scene, read = finish(raw), raw.read()
     assert boxes(path) == [[20, 20, 30, 30], [90, 50, 100, 60], [90, 40, 110, 60], [2, 2, 6, 10]]
     assert scene.points_xy[-1].tolist() == [50, 75]
-    assert (dict(read.ignored_as), read.stated_size_wh) == ({"hat": 1}, SIZE_WH)
+    assert dict(read.ignored_as) == {"hat": 1}
 
 
 def test_places_are_shares_of_the_image_that_is_there(folder: Path) -> None:
-    Image.new("L", (400, 300)).save(folder / "a.jpg")  # a larger copy of what was annotated
-    assert boxes(write(folder, task(result(BOX)))) == [[40, 60, 60, 90]]
+    Image.new("L", (400, 300)).save(folder / "a.jpg")
+    path = write(folder, task(result(BOX)))
+    assert list_labelstudio(path).scenes[0].read().stated_size_wh == SIZE_WH  # cut out, or turned
+    Image.new("L", (400, 200)).save(folder / "a.jpg")
+    assert list_labelstudio(path).scenes[0].read().stated_size_wh is None
+    assert boxes(path) == [[40, 40, 60, 60]]
 
 
 def test_a_place_and_its_label_may_be_two_entries_and_a_label_may_be_missing(folder: Path) -> None:

@@ -174,6 +174,9 @@ def lay(root: Path, files: dict[str, str]) -> Path:
         ({"train/img/a.jpg": "red", "train/xml/a.xml": voc_file(voc_object(BOX)), "test/img/a.jpg": "blue",
           "test/xml/a.xml": voc_file()}, [("test/xml/a", "test", 0), ("train/xml/a", "train", 1)]),
         ({"Annotations/a.xml": voc_file(voc_object(BOX)), "images/a.jpg": "red"}, [("Annotations/a", "", 1)]),
+        ({"Annotations/x/a.xml": voc_file(voc_object(BOX)), "JPEGImages/x/a.jpg": "red",
+          "Annotations/y/a.xml": voc_file(), "JPEGImages/y/a.jpg": "blue"},
+         [("Annotations/x/a", "", 1), ("Annotations/y/a", "", 0)]),
     ],
 )  # fmt: skip
 def test_annotations_beside_images_and_in_folders_of_any_name_are_read(

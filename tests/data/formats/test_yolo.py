@@ -48,6 +48,8 @@ def test_boxes_of_the_class_head_are_read(folder: Path) -> None:
         "path: /nowhere/at/all\ntrain: ../images/train\nval: [images/val]\nnames: [hat, head]\n",
         "train: train.txt\nval: images/val\nnames: [hat, head]\n",
         "train: images/train\nval: images/val\nnames: {'1': head, 7: hat, 0.0: hut}\n",
+        "train: images/train\nvalid: images/val\nnames: [hat, head]\nnone: {a: [{a: 1}, {a: 2}], b: {a: 3}}\n",
+        "train: D:\\set\\images\\train\nval: /home/me/images/val/\nnames: [hat, head]\n",
         "train: images/train/\nval: IMAGES\\..\\images\\val\nnames: [hat, head]\ntest: gone\n",
     ],
 )
@@ -124,6 +126,8 @@ def test_an_error_names_the_file_and_the_line(folder: Path, text: str, words: li
         ("train: !!python/object:os.system x\nnames: [head]\n", "no valid YAML"),
         ("a: &a [1, 2]\nb: &b [*a, *a]\ntrain: [*b, *b]\nnames: [head]\n", "alias"),
         ("a: " + "[" * 20_000, "nested too deeply"),
+        ("train: images/train\nnames: [head]\ntrain: images/val\n", "line 3: 'train' stands there twice"),
+        ("train: images/train\nnames: {0: head, 0: hat}\n", "line 2: '0' stands there twice"),
     ],
 )
 def test_a_wrong_data_yaml_is_explained(folder: Path, text: str, words: str) -> None:

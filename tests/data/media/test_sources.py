@@ -144,6 +144,7 @@ def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
         ("missing.jpg", "no file or folder"),
         ("empty", "holds no image"),
         ("*.webp", "meets no image"),
+        ("em*y", "meets folders alone: end it with /\\*"),
         ("empty.txt", "names nothing"),
         ("binary.txt", "is no UTF-8 text"),
     ],
@@ -247,7 +248,7 @@ def test_a_pattern_through_thousands_of_folders_is_refused(folder: Path) -> None
 
 def some_image(path: Path) -> Path:
     path.parent.mkdir(exist_ok=True)
-    Image.new("RGB", (8, 8)).save(path, "PNG" if path.suffix in ("", ".heic") else None)
+    Image.new("RGB", (8, 8)).save(path, "PNG" if path.suffix in ("", ".jpg ") else None)
     return path
 
 
@@ -281,7 +282,9 @@ def test_a_pattern_meets_videos_and_leaves_the_rest_aside(tmp_path: Path) -> Non
 def test_a_folder_of_nothing_that_is_read_says_what_is_in_it(tmp_path: Path) -> None:
     for name in ("b.jp2", "e.mp4"):
         (tmp_path / name).write_bytes(b"something")
-    with pytest.raises(InputError, match=r"holds no image .*: 2 files were left aside: 1 JP2 \(b.jp2\), 1 video"):
+    with pytest.raises(
+        InputError, match=r"holds no image that can be read: 2 files were left aside: 1 JP2 \(b.jp2\), 1 video"
+    ):
         expand_source(str(tmp_path))
 
 
@@ -324,6 +327,7 @@ def test_names_with_newlines_and_dots_are_files(tmp_path: Path) -> None:
 def test_lines_are_what_people_and_programs_write(folder: Path, encoding: str) -> None:
     (folder / "10.jpg").rename(folder / "#1.jpg")
     (folder / "B.PNG").rename(folder / '"quoted".png')
+    some_image(folder / " spaced.jpg ")
     lines = [
         "#1.jpg",
         '"2.jpg"',
@@ -331,13 +335,14 @@ def test_lines_are_what_people_and_programs_write(folder: Path, encoding: str) -
         '"quoted".png',
         "# a comment",
         "#2.jpg",
+        " spaced.jpg ",
         f'  "{folder / "broken.jpg"}"',
         "",
     ]
     (folder / "list.txt").write_text("\r\n".join(lines), encoding=encoding, newline="")
     found = expand_source(str(folder / "list.txt"))
     assert [each.path.name for each in found if isinstance(each, SourceFile)] == [
-        "#1.jpg", "2.jpg", "a1.png", '"quoted".png', "broken.jpg",
+        "#1.jpg", "2.jpg", "a1.png", '"quoted".png', " spaced.jpg ", "broken.jpg",
     ]  # fmt: skip
     (note,) = [each for each in found if isinstance(each, Note)]
     assert '1 line of images that were taken for comments (line 6: "#2.jpg")' in note.text
@@ -361,3 +366,5 @@ def test_the_note_names_three_of_a_kind_and_what_to_do() -> None:
     assert "install what reads HEIC" in note.text
     assert note.text.endswith("name videos one by one.")
     assert note_of([]) is None
+    left = [LeftAside(Path("a.mp4"), "video"), LeftAside(Path(".b.jpg"), "hidden file")]
+    assert note_of(left).text.endswith("(.b.jpg); name videos and hidden files one by one.")  # type: ignore[union-attr]

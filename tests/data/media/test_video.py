@@ -145,7 +145,7 @@ def _cut(path: Path) -> None:
     [
         (FRAMES, None, f"has {FRAMES} frames, numbered from 0, so there is no frame {FRAMES}"),
         (-1, None, "frames are counted from 0"),
-        (0, _cut, "is no video that can be read"),
+        (0, _cut, "without the index of its frames"),
         (0, lambda path: path.write_bytes(b""), "is empty"),
         (0, lambda path: path.write_text("a video"), "is no video that can be read"),
     ],
@@ -181,8 +181,8 @@ def test_a_damaged_video_is_an_input_error_or_frames(
 class Scripted:
     """A capture that gives what a list says: the clock of a frame in ms, or None where no frame can be read."""
 
-    def __init__(self, frames: list[float | None], declared: int = 0) -> None:
-        self.left, self.clock_ms, self.declared = list(frames), 0.0, declared
+    def __init__(self, frames: list[float | None], declared: int = 0, start_frames: int = 0) -> None:
+        self.left, self.clock_ms, self.declared, self.start_frames = list(frames), 0.0, declared, start_frames
 
     def grab(self) -> bool:
         clock_ms = self.left.pop(0) if self.left else None
@@ -190,9 +190,11 @@ class Scripted:
         return clock_ms is not None
 
     def get(self, name: int) -> float:
-        return {cv2.CAP_PROP_FPS: 10.0, cv2.CAP_PROP_FRAME_COUNT: self.declared, cv2.CAP_PROP_POS_MSEC: self.clock_ms}[
-            name
-        ]
+        known = {
+            cv2.CAP_PROP_FPS: 10.0, cv2.CAP_PROP_FRAME_COUNT: self.declared, cv2.CAP_PROP_POS_MSEC: self.clock_ms,
+            cv2.CAP_PROP_PTS: self.start_frames,
+        }  # fmt: skip
+        return known[name]
 
 
 def clock(*seconds: float) -> list[float | None]:
@@ -262,3 +264,36 @@ def test_no_thread_is_left(path: Path) -> None:
     before = threading.active_count()
     Video(path).read(1)
     assert threading.active_count() == before
+
+
+def test_a_matroska_that_begins_late_says_when_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.mkv").write_bytes(b"\x1a\x45\xdf\xa3")
+    monkeypatch.setattr(module, "_open_video", lambda _: Scripted(clock(0, 0.1), declared=73 + 2, start_frames=73))
+    stream = module.FrameStream(tmp_path / "a.mkv")
+    assert stream.declared_s == pytest.approx(7.5)  # not known yet
+    assert stream.grab()
+    assert stream.declared_s == pytest.approx(0.2)
+
+
+def test_pauses_are_none_where_all_the_frames_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [number / 10 + 9 * (number >= 10) for number in range(20)]
+    for declared, pauses in ((20, 0), (21, 1), (0, 1)):
+        monkeypatch.setattr(module, "_open_video", lambda _: Scripted(clock(*seconds), declared))  # noqa: B023
+        stream = module.FrameStream(Path("a.mp4"))
+        assert sum(iter(stream.grab, False)) == 20
+        assert len(stream.pauses) == pauses
+
+
+def test_a_playlist_is_no_video(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_text("#EXTM3U\n#EXTINF:1,\nother.ts\n", encoding="utf-8")
+    with pytest.raises(InputError, match="a list of videos, not a video"):
+        Video(tmp_path / "a.mp4").read(0)
+
+
+def test_a_video_that_is_not_decoded_is_named_by_its_codec(tmp_path: Path) -> None:
+    content = write_video(tmp_path / "a.mp4").read_bytes()
+    for letters, words in ((b"av01", "is AV1 video, .*convert it"), (b"qqqq", r"\(qqqq\) can be read.*convert it")):
+        (tmp_path / "my video.mp4").write_bytes(content.replace(b"mp4v", letters).replace(b"esds", b"free"))
+        with pytest.raises(InputError, match=words) as caught:
+            Video(tmp_path / "my video.mp4").read(0)
+        assert "ffmpeg -i 'my video.mp4' -c:v libx264" in str(caught.value)

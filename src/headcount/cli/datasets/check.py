@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headcount.cli.options import ForceOption, SpecArgument, output_option
+from headcount.cli.places import claim
 
 if TYPE_CHECKING:
     from headcount.data.audit.findings import Finding
@@ -18,6 +19,7 @@ _EXAMPLES = 3
 
 
 def check(
+    ctx: typer.Context,
     spec: SpecArgument,
     split: Annotated[
         str | None, typer.Option(metavar="NAME", help="Check one official split alone: train, val or test.")
@@ -45,17 +47,15 @@ def check(
     """
     from headcount.cli.console import output_console, print_wrapped, printable, progress_bar
     from headcount.cli.streams import results_are_filed
-    from headcount.core.files import is_file, refuse_suffix, refuse_taken, write_json
+    from headcount.core.files import is_file, write_json
     from headcount.core.words import plural
     from headcount.data.audit.accepted import accept as add_accepted
     from headcount.data.audit.accepted import beside, judge, read_accepted
     from headcount.data.audit.check import check_dataset
     from headcount.data.sets.registry import parse_spec
 
-    for path, suffixes in ((output, (".json",)), (page, (".html", ".htm"))):
-        if path is not None:
-            refuse_suffix(path, *suffixes)
-            refuse_taken(path, overwrite=force)
+    claim(ctx, output, ".json", overwrite=force)
+    claim(ctx, page, ".html", ".htm", overwrite=force)
     accept_file = accepted or beside(parse_spec(spec)[1])
     known = read_accepted(accept_file) if is_file(accept_file) or (accepted and not accept) else {}
     with progress_bar("Checking") as show:

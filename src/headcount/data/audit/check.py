@@ -25,6 +25,7 @@ from headcount.data.audit.head_sizes import check_sizes
 from headcount.data.audit.leaks import check_duplicates, check_groups, splits_of
 from headcount.data.audit.origins import Borders, borders, judge_origin
 from headcount.data.formats.raw import RawScene, UnreadableAnnotationError, image_file
+from headcount.data.parse.values import HAIR
 from headcount.data.sets.catalogue import CatalogueEntry, Counts, find_entry
 from headcount.data.sets.registry import DATA_SETS, parse_spec
 
@@ -132,7 +133,7 @@ def _check_scene(scene: RawScene) -> _Seen:
         findings.append(Finding("no-heads", place, "nobody is annotated"))
     findings += check_left_out(annotation, place)
     if annotation.points_xy is not None:
-        findings += check_points(heads_xy, comparable, place)
+        findings += check_points(heads_xy, comparable, place, slack=HAIR if scene.refuse_outside else 0.0)
     near = heads_xy
     if annotation.boxes_xyxy is not None:
         boxes = annotation.boxes_xyxy.reshape(-1, 4)

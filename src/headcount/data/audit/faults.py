@@ -8,16 +8,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from headcount.core.geometry import outside as rows_outside
 from headcount.core.words import plural
 from headcount.data.audit.findings import Finding, Numbers
 from headcount.data.formats.raw import RawAnnotation
-from headcount.data.formats.truth import Told, box_faults, frame_of, points_outside
+from headcount.data.formats.truth import Told, box_faults, frame_of
 
 
-def check_points(points_xy: NDArray[np.float64], size_wh: tuple[int, int] | None, place: str) -> list[Finding]:
+def check_points(
+    points_xy: NDArray[np.float64], size_wh: tuple[int, int] | None, place: str, *, slack: float = 0.0
+) -> list[Finding]:
     """Findings on the points of one image.
 
-    ``points_xy`` are (n, 2) float64, perhaps not finite; without ``size_wh`` nothing is said of outside.
+    ``points_xy`` are (n, 2) float64, perhaps not finite; without ``size_wh`` nothing is said of outside. What is
+    outside by no more than ``slack`` of the image's sides is noted, and no problem.
 
     >>> found = check_points(np.array([[1.0, 1.0], [9.0, 1.0], [1.0, 1.0]]), (8, 8), "a.jpg")
     >>> [(finding.code, finding.occurrences) for finding in found]
@@ -29,7 +33,10 @@ def check_points(points_xy: NDArray[np.float64], size_wh: tuple[int, int] | None
         findings.append(_not_finite("point", finite, place))
     points_xy = points_xy[finite]
     if size_wh is not None:
-        outside = points_xy[points_outside(points_xy, size_wh)]
+        outside = points_xy[rows_outside(points_xy, size_wh, slack=slack)]
+        nearly = len(rows_outside(points_xy, size_wh)) - len(outside)
+        if nearly:
+            findings.append(Finding("nearly", place, Told("nearly", nearly, 1).what, nearly))
         if len(outside):
             x, y = outside[int(np.maximum(-outside, outside - size_wh).max(axis=1).argmax())]
             text = f"{plural(len(outside), 'point')} outside {_size(size_wh)}, the farthest ({x:.2f}, {y:.2f})"

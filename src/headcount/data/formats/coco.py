@@ -268,7 +268,7 @@ def _categories(data: _File, file: Path) -> tuple[frozenset[str], frozenset[str]
         InputError: an annotation is of no category, or it is not clear which is to be counted.
     """
     used = dict.fromkeys(same_id(one.category_id) for one in data.annotations)
-    if data.categories is None:
+    if not data.categories:
         if len(used) > 1:
             raise InputError(f'"{file}" has annotations of {len(used)} categories, but no list "categories".')
         return frozenset(used), frozenset(used)

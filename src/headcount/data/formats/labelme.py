@@ -96,6 +96,8 @@ def list_labelme(path: Path) -> Listing:
             finder = finders.setdefault(file.parent, Finder([file.parent]))
             place = finder.image(data.get("imagePath"), file, "imagePath")
             image, rules[file] = place.path, place.found_by
+            if place.rule == "missing" and (beside := finder.find(file.stem)).rule != "missing":
+                image, rules[file] = beside.path, "the name of the annotation"  # both were renamed
             shapes = [shape for shape in as_model(data, file, _KIND, _File).shapes if shape.is_counted]
             labels |= {shape.label for shape in shapes}
             # The centre of a box may lie outside an image, a drawn point not.

@@ -36,6 +36,7 @@ from headcount.data.parse.text import read_text
 from headcount.data.parse.values import HAIR, cut, head_classes, number, quoted, size_wh
 
 _KIND = "Label Studio file"
+_ALIKE = 0.02
 _IMAGE_KEYS = ("image", "img", "url")
 
 
@@ -207,6 +208,8 @@ def _read(task: _Task, heads: Collection[str], file: Path) -> RawAnnotation:
         found.append(head)
         nearly += beyond
     stated = next((one.stated for one in task.objects or ()), None)
+    if stated is not None and abs(stated[0] * image_wh[1] / (stated[1] * image_wh[0]) - 1) < _ALIKE:
+        stated = None  # a larger or smaller copy, in which percents are the same places
     return annotation_of(found, size_wh=stated, ignored=ignored, nearly=nearly)
 
 

@@ -6,8 +6,9 @@
 
 Other layouts of such files are read too: LabelImg's, beside the images, and those of others, in folders of any names
 (``train/a.xml`` and ``train/a.jpg``, ``labels/a.xml`` and ``images/a.jpg``). An image is that of its annotation's name
-in the same folder; else the only one of that name, or of ``<filename>``, in the same split or at all. The first folder
-that is named as a split tells it, where there are no lists.
+in the same folder, or in the same folder of another (``Annotations/x/a.xml``, ``JPEGImages/x/a.jpg``); else the only
+one of that name, or of ``<filename>``, in the same split or at all. The first folder that is named as a split tells it,
+where there are no lists.
 
 Documented in "The PASCAL Visual Object Classes Challenge 2012 Development Kit", section 4.
 
@@ -40,7 +41,7 @@ from headcount.core.files import atomic_text, is_file, is_folder, writing
 from headcount.core.geometry import centres
 from headcount.core.image import IMAGE_SUFFIXES, is_image_name
 from headcount.core.scene import Provenance, Scene
-from headcount.data.formats.folders import entries, files_below, need_folder, wrong_folder
+from headcount.data.formats.folders import entries, files_below, folders_in, need_folder, wrong_folder
 from headcount.data.formats.places import image_of, image_suffix, place_names, put_image, refuse_filled
 from headcount.data.formats.raw import (
     Listing,
@@ -129,7 +130,8 @@ def list_voc(root: Path) -> Listing:
             is listed in two splits.
     """
     need_folder(root, f"{ANNOTATIONS} and {IMAGES}")
-    if all(is_folder(root / name) for name in (ANNOTATIONS, IMAGES)):
+    places = [root / name for name in (ANNOTATIONS, IMAGES)]
+    if all(map(is_folder, places)) and not any(map(folders_in, places)):
         truths = list(files_by_stem(root, ANNOTATIONS, {".xml"}).values())
         return list_voc_folder(root, heads=_head_names(truths, root / ANNOTATIONS))
     below = files_below(root)
@@ -183,9 +185,11 @@ def _image_of(truth: Path, root: Path, by_name: Mapping[str, Sequence[Path]]) ->
     beside = [image for image in found if image.parent == truth.parent]
     if len(beside) == 1:
         return beside[0]
-    split = split_in(truth.relative_to(root).parts[:-1])
+    where = truth.relative_to(root).parts
+    split = split_in(where[:-1])
+    mirrored = [image for image in found if image.relative_to(root).parts[1:-1] == where[1:-1]]
     stated = by_name.get(same_name(re.split(r"[/\\]", _stated_name(truth))[-1]), ())
-    for candidates in (beside, found, stated):
+    for candidates in (beside, mirrored, found, stated):
         same = [image for image in candidates if split_in(image.relative_to(root).parts[:-1]) == split]
         for each in (same, candidates):
             if len(each) == 1:

@@ -20,22 +20,20 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import is_file, is_folder
 from headcount.core.image import is_image_name
 from headcount.data.formats.folders import entries, files_below, wrong_folder
 from headcount.data.formats.raw import Remark
 from headcount.data.parse.paths import MAX_NAME, Finder, FoundName, same_name
-from headcount.data.parse.text import read_lines, read_text
-from headcount.data.parse.values import cut, quoted, same_id, split_in
+from headcount.data.parse.text import read_lines
+from headcount.data.parse.values import cut, quoted, same_id, split_in, split_of
+from headcount.data.parse.yaml import read_yaml
 
 SPLITS = ("train", "val", "test")
 _YAML_NAMES = ("data.yaml", "dataset.yaml", "data.yml")
 _CLASSES = "classes.txt"
 _KIND, _LIST = "YOLO data.yaml", "list of images"
-_DEEPEST = 32
 _MAX_YAML_BYTES = _MAX_NAMES_BYTES = 2**19
 _MAX_CLASS = 999_999
 
@@ -140,18 +138,26 @@ class _Labels:
 
 
 def _of_yaml(file: Path) -> YoloFolder:
-    data = _load(file)
+    data = read_yaml(file, _KIND, max_bytes=_MAX_YAML_BYTES)
     found = YoloFolder(file, _names(data.get("names"), file), _keypoint_values(data, file))
     root, stated = file.parent, data.get("path")
     if isinstance(stated, str) and 0 < len(stated) <= MAX_NAME and "\0" not in stated:
         # A path of another machine leads nowhere: the file's own folder then.
         place = Finder([root]).find(stated).path
         root = place if is_folder(place) else root
-    splits = [split for split in SPLITS if data.get(split) not in (None, "")]
-    if not splits:
+    if not (splits := _stated_splits(data)):
         raise InputError(f'"{file}" names no images: "train", "val" or "test" was expected.{nearest("train", data)}')
-    _add_splits(found, root, {split: data[split] for split in splits})
+    _add_splits(found, root, splits)
     return found
+
+
+def _stated_splits(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What is named for each split, by any of its usual names (``val``, ``valid``)."""
+    there = [key for key, value in data.items() if value not in (None, "")]
+    named: dict[str, str] = {}
+    for key in sorted(there, key=lambda key: key not in SPLITS):  # its own name first
+        named.setdefault(split_of(key), key)
+    return {split: data[named[split]] for split in SPLITS if split in named}
 
 
 def _of_darknet(file: Path) -> YoloFolder:
@@ -160,12 +166,12 @@ def _of_darknet(file: Path) -> YoloFolder:
         key, separator, value = line.partition("#")[0].partition("=")
         if not separator and key.strip():
             raise InputError(f'"{file}", line {number}: key = value was expected, got {quoted(line)}.')
-        stated[key.strip().lower()] = value.strip()
+        key = key.strip().lower()
+        if key and stated.setdefault(key, value.strip()) != value.strip():
+            raise InputError(f'"{file}", line {number}: {quoted(key)} stands there twice: give it once.')
     named = Finder([file.parent]).image(stated.get("names"), file, "names", kind="a file of class names").path
     found = YoloFolder(file, _names(_class_lines(named), named))
-    lists = {split: stated.get(split) or stated.get("valid" if split == "val" else "", "") for split in SPLITS}
-    lists = {split: name for split, name in lists.items() if name}
-    if not lists:
+    if not (lists := _stated_splits(stated)):
         raise InputError(f'"{file}" names no images: "train = train.txt" was expected.{nearest("train", stated)}')
     _add_splits(found, file.parent, lists)
     left = [path for path in files_below(file.parent) if is_image_name(path) and path not in found.images]
@@ -265,32 +271,6 @@ def _name(image: Path, root: Path) -> str:
     base = Path(os.path.normpath(root))
     inside = image.relative_to(base) if image.is_relative_to(base) else image
     return inside.as_posix().removeprefix("images/")
-
-
-def _load(file: Path) -> dict[str, Any]:
-    text = read_text(file, _KIND, max_bytes=_MAX_YAML_BYTES)
-    # libyaml is twenty times as fast; it must never see what is nested deeply, which ends the process.
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        # Aliases let a few lines stand for billions of values, and no data.yaml needs one.
-        depth = 0
-        for event in yaml.parse(text, loader):
-            if isinstance(event, yaml.AliasEvent):
-                raise InputError(f'"{file}" repeats a value by an alias (*name), which is refused: write it out.')
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > _DEEPEST:
-                raise InputError(f'"{file}" is nested too deeply to be a {_KIND}.')
-        data = yaml.load(text, loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        raise InputError(f'"{file}"{line}: this is no valid YAML ({getattr(error, "problem", "")}).') from error
-    except (ValueError, RecursionError, TypeError, AttributeError, LookupError, OverflowError) as error:
-        # A date that is none, a number of thousands of digits, lists in lists, a key that is a list.
-        raise InputError(f'"{file}" is no {_KIND} ({type(error).__name__}).') from error
-    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
-        raise InputError(f'"{file}" is no {_KIND}: lines such as "train: images/train" were expected.')
-    return data
 
 
 def _class_lines(file: Path) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from headcount.core.addresses import no_file
 from headcount.core.errors import DanglingLinkError, InputError, MissingFileError
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.image import is_image_name
@@ -17,7 +18,7 @@ from headcount.core.notes import Note
 from headcount.core.scene import Scene
 from headcount.core.words import plural
 from headcount.data.media.folders import as_pattern, folders_below, list_folder, matches
-from headcount.data.media.video import FrameStream, is_video_name
+from headcount.data.media.video import FrameStream, is_video, is_video_name
 from headcount.data.parse.paths import Finder
 from headcount.data.parse.text import read_lines
 from headcount.data.parse.values import cut
@@ -33,12 +34,8 @@ _MANY = {
     _LINK: "links that lead nowhere",
 }
 """Kinds of files that are left aside, for more than one; an image of a kind that is not read has the kind's name."""
-_ACTIONS = {
-    _VIDEO: "name videos one by one",
-    _HIDDEN: "name hidden files one by one",
-    _NO_SUFFIX: "name images without a suffix one by one",
-    _LINK: "fetch what the links lead to",
-}
+_TO_BE_NAMED = (_VIDEO, _HIDDEN, _NO_SUFFIX)
+"""Kinds that are counted where a user names them one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +104,21 @@ def _is_list(path: Path) -> bool:
 def _expand_path(argument: str, recursive: bool) -> list[Found]:
     if not argument or "\0" in argument:
         raise InputError(f"{argument!r} is no path: name an image, a folder or a video.")
+    reason = no_file(argument)
+    if reason is not None and not is_file(Path(argument)):
+        raise InputError(reason)
     base, parts = as_pattern(argument)
     if not parts:
         if is_folder(base):
             return _in_folder(Path(argument), recursive)
         file_size(Path(argument))  # says why it is no file
         return [_source_file(Path(argument))]
-    met = [_judge(each, videos=True) if isinstance(each, Path) else each for each in matches(base, parts)]
-    found = [each for each in met if each is not None]
+    met = matches(base, parts)
+    judged = [_judge(each, videos=True) if isinstance(each, Path) else each for each in met]
+    found = [each for each in judged if each is not None]
+    if not found and any(isinstance(each, Path) and is_folder(each) for each in met):
+        text = f'The pattern "{cut(argument, 200)}" meets folders alone: end it with /* for what is in them.'
+        raise _MeetsNothingError(text)
     _refuse_empty(found, _MeetsNothingError, f'The pattern "{cut(argument, 200)}" meets no image or video file')
     return found
 
@@ -126,7 +130,10 @@ def _in_folder(folder: Path, recursive: bool) -> list[Found]:
         met += [each] if isinstance(each, InputError) else []
     judged = [_judge(each, videos=False) if isinstance(each, Path) else each for each in met]
     found = [each for each in judged if each is not None]
-    _refuse_empty(found, InputError, f'The folder "{folder}" holds no image (name videos and inner folders one by one)')
+    if recursive:
+        _refuse_empty(found, InputError, f'The folder "{folder}" and the folders in it hold no image')
+    else:
+        _refuse_empty(found, InputError, f'The folder "{folder}" holds no image', " (name inner folders one by one)")
     return found
 
 
@@ -134,11 +141,11 @@ class _MeetsNothingError(InputError):
     """A pattern meets nothing that can be counted."""
 
 
-def _refuse_empty(found: Sequence[Found], kind: type[InputError], what: str) -> None:
+def _refuse_empty(found: Sequence[Found], kind: type[InputError], what: str, advice: str = "") -> None:
     if any(isinstance(each, SourceFile | InputError) for each in found):
         return
     left = note_of(each for each in found if isinstance(each, LeftAside))
-    raise kind(f"{what}: {left.text}" if left is not None else f"{what}.")
+    raise kind(f"{what} that can be read: {left.text}" if left is not None else f"{what}{advice}.")
 
 
 def _judge(path: Path, *, videos: bool) -> Found | None:
@@ -154,7 +161,7 @@ def _judge(path: Path, *, videos: bool) -> Found | None:
         found = LeftAside(path, _NO_SUFFIX)
     else:
         found = None
-    if found is None or path.name.startswith("._") or is_folder(path):
+    if found is None or path.name.startswith("._"):
         return None
     try:
         file_size(path)
@@ -163,7 +170,7 @@ def _judge(path: Path, *, videos: bool) -> Found | None:
     except MissingFileError:  # gone since it was listed
         return None
     except InputError as error:
-        return error
+        return None if is_folder(path) else error
     return LeftAside(path, _HIDDEN) if path.name.startswith(".") and not videos else found
 
 
@@ -194,8 +201,10 @@ def note_of(left: Iterable[LeftAside]) -> Note | None:
         names = ", ".join(cut(path.name, 80) for path in paths[:_NAMES_MAX])
         more = ", …" if len(paths) > _NAMES_MAX else ""
         parts.append(f"{len(paths):,} {_MANY.get(kind, kind) if len(paths) > 1 else kind} ({names}{more})")
-    images = [kind for kind in by_kind if kind not in _ACTIONS]
-    actions = [*([conversion(images)] if images else []), *(_ACTIONS[kind] for kind in by_kind if kind in _ACTIONS)]
+    named = [_MANY[kind] for kind in by_kind if kind in _TO_BE_NAMED]
+    actions = [conversion(images)] if (images := by_kind.keys() - _MANY.keys()) else []
+    actions += [f"name {' and '.join(named)} one by one"] if named else []
+    actions += ["fetch what the links lead to"] if _LINK in by_kind else []
     was = "was" if number == 1 else "were"
     return Note(f"{plural(number, 'file')} {was} left aside: {', '.join(parts)}; {', '.join(actions)}.")
 
@@ -222,7 +231,7 @@ def _read_list(path: Path, recursive: bool) -> list[Found]:
     found: list[Found] = []
     comments: list[str] = []
     for number, line in enumerate(read_lines(path, "list of images"), start=1):
-        name = line.strip()
+        name = line if line != line.strip() and _is_named(line, path.parent) else line.strip()
         if name.startswith("#") and not _is_named(name, path.parent):
             if is_image_name(Path(name)) or is_video_name(Path(name)):
                 comments.append(f'line {number}: "{cut(name, 80)}"')
@@ -271,7 +280,7 @@ def _expand_line(name: str, finder: Finder, recursive: bool) -> list[Found]:
 
 
 def _source_file(path: Path) -> SourceFile:
-    return SourceFile(path, "video" if is_video_name(path) else "image")
+    return SourceFile(path, "video" if is_video(path) else "image")
 
 
 def expected_items(file: SourceFile, *, every_s: float = 1.0) -> int:
@@ -326,10 +335,10 @@ def _frames(path: Path, every_s: float, max_pixels: int) -> Iterator[Item]:
             due_s = (math.floor((second + stream.frame_s / 2) / every_s) + 1) * every_s
             name = f"{path}@{second:.{digits}f}s"
             yield Item(name, Scene(image=pixels, source=name, name=name))
+        if not good:
+            stream.refuse_undecoded()
     finally:
         stream.close()
-    if not good:
-        raise InputError(f'No frame of the video "{path}" can be read: it is damaged, or of a kind that is not known.')
     yield from _remarks(stream, bad)
 
 
@@ -340,17 +349,29 @@ def _remarks(stream: FrameStream, bad: int) -> Iterator[Item]:
         text = f'"{path}" has {bad} damaged frames, which were left out.'
         yield Item(str(path), remark=text, is_incomplete=True)
     if stream.gaps:
-        places = ", ".join(f"{gap.second:.1f} s" for gap in stream.gaps[:_PLACES_MAX])
-        more = f" and {len(stream.gaps) - _PLACES_MAX} places more" if len(stream.gaps) > _PLACES_MAX else ""
         lost_s = sum(gap.seconds for gap in stream.gaps)
-        text = f'"{path}" is damaged after {places}{more}: about {lost_s:.1f} s could not be read and were left out.'
+        after = _places([gap.second for gap in stream.gaps])
+        text = f'"{path}" is damaged after {after}: about {lost_s:.1f} s could not be read and were left out.'
+        yield Item(str(path), remark=text, is_incomplete=True)
+    if stream.pauses:
+        lost_s = sum(gap.seconds for gap in stream.pauses)
+        after = _places([gap.second for gap in stream.pauses])
+        text = (
+            f'"{path}" has no frames for about {lost_s:.1f} s after {after}: they are lost, or nothing was recorded '
+            "there."
+        )
         yield Item(str(path), remark=text, is_incomplete=True)
     if stream.steps_back:
-        places = ", ".join(f"{second:.1f} s" for second in stream.steps_back[:_PLACES_MAX])
-        text = f'"{path}" has a clock that steps back after {places}: time goes on from there.'
+        text = f'"{path}" has a clock that starts anew after {_places(stream.steps_back)}: time goes on from there.'
         yield Item(str(path), remark=text)
     reached_s = stream.second + stream.frame_s
-    if stream.declared_s - reached_s > max(1.0, 0.05 * stream.declared_s):
+    if not stream.steps_back and stream.declared_s - reached_s > max(1.0, 0.05 * stream.declared_s):
         stated = f"ends after {reached_s:.1f} s though it says {stream.declared_s:.1f} s"
         text = f'"{path}" {stated}: it is cut short or damaged.'
         yield Item(str(path), remark=text, is_incomplete=True)
+
+
+def _places(seconds: Sequence[float]) -> str:
+    places = ", ".join(f"{second:.1f} s" for second in seconds[:_PLACES_MAX])
+    further = len(seconds) - _PLACES_MAX
+    return places if further < 1 else f"{places} and {further} more"

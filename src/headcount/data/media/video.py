@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,10 +24,18 @@ from typing import Any
 from headcount.core.errors import InputError
 from headcount.core.files import file_size
 from headcount.core.image import RgbImage, VideoFrame
+from headcount.core.threads import thread_limit
+from headcount.data.media.clock import Clock, Gap
+from headcount.data.media.containers import SELDOM_DECODED, codec_name, kind_of_video, mp4_facts
 
 VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".m2ts", ".3gp", ".ogv"}
-)
+    {
+        ".mp4", ".m4v", ".mov", ".qt", ".avi", ".divx", ".mkv", ".webm", ".mpg", ".mpeg", ".mpe", ".m1v", ".m2v",
+        ".mpv", ".vob", ".mod", ".tod", ".wmv", ".asf", ".ts", ".mts", ".m2t", ".m2ts", ".tp", ".trp", ".3gp", ".3g2",
+        ".ogv", ".ogm", ".flv", ".f4v", ".mxf", ".ivf", ".y4m", ".nut", ".rm", ".rmvb", ".mjpg", ".mjpeg", ".h264",
+        ".264", ".h265", ".265", ".hevc", ".dv", ".dav", ".wtv", ".amv", ".lrv", ".insv",
+    }
+)  # fmt: skip
 _OPEN_MAX = 4
 # A reader that gives no frame so often is at the end of its file; each try costs microseconds.
 _PATIENCE, _PATIENCE_MAX = 500, 20_000
@@ -37,6 +46,11 @@ _SETTLED = 16
 def is_video_name(path: Path) -> bool:
     """Whether the file's suffix is one of a video."""
     return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is a video, by its suffix or else by its content."""
+    return is_video_name(path) or kind_of_video(path) not in ("", "playlist")
 
 
 def _quiet_cv2() -> Any:
@@ -52,35 +66,42 @@ def _open_video(path: Path) -> Any:
     cv2 = _quiet_cv2()
     if file_size(path) == 0:
         raise InputError(f'"{path}" is empty (0 bytes): copy it again from where it came.')
-    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    if kind_of_video(path) == "playlist":
+        raise InputError(f'"{path}" is a list of videos, not a video: name the files that it lists.')
+    limit = thread_limit()
+    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [] if limit is None else [cv2.CAP_PROP_N_THREADS, limit])
     if not video.isOpened():
+        codec = codec_name(mp4_facts(path).codec)
+        if codec:
+            raise InputError(_undecoded(path, codec))
+        if kind_of_video(path) == "MP4":
+            raise InputError(
+                f'"{path}" is an MP4 video without the index of its frames, which is written last: the recording or '
+                "the copy was cut off. Copy it again from where it came."
+            )
         raise InputError(f'"{path}" is no video that can be read, or is damaged: copy it again from where it came.')
     return video
 
 
-@dataclass(slots=True)
-class Gap:
-    """A stretch of a video that cannot be read.
-
-    Attributes:
-        second: that of the last frame before it.
-        seconds: about how long it is.
-    """
-
-    second: float
-    seconds: float
+def _undecoded(path: Path, codec: str) -> str:
+    remedy = f"convert it to H.264 (ffmpeg -i {shlex.quote(path.name)} -c:v libx264 converted.mp4)"
+    if codec in SELDOM_DECODED:
+        return f'"{path}" is {codec} video, which OpenCV does not decode here: {remedy}.'
+    kind = f" ({codec})" if codec else ""
+    return (
+        f'No frame of the video "{path}"{kind} can be read: it is damaged, or of a kind that is not decoded here: copy '
+        f"it again, or {remedy}."
+    )
 
 
 class FrameStream:
     """The frames of a video, one after the other: the one place where OpenCV reads videos.
 
     ``second`` is where the last frame lies on the container's clock (a phone's frame rate varies), or by its number
-    where there is no clock; it only grows: where the clock steps back, as in recordings joined end to end, time goes
-    on from there.
+    where there is no clock; it only grows, see ``Clock``.
 
     Attributes:
         next: the number of the frame that ``grab`` gives next.
-        second: the time of the last frame.
         gaps: stretches that could not be read, so far.
 
     Raises:
@@ -89,18 +110,26 @@ class FrameStream:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.next, self.second = 0, 0.0
+        self.next = 0
         self.gaps: list[Gap] = []
         self._video = _open_video(path)
         self._cv2 = _quiet_cv2()
         rate = float(self._video.get(self._cv2.CAP_PROP_FPS))
-        self.frame_s = 1 / (rate if math.isfinite(rate) and 0.1 <= rate <= 1000 else 25.0)
+        self._clock = Clock(frame_s=1 / (rate if math.isfinite(rate) and 0.1 <= rate <= 1000 else 25.0))
         frames = float(self._video.get(self._cv2.CAP_PROP_FRAME_COUNT))
         self._declared = int(frames) if math.isfinite(frames) and frames > 0 else 0
-        # What is added to the clock, and the second from which on; 0 from the start.
-        self._shifts: list[tuple[float, float]] = [(0.0, 0.0)]
-        self._has_clock = False
+        self._start_s = 0.0
         self._open_gap: tuple[float, int, int] | None = None  # second and number of frames before it, tries without one
+
+    @property
+    def second(self) -> float:
+        """The time of the last frame."""
+        return self._clock.second
+
+    @property
+    def frame_s(self) -> float:
+        """The time between two frames, on average."""
+        return self._clock.frame_s
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -112,12 +141,33 @@ class FrameStream:
     @property
     def declared_s(self) -> float:
         """How long the video says it is; 0 where it does not."""
-        return self._declared * self.frame_s
+        declared_s = self._declared * self.frame_s
+        kind = kind_of_video(self.path)
+        if kind == "Matroska":
+            declared_s -= self._start_s  # it says when it ends
+        elif kind == "MP4":
+            shown_s = mp4_facts(self.path).seconds
+            declared_s = min(declared_s, shown_s) if shown_s > 0 else declared_s  # an edit list shows a part of it
+        return max(0.0, declared_s)
 
     @property
     def steps_back(self) -> Sequence[float]:
         """The seconds at which the clock began anew."""
-        return [second for _, second in self._shifts[1:]]
+        return self._clock.steps
+
+    @property
+    def pauses(self) -> Sequence[Gap]:
+        """Long stretches without a frame, so far; none where there are as many frames as the video says."""
+        return [] if 0 < self._declared <= self.next else self._clock.pauses
+
+    def refuse_undecoded(self) -> None:
+        """Stop where not one frame of the whole video could be decoded.
+
+        Raises:
+            InputError: it names the codec, and what to do.
+        """
+        letters = int(self._video.get(self._cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True).decode("latin-1")
+        raise InputError(_undecoded(self.path, codec_name(letters)))
 
     def grab(self) -> bool:
         """Go to the next frame that can be read; False at the end of the video."""
@@ -145,21 +195,10 @@ class FrameStream:
 
     def _count(self) -> None:
         clock_s = float(self._video.get(self._cv2.CAP_PROP_POS_MSEC)) / 1000
-        if not math.isfinite(clock_s):
-            clock_s = 0.0
-        self._has_clock |= clock_s > 0
         if self.next == 0:
-            self.second = max(clock_s, 0.0)
-        elif not self._has_clock:
-            self.second = self.next * self.frame_s
-        else:
-            # The least shift by which time goes on: a clock that went astray for a frame or two is trusted again.
-            fitting = [index for index, (shift, _) in enumerate(self._shifts) if clock_s + shift >= self.second]
-            if fitting:
-                del self._shifts[fitting[0] + 1 :]
-            else:
-                self._shifts.append((self.second + self.frame_s - clock_s, self.second))
-            self.second = max(clock_s + self._shifts[-1][0], self.second + 0.001)
+            start_s = float(self._video.get(getattr(self._cv2, "CAP_PROP_PTS", -1))) * self.frame_s
+            self._start_s = start_s if math.isfinite(start_s) and start_s > 0 else 0.0
+        self._clock.tick(clock_s, behind_damage=self._open_gap is not None)
         self.next += 1
         if self._open_gap is not None and self.next - self._open_gap[1] >= _SETTLED:
             self._close_gap()
@@ -244,6 +283,8 @@ class _Stream(FrameStream):
         """Frame ``number``, which is the last one or further on."""
         while self.next <= number:
             if not self.grab():
+                if self.next == 0:
+                    self.refuse_undecoded()
                 raise InputError(
                     f'"{self.path}" has {self.next} frames, numbered from 0, so there is no frame {number}.'
                 )

@@ -1,1 +1,1 @@
-"""Strangers' bytes: numbers, text, CSV, JSON, XML, MAT and written paths, one sentence of error each."""
+"""Strangers' bytes: numbers, text, CSV, JSON, XML, YAML, MAT and written paths, one sentence of error each."""

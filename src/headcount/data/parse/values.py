@@ -24,6 +24,10 @@ HAIR = 1e-3
 
 PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
 
+_SPLIT_WORDS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "validate": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 _HEAD_NAME = re.compile("((human|person|pedestrian) )?heads?")
 # The classes of COCO and VOC that are nobody.
 _THINGS = frozenset(
@@ -210,8 +214,7 @@ def split_of(word: str) -> str:
     >>> [split_of(word) for word in ("Train", "valid", "default")]
     ['train', 'val', '']
     """
-    word = word.lower()
-    return {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}.get(word, "")
+    return _SPLIT_WORDS.get(word.strip().lower(), "")
 
 
 def split_in(folders: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from headcount.core.addresses import no_file
 from headcount.core.errors import FaultyFileError, InputError, nearest
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.notes import Skipped
@@ -134,7 +135,7 @@ def parse_spec(spec: str) -> tuple[str, Path]:
     """`NAME=PATH` in two.
 
     Raises:
-        InputError: no ``=``, or a name that no reader has.
+        InputError: no ``=``, a name that no reader has, or an address in the place of a path.
     """
     name, separator, path = spec.partition("=")
     if not separator or not path:
@@ -148,6 +149,9 @@ def parse_spec(spec: str) -> tuple[str, Path]:
                 "each lists all images)."
             )
         raise InputError(f'"{name}" is no data set that headcount reads.{nearest(name, DATA_SETS)}')
+    reason = no_file(path)
+    if reason is not None and not Path(path).exists():
+        raise InputError(reason)
     return name, Path(path).expanduser()
 
 

@@ -37,18 +37,18 @@ _one_core = Lock()
 
 
 def _core() -> Any:
-    """The Core of this process: one, which never ends.
+    """The Core of this process: one, which never ends; a forked child has its own.
 
     Where a processor has AMX, each Core gives the thread that makes it a stack for signals of its own, and puts back
-    the one before when it ends. Two that end in the order in which they began leave the thread with that of the
-    first, which is gone: the next signal then kills the process, and no fault handler can say a word.
+    the one before when it ends. Two that do not end in the opposite order, or one that ends on another thread, leave
+    the thread with a stack that is gone: the next signal then kills the process, and no fault handler can say a word.
     """
     with _one_core:
-        return _core_of(os.getpid())
+        return _made_core(os.getpid())
 
 
 @cache
-def _core_of(process: int) -> Any:  # after a fork, the threads of the parent's are not there
+def _made_core(_process: int) -> Any:
     core = import_openvino().Core()
     with suppress(RuntimeError):  # a version that does not know it any more needs it no more
         core.set_property("CPU", {"CPU_RUNTIME_CACHE_CAPACITY": _CACHED_KERNELS})
