@@ -316,6 +316,15 @@ def given(annotation: RawAnnotation) -> Callable[[], RawAnnotation]:
     return partial(_same, annotation)
 
 
+def refusing(error: InputError) -> Callable[[], RawAnnotation]:
+    """The ``read`` of a raw scene whose part of a file is malformed: what is wrong with one image is its own."""
+    return partial(_raise, str(error))
+
+
+def _raise(message: str) -> RawAnnotation:
+    raise InputError(message)
+
+
 def _same(annotation: RawAnnotation) -> RawAnnotation:
     return annotation
 
