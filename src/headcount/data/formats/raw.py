@@ -136,10 +136,11 @@ class RawScene:
 class Remark:
     """What a listing met beside the scenes; ``message`` says it in words.
 
-    ``code``: ``empty`` (a split's folder without images) or ``stray-file`` (not named as the set's images are).
+    ``code``: ``empty`` (a split's folder without images), ``missing-folder`` (named by a file, as Roboflow names splits
+    that it did not write) or ``stray-file`` (not named as the set's images are).
     """
 
-    code: Literal["empty", "stray-file"]
+    code: Literal["empty", "missing-folder", "stray-file"]
     path: Path
     message: str
 
