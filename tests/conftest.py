@@ -13,12 +13,17 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from headcount.core.card import DecoderSpec, InputSpec, ModelCard, OutputSpec, TileSpec, sha256_of
+
+# How long one example takes says more of what else the machine does than of the code.
+hypothesis.settings.register_profile("headcount", deadline=None)
+hypothesis.settings.load_profile("headcount")
 
 TINY_RADIUS_PX = 1 + 2 + 4 + 8  # three 3×3 convolutions of stride 2, and one at stride 8
 

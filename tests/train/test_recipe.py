@@ -220,15 +220,15 @@ def test_a_wrong_key_or_value_is_named(tmp_path: Path, override: str, words: lis
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", ["NoneType"]),
-        ("- a\n- b\n", ["list"]),
-        ("name: [\n", ["no YAML"]),
-        ("name: " + "[" * 1000, ["no YAML"]),
-        ("name: 2001-13-45\n", ["no YAML"]),
+        ("", ["is no recipe", '"batch: 8"']),
+        ("- a\n- b\n", ["is no recipe"]),
+        ("name: [\n", ["line 2", "no valid YAML"]),
+        ("name: " + "[" * 1000, ["nested too deeply"]),
+        ("name: 2001-13-45\n", ["is no recipe"]),
         ("name: x\nmethod: [" + "a, " * 1000 + "]\n", ['"method" is [', "...]"]),
         ("batch: 3\n", ['"name" is missing']),
-        ("name: x\nbatch: 3\nbatch: 4\n", ['line 3: the key "batch" stands there twice']),
-        ("name: x\ndata: {crop: 64, workers: 1, crop: 96}\n", ['line 2: the key "crop"']),
+        ("name: x\nbatch: 3\nbatch: 4\n", ["line 3: 'batch' stands there twice"]),
+        ("name: x\ndata: {crop: 64, workers: 1, crop: 96}\n", ["line 2: 'crop'"]),
         ("name: x\ndata:\n  croop: 3\n", ['"data.croop"', '"crop"']),
     ],
 )

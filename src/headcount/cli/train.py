@@ -19,7 +19,8 @@ def train(
 ) -> None:
     """Train a model by a recipe.
 
-    A run that was cut off goes on with --resume and ends the same, bit for bit.
+    "headcount recipes" lists the recipes. A run that was cut off goes on with --resume and ends the same, bit for bit;
+    with a larger epochs=NUMBER beside it, a run is lengthened.
     """
     import functools
     import warnings

@@ -88,7 +88,8 @@ def _expected(error: Mapping[str, Any]) -> str:
         return str(told["expected"])
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        return f"a number {words} {told[key]:,}"
+        bound = told[key]
+        return f"a number {words} {bound:,g}" if isinstance(bound, float) else f"a number {words} {bound:,}"
     for bound, words in (("min_length", "at least"), ("max_length", "at most")):
         if bound in told:
             what = ("text", "letter") if kind.startswith("string") else ("a list", "value")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.settings import Settings, checked
+from headcount.data.parse.yaml import read_yaml
 from headcount.infer.runtimes.table import one_word
 
 Chance = Annotated[float, Field(ge=0, le=1)]
@@ -266,23 +267,13 @@ def _origin(path: Path, overrides: Sequence[str]) -> Callable[[str], str]:
     return origin
 
 
+_MAX_BYTES = 2**20
 _OWN, _MERGED = ("name", "summary", "published"), ("data", "model", "optimiser")
 
 
 def _read_values(path: Path, *above: Path) -> dict[str, Any]:
     """What a recipe's file says, put over what its base says; ``above`` are the recipes that start from it."""
-    try:
-        values = yaml.load(path.read_bytes(), _Loader)  # bytes: UTF-16 is read by its mark
-    except _SameKeyTwiceError as error:
-        raise InputError(
-            f'"{path}", line {error.line}: the key "{error.key}" stands there twice: give it once.'
-        ) from error
-    except (yaml.YAMLError, OSError, ValueError, RecursionError, TypeError, AttributeError, LookupError) as error:
-        # Beside what is no YAML: a date that is none, a number of thousands of digits, lists in lists in lists.
-        reason = [*str(error).splitlines(), type(error).__name__][0]
-        raise InputError(f'"{path}" is no YAML: {reason}.') from error
-    if not isinstance(values, dict):
-        raise InputError(f'"{path}" must hold "key: value" lines, but holds {type(values).__name__}.')
+    values = read_yaml(path, "recipe", max_bytes=_MAX_BYTES, such_as="batch: 8")
     if "base" not in values:
         return values
     base = values.pop("base")
@@ -301,25 +292,6 @@ def _read_values(path: Path, *above: Path) -> dict[str, Any]:
         else:
             merged[key] = value
     return merged
-
-
-class _SameKeyTwiceError(Exception):
-    def __init__(self, key: str, line: int) -> None:
-        super().__init__(key)
-        self.key, self.line = key, line
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without a key that stands twice in one table: its first value would be lost without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    raise _SameKeyTwiceError(key.value, key.start_mark.line + 1)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def _base_path(base: str, recipe: Path) -> Path:

@@ -17,8 +17,8 @@ _DEEPEST = 32
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def read_yaml(path: Path, kind: str, *, max_bytes: int) -> dict[str, Any]:
-    """The mapping that a YAML file holds; ``kind`` says what was expected (``YOLO data.yaml``).
+def read_yaml(path: Path, kind: str, *, max_bytes: int, such_as: str = "train: images/train") -> dict[str, Any]:
+    """The mapping that a YAML file holds; ``kind`` says what was expected (``YOLO data.yaml``), ``such_as`` a line.
 
     Raises:
         InputError: as ``read_text``; it is malformed, no mapping of text, nested too deeply, has a key twice, or an
@@ -36,7 +36,7 @@ def read_yaml(path: Path, kind: str, *, max_bytes: int) -> dict[str, Any]:
         # A date that is none, a number of thousands of digits, lists in lists, a key that is a list.
         raise InputError(f'"{path}" is no {kind} ({type(error).__name__}).') from error
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
-        raise InputError(f'"{path}" is no {kind}: lines such as "train: images/train" were expected.')
+        raise InputError(f'"{path}" is no {kind}: lines such as "{such_as}" were expected.')
     return data
 
 
