@@ -227,6 +227,8 @@ def finish_telling(raw: RawScene, *, data: str = "") -> Finished:
     if annotation.points_xy is not None and raw.refuse_outside:
         _refuse_outside(points, size_wh, raw, annotation)
     numbers = left_out_or_moved(annotation, size_wh, frame)
+    if raw.found_by:
+        numbers["name-differs"] = 1
     provenance: tuple[Provenance, ...] = ()
     if boxes is not None:
         # A box whose corners are swapped has no area either: clipping keeps the order of its corners.
