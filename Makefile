@@ -48,8 +48,8 @@ floors: $(DEV)/ready
 
 # Should the interpreter itself die, a core file tells where: gdb $(DEV)/bin/python core
 unit: $(DEV)/ready
-	@ulimit -S -c unlimited || true; $(DEV)/bin/python -m pytest || { code=$$?; [ $$code -lt 128 ] || \
-	echo "pytest died: look for its core file here, or where $$(cat /proc/sys/kernel/core_pattern) says." >&2; \
+	@ulimit -S -c unlimited 2>/dev/null || true; $(DEV)/bin/python -m pytest || { code=$$?; [ $$code -lt 128 ] || \
+	echo "pytest died: look for its core file here, or where $$(cat /proc/sys/kernel/core_pattern 2>/dev/null) says." >&2; \
 	exit $$code; }
 
 quick: lint floors

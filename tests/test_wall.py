@@ -13,7 +13,9 @@ from PIL import Image
 
 pytestmark = pytest.mark.slow
 
-HIDDEN = ("torch", "torchvision", "timm", "lightning", "onnx", "onnxruntime", "matplotlib", "tensorboard")
+HIDDEN = (
+    "torch", "torchvision", "timm", "lightning", "onnx", "onnxruntime", "matplotlib", "tensorboard", "pillow_heif",
+)  # fmt: skip
 
 # Runs the command line in an interpreter in which the packages above cannot be imported; they are left out of what
 # the interpreter finds, as on a machine that never had them.

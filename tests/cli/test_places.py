@@ -23,8 +23,6 @@ RunCli = Callable[..., tuple[int, str, str]]
         ("datasets check points=a.csv -o {}", "out.json"),
         ("datasets check points=a.csv --page {}", "out.html"),
         ("datasets convert points=a.csv {} --to boxes", "out.csv"),
-        ("label interpolate a.csv b.csv {}", "out.csv"),
-        ("label pseudo m a.csv {}", "out.csv"),
         ("import backbone vgg16_bn a.pth -o {}", "out.safetensors"),
     ],
 )

@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -196,6 +197,16 @@ def test_a_sound_tiff_over_pillows_limit_is_read(tmp_path: Path, monkeypatch: py
         with pytest.raises(InputError, match="over the limit of 2,559") as caught:
             read_image(tmp_path / "a.tif", max_pixels=2559)
         assert caught.value.remedy == "max_pixels"
+    assert Image.MAX_IMAGE_PIXELS == 1000
+
+
+def test_pillows_limit_comes_back_after_many_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    paths = [tmp_path / f"{number}.tif" for number in range(24)]
+    for number, path in enumerate(paths):
+        path.write_bytes(encoded("TIFF", compression=("raw", "tiff_lzw")[number % 2]))
+    with ThreadPoolExecutor(8) as pool:
+        assert {pixels.shape for pixels in pool.map(read_image, paths * 4)} == {(40, 64, 3)}
     assert Image.MAX_IMAGE_PIXELS == 1000
 
 

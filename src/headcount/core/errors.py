@@ -25,16 +25,16 @@ class HeadcountError(Exception):
     """Anything the user can mend. The command line prints its message and exits with 2.
 
     ``remedy`` names the setting that would help (``overwrite``, ``split``), which each front door says in its own
-    words: a flag, a field. As text, the error says it as an argument of Python. Passwords in addresses are left out of
-    the message.
+    words: a flag, a field. As text, the error says it as an argument of Python. Passwords in addresses are left out.
 
     >>> print(HeadcountError("There is a file already: choose another name.", remedy="overwrite"))
     There is a file already: choose another name, or pass overwrite=True.
     """
 
     def __init__(self, message: str = "", *, remedy: str = "") -> None:
-        self.message, self.remedy = without_secrets(message), remedy
-        super().__init__(self.message)
+        message = without_secrets(message)
+        super().__init__(message)
+        self.message, self.remedy = message, remedy
 
     def __str__(self) -> str:
         return with_remedy(self.message, _IN_PYTHON.get(self.remedy, ""))

@@ -97,7 +97,7 @@ def unread_suffixes() -> Mapping[str, str]:
 def _is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ValueError:
+    except (ValueError, ImportError):
         return False
 
 

@@ -82,6 +82,15 @@ def test_images_are_found_in_the_usual_folders(folder: Path) -> None:
     assert [(raw.split, finish(raw).count) for raw in listing.scenes] == [("val", 1), ("val", 0)]
 
 
+def test_annotations_may_be_numbered_anew_for_each_image(folder: Path) -> None:
+    first = one()["annotations"][0]
+    data = coco(
+        annotations=[first, {**first, "image_id": 8}, {**first, "bbox": [20, 2, 10, 20]}, {**first, "id": None}]
+    )
+    (folder / "c.json").write_text(json.dumps(data))
+    assert [finish(raw).count for raw in list_coco(folder / "c.json").scenes] == [3, 1]
+
+
 @pytest.mark.parametrize("categories", [None, []])
 def test_a_file_may_list_no_categories(folder: Path, categories: list[Any] | None) -> None:
     (folder / "c.json").write_text(json.dumps({**one(), "categories": categories}))
@@ -137,7 +146,7 @@ def test_pycocotools_reads_what_is_written(folder: Path) -> None:
         (coco(images=[{"id": 7, "file_name": "a.png"}, {"id": 8, "file_name": "./a.png"}]), ["images[1]", "a.png"]),
         (coco(categories=[{"id": 3, "name": "hut"}, {"id": 4, "name": "hat"}]), ["categories", "hut, hat"]),
         (coco(categories=[{"id": 3, "name": "head"}, {"id": 3, "name": "hat"}]), ["categories[1].id"]),
-        (coco(annotations=[one()["annotations"][0]] * 2), ["annotations[1].id", "annotations[0]"]),
+        (coco(annotations=[one()["annotations"][0]] * 2), ["annotations[1]", "the annotation annotations[0] again"]),
         (one(image_id=9), ["annotations[0].image_id", "9"]),
         (one(category_id=5), ["annotations[0].category_id", "5"]),
         (one(bbox=[1, 2, 10]), ["annotations[0].bbox", "[x, y, width, height]"]),

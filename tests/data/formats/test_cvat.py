@@ -70,10 +70,11 @@ def test_images_are_found_where_cvat_exports_them(folder: Path) -> None:
     ]  # fmt: skip
 
 
-def test_frames_are_numbered_anew_in_each_task_of_a_project(folder: Path) -> None:
+@pytest.mark.parametrize("tasks", [('task_id="3"', 'task_id="4"'), ("", ""), ('subset="train"', 'subset="train"')])
+def test_frames_are_numbered_anew_in_each_task_of_a_project(folder: Path, tasks: tuple[str, str]) -> None:
     Image.new("L", (64, 48)).save(folder / "b.png")
-    image = '<image id="0" name="{}.png" task_id="{}" width="64" height="48"/>'
-    write(folder, f"<annotations>{image.format('a', 3)}{image.format('b', 4)}</annotations>")
+    image = '<image id="0" name="{}.png" {} width="64" height="48"/>'
+    write(folder, f"<annotations>{image.format('a', tasks[0])}{image.format('b', tasks[1])}</annotations>")
     assert [raw.name for raw in list_cvat(folder).scenes] == ["a.png", "b.png"]
 
 
@@ -84,7 +85,6 @@ def test_frames_are_numbered_anew_in_each_task_of_a_project(folder: Path) -> Non
         ('<annotations>\n<track id="0"/></annotations>', ["put the video", "CVAT for images 1.1"]),
         ("<annotations>\n<meta><source>q.mp4</source></meta><track label='head'/></annotations>", ['video "q.mp4"']),
         (xml(image='id="0"'), ["line 3", "name of an image file"]),
-        (xml().replace("</image>", '</image><image id="0" name="b.png"/>'), ["line 5", 'the id "0"', "line 3"]),
         (xml().replace("</image>", '</image><image id="1" name="./a.png"/>'), ["line 5", "line 3 already"]),
         (xml(BOX.replace('"11"', '"0"')), ["line 4", "smaller"]),
         (xml('<points label="head" points="1;2"/>'), ["line 4", "'1'"]),

@@ -28,6 +28,10 @@ LABEL_STUDIO = {
     "labels/1a2b3c4d-a.txt": BOX + BOX.replace("0 ", "1 ", 1), "labels/b.txt": "",
 }  # fmt: skip
 LABEL_IMG = {"classes.txt": "person\n", "train/a.png": "", "train/a.txt": BOX, "valid/b.png": "", "valid/b.txt": ""}
+DARKNET = {
+    "README.roboflow.txt": "x", "train/_darknet.labels": "head\n", "train/a.png": "", "train/a.txt": BOX,
+    "valid/_darknet.labels": "head\n", "valid/b.png": "", "valid/b.txt": "",
+}  # fmt: skip
 CVAT_ULTRALYTICS = {
     "data.yaml": "path: .\ntrain: train.txt\nnames:\n  0: head\n", "train.txt": "data/images/train/a.png\n",
     "images/train/a.png": "", "labels/train/a.txt": BOX,
@@ -53,7 +57,12 @@ def lay(folder: Path, files: dict[str, str]) -> Path:
     [
         (CVAT, [("train", 1), ("train", 0), ("val", 2)]),
         (LABEL_STUDIO, [("", 1), ("", 0)]),
+        (
+            {name: text.replace("valid = ", "By night = ") for name, text in CVAT.items()},
+            [("train", 1), ("train", 0), ("", 2)],
+        ),
         (LABEL_IMG, [("train", 1), ("val", 0)]),
+        (DARKNET, [("train", 1), ("val", 0)]),
         (CVAT_ULTRALYTICS, [("train", 1)]),
         (ROBOFLOW, [("train", 1), ("val", 0)]),
     ],

@@ -52,7 +52,9 @@ def met(pattern: str) -> list[str]:
         ("x[1]/[78].jpg", ["x[1]/7.jpg"]),
         ("*/[78].jpg", ["x1/8.jpg", "x[1]/7.jpg"]),
         ("a/../c/*", ["a/../c/4.png"]),
-        ("*/../c/4.*", ["a/../c/4.png", "c/../c/4.png", "x1/../c/4.png", "x[1]/../c/4.png"]),
+        ("*/../c/4.*", ["a/../c/4.png"]),
+        ("*" + "/../*" * 200 + "/4.png", ["a/.." + "/a/.." * 198 + "/a/../c/4.png"]),
+        ("[" * 50_000, []),
         ("none/*", []),
         ("a/1.jpg/*", []),
     ],
@@ -80,7 +82,7 @@ def test_links_to_a_parent_end(tree: Path, links: int) -> None:
 
 def test_a_folder_is_named_by_its_own_name_before_that_of_a_link(tree: Path) -> None:
     (tree / "0").symlink_to("c")
-    assert met("**/*.png") == ["c/4.png"]
+    assert met("**/*.png") == met("*/*.png") == ["c/4.png"]
     (tree / "elsewhere").mkdir()
     (tree / "elsewhere" / "9.png").touch()
     (tree / "c" / "link").symlink_to("../elsewhere")

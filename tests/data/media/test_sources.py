@@ -261,11 +261,16 @@ def test_what_is_left_aside_in_a_folder_is_told_by_its_kind(tmp_path: Path) -> N
     (tmp_path / "inner.jp2").mkdir()
     (tmp_path / "gone.jpg").symlink_to("nowhere.jpg")
     (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / ".#notes").symlink_to("somebody@host.123")
+    (tmp_path / "holiday").symlink_to("/not/mounted")
+    (tmp_path / "notes").write_text("something", encoding="utf-8")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
     assert names(tmp_path, tmp_path) == ["a.jpg"]
     assert left_aside(tmp_path) == {
         ".hidden.png": "hidden file", "without": "image without a suffix", "b.JP2": "JP2", "c.jxl": "JXL",
         "d.CR2": "camera raw", "e.mp4": "video", "gone.jpg": "link that leads nowhere",
-        "loop.png": "link that leads nowhere",
+        "loop.png": "link that leads nowhere", "holiday": "link that leads nowhere",
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
 import threading
 from collections.abc import Callable
@@ -297,3 +298,13 @@ def test_a_video_that_is_not_decoded_is_named_by_its_codec(tmp_path: Path) -> No
         with pytest.raises(InputError, match=words) as caught:
             Video(tmp_path / "my video.mp4").read(0)
         assert "ffmpeg -i 'my video.mp4' -c:v libx264" in str(caught.value)
+
+
+def test_a_video_is_decoded_by_as_many_threads_as_opencv_has(tmp_path: Path) -> None:
+    before = cv2.getNumThreads()
+    path = write_h264(tmp_path / "a.mp4") if importlib.util.find_spec("av") else write_video(tmp_path / "a.mp4")
+    cv2.setNumThreads(1)
+    try:
+        assert module.FrameStream(path)._video.get(cv2.CAP_PROP_N_THREADS) == 1
+    finally:
+        cv2.setNumThreads(before)

@@ -142,3 +142,19 @@ def test_what_takes_no_such_image_is_named(written: Callable[[Parts], Path]) -> 
     path = written(([_node("Mul", "c plane", "z")], {"plane": np.zeros((1, 1, 5, 7), np.float32)}))
     with pytest.raises(ModelError, match="takes no image of 256×256 pixels"):
         headcount.load(path)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_weights_in_other_files_are_not_read(runtime: str, written: Callable[[Parts], Path], tmp_path: Path) -> None:
+    path = written(([_node("Mul", "c two", "z")], {"two": _real(2)}))
+    model = onnx.load(str(path))
+    for tensor in model.graph.initializer:
+        if tensor.name == "two":
+            tensor.ClearField("raw_data")
+            tensor.data_location = types.EXTERNAL
+            entry = tensor.external_data.add()
+            entry.key, entry.value = "location", "secret.bin"
+    (tmp_path / "secret.bin").write_bytes(bytes(4))
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="names other files for its weights"):
+        headcount.load(path, runtime=runtime)

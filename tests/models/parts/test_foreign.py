@@ -56,7 +56,7 @@ def test_another_network_is_refused(tmp_path: Path, foreign: OrderedDict[str, to
 def test_an_unknown_backbone_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r'"efficientnet_lit0".*"efficientnet_lite0"'):
         import_backbone("efficientnet_lit0", tmp_path / "x.pth", tmp_path / "y.safetensors")
-    with pytest.raises(InputError, match=r'"zzzz" is no network that timm has\. Known: .* and [\d,]+ more\.$'):
+    with pytest.raises(InputError, match=r'"zzzz" is no network that timm has\.$'):
         import_backbone("zzzz", tmp_path / "x.pth", tmp_path / "y.safetensors")  # not all of its thousand names
 
 

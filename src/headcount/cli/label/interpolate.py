@@ -8,7 +8,6 @@ from typing import Annotated, cast
 import typer
 
 from headcount.cli.options import ForceOption, choice
-from headcount.cli.places import claim
 from headcount.label.interpolate import INTERPOLATIONS, SHARES, Interpolation, Share
 
 
@@ -42,7 +41,6 @@ def interpolate(
     from headcount.core.words import plural
     from headcount.label.files import interpolate_file
 
-    claim(ctx, out, overwrite=force)
     result, notes = interpolate_file(
         points, presets, out, method=cast(Interpolation, method), k=k, share=cast(Share, share), overwrite=force
     )

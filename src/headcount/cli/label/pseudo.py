@@ -8,11 +8,9 @@ from typing import Annotated
 import typer
 
 from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, RuntimeOption, ThreadsOption
-from headcount.cli.places import claim
 
 
 def pseudo(
-    ctx: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A head-scale model's .onnx or .safetensors file.")],
     points: Annotated[
         str, typer.Argument(metavar="POINTS", help="Heads: CSV (image,x,y) or JSON, or a data set's NAME=PATH.")
@@ -41,7 +39,6 @@ def pseudo(
     from headcount.core.words import plural
     from headcount.label.files import estimate_file
 
-    claim(ctx, out, overwrite=force)
     with progress_bar("Measuring heads") as show:
         read = estimate_file(
             model, points, out,

@@ -242,13 +242,15 @@ def _parse(file: Path, finder: Finder) -> list[_Image]:
         )
     heads, pointed = _categories(data, file)
     names = {same_id(one.id): one.name for one in data.categories or []}
-    seen: dict[str, str] = {}
+    seen: dict[str, tuple[str, Any]] = {}
     for index, one in enumerate(data.annotations):
         where = f"annotations[{index}]"
         if one.id is not None:
-            if (key := same_id(one.id)) in seen:
-                raise InputError(f'"{file}", {where}.id: the id {quoted(one.id)} is that of {seen[key]} already.')
-            seen[key] = where
+            # Tools number the annotations of each image anew; twice the same one is a mistake.
+            content = same_id(one.image_id), one.bbox, one.keypoints
+            first, known = seen.setdefault(same_id(one.id), (where, content))
+            if first != where and known == content:
+                raise InputError(f'"{file}", {where}: this is the annotation {first} again: give it once.')
         image = images.get(same_id(one.image_id))
         if image is None:
             raise InputError(f'"{file}", {where}.image_id: no image has the id {quoted(one.image_id)}.')

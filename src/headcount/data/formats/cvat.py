@@ -8,7 +8,8 @@ where a point is not the middle of its box. Tracks, of "CVAT for video 1.1", are
 
 ``source`` tells how a box came to be: ``manual`` and ``file`` are annotated, ``semi-auto`` interpolated, ``auto``
 pseudo. An image's ``subset`` is its split. Attributes of the image are those of its ``tag`` "image". Image files are
-named relative to the file, to ``images`` beside it, or to ``images/SUBSET``.
+named relative to the file, to ``images`` beside it, or to ``images/SUBSET``. Their ids are frames, which each task of a
+project numbers anew.
 """
 
 from __future__ import annotations
@@ -148,14 +149,8 @@ def _parse(file: Path) -> list[RawScene]:
     scenes: list[RawScene] = []
     seen: dict[Path, str] = {}
     finders: dict[str, Finder] = {}
-    ids: dict[tuple[str, str, str], str] = {}
     for image in root.iterfind("image"):
         where, subset = f"line {element_line(image)}", image.get("subset", "")
-        # In an export of a project the frames of each task are numbered from 0.
-        key = (image.get("id", ""), image.get("task_id", ""), subset)
-        if key[0] and ids.setdefault(key, where) != where:
-            first = f'the id "{cut(key[0], 40)}" is that of the image at {ids[key]} already'
-            raise InputError(f'"{file}", {where}: {first}.')
         finder = finders.setdefault(subset, Finder(_folders(file.parent, subset)))
         place = finder.image(image.get("name"), file, where)
         if place.path in seen:
@@ -217,7 +212,7 @@ def _id_of(image: Element) -> int:
 def _folders(folder: Path, subset: str) -> list[Path]:
     """What the names of a subset are relative to."""
     inner = [folder / "images" / subset] if subset else []
-    return [*inner, folder / "images", folder] if subset else [folder, folder / "images"]
+    return [*inner, folder / "images", folder] if subset else [folder, folder / "images", folder / "images/default"]
 
 
 def _annotation(image: Element, labels: Collection[str], file: Path, tracked: FrameHeads) -> tuple[RawAnnotation, bool]:

@@ -60,6 +60,10 @@ class _Task:
     objects: tuple[_Object, ...] | None
     refused: str = ""
 
+    @property
+    def is_annotated(self) -> bool:
+        return self.objects is not None or bool(self.refused)
+
 
 def list_labelstudio(path: Path) -> Listing:
     """The images of a Label Studio file, in the order of the file; the images themselves unopened.
@@ -76,8 +80,8 @@ def list_labelstudio(path: Path) -> Listing:
     heads = frozenset(names[row] for row in rows)
     scenes = [
         RawScene(
-            task.place.name, "", task.place.path, None if task.objects is None and not task.refused else path,
-            no_annotation if task.objects is None and not task.refused else partial(_read, task, heads, path),
+            task.place.name, "", task.place.path, path if task.is_annotated else None,
+            partial(_read, task, heads, path) if task.is_annotated else no_annotation,
             group=Path(task.place.name).parent.as_posix(), origin=task.where, found_by=task.place.found_by,
         )
         for task in tasks
@@ -101,15 +105,11 @@ def _tasks(file: Path) -> Iterator[_Task]:
             first = f'"{cut(place.name)}" stands at {seen[place.path]} already'
             raise InputError(f'"{file}", {where}: {first}: give it once, by one annotator.')
         seen[place.path] = where
-        if not is_full:
-            yield _Task(place, where, tuple(_of_minimal(task, file, where)))
-            continue
         try:
-            results = _results(task, where)
-        except InputError as error:
-            yield _Task(place, where, None, f'"{file}", {error}')
-            continue
-        yield _Task(place, where, None if results is None else tuple(_objects(*results, file)))
+            drawn = _of_full(task, file, where) if is_full else _of_minimal(task, file, where)
+            yield _Task(place, where, None if drawn is None else tuple(drawn))
+        except InputError as error:  # of this image alone
+            yield _Task(place, where, None, str(error))
 
 
 def _image_in(data: dict[str, Any]) -> tuple[str, Any]:
@@ -122,15 +122,17 @@ def _image_in(data: dict[str, Any]) -> tuple[str, Any]:
     return _IMAGE_KEYS[0], data.get(_IMAGE_KEYS[0])
 
 
-def _results(task: dict[str, Any], where: str) -> tuple[list[Any], str] | None:
-    """What was drawn in the one annotation that counts, and its key; None where there is none.
+def _of_full(task: dict[str, Any], file: Path, where: str) -> Iterator[_Object] | None:
+    """What was drawn in the one annotation that counts; None where there is none.
 
     Raises:
-        InputError: there are several, or it is malformed; the message begins with the key.
+        InputError: there are several, or it is malformed.
     """
     annotations = task.get("annotations", task.get("completions", []))
     if not isinstance(annotations, list) or not all(isinstance(one, dict) for one in annotations):
-        raise InputError(f"{where}.annotations: a list of annotations was expected, got {quoted(annotations)}.")
+        raise InputError(
+            f'"{file}", {where}.annotations: a list of annotations was expected, got {quoted(annotations)}.'
+        )
     kept = [
         (index, one) for index, one in enumerate(annotations) if not (one.get("was_cancelled") or one.get("skipped"))
     ]
@@ -140,14 +142,14 @@ def _results(task: dict[str, Any], where: str) -> tuple[list[Any], str] | None:
         marked = [pair for pair in kept if pair[1].get("ground_truth")]
         if len(marked) != 1:
             found = f"{len(kept)} annotations of this image are there, {len(marked)} marked as ground truth"
-            raise InputError(f"{where}: {found}: mark one, or delete the others.")
+            raise InputError(f'"{file}", {where}: {found}: mark one, or delete the others.')
         kept = marked
     index, annotation = kept[0]
     results = annotation.get("result")
     place = f"{where}.annotations[{index}].result"
     if not isinstance(results, list) or not all(isinstance(one, dict) for one in results):
-        raise InputError(f"{place}: a list of what was drawn was expected, got {quoted(results)}.")
-    return results, place
+        raise InputError(f'"{file}", {place}: a list of what was drawn was expected, got {quoted(results)}.')
+    return _objects(results, place, file)
 
 
 def _objects(results: list[dict[str, Any]], place: str, file: Path) -> Iterator[_Object]:

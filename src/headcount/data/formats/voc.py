@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
@@ -132,25 +132,33 @@ def list_voc(root: Path) -> Listing:
     need_folder(root, f"{ANNOTATIONS} and {IMAGES}")
     places = [root / name for name in (ANNOTATIONS, IMAGES)]
     if all(map(is_folder, places)) and not any(map(folders_in, places)):
-        truths = list(files_by_stem(root, ANNOTATIONS, {".xml"}).values())
-        return list_voc_folder(root, heads=_head_names(truths, root / ANNOTATIONS))
+        texts = map(_text_of, files_by_stem(root, ANNOTATIONS, {".xml"}).values())
+        return list_voc_folder(root, heads=_head_names(_names_in(texts), root / ANNOTATIONS))
     below = files_below(root)
-    truths = [path for path in below if path.suffix.lower() == ".xml" and _is_annotation(path)]
+    names: set[str] = set()
+    truths: list[Path] = []
+    strays: list[Path] = []
+    for path in below:
+        if path.suffix.lower() == ".xml":
+            text = _text_of(path)
+            # What is damaged, or cannot be read, is taken for one: who reads it says so.
+            is_one = not text.strip() or _ROOT_IN_FILE.search(text) is not None
+            (truths if is_one else strays).append(path)
+            names |= _names_in([text]) if is_one else set()
     if not truths:
         raise wrong_folder(root, [ANNOTATIONS, IMAGES], "give the folder that holds both, or images and .xml files")
-    images = [path for path in below if is_image_name(path)]
-    strays = [path for path in below if path.suffix.lower() == ".xml" and path not in set(truths)]
-    return _pairs_anywhere(root, truths, images, strays)
+    listing = _pairs_anywhere(root, truths, list(filter(is_image_name, below)), _head_names(names, root))
+    remarks = [Remark("stray-file", path, "this .xml file is no annotation of an image") for path in strays]
+    return Listing(listing.scenes, tuple(remarks))
 
 
-def _head_names(truths: Sequence[Path], place: Path) -> frozenset[str]:
-    names = sorted({name for path in truths for name in _names_in(path)})
-    return frozenset(names[row] for row in head_classes(names, set(range(len(names))), f'"{place}"'))
+def _head_names(names: Collection[str], place: Path) -> frozenset[str]:
+    known = sorted(names)
+    return frozenset(known[row] for row in head_classes(known, set(range(len(known))), f'"{place}"'))
 
 
-def _pairs_anywhere(root: Path, truths: Sequence[Path], images: Sequence[Path], strays: Sequence[Path]) -> Listing:
+def _pairs_anywhere(root: Path, truths: Sequence[Path], images: Sequence[Path], heads: Collection[str]) -> Listing:
     """Annotations and images in folders of any names."""
-    heads = _head_names(truths, root)
     by_name: dict[str, list[Path]] = {}
     for path in images:
         for key in {same_name(path.name), same_name(path.stem)}:
@@ -166,8 +174,7 @@ def _pairs_anywhere(root: Path, truths: Sequence[Path], images: Sequence[Path], 
             taken[image] = truth
         scenes.append(_scene(root, truth, image, truth, listed, partial(read_voc_annotation, truth, heads)))
     scenes += [_scene(root, path, path, None, listed, no_annotation) for path in images if path not in taken]
-    remarks = [Remark("stray-file", path, "this .xml file is no annotation of an image") for path in strays]
-    return Listing(tuple(sorted(scenes, key=lambda scene: scene.name)), tuple(remarks))
+    return Listing(tuple(sorted(scenes, key=lambda scene: scene.name)))
 
 
 def _scene(
@@ -278,15 +285,9 @@ def _listed_twice(path: Path, line: int, name: str, other: str) -> UnreadableAnn
     )
 
 
-def _names_in(path: Path) -> set[str]:
-    """The names of the objects and parts in an annotation file."""
-    return {plain_name(unescape(name)) for name in _NAME_IN_FILE.findall(_text_of(path))}
-
-
-def _is_annotation(path: Path) -> bool:
-    """Whether an XML file is one of these; also where it is damaged, or none that can be read: who reads it says so."""
-    text = _text_of(path)
-    return not text.strip() or _ROOT_IN_FILE.search(text) is not None
+def _names_in(texts: Iterable[str]) -> set[str]:
+    """The names of the objects and parts in annotation files."""
+    return {plain_name(unescape(name)) for text in texts for name in _NAME_IN_FILE.findall(text)}
 
 
 def _stated_name(path: Path) -> str:

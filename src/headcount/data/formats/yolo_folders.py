@@ -5,7 +5,8 @@ Four ways to say it, the first that is there:
     data.yaml                  path, train, val, test, names; as Ultralytics, Roboflow and CVAT write it
     obj.data, obj.names        train = data/train.txt, names = data/obj.names; darknet's, as CVAT's "YOLO 1.1" has it
     classes.txt                a name a line, beside images/ and labels/ as Label Studio writes it, or beside the
-                               images, as LabelImg does; folders named train, val or test tell the split
+                               images, as LabelImg does (Roboflow's "YOLO Darknet": _darknet.labels); folders named
+                               train, val or test tell the split
 
 An image's text file stands where its path has ``labels`` for the last ``images``, else beside the image.
 """
@@ -23,7 +24,7 @@ from typing import Any
 from headcount.core.errors import InputError, nearest
 from headcount.core.files import is_file, is_folder
 from headcount.core.image import is_image_name
-from headcount.data.formats.folders import entries, files_below, wrong_folder
+from headcount.data.formats.folders import entries, files_below, folders_in, wrong_folder
 from headcount.data.formats.raw import Remark
 from headcount.data.parse.paths import MAX_NAME, Finder, FoundName, same_name
 from headcount.data.parse.text import read_lines
@@ -32,7 +33,7 @@ from headcount.data.parse.yaml import read_yaml
 
 SPLITS = ("train", "val", "test")
 _YAML_NAMES = ("data.yaml", "dataset.yaml", "data.yml")
-_CLASSES = "classes.txt"
+_CLASSES = ("classes.txt", "_darknet.labels", "obj.names")
 _KIND, _LIST = "YOLO data.yaml", "list of images"
 _MAX_YAML_BYTES = _MAX_NAMES_BYTES = 2**19
 _MAX_CLASS = 999_999
@@ -83,7 +84,7 @@ def find_yolo(path: Path) -> YoloFolder:
         file = _described_by(path)
     if file.suffix.lower() == ".data":
         return _of_darknet(file)
-    return _of_classes(path, file) if file.suffix.lower() == ".txt" else _of_yaml(file)
+    return _of_classes(path, file) if file.name.lower() in _CLASSES else _of_yaml(file)
 
 
 def label_of(image: Path) -> Path:
@@ -105,11 +106,12 @@ def _described_by(folder: Path) -> Path:
     usual = [path for name in _YAML_NAMES for path in there if path.name == name]
     found = usual or [path for path in there if path.suffix.lower() in (".yaml", ".yml")]
     found = found or [path for path in there if path.suffix.lower() == ".data"]
-    places = (folder, *(folder / name for name in ("labels", "images")))
-    found = found or [path for place in places for path in entries(place) if path.name.lower() == _CLASSES][:1]
+    splits = [inner for inner in folders_in(folder) if split_of(inner.name)]
+    places = [folder, folder / "labels", folder / "images", *splits]
+    found = found or [path for place in places for path in entries(place) if path.name.lower() in _CLASSES][:1]
     if not found:
         advice = "it says where images are and what the classes are called (train: images/train, names: {0: head})"
-        raise wrong_folder(folder, ["data.yaml", "obj.data", _CLASSES], advice)
+        raise wrong_folder(folder, ["data.yaml", "obj.data", _CLASSES[0]], advice)
     if len(found) > 1:
         raise InputError(f'"{folder}" holds "{found[0].name}" and "{found[1].name}": name the one that is meant.')
     return found[0]
@@ -127,7 +129,7 @@ class _Labels:
                                     image.with_suffix(".txt"))):  # fmt: skip
             names = self._listed(place.parent)
             found = names.get(place.name) or names.get(same_name(place.stem))
-            if found is not None and found.name.lower() != _CLASSES:
+            if found is not None and found.name.lower() not in _CLASSES:
                 return found
         return None
 
@@ -171,7 +173,12 @@ def _of_darknet(file: Path) -> YoloFolder:
             raise InputError(f'"{file}", line {number}: {quoted(key)} stands there twice: give it once.')
     named = Finder([file.parent]).image(stated.get("names"), file, "names", kind="a file of class names").path
     found = YoloFolder(file, _names(_class_lines(named), named))
-    if not (lists := _stated_splits(stated)):
+    lists = _stated_splits(stated)
+    # Subsets of other names are of no split.
+    others = [name for key, name in stated.items() if name.lower().endswith(".txt") and not split_of(key)]
+    if others:
+        lists[""] = others
+    if not lists:
         raise InputError(f'"{file}" names no images: "train = train.txt" was expected.{nearest("train", stated)}')
     _add_splits(found, file.parent, lists)
     left = [path for path in files_below(file.parent) if is_image_name(path) and path not in found.images]
@@ -202,7 +209,7 @@ def _add_splits(found: YoloFolder, root: Path, splits: Mapping[str, Any]) -> Non
     for split, stated in splits.items():
         folders = stated if isinstance(stated, list) else [stated]
         for number, folder in enumerate(folders):
-            where = f"{split}[{number}]" if len(folders) > 1 else split
+            where = f"{split or 'lists'}[{number}]" if len(folders) > 1 else split or "lists"
             if not isinstance(folder, str) or not folder or "\0" in folder or len(folder) > MAX_NAME:
                 raise InputError(f'"{file}", {where}: a folder of images was expected, got {quoted(folder)}.')
             place = _folder(finder, folder, file, where)

@@ -17,6 +17,7 @@ from headcount.core.files import is_folder
 
 _MAGIC = re.compile(r"[*?\[]")
 _ANY_DEPTH = "**"
+_PART_MAX = 1000
 
 
 def list_folder(folder: Path) -> list[Path]:
@@ -50,7 +51,7 @@ def folders_below(folder: Path, seen: set[object] | None = None) -> Iterator[Pat
             yield error
             continue
         for each in reversed(inner):
-            (behind_links if each.is_symlink() else waiting).append(each)
+            (behind_links if _is_link(each) else waiting).append(each)
 
 
 def _identity(folder: Path) -> object:
@@ -78,37 +79,47 @@ def as_pattern(argument: str) -> tuple[Path, list[str]]:
 def matches(base: Path, parts: list[str]) -> list[Path | InputError]:
     """What a pattern as of ``as_pattern`` meets, in natural order, each path once; folders that cannot be read last."""
     found: list[Path] = [base]
-    problems: list[InputError] = []
+    problems: dict[str, InputError] = {}
     for number, part in enumerate(parts):
-        is_last = number == len(parts) - 1
+        folders = _each_once(found)
         if part == _ANY_DEPTH:
-            found = list(_any_depth(found, problems))
-            if is_last:
-                found = [entry for folder in found for entry in _matching(folder, "*", problems)]
+            folders = list(_any_depth(folders, problems))
+        if part == _ANY_DEPTH and number < len(parts) - 1:
+            found = folders
         else:
-            folders = [folder for folder in found if is_folder(folder)]
-            found = [entry for folder in folders for entry in _matching(folder, part, problems)]
-    return [*naturally(dict.fromkeys(found)), *problems]
+            name = "*" if part == _ANY_DEPTH else part
+            found = [entry for folder in folders for entry in _matching(folder, name, problems)]
+    return [*naturally(dict.fromkeys(found)), *problems.values()]
 
 
-def _any_depth(folders: Iterable[Path], problems: list[InputError]) -> Iterator[Path]:
+def _each_once(paths: Iterable[Path]) -> list[Path]:
+    """The folders among some paths, each real one once, by its own name rather than by a link's."""
+    folders: dict[object, Path] = {}
+    for path in sorted(paths, key=_is_link):  # which keeps the order otherwise
+        if is_folder(path):
+            folders.setdefault(_identity(path), path)
+    return list(folders.values())
+
+
+def _any_depth(folders: Iterable[Path], problems: dict[str, InputError]) -> Iterator[Path]:
     seen: set[object] = set()
     for folder in folders:
-        for each in folders_below(folder, seen) if is_folder(folder) else ():
+        for each in folders_below(folder, seen):
             if isinstance(each, Path):
                 yield each
-            elif str(each) not in map(str, problems):
-                problems.append(each)
+            else:
+                problems[str(each)] = each
 
 
-def _matching(folder: Path, part: str, problems: list[InputError]) -> list[Path]:
+def _matching(folder: Path, part: str, problems: dict[str, InputError]) -> list[Path]:
+    if len(part) > _PART_MAX:  # no file has such a name, and it would take long to find out
+        return []
     if part == ".." or not _MAGIC.search(part) or _is_there(folder / part):
         return [folder / part] if _is_there(folder / part) else []
     try:
         entries = list_folder(folder)
     except InputError as error:
-        if str(error) not in map(str, problems):
-            problems.append(error)
+        problems[str(error)] = error
         return []
     shown = [entry for entry in entries if not entry.name.startswith(".") or part.startswith(".")]
     return [entry for entry in shown if fnmatch.fnmatch(entry.name, part)]
@@ -119,6 +130,10 @@ def _is_there(path: Path) -> bool:
         return os.path.lexists(path)
     except (OSError, ValueError):
         return False
+
+
+def _is_link(path: Path) -> bool:
+    return os.path.islink(path)  # noqa: PTH114  (Path's own fails at names that are too long)
 
 
 def naturally(paths: Iterable[Path]) -> list[Path]:

@@ -157,26 +157,26 @@ def _judge(path: Path, *, videos: bool) -> Found | None:
         found = SourceFile(path)
     elif suffix in unread_suffixes():
         found = LeftAside(path, unread_suffixes()[suffix])
-    elif not suffix and _looks_like_an_image(path):
-        found = LeftAside(path, _NO_SUFFIX)
+    elif not suffix:
+        found = LeftAside(path, _NO_SUFFIX)  # if it is an image, see below
     else:
         found = None
     if found is None or path.name.startswith("._"):
         return None
     try:
         file_size(path)
-    except DanglingLinkError:
-        return LeftAside(path, _LINK)
+    except DanglingLinkError:  # that of a hidden name without a suffix is an editor's lock
+        return LeftAside(path, _LINK) if suffix or not path.name.startswith(".") else None
     except MissingFileError:  # gone since it was listed
         return None
     except InputError as error:
-        return None if is_folder(path) else error
+        return error if suffix and not is_folder(path) else None
+    if not suffix and not _looks_like_an_image(path):
+        return None
     return LeftAside(path, _HIDDEN) if path.name.startswith(".") and not videos else found
 
 
 def _looks_like_an_image(path: Path) -> bool:
-    if not is_file(path):
-        return False
     try:
         with path.open("rb") as file:
             return kind_of(file.read(HEAD_BYTES)) in read_kinds()

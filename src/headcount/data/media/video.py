@@ -68,8 +68,8 @@ def _open_video(path: Path) -> Any:
         raise InputError(f'"{path}" is empty (0 bytes): copy it again from where it came.')
     if kind_of_video(path) == "playlist":
         raise InputError(f'"{path}" is a list of videos, not a video: name the files that it lists.')
-    limit = thread_limit()
-    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [] if limit is None else [cv2.CAP_PROP_N_THREADS, limit])
+    threads = min(cv2.getNumThreads(), thread_limit() or cv2.getNumThreads())
+    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, threads])
     if not video.isOpened():
         codec = codec_name(mp4_facts(path).codec)
         if codec:

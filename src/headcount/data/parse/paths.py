@@ -80,6 +80,7 @@ class Finder:
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = list(dict.fromkeys(folders))
         self._usual: Path | None = None
+        self._met_closed = False
         self._listed: dict[Path, _Entries] = {}
         self._known: dict[str, FoundName] = {}
         self._ends: dict[Path, str] = {}  # the names that were found by their ends
@@ -102,10 +103,11 @@ class Finder:
         for rule, path, folder in self._guesses(plain):
             return self._found(path, relative(path, folder), rule)
         written = name if os.sep == "\\" else plain
-        places = [_normal(folder / written) for folder in (self._usual or self.folders[0], *self.folders)]
+        usual = _normal((self._usual or self.folders[0]) / written)
         # Where a folder may not be read, that is what is to be said of what should be in it.
+        places = (_normal(folder / written) for folder in (self.folders if self._met_closed else ()))
         closed = (place for place in places if self._entries(place.parent).is_closed and not _may_be_looked_at(place))
-        return FoundName(next(closed, places[0]), plain, "missing")
+        return FoundName(next(closed, usual), plain, "missing")
 
     def image(self, name: object, file: Path, where: str, *, kind: str = "an image") -> FoundName:
         """``find``, of what a file says at a line or key.
@@ -183,7 +185,7 @@ class Finder:
             try:
                 names = sorted(os.listdir(folder))  # noqa: PTH208  (thousands of names, and no paths of them)
             except PermissionError:
-                names, found.is_closed = [], True
+                names, found.is_closed, self._met_closed = [], True, True
             except (OSError, ValueError):
                 names = []
             found.names = frozenset(names)

@@ -8,6 +8,8 @@ How long the network takes for an image is not judged.
 from __future__ import annotations
 
 import math
+import mmap
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -21,6 +23,8 @@ from headcount.data.parse.values import cut
 
 _CONTROL_FLOW = frozenset({"Loop", "If", "TensorIterator"})
 _OPERATIONS_MAX = 20_000
+_OTHER_FILE = re.compile(rb"\x0a(?:\x08|\x88\x80*\x00)location")
+"""The key under which ONNX names another file for a tensor, as protobuf writes it, in short or in long."""
 _SIDE_PX = 256
 """A little image's side, for which the values are judged."""
 _VALUE_MAX = 256 << 20
@@ -33,9 +37,10 @@ def read_graph(weights: Path, *, size_divisor: int) -> Any:
     """The network of an ONNX file as OpenVINO's model, not compiled yet.
 
     Raises:
-        ModelError: the file is damaged or no ONNX; it is not one of headcount's; it holds loops, values that are not
-            finite numbers, or ones of a size that no counting network has.
+        ModelError: the file is damaged or no ONNX; it is not one of headcount's; it names other files, holds loops,
+            values that are not finite numbers, or ones of a size that no counting network has.
     """
+    _check_one_file(weights)
     # Left to itself OpenVINO tries its readers of six other formats on a damaged file.
     reader = _readers().load_by_framework("onnx")
     try:
@@ -94,6 +99,18 @@ def import_openvino() -> ModuleType:
     finally:
         del sys.modules[tool]
     return openvino  # type: ignore[no-any-return]
+
+
+def _check_one_file(weights: Path) -> None:
+    try:
+        with weights.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            elsewhere = _OTHER_FILE.search(content) is not None
+    except (OSError, ValueError) as error:  # ValueError: it is empty
+        raise ModelError(f'"{weights}" cannot be read ({error}): check the file.') from error
+    if elsewhere:
+        raise ModelError(
+            f'"{weights}" names other files for its weights, which are not read: export it anew, as one file.'
+        )
 
 
 def _check_input(model: Any, weights: Path) -> None:

@@ -74,6 +74,21 @@ def test_it_is_read(name: str, write_set: Write, miniatures: Miniatures) -> None
     assert not DATA_SETS[name].list_raw(root).remarks
 
 
+@pytest.mark.parametrize("name", READERS)
+def test_a_mark_and_blank_lines_at_the_end_change_nothing(name: str, write_set: Write) -> None:
+    root = write_set(name)
+
+    def heads() -> list[tuple[str, object]]:
+        scenes = DATA_SETS[name].list_raw(root).scenes
+        return [(raw.name, raw.read().heads_xy.tolist()) for raw in scenes if raw.annotation and raw.image]
+
+    before = heads()
+    texts = [path for path in root.rglob("*") if path.suffix in (".txt", ".json", ".odgt", ".xml", ".ini", ".csv")]
+    for path in texts:
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + b"\n \r\n\n")
+    assert heads() == before
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_its_splits_are_disjoint_whole_and_the_same_on_every_call(name: str, write_set: Write) -> None:
     root = write_set(name)
