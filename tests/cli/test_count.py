@@ -400,7 +400,9 @@ def test_a_run_that_was_cut_off_goes_on(photos: Path, count: RunCli, monkeypatch
     code, out, err = count("photos", "-o", "out.csv", "--save-dir", "seen")
     assert code == 130
     assert "results in out.csv" in out
-    assert err == "Interrupted: the rest was not counted; --resume goes on behind it.\n"
+    assert err == (
+        "Interrupted: the rest was not counted; what was counted is in out.csv, and --resume goes on behind it.\n"
+    )
     monkeypatch.undo()
     monkeypatch.chdir(photos)
     code, _, err = count("photos", "-o", "out.csv")

@@ -150,8 +150,10 @@ def count(
     if isinstance(stopped, HeadcountError):
         raise stopped
     if stopped is not None:
-        how = "; --resume goes on behind it" if job is not None and job.can_be_resumed else ""
-        error_console().print(f"Interrupted: the rest was not counted{how}.")
+        kept = f"; what was counted is in {output}" if rows and output is not None and not streamed else ""
+        how = ", and --resume goes on behind it" if kept and job is not None and job.can_be_resumed else ""
+        what = "the rest was not" if rows else "nothing was"
+        error_console().print(f"Interrupted: {what} counted{kept}{how}.")
         raise typer.Exit(130)
     if skipped or found.left_aside or (job is not None and job.incomplete):
         raise typer.Exit(1)

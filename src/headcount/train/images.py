@@ -29,7 +29,7 @@ def record_of(sets: Mapping[str, Mapping[str, Sequence[Scene]]], before: Record)
     Raises:
         InputError: an image cannot be read.
     """
-    found: Record = {}
+    found: Record = {"train": {}, "val": {}}  # both are there in every record
     digest = lru_cache(maxsize=1)(sha256_of)  # the frames of a video come one after the other
     for role, scenes_of in sets.items():
         for name, scenes in scenes_of.items():
@@ -83,7 +83,7 @@ def _entries(read: Mapping[str, Entry] | Sequence[str]) -> dict[str, Entry]:
 
 def merged(before: Record, now: Record, step: int) -> Record:
     """The record with what was there before and is no longer, as of a step; of what has changed, what it was."""
-    found: Record = {}
+    found: Record = {"train": {}, "val": {}}
     for role in ("train", "val"):
         for name in dict.fromkeys([*before.get(role, {}), *now.get(role, {})]):
             old, new = before.get(role, {}).get(name, {}), now.get(role, {}).get(name, {})

@@ -161,7 +161,7 @@ def test_pycocotools_reads_what_is_written(folder: Path) -> None:
 def test_an_error_names_the_file_and_the_key(folder: Path, data: Any, words: list[str]) -> None:
     (folder / "c.json").write_text(json.dumps(data))
     with pytest.raises(InputError) as caught:
-        list_coco(folder / "c.json")
+        _ = [finish(raw) for raw in list_coco(folder / "c.json").scenes]
     for word in ["c.json", *words]:
         assert word in str(caught.value)
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from headcount.core.errors import InputError
 from headcount.data.formats.cvat import list_cvat
-from headcount.data.formats.raw import UnreadableAnnotationError, finish
+from headcount.data.formats.raw import finish
 
 BOX = '<box label="head" source="manual" occluded="0" xtl="1" ytl="2" xbr="11" ybr="22"/>'
 
@@ -94,7 +95,7 @@ def test_frames_are_numbered_anew_in_each_task_of_a_project(folder: Path, tasks:
 )
 def test_an_error_names_the_file_and_the_line(folder: Path, text: str, words: list[str]) -> None:
     write(folder, text)
-    with pytest.raises(UnreadableAnnotationError) as caught:
-        list_cvat(folder)
+    with pytest.raises(InputError) as caught:
+        _ = [finish(raw) for raw in list_cvat(folder).scenes]
     for word in ["annotations.xml", *words]:
         assert word in str(caught.value)

@@ -325,6 +325,16 @@ def test_images_are_found_though_systems_write_names_otherwise(tmp_path: Path, n
     assert all(raw.annotation is not None for raw in FORMATS.load(name)(path).scenes)
 
 
+@pytest.mark.parametrize("name", OWN)
+def test_what_is_wrong_with_one_image_is_its_own(tmp_path: Path, name: str) -> None:
+    path, mini = lay(name, tmp_path), MINIS[name]
+    change(name, tmp_path, mini.number, re.sub(r"\d+(?=\D*$)", '"x"' if "[" in mini.number else "x", mini.number), 1)
+    bad, good = FORMATS.load(name)(path).scenes
+    with pytest.raises(InputError, match="number"):
+        finish(bad)
+    assert finish(good).count == 0
+
+
 COCO_POINT = """{{"images": [{{"id": 1, "file_name": "a.png"}}], "annotations": [
 {{"image_id": 1, "category_id": 1, "keypoints": [{x}, 12, 2]}}],
 "categories": [{{"id": 1, "name": "head", "keypoints": ["head"]}}]}}"""

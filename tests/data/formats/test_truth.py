@@ -106,6 +106,15 @@ def test_another_stated_size_is_said_where_all_heads_lie_in_the_image(tmp_path: 
     assert ([one.code for one in report.doubts], report.heads, report.left_out) == (["size-differs"], 1, 0)
 
 
+def test_an_image_that_is_found_by_another_name_is_said(tmp_path: Path) -> None:
+    save(tmp_path / "a.jpg")
+    spec = coco(tmp_path, {"C:\\photos\\a.jpg": [[10, 10, 8, 8]]})
+    assert told(spec) == {"name-differs": (1, 1)}
+    assert [one.text for one in convert_dataset(spec, "points", tmp_path / "p.csv").doubts] == [
+        "1 image found by another name than the annotation writes"
+    ]
+
+
 def test_boxes_that_are_left_out_are_told_by_what_is_wrong_with_them(tmp_path: Path) -> None:
     save(tmp_path / "a.jpg")
     save(tmp_path / "b.jpg")

@@ -142,7 +142,7 @@ def test_images_are_found_by_the_projects_own_path(folder: Path) -> None:
 )  # fmt: skip
 def test_an_error_names_the_file_and_the_key(folder: Path, data: Any, words: str) -> None:
     with pytest.raises(InputError, match=rf"v\.json.*{words}"):
-        list_via(write(folder, data))
+        _ = [finish(raw) for raw in list_via(write(folder, data)).scenes]
 
 
 @pytest.mark.parametrize(("cell", "words"), [('"{"', "line 2: '{' is no JSON"), ("3", "line 2: an object such as")])

@@ -11,7 +11,7 @@ import pytest
 from headcount.core.errors import InputError
 from headcount.core.image import RgbImage
 from headcount.data.audit.check import check_dataset
-from headcount.data.formats.raw import RawAnnotation, RawScene, UnreadableAnnotationError
+from headcount.data.formats.raw import RawAnnotation, RawScene
 from headcount.data.formats.video_points import list_video_points
 from headcount.data.sets.convert import convert_dataset
 from headcount.data.sets.registry import read_dataset
@@ -98,8 +98,8 @@ def test_listing_opens_no_video(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, words: str) -> None:
-    with pytest.raises(UnreadableAnnotationError, match=words) as caught:
-        list_video_points(write(tmp_path, text, videos=False))
+    with pytest.raises(InputError, match=words) as caught:
+        _ = [raw.read() for raw in list_video_points(write(tmp_path, text, videos=False)).scenes]
     assert "points.csv" in str(caught.value)
 
 

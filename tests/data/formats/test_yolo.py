@@ -76,7 +76,7 @@ def test_values_a_hair_outside_are_read_and_missing_folders_noted(folder: Path) 
     (folder / "data.yaml").write_text(YAML.replace("images/val", "images/gone"))
     listing = list_yolo(folder)
     assert [len(raw.read().heads_xy) for raw in listing.scenes] == [1]
-    assert [(remark.code, remark.path.name) for remark in listing.remarks] == [("empty", "gone")]
+    assert [(remark.code, remark.path.name) for remark in listing.remarks] == [("missing-folder", "gone")]
 
 
 def test_an_image_without_its_text_has_no_annotation(folder: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 CODES = {
     "empty": "a folder or file that holds no image",
+    "missing-folder": "a folder or list that a file names and that is not there; the others are read",
     "stray-file": "a file that is not named as the data set's images are, and is left out",
     "missing-annotation": "an image without its annotation",
     "missing-image": "an annotation without its image",
@@ -38,7 +39,17 @@ CODES = {
 }
 """Every code a finding can have. They are stable: scripts and accept files rely on them."""
 NOTES = frozenset(
-    {"no-heads", "ignored", "nearly", "exif-rotated", "name-differs", "box-beyond", "duplicate", "count-matches"}
+    {
+        "no-heads",
+        "missing-folder",
+        "ignored",
+        "nearly",
+        "exif-rotated",
+        "name-differs",
+        "box-beyond",
+        "duplicate",
+        "count-matches",
+    }
 )
 """Codes that tell something and are no problem."""
 

@@ -175,9 +175,12 @@ class _Image:
     region: tuple[tuple[int, int], NDArray[np.int64]] | None
     heads: list[Head] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
+    refused: InputError | None = None
 
 
 def _annotation(image: _Image) -> RawAnnotation:
+    if image.refused is not None:
+        raise InputError(str(image.refused))
     region = None if image.region is None else _mask(*image.region)
     return annotation_of(
         image.heads, size_wh=image.size_wh, attributes=image.attributes, region=region, ignored=image.ignored
@@ -259,7 +262,10 @@ def _parse(file: Path, finder: Finder) -> list[_Image]:
         if category not in heads or mark:
             image.ignored[mark if category in heads else names.get(category, category)] += 1
         else:
-            image.heads.append(_head(one, category in pointed, file, where))
+            try:
+                image.heads.append(_head(one, category in pointed, file, where))
+            except InputError as error:  # of this image alone
+                image.refused = image.refused or error
     return list(images.values())
 
 

@@ -26,7 +26,7 @@ from headcount.core.scene import Provenance, Scene
 from headcount.data.formats.cvat_tracks import FrameHeads, frames_of, read_tracks
 from headcount.data.formats.heads import Head, annotation_of, drawn_as_points, heads_of, join_groups
 from headcount.data.formats.places import copied, refuse_taken_files, written_names
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, given
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, given, refusing
 from headcount.data.formats.shapes import box_around, box_around_ellipse, box_around_turned
 from headcount.data.parse.paths import Finder
 from headcount.data.parse.values import HEAD, cut, head_classes, known_shape, number, same_id, size_wh, split_of
@@ -157,13 +157,17 @@ def _parse(file: Path) -> list[RawScene]:
             first = f"stands at {seen[place.path]} already"
             raise InputError(f'"{file}", {where}: "{cut(place.name)}" {first}: give it once.')
         seen[place.path] = where
-        annotation, points_only = _annotation(image, heads, file, tracks.get(_id_of(image), FrameHeads()))
+        try:
+            annotation, points_only = _annotation(image, heads, file, tracks.get(_id_of(image), FrameHeads()))
+            read = given(annotation)
+        except InputError as error:  # of this image alone
+            read, points_only = refusing(error), False
         split = split_of(subset)
         # Names are unique by their places: one name may stand in two subsets.
         unique = place.name if f"images/{subset}/" not in place.path.as_posix() else f"{split}/{place.name}"
         scenes.append(
             RawScene(
-                unique, split, place.path, file, given(annotation), group=Path(place.name).parent.as_posix(),
+                unique, split, place.path, file, read, group=Path(place.name).parent.as_posix(),
                 refuse_outside=points_only, origin=where, found_by=place.found_by,
             )
         )  # fmt: skip

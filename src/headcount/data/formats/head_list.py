@@ -35,7 +35,7 @@ from headcount.core.geometry import as_boxes, has_area
 from headcount.core.scene import Scene
 from headcount.data.formats.heads import Head, annotation_of
 from headcount.data.formats.places import copied, refuse_taken_files, written_names
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, finish
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, finish, refusing
 from headcount.data.parse.csv import csv_row, read_rows
 from headcount.data.parse.json import Pair, Quad, Strict, read_model
 from headcount.data.parse.paths import Finder, FoundName
@@ -183,6 +183,7 @@ class _Image:
     place: FoundName
     origin: str
     heads: list[Head] = field(default_factory=list)
+    refused: InputError | None = None
 
 
 def _list(path: Path, kind: str) -> Listing:
@@ -192,20 +193,24 @@ def _list(path: Path, kind: str) -> Listing:
     finder = Finder([path.parent])
     found: dict[Path, _Image] = {}
     with annotates_all(path):
-        for name, where, heads in read(path, kind):
+        for name, where, read_heads in read(path, kind):
             place = finder.image(name, path, where)
             image = found.get(place.path)
+            heads, refused = (read_heads, None) if isinstance(read_heads, list) else ([], read_heads)
             if image is None:
-                found[place.path] = _Image(place, where, heads)
+                found[place.path] = _Image(place, where, heads, refused)
             elif once:
                 raise InputError(f'"{path}", {where}: "{cut(name)}" stands at {image.origin} already: give it once.')
+            elif refused is not None or image.refused is not None:
+                image.refused = image.refused or refused
             elif not heads or not image.heads:
                 raise InputError(f'"{path}", {where}: "{cut(name)}" has a row of no heads, and other rows.')
             else:
                 image.heads += heads
     scenes = (
         RawScene(
-            image.place.name, "", image.place.path, path, partial(_annotation, image.heads, boxed=kind == "boxes"),
+            image.place.name, "", image.place.path, path,
+            refusing(image.refused) if image.refused else partial(_annotation, image.heads, boxed=kind == "boxes"),
             group=Path(image.place.name).parent.as_posix(), refuse_outside=True, origin=image.origin,
             found_by=image.place.found_by,
         )
@@ -220,8 +225,8 @@ def _annotation(heads: Sequence[Head], *, boxed: bool) -> RawAnnotation:
     return replace(annotation, points_xy=annotation.heads_xy, boxes_xyxy=annotation.boxes_xyxy if boxed else None)
 
 
-_Heads = Iterator[tuple[str, str, list[Head]]]
-"""Name of an image, line or key, and heads: those of a row, or all of an image."""
+_Heads = Iterator[tuple[str, str, list[Head] | InputError]]
+"""Name of an image, line or key, and heads: those of a row, or all of an image; or what is wrong with them."""
 
 
 def _csv_heads(path: Path, kind: str) -> _Heads:
@@ -234,7 +239,10 @@ def _csv_heads(path: Path, kind: str) -> _Heads:
             yield cells["image"], where, []
         else:
             made = cells.get("provenance", "").strip() or "annotated"
-            yield cells["image"], where, [_head(point if any(point) else None, corners, made, path, where)]
+            try:
+                yield cells["image"], where, [_head(point if any(point) else None, corners, made, path, where)]
+            except InputError as error:  # of this image alone
+                yield cells["image"], where, error
 
 
 class _PointsImage(Strict):
@@ -266,21 +274,25 @@ def _json_heads(path: Path, kind: str) -> _Heads:
             ]  # fmt: skip
         return
     for index, boxed in enumerate(read_model(path, "boxes file", _BoxesFile).images):
-        key, number_of = f"images[{index}]", len(boxed.boxes)
-        for name, values in (("points", boxed.points), ("provenance", boxed.provenance)):
-            if values is not None and len(values) != number_of:
-                form = f"a list of {number_of}, one for each box,"
-                raise InputError(f'"{path}", {key}.{name}: {form} was expected, got {len(values)}.')
-        points: Sequence[Pair | None] = boxed.points or [None] * number_of
-        made = boxed.provenance or ["annotated"] * number_of
-        yield (
-            boxed.file,
-            key,
-            [
-                _head(point, box, each, path, f"{key}.boxes[{row}]")
-                for row, (point, box, each) in enumerate(zip(points, boxed.boxes, made, strict=True))
-            ],
-        )
+        key = f"images[{index}]"
+        try:
+            yield boxed.file, key, _boxed_heads(boxed, path, key)
+        except InputError as error:  # of this image alone
+            yield boxed.file, key, error
+
+
+def _boxed_heads(image: _BoxesImage, path: Path, key: str) -> list[Head]:
+    number_of = len(image.boxes)
+    for name, values in (("points", image.points), ("provenance", image.provenance)):
+        if values is not None and len(values) != number_of:
+            form = f"a list of {number_of}, one for each box,"
+            raise InputError(f'"{path}", {key}.{name}: {form} was expected, got {len(values)}.')
+    points: Sequence[Pair | None] = image.points or [None] * number_of
+    made = image.provenance or ["annotated"] * number_of
+    return [
+        _head(point, box, each, path, f"{key}.boxes[{row}]")
+        for row, (point, box, each) in enumerate(zip(points, image.boxes, made, strict=True))
+    ]
 
 
 def _head(point: Sequence[Any] | None, corners: Sequence[Any], made: Any, path: Path, where: str) -> Head:

@@ -136,10 +136,11 @@ class RawScene:
 class Remark:
     """What a listing met beside the scenes; ``message`` says it in words.
 
-    ``code``: ``empty`` (a split's folder without images) or ``stray-file`` (not named as the set's images are).
+    ``code``: ``empty`` (a split's folder without images), ``missing-folder`` (named by a file, as Roboflow names splits
+    that it did not write) or ``stray-file`` (not named as the set's images are).
     """
 
-    code: Literal["empty", "stray-file"]
+    code: Literal["empty", "missing-folder", "stray-file"]
     path: Path
     message: str
 
@@ -226,6 +227,8 @@ def finish_telling(raw: RawScene, *, data: str = "") -> Finished:
     if annotation.points_xy is not None and raw.refuse_outside:
         _refuse_outside(points, size_wh, raw, annotation)
     numbers = left_out_or_moved(annotation, size_wh, frame)
+    if raw.found_by:
+        numbers["name-differs"] = 1
     provenance: tuple[Provenance, ...] = ()
     if boxes is not None:
         # A box whose corners are swapped has no area either: clipping keeps the order of its corners.
@@ -314,6 +317,15 @@ def _region(annotation: RawAnnotation, size_wh: tuple[int, int], raw: RawScene) 
 def given(annotation: RawAnnotation) -> Callable[[], RawAnnotation]:
     """The ``read`` of a raw scene whose annotation is parsed already."""
     return partial(_same, annotation)
+
+
+def refusing(error: InputError) -> Callable[[], RawAnnotation]:
+    """The ``read`` of a raw scene whose part of a file is malformed: what is wrong with one image is its own."""
+    return partial(_raise, str(error))
+
+
+def _raise(message: str) -> RawAnnotation:
+    raise InputError(message)
 
 
 def _same(annotation: RawAnnotation) -> RawAnnotation:

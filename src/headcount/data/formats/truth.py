@@ -35,9 +35,10 @@ _WORDS = {
     "size-differs": ("image", "of another size than the annotation states"),
     "exif-unapplied": ("image", "annotated as stored, before EXIF turns it upright"),
     "exif-unsure": ("image", "turned by EXIF; the annotation must be of the upright image, and does not say"),
+    "name-differs": ("image", "found by another name than the annotation writes"),
     "stray-file": ("file", "of which nothing is read"),
 }
-DOUBTS = ("size-differs", "exif-unapplied", "exif-unsure")
+DOUBTS = ("size-differs", "exif-unapplied", "exif-unsure", "name-differs")
 """What takes nothing away, but may put heads in wrong places."""
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from headcount.core.errors import InputError
 from headcount.data.formats.heads import Head, annotation_of, drawn_as_points
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, given
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, given, refusing
 from headcount.data.formats.shapes import box_around, box_around_ellipse
 from headcount.data.parse.csv import read_rows
 from headcount.data.parse.json import parse_json, read_json
@@ -74,10 +74,14 @@ def list_via(path: Path) -> Listing:
         rows = head_classes(names, set(range(len(names))), f'"{path}"')
         heads = frozenset(names[row] for row in rows)
         for image, of_image in zip(found.images, classes, strict=True):
-            annotation, points_only = _annotation(image, of_image, heads, path)
+            try:
+                annotation, points_only = _annotation(image, of_image, heads, path)
+                read = given(annotation)
+            except InputError as error:  # of this image alone
+                read, points_only = refusing(error), False
             scenes.append(
                 RawScene(
-                    image.place.name, "", image.place.path, path, given(annotation),
+                    image.place.name, "", image.place.path, path, read,
                     group=Path(image.place.name).parent.as_posix(), refuse_outside=points_only, origin=image.where,
                     found_by=image.place.found_by,
                 )

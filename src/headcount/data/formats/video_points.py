@@ -21,7 +21,7 @@ from pathlib import Path
 from headcount.core.errors import InputError
 from headcount.core.geometry import as_points
 from headcount.data.formats.folders import entries
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, given
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, given, refusing
 from headcount.data.media.video import Video, is_video_name
 from headcount.data.parse.csv import read_rows
 from headcount.data.parse.paths import Finder, relative, same_name
@@ -42,6 +42,7 @@ class _Frame:
     where: list[str] = field(default_factory=list)
     is_empty: bool = False
     time_s: str = ""
+    refused: InputError | None = None
 
 
 def list_video_points(path: Path) -> Listing:
@@ -64,7 +65,8 @@ def list_video_points(path: Path) -> Listing:
             )
             scenes.append(
                 RawScene(
-                    f"{name}#{at}", "", video.frame(at), path, given(annotation),
+                    f"{name}#{at}", "", video.frame(at), path,
+                    refusing(frame.refused) if frame.refused else given(annotation),
                     group=name, refuse_outside=True, origin=frame.origin,
                 )
             )  # fmt: skip
@@ -88,7 +90,11 @@ def _parse(path: Path) -> dict[Path, dict[int, _Frame]]:
         else:
             file = beside = beside or _beside(path)
         at = int(number(row["frame"], "frame", path, where, least=0, limit=_LAST_FRAME, whole=True))
-        _add(videos.setdefault(file, {}).setdefault(at, _Frame(where)), row, path, where)
+        frame = videos.setdefault(file, {}).setdefault(at, _Frame(where))
+        try:
+            _add(frame, row, path, where)
+        except InputError as error:  # of this frame alone
+            frame.refused = frame.refused or error
     return videos
 
 

@@ -228,7 +228,7 @@ def _add_splits(found: YoloFolder, root: Path, splits: Mapping[str, Any]) -> Non
     if missing and not found.images:
         raise missing[0][1]
     found.remarks += [
-        Remark("empty", path, f'"{file.name}" names this folder, but it is not there') for path, _ in missing
+        Remark("missing-folder", path, f'"{file.name}" names this folder, but it is not there') for path, _ in missing
     ]
 
 
