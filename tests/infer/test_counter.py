@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -42,6 +43,10 @@ def test_all_kinds_of_source_agree(counter: Counter, picture: np.ndarray, pictur
     assert [prediction.source for prediction in found] == ["", str(picture_file), str(picture_file), "camera 1"]
 
 
+async def _awaited() -> bytes:
+    return b""
+
+
 def test_a_prediction_is_complete(counter: Counter, picture_file: Path) -> None:
     found = counter.count(picture_file)
     assert found.model == "tiny"
@@ -65,13 +70,14 @@ def test_a_prediction_is_complete(counter: Counter, picture_file: Path) -> None:
         ([[1, 2]], "a list was given"),
         (b"photo.jpg", "the image given, of 9 bytes.* is not an image"),
         (b"", "is empty"),
+        (SimpleNamespace(read=_awaited), r"pass its \.file"),
         (io.BytesIO(b""), r"seek\(0\)"),
         (np.zeros((2, 8, 8, 3), np.uint8), "as a list of them"),
         (io.StringIO("photo"), 'open it with "rb"'),
         (np.zeros((8, 8, 3)), "must be uint8"),
         ("x" * 5000, "File name too long"),
     ],
-    ids=["dict", "None", "list", "bytes", "no bytes", "read to its end", "batch", "text", "floats", "long"],
+    ids=["dict", "None", "list", "bytes", "no bytes", "upload", "read to its end", "batch", "text", "floats", "long"],
 )
 def test_what_is_no_source_is_named(counter: Counter, source: object, words: str) -> None:
     with pytest.raises(InputError, match=words):

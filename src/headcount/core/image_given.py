@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,11 +38,16 @@ def given_pixels(
         name = getattr(given, "name", "")
         name = name if isinstance(name, str) else ""
         given = given.read()
-        if not isinstance(given, bytes):
-            raise InputError('An image file must be open for bytes, but this one gives text: open it with "rb".')
+        if not isinstance(given, (bytes, bytearray, memoryview)):
+            if isinstance(given, Coroutine):
+                given.close()  # nobody waits for it
+                raise InputError("An open file must be read without await: of a web server's upload pass its .file.")
+            raise InputError(
+                f'An image file must be open for bytes, but this one gives {type(given).__name__}: open it with "rb".'
+            )
         if not given:
             raise InputError("The open file has nothing more to read: go back to its beginning with seek(0).")
-        return read_image(EncodedImage(given), max_pixels=max_pixels), name
+        return read_image(EncodedImage(bytes(given)), max_pixels=max_pixels), name
     if isinstance(given, (bytes, bytearray, memoryview)):
         return read_image(EncodedImage(bytes(given)), max_pixels=max_pixels), ""
     kind = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")

@@ -160,7 +160,8 @@ class Counter:
     def count_many(self, sources: Iterable[Source], *, channels: Channels = "rgb") -> Iterator[Prediction]:
         """Count images one after the other, each when it is asked for.
 
-        While one is counted the next ones are read: two at a time, by other threads; nothing else is kept.
+        While one is counted the next ones are read: two at a time, by other threads; nothing else is kept. It ends at
+        the first image that cannot be counted: where some may be damaged, call ``count`` for each.
 
         Raises:
             InputError, ModelError: as ``count`` does, at the image concerned; or ``sources`` is one image.
