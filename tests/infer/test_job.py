@@ -187,6 +187,15 @@ def test_one_file_is_known_as_one(folder: Path, arguments: list[str], alone: boo
     assert find_sources(arguments).is_one_file == alone
 
 
+def test_a_run_that_is_refused_leaves_nothing_behind(folder: Path) -> None:
+    sources = find_sources(["b.png"])
+    overlays = open_overlays(Path("a.png/out"), ["b.png"], sources, overwrite=False)
+    before = sorted(folder.iterdir())
+    with pytest.raises(InputError, match="cannot be written"), PredictionFile("o.jsonl") as results:
+        Job(Fake(), sources.files, results=results, overlays=overlays)  # type: ignore[arg-type]
+    assert sorted(folder.iterdir()) == before
+
+
 def test_a_folder_being_counted_takes_no_overlays(folder: Path) -> None:
     sources = find_sources(["."])
     with pytest.raises(InputError, match="is a folder being counted"):

@@ -194,15 +194,16 @@ class Job:
         if overlays is not None:
             counter.refuse_picture(draw)
         self.kept: list[KeptRow] = []
+        settings = settings_of(counter, every_s=every_s)
         self._record: RunRecord | None = None
         if isinstance(results, PredictionFile) and results.can_be_resumed:
-            self._record, settings = RunRecord(results.path), settings_of(counter, every_s=every_s)
+            self._record = RunRecord(results.path)
             if resume:
                 self.kept, files = go_on(results, files, settings)
-            else:
-                self._record.start(settings, {})
         if overlays is not None:
             overlays.make()
+        if self._record is not None and not resume:  # the last step: a run that is refused leaves nothing behind
+            self._record.start(settings, {})
         self.counter, self.files, self.every_s = counter, files, every_s
         self.results, self.overlays, self.draw = results, overlays, draw
         self.counted = self.skipped = self.incomplete = 0

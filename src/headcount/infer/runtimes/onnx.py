@@ -48,7 +48,7 @@ class OnnxRuntime:
             results = self._session.run(self.outputs, {self._input: pixels})
         except Exception as error:
             height, width = pixels.shape[1:3]
-            raise ModelError(f'"{self._weights}" failed on {width}×{height} pixels: {error}') from error
+            raise ModelError(f'"{self._weights}" failed on {width}×{height} pixels: {last_line(error)}') from error
         return {name: np.asarray(values, dtype=np.float32) for name, values in zip(self.outputs, results, strict=True)}
 
 
