@@ -323,14 +323,19 @@ def test_what_was_counted_is_shown_before_a_failure_to_write(
     assert len(rows) == (1 if "save_png" in writer else 3)
 
 
-def test_full_standard_output_is_one_sentence(photos: Path, tiny_model: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [(["photos/1.png"], 1), (["photos", "-o", "-"], 1), (["photos/1.png", "photos/gone.png"], 2)],
+    ids=["one", "streamed", "with one skipped"],
+)
+def test_full_standard_output_is_one_sentence(photos: Path, tiny_model: str, arguments: list[str], lines: int) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
-    command = [sys.executable, "-m", "headcount", "count", "photos/1.png", "--model", tiny_model]
+    command = [sys.executable, "-m", "headcount", "count", *arguments, "--model", tiny_model]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
+    assert done.stderr.count("\n") == lines
     assert "no space left" in done.stderr
 
 
