@@ -125,6 +125,17 @@ def test_rows_of_other_files_stay(folder: Path) -> None:
     assert len(counts("out.csv")) == 5
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_names_that_are_no_unicode_are_known_again(folder: Path, suffix: str) -> None:
+    try:
+        shutil.copy("in/c.png", os.fsdecode(b"in/\xff\xfe.png"))
+    except OSError:
+        pytest.skip("this system has no such names")
+    assert len(run(Fake(), f"out{suffix}")) == 5
+    assert run(Fake(), f"out{suffix}", resume=True) == []
+    assert len(counts(f"out{suffix}")) == 5
+
+
 @pytest.mark.parametrize("cut", [True, False])
 def test_a_file_is_the_same_by_any_of_its_paths(folder: Path, cut: bool) -> None:
     run(Fake(until="d.png" if cut else ""), "out.csv")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from headcount.core.errors import InputError
 from headcount.core.files import discard
+from headcount.core.writers import TextWriter
 from headcount.data.formats.predictions import PredictionFile
 from headcount.data.media.sources import SourceFile
 
@@ -89,7 +90,7 @@ def go_on(
     of_file = _files_of(rows, named)
     _refuse_others(results.path, rows, None if before is None else before[0], settings, files)
     written_ns = results.written_before_ns
-    done = {} if before is None else {os.path.realpath(name): state for name, state in before[1].items()}
+    done = {} if before is None else {_place(name): state for name, state in before[1].items()}
     states: dict[str, _State] = {}
     frames: dict[str, list[str]] = {}
     for source, name in of_file.items():
@@ -97,7 +98,7 @@ def go_on(
     for name, of_it in frames.items():
         state = _state(named[name].path)
         if before is not None:
-            unchanged = done.get(os.path.realpath(name)) == state
+            unchanged = done.get(_place(name)) == state
         else:
             unchanged = state[1] <= written_ns
             if named[name].kind == "video":
@@ -112,17 +113,25 @@ def go_on(
 
 def _files_of(rows: Sequence[KeptRow], named: Mapping[str, SourceFile]) -> dict[str, str]:
     """A row's source → the name of its file, for the rows of these files, whichever path was written."""
-    by_place = {os.path.realpath(name): name for name in named}
+    by_place = {_place(name): name for name in named}
+    # CSV holds names that are no valid Unicode as TextWriter.encode writes them, and they cannot be read back.
+    as_written = {TextWriter.encode(name).decode(): name for name in named}
     found: dict[str, str] = {}
     for row in rows:
         for source in (row.source, row.source.rpartition("@")[0]):  # an image, or a frame
-            if not source or "\0" in source:
-                continue
-            name = source if source in named else by_place.get(os.path.realpath(source))
+            name = as_written.get(source) or (by_place.get(_place(source)) if source else None)
             if name is not None:
                 found[row.source] = name
                 break
     return found
+
+
+def _place(path: str) -> str:
+    """Where a path leads; what is no path leads to itself."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        return path
 
 
 def _are_apart(frames: Sequence[str], every_s: float) -> bool:
