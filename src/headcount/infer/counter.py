@@ -124,7 +124,7 @@ class Counter:
 
     def __reduce__(self) -> str:
         raise InputError(
-            "A Counter cannot be sent to another process: load the model there, once, with headcount.load()."
+            "A Counter cannot be copied or sent to another process: load the model there, once, with headcount.load()."
         )
 
     def refuse_picture(self, kind: PictureKind) -> None:
