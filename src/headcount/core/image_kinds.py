@@ -20,22 +20,28 @@ GIT_LFS = "git-lfs"
 
 _READ = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),  # a phone's MPO is a JPEG with more behind it
-    "PNG": (".png",),
+    "PNG": (".png", ".apng"),
     "WebP": (".webp",),
     "BMP": (".bmp",),
     "TIFF": (".tif", ".tiff"),
     "GIF": (".gif",),
-    "PPM": (".ppm", ".pgm", ".pnm"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
 }
 _READ_WITH_EXTRA = {"HEIC": (".heic", ".heif", ".hif"), "AVIF": (".avif",)}
 _NEVER_READ = {
     "JP2": (".jp2", ".j2k", ".jpf", ".jpx", ".j2c"),
     "JXL": (".jxl",),
-    "camera raw": (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"),
+    "camera raw": (
+        ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2", ".rwl", ".raf", ".pef",
+        ".srw", ".gpr", ".3fr", ".fff", ".iiq", ".x3f", ".kdc", ".dcr", ".erf", ".mrw",
+    ),
     "PSD": (".psd", ".psb"),
     "TGA": (".tga",),
     "EXR": (".exr",),
-}
+    "PCX": (".pcx",),
+    "DDS": (".dds",),
+    "QOI": (".qoi",),
+}  # fmt: skip
 _EXTRA = "heif"
 
 _BEGINNINGS = (
