@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.util import find_spec
 from types import MappingProxyType
 
 from headcount.core.errors import MissingExtraError
+from headcount.core.table import is_installed
 
 HEAD_BYTES = 64
 """As much of a file's beginning as ``kind_of`` looks at."""
@@ -84,9 +84,9 @@ _UNREAD_WHY = {
 def read_kinds() -> Mapping[str, tuple[str, ...]]:
     """The kinds that this install reads, each with its suffixes."""
     found = dict(_READ)
-    if _is_installed("pillow_heif"):
+    if is_installed("pillow_heif"):
         found["HEIC"] = _READ_WITH_EXTRA["HEIC"]
-    if _is_installed("PIL._avif"):
+    if is_installed("PIL._avif"):
         found["AVIF"] = _READ_WITH_EXTRA["AVIF"]
     return MappingProxyType(found)
 
@@ -98,13 +98,6 @@ def unread_suffixes() -> Mapping[str, str]:
     return MappingProxyType(
         {suffix: kind for kind, suffixes in kinds.items() if kind not in read_kinds() for suffix in suffixes}
     )
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except (ValueError, ImportError):
-        return False
 
 
 def kind_of(head: bytes) -> str:

@@ -14,6 +14,7 @@ from headcount.core.files import discard
 from headcount.core.writers import TextWriter
 from headcount.data.formats.predictions import PredictionFile
 from headcount.data.media.sources import SourceFile
+from headcount.infer.runtimes.table import words_of
 
 if TYPE_CHECKING:
     from headcount.data.formats.kept_rows import KeptRow
@@ -26,9 +27,8 @@ _State = tuple[int, int]
 
 def settings_of(counter: Counter, *, every_s: float) -> dict[str, Any]:
     """What a count depends on, as plain data."""
-    runtime = f"{counter.runtime.name} {counter.runtime.device} {counter.runtime.precision}"
     card = counter.card
-    return {"model": card.name, "runtime": runtime, "sha256": dict(card.sha256), "every_s": every_s}
+    return {"model": card.name, "runtime": words_of(counter.runtime), "sha256": dict(card.sha256), "every_s": every_s}
 
 
 class RunRecord:

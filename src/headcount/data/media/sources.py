@@ -381,10 +381,7 @@ def _remarks(stream: FrameStream, bad: int) -> Iterator[Item]:
     if stream.steps_back:
         text = f'"{path}" has a clock that starts anew after {_places(stream.steps_back)}: time goes on from there.'
         yield Item(str(path), remark=text)
-    reached_s = stream.second + stream.frame_s
-    if not stream.steps_back and stream.declared_s - reached_s > max(1.0, 0.05 * stream.declared_s):
-        stated = f"ends after {reached_s:.1f} s though it says {stream.declared_s:.1f} s"
-        text = f'"{path}" {stated}: it is cut short or damaged.'
+    if text := stream.missing_end():
         yield Item(str(path), remark=text, is_incomplete=True)
 
 
