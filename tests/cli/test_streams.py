@@ -111,6 +111,14 @@ def test_results_in_a_file_need_no_standard_output(
     assert row["source"] == image
 
 
+def test_results_for_standard_output_need_one() -> None:
+    done = run(["count", "a.jpg", "--output", "-"], ">&-")
+    assert done.returncode == 2
+    assert (
+        done.stderr == "Error: There is no standard output to write the results to: name a file with --output FILE.\n"
+    )
+
+
 @pytest.mark.parametrize("redirection", [">&-", ">&- 2>&-", "0<&- >&- 2>&-"])
 def test_the_version_needs_none(redirection: str) -> None:
     done = run(["--version"], redirection)

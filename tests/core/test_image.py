@@ -281,3 +281,15 @@ def test_a_png_s_header_is_read_without_its_pixels(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", refuse)
     assert read_header(tmp_path / "a.png").size_wh == (8, 6)
     assert read_header(tmp_path / "b.png").size_wh == (6, 8)
+
+
+@pytest.mark.parametrize("top", [1.0, 255.0, 65535.0])
+def test_pixels_that_are_no_numbers_make_the_others_no_darker(tmp_path: Path, top: float) -> None:
+    values = np.full((4, 6), top, np.float32)
+    values[0, :3] = np.nan, np.inf, -np.inf
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    seen = read_image(tmp_path / "a.tif")[:, :, 0]
+    assert seen[0, :3].tolist() == [0, 255, 0]
+    assert (seen[1:] == 255).all()
+    Image.fromarray(np.full((4, 6), np.nan, np.float32)).save(tmp_path / "b.tif")
+    assert not read_image(tmp_path / "b.tif").any()

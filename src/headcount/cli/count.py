@@ -84,7 +84,7 @@ def count(
     """
     from headcount.cli.console import error_console, output_console
     from headcount.cli.results import CountLine
-    from headcount.cli.streams import results_are_filed
+    from headcount.cli.streams import results_are_filed, standard_output
     from headcount.core.errors import HeadcountError, InputError
     from headcount.core.notes import Skipped
     from headcount.core.words import plural
@@ -93,6 +93,8 @@ def count(
     streamed = "" if output is None else _streamed_suffix(output)
     if resume and (output is None or streamed):
         raise InputError("--resume goes on with the results in a file: name it with --output FILE.")
+    if streamed and not standard_output().is_there:
+        raise InputError("There is no standard output to write the results to: name a file with --output FILE.")
     if resume and force:
         raise InputError("--resume keeps the results in FILE, and --force overwrites them: choose one.")
     found = find_sources(sources, recursive=recursive)

@@ -28,10 +28,12 @@ class Stream(io.TextIOBase):
     Attributes:
         failure: why it takes no more, if it does not.
         is_needed: whether it holds what was asked for; not where that is in files (``results_are_filed``).
+        is_there: whether the process was started with one.
     """
 
-    def __init__(self, real: TextIO) -> None:
+    def __init__(self, real: TextIO, *, is_there: bool = True) -> None:
         self._real = real
+        self.is_there = is_there
         self.failure: OSError | None = None
         self.is_needed = True
         self.rich_proxied_file = _Styled(self)
@@ -144,7 +146,7 @@ def guarded_streams() -> Iterator[tuple[Stream, Stream]]:
     """Put ``Stream`` in the places of standard output and standard error, as long as the block lasts."""
     _fill_descriptors()
     real = sys.stdout, sys.stderr
-    out, err = (Stream(stream if stream is not None else _nowhere()) for stream in real)
+    out, err = (Stream(stream) if stream is not None else Stream(_nowhere(), is_there=False) for stream in real)
     sys.stdout, sys.stderr = out, err
     _outputs.append(out)
     try:

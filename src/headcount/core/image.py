@@ -383,9 +383,11 @@ def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
     values = np.asarray(image)
     if image.mode == "F":
         # A float picture has no stated range: 0…1 where it fits, else 0…255, else 16-bit values.
-        top = float(np.nanmax(values)) if values.size else 1.0
+        top = float(values[np.isfinite(values)].max(initial=0.0))
         scale = 255.0 if top <= 1.0 else (1.0 if top <= 255.0 else 1.0 / 257.0)
-        scaled: NDArray[np.uint8] = np.clip(np.nan_to_num(values) * scale, 0, 255).astype(np.uint8)
+        scaled: NDArray[np.uint8] = np.clip(
+            np.nan_to_num(values, nan=0.0, posinf=top, neginf=0.0) * scale, 0, 255
+        ).astype(np.uint8)
         return scaled
     # Pillow reads some 16-bit files as 32-bit integers ("I"); their values still end at 65535. No file says how many
     # bits its camera used: 12 in 16 are common, and taken for 16 they are black and nobody is counted. A dark picture

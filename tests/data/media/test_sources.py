@@ -336,6 +336,26 @@ def test_what_may_not_be_looked_at_is_one_problem(folder: Path, monkeypatch: pyt
     assert len([each for each in found if isinstance(each, SourceFile)]) == 4
 
 
+def test_a_closed_folder_inside_is_one_problem(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    some_image(folder / "shut" / "x.png")
+    listed = os.listdir
+
+    def closed(path: str | Path) -> list[str]:
+        if str(path).endswith(refused):
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(os, "listdir", closed)
+    refused = "shut"
+    found = expand_source(str(folder), recursive=True)
+    problems = [str(each) for each in found if isinstance(each, InputError)]
+    assert problems == [f'The folder "{folder / "shut"}" cannot be read (Permission denied).']
+    assert len([each for each in found if isinstance(each, SourceFile)]) == 6
+    refused = folder.name
+    with pytest.raises(InputError, match="cannot be read"):
+        expand_source(str(folder), recursive=True)
+
+
 def test_names_with_newlines_and_dots_are_files(tmp_path: Path) -> None:
     for name in ("a\nb.jpg", " .jpg", "...jpg.png", "-o.jpg"):
         some_image(tmp_path / name)

@@ -133,8 +133,14 @@ def _expand_path(argument: str, recursive: bool) -> list[Found]:
 def _in_folder(folder: Path, recursive: bool) -> list[Found]:
     met: list[Path | InputError] = []
     for each in folders_below(folder) if recursive else [folder]:
-        met += list_folder(each) if isinstance(each, Path) and is_folder(each) else []
-        met += [each] if isinstance(each, InputError) else []
+        if isinstance(each, InputError):
+            met.append(each)
+            continue
+        try:
+            met += list_folder(each)
+        except InputError:  # of one inside it comes next
+            if each == folder:
+                raise
     judged = [_judge(each, videos=False) if isinstance(each, Path) else each for each in met]
     found = [each for each in judged if each is not None]
     if recursive:
