@@ -7,6 +7,7 @@ import os
 # Importing headcount, further down, switches off what libraries would report, before any test imports them.
 os.environ.setdefault("OMP_NUM_THREADS", "2")  # read when torch and others are imported: as many on every machine
 
+import signal
 import struct
 import sys
 import zlib
@@ -20,6 +21,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from headcount.core.card import DecoderSpec, InputSpec, ModelCard, OutputSpec, TileSpec, sha256_of
+
+# A suite that is started in the background is handed signals that are ignored, and its tests send them.
+for _signal in (signal.SIGINT, signal.SIGTERM):
+    if signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, signal.default_int_handler if _signal is signal.SIGINT else signal.SIG_DFL)
 
 # How long one example takes says more of what else the machine does than of the code.
 hypothesis.settings.register_profile("headcount", deadline=None)

@@ -112,13 +112,11 @@ def test_the_card_s_validation_error_is_what_the_model_makes(counter: Counter, d
 
 
 def test_the_recipe_in_the_package_is_the_one_that_made_it(counter: Counter) -> None:
-    from importlib import resources
+    from headcount.train.recipe import load_recipe
 
-    import yaml
-
-    recipe = yaml.safe_load((resources.files("headcount") / "recipes" / f"{counter.card.recipe}.yaml").read_text())
-    assert json.loads(json.dumps(recipe["model"])) == counter.card.architecture
-    assert recipe["seed"] == counter.card.seed
+    recipe = load_recipe(counter.card.recipe)
+    assert json.loads(json.dumps(recipe.model)) == counter.card.architecture
+    assert recipe.seed == counter.card.seed
 
 
 @pytest.fixture(scope="module")

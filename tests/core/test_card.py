@@ -49,7 +49,7 @@ def test_a_card_is_read_back_as_written(tmp_path: Path, changes: dict[str, objec
     [
         (lambda d: d.clear(), ["name"]),
         (lambda d: d.pop("method"), ["method"]),
-        (lambda d: d.update(metod="x"), ["metod"]),
+        (lambda d: d.update(metod="x"), ["metod", "no such key"]),
         (lambda d: d.update(format=2), ["format"]),
         (lambda d: d["outputs"][0].update(stride=0), ["outputs.0.stride"]),
         (lambda d: d["input"].update(mean=[0.5]), ["input", "each of 3 channels"]),
@@ -84,6 +84,11 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path, content: bytes | None
         (tmp_path / "m.json").write_bytes(content)
     with pytest.raises(ModelError, match=words):
         ModelCard.read(tmp_path / "m.json")
+
+
+def test_a_mark_of_byte_order_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(_card().to_json(), encoding="utf-8-sig")
+    assert ModelCard.read(tmp_path / "m.json") == _card()
 
 
 def test_weights_are_held_to_their_checksum(tmp_path: Path) -> None:

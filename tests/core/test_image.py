@@ -242,11 +242,6 @@ def test_arrays(shape: tuple[int, ...], dtype: type, good: bool) -> None:
             as_rgb_array(array)
 
 
-def test_a_path_as_text_is_no_array() -> None:
-    with pytest.raises(InputError, match=r"a str was given: of a file give its pathlib\.Path"):
-        as_rgb_array("a.jpg")  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("limit", [0, -1, 2.5, "9", True, None])
 def test_a_limit_of_pixels_is_a_whole_number(limit: object) -> None:
     with pytest.raises(InputError, match=r"\(max_pixels\) is a whole number of at least 1"):

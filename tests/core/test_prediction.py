@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.core.prediction import Prediction
@@ -84,9 +85,16 @@ def test_picture_needs_the_image(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").stat().st_size > 0
 
 
-def test_a_path_is_no_image_to_draw_on() -> None:
-    with pytest.raises(InputError, match="a str was given"):
-        Prediction(0.0, (8, 8)).draw("d.png")  # type: ignore[arg-type]
+def test_it_is_drawn_on_whatever_was_counted(tmp_path: Path) -> None:
+    path, pixels = tmp_path / "a.png", np.arange(48 * 64 * 3, dtype=np.uint8).reshape(48, 64, 3)
+    Image.fromarray(pixels).save(path)
+    expected = full().draw(pixels)
+    for given in (path, str(path), path.read_bytes(), path.open("rb"), Image.open(path)):
+        assert np.array_equal(full().draw(given), expected)
+    full().save(tmp_path / "b.png", image=Image.open(path))
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "b.png")), expected)
+    with pytest.raises(InputError, match="a dict was given"):
+        full().draw({})  # type: ignore[arg-type]
 
 
 def test_it_is_saved_in_a_process_that_has_loaded_nothing_else(tmp_path: Path) -> None:

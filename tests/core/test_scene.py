@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,16 @@ def test_gray_pixels_become_rgb() -> None:
 def test_pixels_of_another_type_are_refused() -> None:
     with pytest.raises(InputError, match="uint8"):
         Scene(PIXELS.astype(np.float32))  # type: ignore[arg-type]
+
+
+def test_a_path_as_text_is_no_image() -> None:
+    with pytest.raises(InputError, match=r"a str was given: of a file give its pathlib\.Path"):
+        Scene("a.jpg")  # type: ignore[arg-type]
+
+
+def test_a_scene_goes_to_another_process() -> None:
+    scene = pickle.loads(pickle.dumps(Scene(PIXELS, [[1, 1]])))  # type: ignore[arg-type]
+    assert (scene.count, scene.pixels().tolist()) == (1, PIXELS.tolist())
 
 
 def test_a_file_is_read_when_asked_for(tmp_path: Path) -> None:

@@ -53,6 +53,13 @@ def test_no_number_of_threads_is_named(asked: object) -> None:
         thread_limit(asked)  # type: ignore[arg-type]
 
 
+def test_no_more_than_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 4)
+    assert thread_limit(1_000_000) == 4
+    monkeypatch.setenv("OMP_NUM_THREADS", "1000000")
+    assert thread_limit() == 4
+
+
 def test_opencv_is_told() -> None:
     assert limit_threads(1) == 1
     assert cv2.getNumThreads() == 1

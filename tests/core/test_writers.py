@@ -51,7 +51,7 @@ def test_a_suffix_that_is_none_names_the_nearest(name: str, words: str) -> None:
 
 def test_pictures_hold_no_many() -> None:
     assert writer_row(Path("a.png")).name == ".png"
-    with pytest.raises(InputError, match=r'Predictions cannot be written as "a\.png"'):
+    with pytest.raises(InputError, match=r'"a\.png" would hold one image.*\.jsonl, \.csv'):
         writer_row(Path("a.png"), many=True)
 
 

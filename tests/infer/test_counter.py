@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -64,11 +65,13 @@ def test_a_prediction_is_complete(counter: Counter, picture_file: Path) -> None:
         ([[1, 2]], "a list was given"),
         (b"photo.jpg", "the image given, of 9 bytes.* is not an image"),
         (b"", "is empty"),
+        (io.BytesIO(b""), r"seek\(0\)"),
+        (np.zeros((2, 8, 8, 3), np.uint8), "as a list of them"),
         (io.StringIO("photo"), 'open it with "rb"'),
         (np.zeros((8, 8, 3)), "must be uint8"),
         ("x" * 5000, "File name too long"),
     ],
-    ids=["dict", "None", "list", "bytes", "no bytes", "text", "floats", "long"],
+    ids=["dict", "None", "list", "bytes", "no bytes", "read to its end", "batch", "text", "floats", "long"],
 )
 def test_what_is_no_source_is_named(counter: Counter, source: object, words: str) -> None:
     with pytest.raises(InputError, match=words):
@@ -202,6 +205,30 @@ def test_count_many_raises_at_the_image_concerned(counter: Counter, picture: np.
     assert next(results).size_wh == (160, 96)
     with pytest.raises(InputError, match=r"nothing\.jpg"):
         next(results)
+
+
+@pytest.mark.parametrize(
+    "one",
+    ["a.png", Path("a.png"), b"a.png", io.BytesIO(), np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40), np.uint8)],
+    ids=["name", "path", "bytes", "file", "pixels", "gray"],
+)
+def test_count_many_takes_no_single_image_for_many(counter: Counter, one: Any) -> None:
+    with pytest.raises(InputError, match="put it into a list"):
+        list(counter.count_many(one))
+    with pytest.raises(InputError, match="put it into a list"):
+        list(counter.count_many(Image.fromarray(np.zeros((8, 8, 3), np.uint8))))  # type: ignore[arg-type]
+
+
+def test_a_stack_of_pixels_is_many(counter: Counter, picture: np.ndarray) -> None:
+    assert len(list(counter.count_many(np.stack([picture, picture])))) == 2
+
+
+def test_any_object_that_is_a_path_is_one(counter: Counter, picture_file: Path) -> None:
+    class Elsewhere(os.PathLike[str]):
+        def __fspath__(self) -> str:
+            return str(picture_file)
+
+    assert counter.count(Elsewhere()).count == counter.count(picture_file).count
 
 
 def test_count_many_is_lazy_and_in_order(counter: Counter, picture: np.ndarray) -> None:

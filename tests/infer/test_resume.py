@@ -125,6 +125,30 @@ def test_rows_of_other_files_stay(folder: Path) -> None:
     assert len(counts("out.csv")) == 5
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_names_that_are_no_unicode_are_known_again(folder: Path, suffix: str) -> None:
+    try:
+        shutil.copy("in/c.png", os.fsdecode(b"in/\xff\xfe.png"))
+    except OSError:
+        pytest.skip("this system has no such names")
+    assert len(run(Fake(), f"out{suffix}")) == 5
+    assert run(Fake(), f"out{suffix}", resume=True) == []
+    assert len(counts(f"out{suffix}")) == 5
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_file_is_the_same_by_any_of_its_paths(folder: Path, cut: bool) -> None:
+    run(Fake(until="d.png" if cut else ""), "out.csv")
+    Path("link").symlink_to("in")
+    left = ["d.png"] if cut else []
+    assert run(Fake(), "out.csv", resume=True, source=str(folder / "in")) == [
+        str(folder / "in" / name) for name in left
+    ]
+    assert run(Fake(), "out.csv", resume=True, source="link/../in/.") == []
+    assert run(Fake(), "out.csv", resume=True, source="link") == []
+    assert len(counts("out.csv")) == 4
+
+
 @pytest.mark.parametrize(
     ("counter", "words"),
     [
@@ -143,16 +167,17 @@ def test_another_model_is_refused_and_nothing_lost(folder: Path, counter: Fake, 
     assert run(Fake(), "out.json", resume=True) == ["in/c.png", "in/d.png"]
 
 
+def three_frames(file: SourceFile, *, every_s: float, **_: object) -> Iterator[Item]:
+    for number in range(3):
+        pixels = np.full((8, 8, 3), number, np.uint8)
+        name = f"{file.path}@{number * every_s:.1f}s"
+        yield Item(name, Scene(pixels, source=name, name=name))
+
+
 def test_a_video_is_counted_from_its_beginning_unless_it_was_counted_whole(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def frames(file: SourceFile, **_: object) -> Iterator[Item]:
-        for second in range(3):
-            pixels = np.full((8, 8, 3), second, np.uint8)
-            name = f"{file.path}@{second}.0s"
-            yield Item(name, Scene(pixels, source=name, name=name))
-
-    monkeypatch.setattr("headcount.infer.job.read_items", frames)
+    monkeypatch.setattr("headcount.infer.job.read_items", three_frames)
     for name in ("v.mp4", "w.mp4"):
         Path(f"in/{name}").write_bytes(b"video")
     run(Fake(until="w.mp4@1"), "out.csv", source="in/*.mp4")
@@ -161,6 +186,17 @@ def test_a_video_is_counted_from_its_beginning_unless_it_was_counted_whole(
         run(Fake(), "out.csv", source="in/*.mp4", resume=True, every_s=2.0)
     assert run(Fake(), "out.csv", source="in/*.mp4", resume=True) == [f"in/w.mp4@{second}.0s" for second in range(3)]
     assert len(counts("out.csv")) == 6
+
+
+@pytest.mark.parametrize(("every_s", "new"), [(1.0, 0), (2.0, 3), (0.5, 3)])
+def test_frames_of_a_run_that_had_ended_stay_where_they_are_as_far_apart(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, every_s: float, new: int
+) -> None:
+    monkeypatch.setattr("headcount.infer.job.read_items", three_frames)
+    Path("in/v.mp4").write_bytes(b"video")
+    run(Fake(), "out.jsonl", source="in/v.mp4")
+    assert len(run(Fake(), "out.jsonl", source="in/v.mp4", resume=True, every_s=every_s)) == new
+    assert set(counts("out.jsonl")) == {f"v.mp4@{number * every_s}s" for number in range(3)}
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".coco.json"])

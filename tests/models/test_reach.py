@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Any
 
 import pytest
 import torch
-import yaml
 
 from headcount.models.method import Method
 from headcount.models.reach import receptive_reach, tile_of
 from headcount.models.table import build_method
+from headcount.train.recipe import load_recipe
 
 pytestmark = pytest.mark.slow
 
@@ -19,8 +18,7 @@ SMALL = {"backbone": "test_resnet", "backbone_options": {"strides": [8, 16]}, "w
 
 
 def _shipped() -> dict[str, Any]:
-    text = (resources.files("headcount") / "recipes" / "headcount-s.yaml").read_text(encoding="utf-8")
-    return dict(yaml.safe_load(text)["model"])
+    return load_recipe("headcount-s").model
 
 
 def _built(options: dict[str, Any]) -> Method:

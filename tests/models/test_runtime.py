@@ -54,6 +54,12 @@ def test_a_card_cannot_ask_for_a_network_of_any_size(written: Path, tmp_path: Pa
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
 
 
+@pytest.mark.parametrize("width", [10**9, 10**30, 0, -1])
+def test_a_card_of_no_network_is_named(written: Path, tmp_path: Path, width: int) -> None:
+    with pytest.raises(ModelError, match=r"[Cc]ard"):
+        headcount.load(_changed(written, tmp_path, width=width))
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_weights_that_are_no_numbers_are_refused(written: Path, tmp_path: Path, value: float) -> None:
     path = _changed(written, tmp_path)

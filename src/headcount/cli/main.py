@@ -108,7 +108,7 @@ def main() -> None:
         if code == INTERRUPTED and signals:
             code = 128 + signals[0]
         out.flush()
-        if out.failure is not None and out.is_needed and not code:
+        if out.failure is not None and out.is_needed and code in (0, 1):
             code = _say_unshown(out.failure)
     sys.exit(code)
 

@@ -148,7 +148,7 @@ class ModelCard(_Record):
             ModelError: the file is missing, no JSON, or a field is missing, unknown or of the wrong type.
         """
         try:
-            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            return cls.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))  # editors add a mark
         except FileNotFoundError as error:
             raise ModelError(f'There is no model card "{path}": keep the .json beside its weights.') from error
         except ValidationError as error:
@@ -177,3 +177,11 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def not_finite(weights: Path) -> ModelError:
+    """The error of every runtime for weights that would make any number of people."""
+    return ModelError(
+        f'"{weights}" has weights that are not finite numbers (NaN or infinity): copy it again, or train and export it '
+        "anew."
+    )

@@ -65,7 +65,11 @@ class MissingExtraError(HeadcountError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f'{what} needs the "{extra}" extra: install it from a checkout with {self.hint(extra)}.')
-        self.extra = extra
+        self.what, self.extra = what, extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """Made of its two words again where a worker process hands it back."""
+        return type(self), (self.what, self.extra)
 
     @staticmethod
     def hint(extra: str) -> str:

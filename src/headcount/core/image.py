@@ -413,16 +413,16 @@ def as_rgb_array(pixels: NDArray[np.generic], *, channels: Channels = "rgb") -> 
         raise InputError(f'The channels of an array are "rgb" or "bgr", but {channels!r} was given.')
     given: object = pixels
     if not isinstance(given, np.ndarray):
-        hint = ": of a file give its pathlib.Path" if isinstance(given, str | bytes) else ""
-        raise InputError(f"An array of pixels was expected, but a {type(given).__name__} was given{hint}.")
+        raise InputError(f"An array of pixels was expected, but a {type(given).__name__} was given.")
     if pixels.dtype != np.uint8:
         raise InputError(f"An image array must be uint8 (0 to 255), but it is {pixels.dtype}: convert it first.")
     if pixels.ndim == 2:
         pixels = pixels[:, :, None]
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or pixels.shape[0] == 0 or pixels.shape[1] == 0:
+        several = ": give several images as a list of them" if pixels.ndim == 4 else ""
         raise InputError(
             f"An image array must be (height, width, 3) RGB, (height, width, 4) RGBA or (height, width), but it is "
-            f"{pixels.shape}."
+            f"{pixels.shape}{several}."
         )
     if channels == "bgr" and pixels.shape[2] > 1:
         pixels = pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]]

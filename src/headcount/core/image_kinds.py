@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.util import find_spec
 from types import MappingProxyType
 
 from headcount.core.errors import MissingExtraError
+from headcount.core.table import is_installed
 
 HEAD_BYTES = 64
 """As much of a file's beginning as ``kind_of`` looks at."""
@@ -20,22 +20,28 @@ GIT_LFS = "git-lfs"
 
 _READ = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),  # a phone's MPO is a JPEG with more behind it
-    "PNG": (".png",),
+    "PNG": (".png", ".apng"),
     "WebP": (".webp",),
     "BMP": (".bmp",),
     "TIFF": (".tif", ".tiff"),
     "GIF": (".gif",),
-    "PPM": (".ppm", ".pgm", ".pnm"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
 }
 _READ_WITH_EXTRA = {"HEIC": (".heic", ".heif", ".hif"), "AVIF": (".avif",)}
 _NEVER_READ = {
     "JP2": (".jp2", ".j2k", ".jpf", ".jpx", ".j2c"),
     "JXL": (".jxl",),
-    "camera raw": (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"),
+    "camera raw": (
+        ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2", ".rwl", ".raf", ".pef",
+        ".srw", ".gpr", ".3fr", ".fff", ".iiq", ".x3f", ".kdc", ".dcr", ".erf", ".mrw",
+    ),
     "PSD": (".psd", ".psb"),
     "TGA": (".tga",),
     "EXR": (".exr",),
-}
+    "PCX": (".pcx",),
+    "DDS": (".dds",),
+    "QOI": (".qoi",),
+}  # fmt: skip
 _EXTRA = "heif"
 
 _BEGINNINGS = (
@@ -78,9 +84,9 @@ _UNREAD_WHY = {
 def read_kinds() -> Mapping[str, tuple[str, ...]]:
     """The kinds that this install reads, each with its suffixes."""
     found = dict(_READ)
-    if _is_installed("pillow_heif"):
+    if is_installed("pillow_heif"):
         found["HEIC"] = _READ_WITH_EXTRA["HEIC"]
-    if _is_installed("PIL._avif"):
+    if is_installed("PIL._avif"):
         found["AVIF"] = _READ_WITH_EXTRA["AVIF"]
     return MappingProxyType(found)
 
@@ -92,13 +98,6 @@ def unread_suffixes() -> Mapping[str, str]:
     return MappingProxyType(
         {suffix: kind for kind, suffixes in kinds.items() if kind not in read_kinds() for suffix in suffixes}
     )
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except (ValueError, ImportError):
-        return False
 
 
 def kind_of(head: bytes) -> str:

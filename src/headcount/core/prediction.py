@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, refuse_taken, replacing, writing
 from headcount.core.geometry import as_boxes, as_points
-from headcount.core.image import RgbImage, as_rgb_array, read_image
+from headcount.core.image import RgbImage
+from headcount.core.image_given import GivenImage, given_pixels
 from headcount.core.kinds import PictureKind
 from headcount.core.table import load_object
 from headcount.core.words import whole_people
@@ -170,25 +171,25 @@ class Prediction:
         except (TypeError, ValueError, IndexError, OverflowError) as error:
             raise InputError(f"A prediction's fields are not as expected ({error}).") from error
 
-    def draw(self, image: RgbImage | None = None, *, kind: PictureKind = "auto") -> RgbImage:
+    def draw(self, image: GivenImage | None = None, *, kind: PictureKind = "auto") -> RgbImage:
         """The image with the result on it: (h, w, 3) uint8 RGB.
 
         ``points`` draws a dot on each point, ``boxes`` each box with its score, ``density`` a heat map. ``auto`` draws
         the boxes of heads where the method has any, else points where they keep up with the count, else density.
-        Without ``image`` the source file is read again.
+        ``image`` is what was counted, as ``Counter.count`` takes it; without it the source file is read again.
 
         Raises:
             InputError: the source is no file to read, the sizes differ, or there is no such kind or result to draw.
         """
         if image is None:
             if not is_file(Path(self.source)):
-                what = f'The image "{self.source}"' if self.source else "The image of this prediction, an array,"
+                what = f'The image "{self.source}"' if self.source else "The image of this prediction"
                 raise InputError(f"{what} is not at hand: pass image=….")
-            image = read_image(self.source)
-        drawn: RgbImage = load_object(_PICTURE)(self, as_rgb_array(image), kind)
+            image = self.source
+        drawn: RgbImage = load_object(_PICTURE)(self, given_pixels(image)[0], kind)
         return drawn
 
-    def show(self, image: RgbImage | None = None, *, kind: PictureKind = "auto") -> None:
+    def show(self, image: GivenImage | None = None, *, kind: PictureKind = "auto") -> None:
         """Show what ``draw`` draws: in a notebook below its cell, else in the system's viewer of pictures.
 
         Raises:
@@ -236,7 +237,7 @@ class Prediction:
         results: list[dict[str, Any]] = load_object(f"{_OBJECTS}:coco_of")(self, image_id, category_id)
         return results
 
-    def save(self, path: str | Path, *, image: RgbImage | None = None, overwrite: bool = False) -> Path:
+    def save(self, path: str | Path, *, image: GivenImage | None = None, overwrite: bool = False) -> Path:
         """Write the prediction as its suffix says (``WRITERS``): a picture (``.png``, ``.jpg``), ``.json``, ``.csv``,
         the density map (``.npy``)…
 
@@ -248,7 +249,7 @@ class Prediction:
         path = Path(path)
         writer: Writer = writer_row(path).load()
         refuse_taken(path, overwrite=overwrite)
-        content = writer.one(self, image)
+        content = writer.one(self, None if image is None else given_pixels(image)[0])
         with writing(path), replacing(path) as partial:
             partial.write_bytes(content)
         return path

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -17,7 +16,6 @@ from headcount.core.image import RgbImage, VideoFrame, as_rgb_array, read_header
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 
 Provenance = Literal["annotated", "interpolated", "pseudo"]
-_NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -44,10 +42,16 @@ class Scene:
     region: NDArray[np.bool_] | None = None
     source: str = ""
     name: str = ""
-    attributes: Mapping[str, str] = field(default_factory=lambda: _NO_ATTRIBUTES)
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points_xy", as_points(self.points_xy))
+        image: object = self.image
+        if isinstance(image, str | bytes):
+            raise InputError(
+                f"A Scene's image is a pathlib.Path, a frame or an array, but a {type(image).__name__} was given: of a "
+                "file give its pathlib.Path."
+            )
         if not isinstance(self.image, Path | VideoFrame):
             object.__setattr__(self, "image", as_rgb_array(self.image))
         if self.boxes_xyxy is not None:

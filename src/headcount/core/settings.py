@@ -106,6 +106,7 @@ _EXPECTED = {
     "bool_parsing": "true or false", "bool_type": "true or false", "string_type": "text",
     "list_type": _LIST, "tuple_type": _LIST, "dict_type": _TABLE, "mapping_type": _TABLE, "model_type": _TABLE,
     "model_attributes_type": _TABLE, "missing": "one value more",
+    "extra_forbidden": "no such key",
 }  # fmt: skip
 _BOUNDS = {
     "greater_than": ("gt", "above"), "greater_than_equal": ("ge", "of at least"),

@@ -1,7 +1,8 @@
 """How many threads may compute: one number for every library that has threads of its own.
 
 What was asked for comes first, then ``OMP_NUM_THREADS``, then what a container or a pinned process may use of the
-machine. Where none of them limits anything, each library chooses: mostly one thread a physical core.
+machine; more than the machine has processors are never taken. Where none of them limits anything, each library chooses:
+mostly one thread a physical core.
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ def thread_limit(asked: int | None = None) -> int | None:
     Raises:
         InputError: fewer than one are asked for.
     """
+    processors = os.cpu_count() or 1  # a library starts as many threads as it is told, or dies of too many
     if asked is not None:
         if isinstance(asked, bool) or not isinstance(asked, int) or asked < 1:
             raise InputError(f"The number of threads must be a whole number from 1, but {asked!r} was given.")
-        return asked
+        return min(asked, processors)
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if first.isdecimal() and int(first) > 0:
-        return int(first)
+        return min(int(first), processors)
     allowed = usable_cores()
-    return allowed if allowed < (os.cpu_count() or 1) else None
+    return allowed if allowed < processors else None
 
 
 def limit_threads(asked: int | None = None) -> int | None:

@@ -100,7 +100,7 @@ def writer_row(path: Path, *, many: bool = False) -> WriterRow:
     """The row of a file's suffix, the longest that its name ends in; with ``many`` one that holds many predictions.
 
     Raises:
-        InputError: no writer has that suffix; the nearest is suggested.
+        InputError: no writer has that suffix, of which the nearest is suggested; or only one of one prediction.
 
     >>> writer_row(Path("run/heads.coco.json")).name
     '.coco.json'
@@ -111,5 +111,10 @@ def writer_row(path: Path, *, many: bool = False) -> WriterRow:
         if WRITERS[suffix].many or not many:
             return WRITERS[suffix]
     known = [row.name for row in WRITERS.rows() if row.many or not many]
+    if fitting:
+        raise InputError(
+            f'"{path.name}" would hold one image, and here there may be several: name one image file, or write '
+            f"{', '.join(known[:-1])} or {known[-1]}."
+        )
     what = "Predictions cannot" if many else "A prediction cannot"
     raise InputError(f'{what} be written as "{path.name}".{nearest(path.suffix.lower(), known)}')

@@ -10,25 +10,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, BinaryIO, overload
+from typing import Any, overload
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from headcount.core.card import ModelCard
 from headcount.core.errors import InputError, ModelError
-from headcount.core.image import (
-    Channels,
-    EncodedImage,
-    RgbImage,
-    VideoFrame,
-    as_rgb_array,
-    pillow_pixels,
-    read_image,
-    refuse_limit,
-)
+from headcount.core.image import Channels, RgbImage, VideoFrame, refuse_limit
+from headcount.core.image_given import GivenImage, given_pixels, is_one_image
 from headcount.core.kinds import PictureKind
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.prediction import Prediction
@@ -37,12 +27,11 @@ from headcount.core.threads import refuse_fork
 from headcount.decode.table import DECODERS, decoder_of
 from headcount.infer import DEFAULT_MODEL
 from headcount.infer.models import ModelFiles, check_weights, find_model
-from headcount.infer.runtimes.table import Runtime, choose_runtime, open_runtime
+from headcount.infer.runtimes.table import Runtime, choose_runtime, open_runtime, words_of
 from headcount.infer.tiling import Maps, is_tiled, network_maps
 
-Source = str | Path | bytes | BinaryIO | Image.Image | NDArray[np.uint8] | Scene
-"""What can be counted: an image file by its path, by its bytes or open for reading them; a PIL image; pixels, uint8, of
-(h, w, 3) RGB, (h, w, 4) RGBA or (h, w) gray; or a Scene."""
+Source = GivenImage | Scene
+"""What can be counted: an image (``GivenImage``), or a Scene."""
 
 _TOO_SMALL_PX = 32
 _SECOND_LOOK_FROM_PX, _SECOND_LOOK_PX = 3072, 1280
@@ -119,12 +108,11 @@ class Counter:
         self._process = os.getpid()
 
     def __repr__(self) -> str:
-        runtime = f"{self.runtime.name} {self.runtime.device} {self.runtime.precision}"
-        return f"<Counter {self.card.name}, {self.card.task}, on {runtime}>"
+        return f"<Counter {self.card.name}, {self.card.task}, on {words_of(self.runtime)}>"
 
     def __reduce__(self) -> str:
         raise InputError(
-            "A Counter cannot be sent to another process: load the model there, once, with headcount.load()."
+            "A Counter cannot be copied or sent to another process: load the model there, once, with headcount.load()."
         )
 
     def refuse_picture(self, kind: PictureKind) -> None:
@@ -152,7 +140,9 @@ class Counter:
     ) -> Prediction | list[Prediction]:
         """Count one image, or each of a list. A Scene's annotations and region are left aside.
 
-        ``channels`` is the order of the colours in arrays: ``bgr`` for those that OpenCV read. All else is ``Source``.
+        An image is the path of its file, the bytes of one or a file open for them, a PIL image, or pixels: uint8 of
+        (h, w, 3) RGB, (h, w, 4) RGBA or (h, w) gray. ``channels`` is the order of the colours in arrays: ``bgr`` for
+        those that OpenCV read.
 
         ``Prediction.source`` is the path as it was given, or the Scene's own source. ``timing_ms`` holds ``read``,
         ``network``, ``decode`` and ``total``. A large photograph is looked at once more, shrunk (``check`` in
@@ -173,8 +163,10 @@ class Counter:
         While one is counted the next ones are read: two at a time, by other threads; nothing else is kept.
 
         Raises:
-            InputError, ModelError: as ``count`` does, at the image concerned.
+            InputError, ModelError: as ``count`` does, at the image concerned; or ``sources`` is one image.
         """
+        if isinstance(sources, Scene) or is_one_image(sources):
+            raise InputError("One image was given where several were expected: put it into a list.")
         read = partial(self._read, channels=channels)
         with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as readers:
             coming: deque[Future[_Read]] = deque()
@@ -225,7 +217,7 @@ class Counter:
         return dataclasses.replace(
             prediction,
             model=self.card.name,
-            runtime=f"{self.runtime.name} {self.runtime.device} {self.runtime.precision}",
+            runtime=words_of(self.runtime),
             source=image.source,
             timing_ms={**timing_ms, "total": sum(timing_ms.values())},
             warnings=warnings,
@@ -308,23 +300,4 @@ def _pixels_of(source: object, channels: Channels, max_pixels: int) -> tuple[Rgb
     if isinstance(source, Scene):
         name = source.source or (str(source.image) if isinstance(source.image, Path | VideoFrame) else "")
         return source.pixels(max_pixels=max_pixels), name
-    if isinstance(source, (str, Path)):
-        return read_image(source, max_pixels=max_pixels), str(source)
-    if isinstance(source, Image.Image):
-        return pillow_pixels(source, max_pixels=max_pixels), str(getattr(source, "filename", ""))
-    if isinstance(source, np.ndarray):
-        return as_rgb_array(source, channels=channels), ""
-    if hasattr(source, "read"):
-        name = getattr(source, "name", "")
-        name = name if isinstance(name, str) else ""
-        source = source.read()
-        if not isinstance(source, bytes):
-            raise InputError('An image file must be open for bytes, but this one gives text: open it with "rb".')
-        return read_image(EncodedImage(source), max_pixels=max_pixels), name
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return read_image(EncodedImage(bytes(source)), max_pixels=max_pixels), ""
-    given = f"{type(source).__module__}.{type(source).__qualname__}".removeprefix("builtins.")
-    raise InputError(
-        f"An image is a path, the bytes of a file, a PIL image, a uint8 array or a Scene, but a {given} was given: "
-        "pass the path of its file, or its upright RGB pixels as an array."
-    )
+    return given_pixels(source, channels=channels, max_pixels=max_pixels)

@@ -16,6 +16,7 @@ from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
 from headcount.core.image import count_pictures
 from headcount.core.notes import Note, Skipped
+from headcount.core.words import plural
 from headcount.core.writers import TextWriter, writer_row
 from headcount.data.formats.predictions import OnePrediction, PredictionFile, PredictionStream
 from headcount.data.media.sources import (
@@ -96,8 +97,7 @@ def find_sources(arguments: Sequence[str], *, recursive: bool = False) -> Source
             else:
                 files[real] = file
     if repeated:
-        number = "1 file" if repeated == 1 else f"{repeated:,} files"
-        events.append(Note(f"{number} named more than once: each is counted once."))
+        events.append(Note(f"{plural(repeated, 'file')} named more than once: each is counted once."))
     aside = [each for real, each in left.items() if real not in files]
     if (note := note_of(aside)) is not None:
         events.append(note)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from headcount.core.errors import InputError
 from headcount.core.files import discard
+from headcount.core.writers import TextWriter
 from headcount.data.formats.predictions import PredictionFile
 from headcount.data.media.sources import SourceFile
+from headcount.infer.runtimes.table import words_of
 
 if TYPE_CHECKING:
     from headcount.data.formats.kept_rows import KeptRow
@@ -25,9 +27,8 @@ _State = tuple[int, int]
 
 def settings_of(counter: Counter, *, every_s: float) -> dict[str, Any]:
     """What a count depends on, as plain data."""
-    runtime = f"{counter.runtime.name} {counter.runtime.device} {counter.runtime.precision}"
     card = counter.card
-    return {"model": card.name, "runtime": runtime, "sha256": dict(card.sha256), "every_s": every_s}
+    return {"model": card.name, "runtime": words_of(counter.runtime), "sha256": dict(card.sha256), "every_s": every_s}
 
 
 class RunRecord:
@@ -75,8 +76,9 @@ def go_on(
 ) -> tuple[list[KeptRow], list[SourceFile]]:
     """Take over the rows of a file of results; returns them, and the files that are still to be counted.
 
-    A row stays where its file was counted whole and has not changed since, or is not among ``files``. The record of
-    the run is begun.
+    A row stays where its file was counted whole and has not changed since, or is not among ``files``, whichever of its
+    paths was written then. Of a run that had ended, a video's rows stay where they are as far apart as now. The record
+    of the run is begun.
 
     Raises:
         InputError: the rows were counted by another model, runtime or precision, or a video with another time between
@@ -85,19 +87,61 @@ def go_on(
     record = RunRecord(results.path)
     before, rows = record.read(), results.rows_before
     named = {str(file.path): file for file in files}
-    of_file = {row.source: row.source if row.source in named else row.source.rpartition("@")[0] for row in rows}
+    of_file = _files_of(rows, named)
     _refuse_others(results.path, rows, None if before is None else before[0], settings, files)
     written_ns = results.written_before_ns
+    done = {} if before is None else {_place(name): state for name, state in before[1].items()}
     states: dict[str, _State] = {}
-    for name in {*of_file.values()} & {*named}:
+    frames: dict[str, list[str]] = {}
+    for source, name in of_file.items():
+        frames.setdefault(name, []).append(source)
+    for name, of_it in frames.items():
         state = _state(named[name].path)
-        unchanged = state[1] <= written_ns if before is None else before[1].get(name) == state
+        if before is not None:
+            unchanged = done.get(_place(name)) == state
+        else:
+            unchanged = state[1] <= written_ns
+            if named[name].kind == "video":
+                unchanged &= _are_apart(of_it, settings["every_s"])
         if unchanged:
             states[name] = state
-    kept = [row for row in rows if of_file[row.source] in states or of_file[row.source] not in named]
+    kept = [row for row in rows if row.source not in of_file or of_file[row.source] in states]
     results.keep(kept)
     record.start(settings, states)
     return kept, [file for name, file in named.items() if name not in states]
+
+
+def _files_of(rows: Sequence[KeptRow], named: Mapping[str, SourceFile]) -> dict[str, str]:
+    """A row's source → the name of its file, for the rows of these files, whichever path was written."""
+    by_place = {_place(name): name for name in named}
+    # CSV holds names that are no valid Unicode as TextWriter.encode writes them, and they cannot be read back.
+    as_written = {TextWriter.encode(name).decode(): name for name in named}
+    found: dict[str, str] = {}
+    for row in rows:
+        for source in (row.source, row.source.rpartition("@")[0]):  # an image, or a frame
+            name = as_written.get(source) or (by_place.get(_place(source)) if source else None)
+            if name is not None:
+                found[row.source] = name
+                break
+    return found
+
+
+def _place(path: str) -> str:
+    """Where a path leads; what is no path leads to itself."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:
+        return path
+
+
+def _are_apart(frames: Sequence[str], every_s: float) -> bool:
+    """Whether the frames of a video that was counted are about ``every_s`` apart, by their names."""
+    try:
+        seconds = sorted(float(name.rpartition("@")[2].removesuffix("s")) for name in frames)
+    except ValueError:
+        return False
+    gaps = len(seconds) - 1
+    return gaps > 0 and 0.75 * every_s <= (seconds[-1] - seconds[0]) / gaps <= 1.34 * every_s
 
 
 def _refuse_others(

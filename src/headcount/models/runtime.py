@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from headcount.core.card import InputSpec, ModelCard
+from headcount.core.card import InputSpec, ModelCard, not_finite
 from headcount.core.errors import InputError, ModelError
 from headcount.core.threads import refuse_fork
 from headcount.models.method import Method
@@ -62,12 +62,11 @@ def open_torch(
         method = build_method(card.method, card.architecture, where=f"the card of {card.name}")
     except InputError as error:
         raise ModelError(f'The card of "{card.name}" describes no network: {error.message}') from error
+    except (RuntimeError, ValueError, TypeError, OverflowError, MemoryError) as error:  # torch's: sizes that are none
+        raise ModelError(f'The card of "{card.name}" describes no network that torch can make: {error}.') from error
     if method.input_spec != card.input:
         raise ModelError(f'The card of "{card.name}" has another input than its network: export the model again.')
     load_weights(method, weights)
     if not all(torch.isfinite(value).all() for value in method.state_dict().values() if value.is_floating_point()):
-        raise ModelError(
-            f'"{weights}" has weights that are not finite numbers (NaN or infinity): copy it again, or train and '
-            "export it anew."
-        )
+        raise not_finite(weights)
     return TorchRuntime(method, card.input, device=device, precision="bf16" if precision == "bf16" else "f32")

@@ -51,9 +51,17 @@ def test_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch, "pandas", "DataFrame")
     (columns,) = made(boxes_xyxy=BOXES, scores=np.array([0.25, 0.5])).to_pandas().given
     assert list(columns) == ["source", "x", "y", "score", "x1", "y1", "x2", "y2"]
-    assert (columns["source"], list(columns["x2"])) == (["in/0042.jpg"] * 2, [3, 24])
+    assert (columns["source"].tolist(), list(columns["x2"])) == (["in/0042.jpg"] * 2, [3, 24])
     (columns,) = Prediction(3.0, (64, 48)).to_pandas().given
     assert {name: list(column) for name, column in columns.items()} == {"source": [], "x": [], "y": []}
+    assert columns["source"].dtype == object  # no number, also where there is no row
+
+
+def test_a_library_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headcount.core.table.is_installed", lambda package: True)
+    monkeypatch.setitem(sys.modules, "supervision", None)  # as where what it needs is missing
+    with pytest.raises(InputError, match='"supervision" cannot be loaded'):
+        made().to_supervision()
 
 
 def test_with_the_libraries_themselves() -> None:

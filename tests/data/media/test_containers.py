@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headcount.data.media.containers import codec_name, kind_of_video, mp4_facts
+from headcount.data.media.containers import codec_name, kind_of_video, matroska_ends_s, mp4_facts
 
 WRITTEN = {
     "a.mp4": ("mp4v", "MP4"), "a.mov": ("mp4v", "MP4"), "a.3gp": ("mp4v", "MP4"), "a.mkv": ("mp4v", "Matroska"),
@@ -81,3 +81,10 @@ def test_codecs_have_the_names_people_know() -> None:
     assert [codec_name(letters) for letters in ("av01", "hev1", "avc1", "XVID", "\0\0\0\0")] == [
         "AV1", "H.265", "H.264", "XVID", "",
     ]  # fmt: skip
+
+
+def test_matroska_says_where_each_track_ends(tmp_path: Path) -> None:
+    assert matroska_ends_s(write(tmp_path / "a.mkv", "mp4v")) == [pytest.approx(2.0, abs=0.05)]
+    assert matroska_ends_s(tmp_path / "nothing.mkv") == []
+    (tmp_path / "b.mkv").write_bytes(b"DURATION\x44\x87\x92" + b"01:00:20.015000000\0\0" + b"DURATION\x44\x87\x92xx:")
+    assert matroska_ends_s(tmp_path / "b.mkv") == [3620.015]

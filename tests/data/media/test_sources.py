@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import struct
 from pathlib import Path
 
@@ -272,6 +273,21 @@ def test_what_is_left_aside_in_a_folder_is_told_by_its_kind(tmp_path: Path) -> N
         "d.CR2": "camera raw", "e.mp4": "video", "gone.jpg": "link that leads nowhere",
         "loop.png": "link that leads nowhere", "holiday": "link that leads nowhere",
     }  # fmt: skip
+
+
+def test_images_with_the_suffix_of_none_are_told(tmp_path: Path) -> None:
+    some_image(tmp_path / "a.pbm")
+    for name in ("b.jpg_large", "c.jpg.bak", "d.png ", ".e.jpg~", "f.txt"):
+        shutil.copy(some_image(tmp_path / "whole"), tmp_path / name)
+    (tmp_path / "whole").unlink()
+    for name in ("g.db", "h.pcx"):
+        (tmp_path / name).write_bytes(b"something")
+    (tmp_path / "i.db").symlink_to("nowhere")
+    odd = "image with another suffix"
+    assert names(tmp_path, tmp_path) == ["a.pbm"]
+    told = {"b.jpg_large": odd, "c.jpg.bak": odd, "d.png ": odd, "h.pcx": "PCX"}
+    assert left_aside(tmp_path) == {**told, ".e.jpg~": "hidden file"}
+    assert left_aside(tmp_path / "*") == told
 
 
 def test_a_pattern_meets_videos_and_leaves_the_rest_aside(tmp_path: Path) -> None:

@@ -308,3 +308,26 @@ def test_a_video_is_decoded_by_as_many_threads_as_opencv_has(tmp_path: Path) -> 
         assert module.FrameStream(path)._video.get(cv2.CAP_PROP_N_THREADS) == 1
     finally:
         cv2.setNumThreads(before)
+
+
+def test_a_matroska_whose_sound_is_longer_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(tags: bytes, content: bytes = b"\x1a\x45\xdf\xa3") -> str:
+        (tmp_path / "a").write_bytes(content + tags)
+        monkeypatch.setattr(module, "_open_video", lambda _: Scripted(TENTHS, declared=200))
+        stream = module.FrameStream(tmp_path / "a")
+        while stream.grab():
+            pass
+        return stream.missing_end()
+
+    tags = b"DURATION\x44\x87\x9400:00:04.000000000\0\0DURATION\x44\x87\x9400:00:20.000000000\0\0"
+    assert missing(tags) == ""
+    assert "ends after 4.0 s though it says 20.0 s" in missing(tags.replace(b":04", b":19"))
+    assert "ends after 4.0 s though it says 20.0 s" in missing(b"")
+    assert "or its sound alone goes on" in missing(b"", b"\x00\x00\x01\xba")
+
+
+def test_a_file_of_sound_alone_is_named(tmp_path: Path) -> None:
+    content = write_video(tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "b.mp4").write_bytes(content.replace(b"vide", b"soun").replace(b"mp4v", b"mp4a"))
+    with pytest.raises(InputError, match="holds no video track: it may be sound alone"):
+        Video(tmp_path / "b.mp4").read(0)

@@ -82,6 +82,9 @@ HOSTILE: dict[str, tuple[Parts, str]] = {
     "many values": (
         ([_node("Expand", "v s", "k0"), *(_node("Neg", f"k{k}", f"k{k + 1}") for k in range(100)),
           _node("ReduceMean", "k100", "z", keepdims=0)], {"v": _real(1), "s": _whole(50_000_000)}), "GB"),
+    "many operations": (
+        ([*(_node("Neg", f"k{k}" if k else "c", f"k{k + 1}") for k in range(8_000)), _node("Neg", "k8000", "z")], {}),
+        "operations, over the limit"),
     "size that pixels decide": (
         ([_node("NonZero", "c", "k"), _node("Cast", "k", "real", to=types.FLOAT),
           _node("ReduceSum", "real", "z", keepdims=0)], {}), "depends on what the image shows"),

@@ -68,6 +68,21 @@ def test_frozen_stages_keep_weights_and_statistics_through_a_step() -> None:
     assert moved == later
 
 
+def test_fixed_statistics_stay_while_every_weight_moves() -> None:
+    torch.manual_seed(0)
+    backbone = build_backbone("efficientnet_lite0", options=TimmOptions(fixed_statistics=True)).train()
+    before = {key: value.clone() for key, value in backbone.state_dict().items()}
+    optimiser = torch.optim.AdamW(backbone.parameters(), lr=0.1, weight_decay=0.1)
+    images = torch.randn(2, 3, 64, 64)
+    learned = backbone(images)
+    sum(feature.square().mean() for feature in learned).backward()
+    counted = backbone.eval()(images)
+    assert all(torch.equal(one, other) for one, other in zip(learned, counted, strict=True))  # as it will count
+    optimiser.step()
+    moved = {key for key, value in backbone.state_dict().items() if not torch.equal(value, before[key])}
+    assert moved == {key for key in before if not key.endswith(("running_mean", "running_var", "num_batches_tracked"))}
+
+
 def test_without_frozen_stages_everything_is_trained() -> None:
     backbone = build_backbone(TINY)
     assert all(p.requires_grad for p in backbone.parameters())

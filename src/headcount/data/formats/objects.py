@@ -13,7 +13,7 @@ import numpy as np
 from headcount.core.errors import InputError
 from headcount.core.geometry import sides
 from headcount.core.image import is_image_name
-from headcount.core.table import Row, load_object
+from headcount.core.table import Row
 
 if TYPE_CHECKING:
     from headcount.core.prediction import Prediction
@@ -40,7 +40,7 @@ def frame_of(prediction: Prediction) -> Any:
     """``pandas.DataFrame``; see ``Prediction.to_pandas``."""
     frame = _of("pandas", "DataFrame", "Prediction.to_pandas()")
     columns: dict[str, Any] = {
-        "source": [prediction.source] * len(prediction.points_xy),
+        "source": np.full(len(prediction.points_xy), prediction.source, dtype=object),  # also where there are none
         "x": prediction.points_xy[:, 0],
         "y": prediction.points_xy[:, 1],
     }
@@ -87,5 +87,6 @@ def refuse_nowhere(prediction: Prediction, who_holds: str) -> None:
 
 
 def _of(package: str, name: str, what: str) -> Any:
-    Row(name=package, target="", package=package).require(what)
-    return load_object(f"{package}:{name}")
+    row = Row(name=package, target=f"{package}:{name}", package=package)
+    row.require(what)
+    return row.load()

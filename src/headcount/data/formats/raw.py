@@ -36,7 +36,6 @@ from headcount.data.formats.truth import Frame, frame_of, left_out_or_moved
 from headcount.data.parse.paths import near_name
 from headcount.data.parse.values import HAIR, cut
 
-_NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
 _NO_NUMBERS: Mapping[str, int] = MappingProxyType({})
 
 
@@ -85,7 +84,7 @@ class RawAnnotation:
     stated_size_wh: tuple[int, int] | None = None
     region_mask: NDArray[np.bool_] | None = None
     region_polygon_xy: NDArray[np.float64] | None = None
-    attributes: Mapping[str, str] = field(default_factory=lambda: _NO_ATTRIBUTES)
+    attributes: Mapping[str, str] = field(default_factory=dict)
     ignored: int = 0
     ignored_as: Mapping[str, int] = field(default_factory=lambda: _NO_NUMBERS)
     nearly: int = 0

@@ -52,6 +52,7 @@ class Clock:
         frame_s: the time between two frames, where nothing says better.
         second: the time of the last frame.
         frames: how many there were.
+        leapt: whether the clock once went on by more than a day.
 
     >>> clock = Clock(frame_s=0.1)
     >>> [clock.tick(second) for second in (0, 0.1, 0, 0.1)]  # two recordings, joined
@@ -61,6 +62,7 @@ class Clock:
     frame_s: float
     second: float = 0.0
     frames: int = 0
+    leapt: bool = False
     _pauses: list[Gap] = field(default_factory=list)
     _steps: list[float] = field(default_factory=list)
     _shift: float = 0.0  # what is added to the container's clock
@@ -114,6 +116,7 @@ class Clock:
                 self._turn = _Turn(self._shift, self.second, self.frames)
             self._shift += self.frame_s - ahead_s
         elif ahead_s > _LEAP_S:
+            self.leapt = True
             self._steps.append(self.second)
             self._shift += self.frame_s - ahead_s
         elif ahead_s - self.frame_s >= _STEADY_PAUSE_S:

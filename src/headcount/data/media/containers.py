@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
 _STILL_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif", b"jxl ", b"crx ", b"jp2 ")
 _QUICKTIME_BOXES = (b"moov", b"mdat", b"wide", b"pnot")
 _BOXES_MAX = 20_000
+_TAG_BYTES = 1 << 18
+_DURATION_TAG = re.compile(rb"DURATION\x44\x87[\x40-\xff][\x00-\xff]?(\d\d):(\d\d):(\d\d\.\d{1,9})")
 _CODECS = {
     "av01": "AV1", "vvc1": "H.266", "vvi1": "H.266", "hvc1": "H.265", "hev1": "H.265", "hevc": "H.265", "avc1": "H.264",
     "h264": "H.264", "vp90": "VP9", "vp09": "VP9", "vp80": "VP8", "mp4v": "MPEG-4", "evc1": "EVC", "lvc1": "LCEVC",
@@ -70,11 +73,13 @@ class Mp4Facts:
 
     Attributes:
         seconds: how long it is shown, by its edit list where it has one; 0 where it does not say.
-        codec: its four letters, or empty.
+        codec: its four letters, or empty where it has no video.
+        has_index: whether there is the part that says what is where.
     """
 
     seconds: float = 0.0
     codec: str = ""
+    has_index: bool = False
 
 
 def mp4_facts(path: Path) -> Mp4Facts:
@@ -84,11 +89,24 @@ def mp4_facts(path: Path) -> Mp4Facts:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             for kind, start, stop in _boxes(file, 0, size):
+                facts.has_index |= kind == b"moov"
                 if kind == b"moov" and not facts.codec:
                     _read_moov(file, start, stop, facts)
     except (OSError, struct.error, ValueError):
         pass
     return facts
+
+
+def matroska_ends_s(path: Path) -> list[float]:
+    """Where the tracks of a Matroska or WebM file end, in seconds, as far as their tags say."""
+    try:
+        with path.open("rb") as file:
+            ends = file.read(_TAG_BYTES)
+            file.seek(max(len(ends), file.seek(0, 2) - _TAG_BYTES))
+            ends += file.read(_TAG_BYTES)
+    except OSError:
+        return []
+    return [3600 * int(h) + 60 * int(m) + float(s) for h, m, s in _DURATION_TAG.findall(ends)]
 
 
 def _read_moov(file: BinaryIO, start: int, stop: int, facts: Mp4Facts) -> None:

@@ -26,16 +26,22 @@ from headcount.data.parse.values import cut
 _BAD_FRAMES_MAX = 1000
 _PLACES_MAX = 3
 _NAMES_MAX = 3
-_VIDEO, _HIDDEN, _NO_SUFFIX, _LINK = "video", "hidden file", "image without a suffix", "link that leads nowhere"
+_VIDEO, _HIDDEN, _LINK = "video", "hidden file", "link that leads nowhere"
+_NO_SUFFIX, _ODD_SUFFIX = "image without a suffix", "image with another suffix"
 _MANY = {
     _VIDEO: "videos",
     _HIDDEN: "hidden files",
     _NO_SUFFIX: "images without a suffix",
+    _ODD_SUFFIX: "images with other suffixes",
     _LINK: "links that lead nowhere",
 }
 """Kinds of files that are left aside, for more than one; an image of a kind that is not read has the kind's name."""
-_TO_BE_NAMED = (_VIDEO, _HIDDEN, _NO_SUFFIX)
+_TO_BE_NAMED = (_VIDEO, _HIDDEN, _NO_SUFFIX, _ODD_SUFFIX)
 """Kinds that are counted where a user names them one by one."""
+_NO_IMAGES = frozenset(
+    {".txt", ".xml", ".json", ".jsonl", ".csv", ".yaml", ".yml", ".md", ".html", ".mat", ".npy", ".h5"}
+)
+"""Suffixes of what lies beside images by the thousand: such files are not opened to see whether they are images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +82,9 @@ def expand_source(argument: str, *, recursive: bool = False) -> list[Found]:
     """The files that one argument of the command line means, in natural order (``2.jpg`` before ``10.jpg``).
 
     - a **folder**: the image files in it, those of folders inside it only where ``recursive``. Videos, images of kinds
-      that are not read, images whose names begin with a dot and links that lead nowhere are left aside, and returned
-      as such; other files are no concern (nor are macOS's ``._`` files, which hold no image);
+      that are not read, images with a suffix of none, images whose names begin with a dot and links that lead nowhere
+      are left aside, and returned as such; other files are no concern (nor are macOS's ``._`` files, which hold no
+      image);
     - a **pattern** with ``*``, ``?`` or ``[…]`` (``**`` for folders at any depth): the image and video files it meets,
       and what is left aside. A name that is there as it is written is no pattern;
     - a **.txt list**: one path, folder or pattern a line, relative to the list, or else to the working folder, maybe
@@ -157,21 +164,21 @@ def _judge(path: Path, *, videos: bool) -> Found | None:
         found = SourceFile(path)
     elif suffix in unread_suffixes():
         found = LeftAside(path, unread_suffixes()[suffix])
-    elif not suffix:
-        found = LeftAside(path, _NO_SUFFIX)  # if it is an image, see below
     else:
-        found = None
-    if found is None or path.name.startswith("._"):
+        found = LeftAside(path, _ODD_SUFFIX if suffix else _NO_SUFFIX)  # if it is an image, see below
+    is_told_by_content = isinstance(found, LeftAside) and found.kind in (_NO_SUFFIX, _ODD_SUFFIX)
+    if suffix in _NO_IMAGES or path.name.startswith("._"):
         return None
     try:
         file_size(path)
     except DanglingLinkError:  # that of a hidden name without a suffix is an editor's lock
-        return LeftAside(path, _LINK) if suffix or not path.name.startswith(".") else None
+        is_other = suffix and is_told_by_content
+        return LeftAside(path, _LINK) if not is_other and (suffix or not path.name.startswith(".")) else None
     except MissingFileError:  # gone since it was listed
         return None
     except InputError as error:
-        return error if suffix and not is_folder(path) else None
-    if not suffix and not _looks_like_an_image(path):
+        return None if is_told_by_content or is_folder(path) else error
+    if is_told_by_content and not _looks_like_an_image(path):
         return None
     return LeftAside(path, _HIDDEN) if path.name.startswith(".") and not videos else found
 
@@ -203,10 +210,14 @@ def note_of(left: Iterable[LeftAside]) -> Note | None:
         parts.append(f"{len(paths):,} {_MANY.get(kind, kind) if len(paths) > 1 else kind} ({names}{more})")
     named = [_MANY[kind] for kind in by_kind if kind in _TO_BE_NAMED]
     actions = [conversion(images)] if (images := by_kind.keys() - _MANY.keys()) else []
-    actions += [f"name {' and '.join(named)} one by one"] if named else []
+    actions += [f"name {_listed(named)} one by one"] if named else []
     actions += ["fetch what the links lead to"] if _LINK in by_kind else []
     was = "was" if number == 1 else "were"
     return Note(f"{plural(number, 'file')} {was} left aside: {', '.join(parts)}; {', '.join(actions)}.")
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def note_of_pictures(pictures: Mapping[str, int]) -> Note | None:
@@ -364,10 +375,7 @@ def _remarks(stream: FrameStream, bad: int) -> Iterator[Item]:
     if stream.steps_back:
         text = f'"{path}" has a clock that starts anew after {_places(stream.steps_back)}: time goes on from there.'
         yield Item(str(path), remark=text)
-    reached_s = stream.second + stream.frame_s
-    if not stream.steps_back and stream.declared_s - reached_s > max(1.0, 0.05 * stream.declared_s):
-        stated = f"ends after {reached_s:.1f} s though it says {stream.declared_s:.1f} s"
-        text = f'"{path}" {stated}: it is cut short or damaged.'
+    if text := stream.missing_end():
         yield Item(str(path), remark=text, is_incomplete=True)
 
 

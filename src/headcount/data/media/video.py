@@ -26,7 +26,7 @@ from headcount.core.files import file_size
 from headcount.core.image import RgbImage, VideoFrame
 from headcount.core.threads import thread_limit
 from headcount.data.media.clock import Clock, Gap
-from headcount.data.media.containers import SELDOM_DECODED, codec_name, kind_of_video, mp4_facts
+from headcount.data.media.containers import SELDOM_DECODED, codec_name, kind_of_video, matroska_ends_s, mp4_facts
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -50,7 +50,7 @@ def is_video_name(path: Path) -> bool:
 
 def is_video(path: Path) -> bool:
     """Whether a file is a video, by its suffix or else by its content."""
-    return is_video_name(path) or kind_of_video(path) not in ("", "playlist")
+    return is_video_name(path) or kind_of_video(path) != ""
 
 
 def _quiet_cv2() -> Any:
@@ -71,9 +71,11 @@ def _open_video(path: Path) -> Any:
     threads = min(cv2.getNumThreads(), thread_limit() or cv2.getNumThreads())
     video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, threads])
     if not video.isOpened():
-        codec = codec_name(mp4_facts(path).codec)
-        if codec:
-            raise InputError(_undecoded(path, codec))
+        facts = mp4_facts(path)
+        if facts.codec:
+            raise InputError(_undecoded(path, codec_name(facts.codec)))
+        if facts.has_index:
+            raise InputError(f'"{path}" holds no video track: it may be sound alone.')
         if kind_of_video(path) == "MP4":
             raise InputError(
                 f'"{path}" is an MP4 video without the index of its frames, which is written last: the recording or '
@@ -149,6 +151,24 @@ class FrameStream:
             shown_s = mp4_facts(self.path).seconds
             declared_s = min(declared_s, shown_s) if shown_s > 0 else declared_s  # an edit list shows a part of it
         return max(0.0, declared_s)
+
+    def missing_end(self) -> str:
+        """What to say of a video, read to its end, that ends before it should; empty where it does not."""
+        reached_s, declared_s = self.second + self.frame_s, self.declared_s
+        if self._clock.leapt or declared_s - reached_s <= max(1.0, 0.05 * declared_s):
+            return ""
+        kind = kind_of_video(self.path)
+        ends_s = matroska_ends_s(self.path) if kind == "Matroska" else []
+        if any(abs(end_s - self._start_s - reached_s) <= 1 for end_s in ends_s):
+            return ""  # its sound is longer
+        if kind in ("MPEG-TS", "MPEG-PS"):  # they do not say how long they are: something in it goes on so long
+            return (
+                f'"{self.path}" has no frames after {reached_s:.1f} s though it goes on to {declared_s:.1f} s: they '
+                "are lost, or its sound alone goes on."
+            )
+        return (
+            f'"{self.path}" ends after {reached_s:.1f} s though it says {declared_s:.1f} s: it is cut short or damaged.'
+        )
 
     @property
     def steps_back(self) -> Sequence[float]:

@@ -53,6 +53,11 @@ class Runtime(Protocol):
         """
 
 
+def words_of(runtime: Runtime) -> str:
+    """What computes, where and in which numbers, as predictions and files of results say it: ``openvino cpu bf16``."""
+    return f"{runtime.name} {runtime.device} {runtime.precision}"
+
+
 class OpenRuntime(Protocol):
     """What a row's target is: it makes a Runtime of weights and their card.
 

@@ -22,7 +22,8 @@ class TimmBackbone(Backbone):
     """A timm network's feature maps at the given strides.
 
     ``frozen_stages`` of the network's first blocks (and its stem) keep their weights and batch statistics: their
-    features are general, and most of a training step's time and memory is spent there. ``options`` go to timm.
+    features are general, and most of a training step's time and memory is spent there. With ``fixed_statistics`` every
+    batch norm keeps its mean and variance, and learns its scale and shift alone. ``options`` go to timm.
 
     Raises:
         InputError: timm has no such network, or it has no map at a stride asked for.
@@ -35,6 +36,7 @@ class TimmBackbone(Backbone):
         strides: Sequence[int] = (8, 16, 32),
         in_channels: int = 3,
         frozen_stages: int = 0,
+        fixed_statistics: bool = False,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -66,6 +68,8 @@ class TimmBackbone(Backbone):
         self.frozen = self._first_parts(frozen_stages)
         for part in self.frozen:
             part.requires_grad_(False)
+        norms = [part for part in whole.modules() if isinstance(part, nn.BatchNorm2d)] if fixed_statistics else []
+        self.steady = [*self.frozen, *norms]
 
     def _first_parts(self, stages: int) -> list[nn.Module]:
         if stages == 0:
@@ -77,7 +81,7 @@ class TimmBackbone(Backbone):
 
     def train(self, mode: bool = True) -> TimmBackbone:
         super().train(mode)
-        for part in self.frozen:
+        for part in self.steady:
             part.eval()  # batch statistics stay those of the initialisation
         return self
 
@@ -99,6 +103,9 @@ class TimmOptions(Settings):
     """Which of the network's maps are used."""
     frozen_stages: int = Field(default=0, ge=0)
     """How many of its first stages keep the weights of their initialisation."""
+    fixed_statistics: bool = False
+    """Whether batch norms keep the mean and variance of the initialisation, as they will count: where small batches mix
+    very unlike pictures, those of a batch are nobody's, and the densest crowds are counted otherwise than learned."""
 
 
 def build_backbone(name: str, *, in_channels: int = 3, options: TimmOptions | None = None) -> Backbone:
@@ -112,7 +119,7 @@ def build_backbone(name: str, *, in_channels: int = 3, options: TimmOptions | No
             raise InputError(f'The backbone "{name}" takes no options: they are for timm networks.')
         return LightBackbone(in_channels=in_channels) if name == "light" else VggBackbone(in_channels=in_channels)
     options = options or TimmOptions()
-    return TimmBackbone(name, in_channels=in_channels, strides=options.strides, frozen_stages=options.frozen_stages)
+    return TimmBackbone(name, in_channels=in_channels, **dict(options))
 
 
 def initialise_he(module: nn.Module, *, std: float | None = None) -> None:

@@ -1,0 +1,58 @@
+"""An image as Python code has it in hand: by its path, as the bytes of a file, open, in Pillow, or as pixels."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from headcount.core.errors import InputError
+from headcount.core.image import Channels, EncodedImage, RgbImage, as_rgb_array, pillow_pixels, read_image
+from headcount.core.limits import DEFAULT_MAX_PIXELS
+
+GivenImage = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[np.uint8]
+"""An image file by its path, by its bytes or open for reading them; a PIL image; pixels, uint8, of (h, w, 3) RGB,
+(h, w, 4) RGBA or (h, w) gray."""
+
+
+def given_pixels(
+    given: object, *, channels: Channels = "rgb", max_pixels: int = DEFAULT_MAX_PIXELS
+) -> tuple[RgbImage, str]:
+    """A ``GivenImage`` as (h, w, 3) uint8 RGB, and its path where it has one; ``channels`` are those of arrays.
+
+    Raises:
+        InputError: it is none, cannot be read, or has more than ``max_pixels`` pixels.
+    """
+    if isinstance(given, (str, os.PathLike)):
+        return read_image(Path(given), max_pixels=max_pixels), str(given)
+    if isinstance(given, Image.Image):
+        return pillow_pixels(given, max_pixels=max_pixels), str(getattr(given, "filename", ""))
+    if isinstance(given, np.ndarray):
+        return as_rgb_array(given, channels=channels), ""
+    if hasattr(given, "read"):
+        name = getattr(given, "name", "")
+        name = name if isinstance(name, str) else ""
+        given = given.read()
+        if not isinstance(given, bytes):
+            raise InputError('An image file must be open for bytes, but this one gives text: open it with "rb".')
+        if not given:
+            raise InputError("The open file has nothing more to read: go back to its beginning with seek(0).")
+        return read_image(EncodedImage(given), max_pixels=max_pixels), name
+    if isinstance(given, (bytes, bytearray, memoryview)):
+        return read_image(EncodedImage(bytes(given)), max_pixels=max_pixels), ""
+    kind = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
+    raise InputError(
+        f"An image is a path, the bytes of a file, a PIL image or a uint8 array, but a {kind} was given: "
+        "pass the path of its file, or its upright RGB pixels as an array."
+    )
+
+
+def is_one_image(given: object) -> bool:
+    """Whether it can only be one image, where several are expected; it need not be one that can be read."""
+    if isinstance(given, np.ndarray):
+        return given.ndim < 4
+    return isinstance(given, (str, os.PathLike, bytes, bytearray, memoryview, Image.Image)) or hasattr(given, "read")
