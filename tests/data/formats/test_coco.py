@@ -199,3 +199,14 @@ def test_annotations_of_images_that_are_not_listed_are_told_and_the_rest_is_read
 def read(folder: Path, data: dict[str, Any]) -> tuple[RawScene, ...]:
     (folder / "c.json").write_text(json.dumps(data))
     return list_coco(folder / "c.json").scenes
+
+
+@pytest.mark.parametrize(
+    ("mark", "counted"),
+    [(None, 1), (0, 1), ("0", 1), (False, 1), ("false", 1), (1, 0), ("1", 0), (1.0, 0), (True, 0), ("True", 0)],
+)
+@pytest.mark.parametrize("key", ["iscrowd", "ignore"])
+def test_what_is_not_to_be_counted_is_marked_in_several_ways(folder: Path, key: str, mark: Any, counted: int) -> None:
+    first, _ = read(folder, one(**{key: mark}))
+    annotation = first.read()
+    assert (len(annotation.heads_xy), annotation.ignored) == (counted, 1 - counted)

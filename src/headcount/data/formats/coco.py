@@ -266,7 +266,7 @@ def _parse(file: Path, finder: Finder) -> tuple[list[_Image], list[str]]:
             of_no_image.setdefault(same_id(one.image_id), f"{where}, image_id {quoted(one.image_id)}")
             continue
         category = same_id(one.category_id)
-        mark = next((mark for mark in _MARKS if getattr(one, mark) in (1, "1", True)), "")
+        mark = next((mark for mark in _MARKS if _is_set(getattr(one, mark))), "")
         if data.categories and category not in names:  # whether it is a head is not known
             image.refused = image.refused or _unknown_category(one, file, where)
         elif category not in heads or mark:
@@ -308,6 +308,11 @@ def _categories(data: _File, file: Path) -> tuple[frozenset[str], frozenset[str]
     heads = frozenset(keys[index] for index in chosen)
     pointed = (key for key in heads if isinstance(known[key].keypoints, list) and len(known[key].keypoints) == 1)
     return heads, frozenset(pointed)
+
+
+def _is_set(mark: Any) -> bool:
+    """Tools write it as 1, "1", true or "True"."""
+    return isinstance(mark, int | float | str) and str(mark).strip().lower() in ("1", "1.0", "true")
 
 
 def _unknown_category(one: _Annotation, file: Path, where: str) -> InputError:
