@@ -45,6 +45,9 @@ def test_a_run_older_than_a_setting_had_its_default(tmp_path: Path, key: str) ->
         ({"schedule": "constant"}, 40, "(constant) is as it was"),
         ({"schedule": "exponential"}, 40, "(exponential) is as it was"),
         ({"cosine_epochs": 16}, 40, "(cosine) is as it was"),
+        ({"warmup_steps": 30}, 12, "(cosine) is spread over the new length, but no other yet"),
+        ({"schedule": "polynomial"}, 0, "(polynomial) is spread over the new length, but no other yet"),
+        ({"warmup_steps": 30, "schedule": "steps"}, 12, "(steps) is as it was"),
     ],
 )
 def test_more_epochs_are_told_with_what_becomes_of_the_rate(

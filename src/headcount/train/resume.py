@@ -73,8 +73,14 @@ def _lengthened(recipe: Recipe, epochs: int, cosine_epochs: int, step: int) -> s
             f"{recipe.optimiser.cosine_epochs} epochs ends: set optimiser.cosine_epochs={recipe.epochs} too."
         )
     words = f"lengthened from {epochs:,} to {recipe.epochs:,} epochs; "
-    if before == after:
-        return words + f"the schedule of the learning rate ({recipe.optimiser.schedule}) is as it was"
+    schedule = recipe.optimiser.schedule
+    is_spread = schedule == "polynomial" or (
+        schedule == "cosine" and (recipe.optimiser.cosine_epochs or recipe.epochs) != cosine_epochs
+    )
+    if not is_spread:
+        return words + f"the schedule of the learning rate ({schedule}) is as it was"
+    if before == after:  # at its start all lengths are the same
+        return words + f"the learning rate ({schedule}) is spread over the new length, but no other yet"
     return words + (
         f"the learning rate ({recipe.optimiser.schedule}) is spread over the new length: "
         f"{after:.1%} of its full value from here, where it was {before:.1%}"

@@ -13,7 +13,7 @@ from PIL import Image
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.data.formats.coco import list_coco, write_coco
-from headcount.data.formats.raw import finish
+from headcount.data.formats.raw import RawScene, finish
 
 SIZE_WH = (64, 48)
 WRONG_REGION = {"size": [2, 2], "counts": [5]}
@@ -173,3 +173,40 @@ def test_a_path_that_is_none_is_refused(folder: Path) -> None:
         (folder / name).write_text(json.dumps(coco()))
     with pytest.raises(InputError, match=r'"a\.json" and "b\.json".*name one'):
         list_coco(folder)
+
+
+def test_annotations_of_images_that_are_not_listed_are_told_and_the_rest_is_read(folder: Path) -> None:
+    data = coco()
+    counted = [finish(raw).count for raw in read(folder, data)]
+    strays = [
+        {"id": 90 + row, "image_id": key, "category_id": 3, "bbox": [1, 2, 3, 4]} for row, key in enumerate("xxy")
+    ]
+    scenes = read(folder, {**data, "annotations": [strays[0], *data["annotations"], *strays[1:]]})
+    assert [raw.name for raw in scenes if raw.image is None] == [
+        "annotations[0], image_id 'x'",
+        "annotations[5], image_id 'y'",
+    ]
+    assert [finish(raw).count for raw in scenes if raw.image is not None] == counted
+    unknown = [*data["annotations"], {"id": 99, "image_id": 8, "category_id": 55, "bbox": [1, 2, 3, 4]}]
+    first, second = read(folder, {**data, "annotations": unknown})
+    assert finish(first).count == counted[0]
+    with pytest.raises(InputError, match=r"annotations\[3\]\.category_id: no category has the id 55"):
+        finish(second)
+    with pytest.raises(InputError, match=r"annotations\[0\]\.image_id: no image has the id 'x'"):
+        read(folder, {**data, "annotations": strays})
+
+
+def read(folder: Path, data: dict[str, Any]) -> tuple[RawScene, ...]:
+    (folder / "c.json").write_text(json.dumps(data))
+    return list_coco(folder / "c.json").scenes
+
+
+@pytest.mark.parametrize(
+    ("mark", "counted"),
+    [(None, 1), (0, 1), ("0", 1), (False, 1), ("false", 1), (1, 0), ("1", 0), (1.0, 0), (True, 0), ("True", 0)],
+)
+@pytest.mark.parametrize("key", ["iscrowd", "ignore"])
+def test_what_is_not_to_be_counted_is_marked_in_several_ways(folder: Path, key: str, mark: Any, counted: int) -> None:
+    first, _ = read(folder, one(**{key: mark}))
+    annotation = first.read()
+    assert (len(annotation.heads_xy), annotation.ignored) == (counted, 1 - counted)

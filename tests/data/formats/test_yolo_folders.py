@@ -27,6 +27,7 @@ LABEL_STUDIO = {
     "classes.txt": "hat\nhead\n", "notes.json": "{}", "images/1a2b3c4d-a.png": "", "images/b.png": "",
     "labels/1a2b3c4d-a.txt": BOX + BOX.replace("0 ", "1 ", 1), "labels/b.txt": "",
 }  # fmt: skip
+NO_BOXES = {"empty.txt": "", "readme.txt": "7 images\n", "list.txt": "train/a.png\n", "classes.txt": "hat\nhead\n"}
 LABEL_IMG = {"classes.txt": "person\n", "train/a.png": "", "train/a.txt": BOX, "valid/b.png": "", "valid/b.txt": ""}
 DARKNET = {
     "README.roboflow.txt": "x", "train/_darknet.labels": "head\n", "train/a.png": "", "train/a.txt": BOX,
@@ -82,6 +83,25 @@ def test_an_export_without_images_tells_that_they_are_missing(tmp_path: Path) ->
     assert [raw.annotation is not None for raw in raws] == [True] * 3
     with pytest.raises(InputError, match=r"there is no image .*a\.png"):
         finish(raws[0])
+
+
+@pytest.mark.parametrize(
+    ("files", "text"),
+    [
+        (ROBOFLOW, "train/labels/gone.txt"),
+        ({**ROBOFLOW, "train/images/gone.psd": ""}, "train/labels/gone.TXT"),
+        (LABEL_STUDIO, "labels/inner/gone.txt"),
+        (LABEL_IMG, "train/gone.txt"),
+    ],
+)
+def test_boxes_whose_image_is_not_there_are_told(tmp_path: Path, files: dict[str, str], text: str) -> None:
+    noise = {str(Path(text).parent / name): words for name, words in NO_BOXES.items()}
+    folder = lay(tmp_path / "set", {**files, **noise, text: "\n" + BOX})
+    gone = [raw for raw in list_yolo(folder).scenes if raw.image is None]
+    assert [(raw.annotation, raw.name) for raw in gone] == [(folder / text, text.rpartition(".")[0])]
+    assert [found.code for found in check_dataset(f"yolo={folder}")].count("missing-image") == 1
+    report = convert_dataset(f"yolo={folder}", "points", tmp_path / "p.csv")
+    assert (report.left_out, report.losses[-1].code) == (1, "missing-image")
 
 
 def test_images_in_no_list_are_told(tmp_path: Path) -> None:

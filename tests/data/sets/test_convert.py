@@ -236,3 +236,18 @@ def test_a_relative_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, targ
     scene = Scene(save(tmp_path, "in/a.png"))
     monkeypatch.chdir(tmp_path)
     assert convert_scenes([scene], target, PATHS[target]).images == 1
+
+
+@pytest.mark.parametrize("target", sorted(PATHS))
+def test_a_data_set_is_not_written_over_itself(tmp_path: Path, target: str) -> None:
+    path = tmp_path / PATHS[target]
+    box = np.array([[1.0, 1, 9, 9]])
+    scenes = [Scene(save(tmp_path, f"in/{name}.png"), np.array([[5.0, 5.0]]), boxes_xyxy=box) for name in "ab"]
+    convert_scenes(scenes, target, path)
+    (tmp_path / "link").symlink_to(path)
+    before = {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()}
+    with pytest.raises(InputError, match="what is not converted would be lost"):
+        convert_dataset(
+            f"{target}={tmp_path / 'link'}" if path.is_dir() else f"{target}={path}", target, path, overwrite=True
+        )
+    assert {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()} == before

@@ -52,6 +52,7 @@ def _show_conversion(report: ConversionReport) -> None:
     from headcount.cli.console import output_console, printable
     from headcount.cli.left_out import show_skipped, show_told
     from headcount.core.words import plural
+    from headcount.data.formats.truth import in_brackets
     from headcount.data.sets.convert import LOSSES
 
     show_skipped(report.skipped)
@@ -67,8 +68,9 @@ def _show_conversion(report: ConversionReport) -> None:
     if report.losses:
         out.print("not kept:")
     for loss in report.losses:
+        what = LOSSES[loss.code] + in_brackets(loss.kinds)
         place = f"  {loss.occurrences:>9,} in {plural(loss.images, 'image'):<14}  "
         out.print(
-            textwrap.fill(LOSSES[loss.code], out.width, initial_indent=place, subsequent_indent=" " * len(place)),
+            textwrap.fill(printable(what), out.width, initial_indent=place, subsequent_indent=" " * len(place)),
             soft_wrap=True,
         )

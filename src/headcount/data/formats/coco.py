@@ -40,7 +40,7 @@ from headcount.core.scene import Scene
 from headcount.data.formats.folders import entries, folders_in, wrong_folder
 from headcount.data.formats.heads import Head, annotation_of, drawn_as_points, heads_of
 from headcount.data.formats.places import copied, refuse_filled, refuse_taken_files, written_names
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, no_annotation
 from headcount.data.parse.json import Strict, read_model
 from headcount.data.parse.paths import Finder, FoundName
 from headcount.data.parse.values import (
@@ -111,7 +111,9 @@ def list_coco(path: Path) -> Listing:
     scenes: list[RawScene] = []
     for split, file in files.items():
         with annotates_all(file):
-            images = _parse(file, Finder(_image_folders(file, split)))
+            images, of_no_image = _parse(file, Finder(_image_folders(file, split)))
+        for where in of_no_image:
+            scenes.append(RawScene(f"{split}/{where}" if len(files) > 1 else where, split, None, file, no_annotation))
         for image in images:
             scenes.append(
                 RawScene(
@@ -224,8 +226,12 @@ def _image_folders(file: Path, split: str) -> list[Path]:
     return [root / inner for root in roots for inner in below]
 
 
-def _parse(file: Path, finder: Finder) -> list[_Image]:
-    """The images of a file."""
+def _parse(file: Path, finder: Finder) -> tuple[list[_Image], list[str]]:
+    """The images of a file, and of what others it has annotations.
+
+    Raises:
+        InputError: no annotation is of an image that is listed: the two lists do not belong together.
+    """
     data = read_model(file, _KIND, _File)
     images: dict[str, _Image] = {}
     origins: dict[Path, str] = {}
@@ -246,6 +252,7 @@ def _parse(file: Path, finder: Finder) -> list[_Image]:
     heads, pointed = _categories(data, file)
     names = {same_id(one.id): one.name for one in data.categories or []}
     seen: dict[str, tuple[str, Any]] = {}
+    of_no_image: dict[str, str] = {}
     for index, one in enumerate(data.annotations):
         where = f"annotations[{index}]"
         if one.id is not None:
@@ -256,24 +263,30 @@ def _parse(file: Path, finder: Finder) -> list[_Image]:
                 raise InputError(f'"{file}", {where}: this is the annotation {first} again: give it once.')
         image = images.get(same_id(one.image_id))
         if image is None:
-            raise InputError(f'"{file}", {where}.image_id: no image has the id {quoted(one.image_id)}.')
+            of_no_image.setdefault(same_id(one.image_id), f"{where}, image_id {quoted(one.image_id)}")
+            continue
         category = same_id(one.category_id)
-        mark = next((mark for mark in _MARKS if getattr(one, mark) in (1, "1", True)), "")
-        if category not in heads or mark:
+        mark = next((mark for mark in _MARKS if _is_set(getattr(one, mark))), "")
+        if data.categories and category not in names:  # whether it is a head is not known
+            image.refused = image.refused or _unknown_category(one, file, where)
+        elif category not in heads or mark:
             image.ignored[mark if category in heads else names.get(category, category)] += 1
         else:
             try:
                 image.heads.append(_head(one, category in pointed, file, where))
             except InputError as error:  # of this image alone
                 image.refused = image.refused or error
-    return list(images.values())
+    if of_no_image and len(of_no_image) == len({same_id(one.image_id) for one in data.annotations}):
+        first = quoted(data.annotations[0].image_id)
+        raise InputError(f'"{file}", annotations[0].image_id: no image has the id {first}, nor that of any other.')
+    return list(images.values()), list(of_no_image.values())
 
 
 def _categories(data: _File, file: Path) -> tuple[frozenset[str], frozenset[str]]:
     """The ids of the categories that are heads, and of those whose one keypoint is the head's point.
 
     Raises:
-        InputError: an annotation is of no category, or it is not clear which is to be counted.
+        InputError: no annotation is of a category that is listed, or it is not clear which is to be counted.
     """
     used = dict.fromkeys(same_id(one.category_id) for one in data.annotations)
     if not data.categories:
@@ -285,18 +298,25 @@ def _categories(data: _File, file: Path) -> tuple[frozenset[str], frozenset[str]
         if (key := same_id(category.id)) in known:
             raise InputError(f'"{file}", categories[{index}].id: the id {quoted(category.id)} stands there twice.')
         known[key] = category
-    if used.keys() - known.keys():
-        row, one = next(
-            (index, each) for index, each in enumerate(data.annotations) if same_id(each.category_id) not in known
-        )
-        where = f"annotations[{row}].category_id"
-        raise InputError(f'"{file}", {where}: no category has the id {quoted(one.category_id)}.')
+    if used and not used.keys() & known.keys():
+        raise _unknown_category(data.annotations[0], file, "annotations[0]")
     keys = list(known)
     rows = {key: row for row, key in enumerate(keys)}
-    chosen = head_classes([known[key].name for key in keys], {rows[key] for key in used}, f'"{file}", categories')
+    chosen = head_classes(
+        [known[key].name for key in keys], {rows[key] for key in used if key in rows}, f'"{file}", categories'
+    )
     heads = frozenset(keys[index] for index in chosen)
     pointed = (key for key in heads if isinstance(known[key].keypoints, list) and len(known[key].keypoints) == 1)
     return heads, frozenset(pointed)
+
+
+def _is_set(mark: Any) -> bool:
+    """Tools write it as 1, "1", true or "True"."""
+    return isinstance(mark, int | float | str) and str(mark).strip().lower() in ("1", "1.0", "true")
+
+
+def _unknown_category(one: _Annotation, file: Path, where: str) -> InputError:
+    return InputError(f'"{file}", {where}.category_id: no category has the id {quoted(one.category_id)}.')
 
 
 def _head(one: _Annotation, pointed: bool, file: Path, where: str) -> Head:

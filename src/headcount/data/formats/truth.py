@@ -62,10 +62,7 @@ class Told:
     def what(self) -> str:
         """In words, without the number of images."""
         noun, what = _WORDS[self.code]
-        most = sorted(self.kinds.items(), key=lambda item: (-item[1], item[0]))
-        names = [f"{kind} {number:,}" for kind, number in most[:_MOST_KINDS]]
-        named = f" ({', '.join(names)}{', …' if len(most) > _MOST_KINDS else ''})" if names else ""
-        return f"{plural(self.occurrences, noun)} {what}{named}"
+        return f"{plural(self.occurrences, noun)} {what}{in_brackets(self.kinds)}"
 
     @property
     def text(self) -> str:
@@ -83,6 +80,17 @@ class Told:
         """Plain data for JSON."""
         data: dict[str, object] = {"code": self.code, "occurrences": self.occurrences, "images": self.images}
         return {**data, "kinds": dict(self.kinds)} if self.kinds else data
+
+
+def in_brackets(kinds: Mapping[str, int]) -> str:
+    """The most frequent kinds of what is not counted, to be put behind it.
+
+    >>> in_brackets({"crowd": 1, "person": 2}), in_brackets({})
+    (' (person 2, crowd 1)', '')
+    """
+    most = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+    names = [f"{kind or 'without a name'} {number:,}" for kind, number in most[:_MOST_KINDS]]
+    return f" ({', '.join(names)}{', …' if len(most) > _MOST_KINDS else ''})" if names else ""
 
 
 TOLD = {code: f"{noun}{'es' if noun.endswith('x') else 's'} {what}" for code, (noun, what) in _WORDS.items()}

@@ -35,6 +35,7 @@ from headcount.data.formats.heads import boxes_by_head
 from headcount.data.formats.places import image_of, image_suffix, place_names, put_image, refuse_filled
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, no_annotation
 from headcount.data.formats.yolo_folders import SPLITS, YoloFolder, find_yolo
+from headcount.data.parse.paths import relative
 from headcount.data.parse.text import read_lines
 from headcount.data.parse.values import HAIR, HEAD, head_classes, is_head_name, is_thing, number, quoted
 
@@ -48,7 +49,8 @@ _ONE_CLASS: Mapping[int, str] = MappingProxyType({0: HEAD})
 def list_yolo(path: Path) -> Listing:
     """The images of a YOLO folder (see ``yolo_folders``); labels and images unopened.
 
-    An image without its text file has no annotation: an empty file says that nobody is there.
+    An image without its text file has no annotation: an empty file says that nobody is there. Text files with boxes
+    whose image is not there are listed too, last.
 
     Raises:
         InputError: nothing says what the classes are called, it is malformed, or nothing that it names is there.
@@ -66,6 +68,10 @@ def list_yolo(path: Path) -> Listing:
                 found_by=one.found_by,
             )
         )  # fmt: skip
+    for text, split in found.texts.items():
+        if _holds_boxes(text):
+            name = relative(text.with_suffix(""), found.file.parent)
+            scenes.append(RawScene(name, split, None, text, no_annotation))
     return Listing(tuple(scenes), tuple(found.remarks))
 
 
@@ -87,6 +93,15 @@ def _used(label: Path | None) -> set[int]:
         return {int(word[0].partition(".")[0]) for word in words if word and _NUMBER.fullmatch(word[0])}
     except InputError:
         return set()
+
+
+def _holds_boxes(text: Path) -> bool:
+    """Whether a text file has lines as those of boxes are, and so is no list, readme or empty file."""
+    try:
+        rows = [line.split() for line in read_lines(text, _LABELS) if line.strip()]
+    except InputError:
+        return False
+    return bool(rows) and all(len(row) >= 5 and _NUMBER.fullmatch(row[0]) is not None for row in rows)
 
 
 def read_labels(

@@ -58,6 +58,7 @@ class YoloFolder:
         names: of the classes, by their number.
         keypoints: how many values of keypoints follow each box.
         images: by their path, in order.
+        texts: text files in the folders of these that are of no image, and their splits; perhaps no annotations.
         remarks: what is not as the files say.
     """
 
@@ -65,6 +66,7 @@ class YoloFolder:
     names: Mapping[int, str]
     keypoints: int = 0
     images: dict[Path, YoloImage] = field(default_factory=dict)
+    texts: dict[Path, str] = field(default_factory=dict)
     remarks: list[Remark] = field(default_factory=list)
 
 
@@ -122,6 +124,7 @@ class _Labels:
 
     def __init__(self) -> None:
         self._listed = cache(self._list)
+        self._taken: set[Path] = set()
 
     def of(self, image: Path) -> Path | None:
         usual = label_of(image)
@@ -130,8 +133,15 @@ class _Labels:
             names = self._listed(place.parent)
             found = names.get(place.name) or names.get(same_name(place.stem))
             if found is not None and found.name.lower() not in _CLASSES:
+                self._taken.add(found)
                 return found
         return None
+
+    def of_no_image(self, images: Path) -> Iterator[Path]:
+        """The text files for a folder of images whose image is not there; ask once all images are known."""
+        for path in files_below(label_of(images / "any").parent):
+            if path.suffix.lower() == ".txt" and path.name.lower() not in _CLASSES and path not in self._taken:
+                yield path
 
     @staticmethod
     def _list(folder: Path) -> dict[str, Path]:
@@ -196,6 +206,8 @@ def _of_classes(root: Path, file: Path) -> YoloFolder:
         name = image.relative_to(root)
         split = split_in(name.parts[:-1])
         found.images[image] = YoloImage(name.as_posix().removeprefix("images/"), split, labels.of(image))
+    for text in labels.of_no_image(root):
+        found.texts[text] = split_in(text.relative_to(root).parts[:-1])
     if not found.images:
         found.remarks.append(Remark("empty", root, "no image is in this folder"))
     return found
@@ -206,6 +218,7 @@ def _add_splits(found: YoloFolder, root: Path, splits: Mapping[str, Any]) -> Non
     file, labels = found.file, _Labels()
     finder = Finder([root, file.parent])
     missing: list[tuple[Path, InputError]] = []
+    listed: list[tuple[Path, str]] = []
     for split, stated in splits.items():
         folders = stated if isinstance(stated, list) else [stated]
         for number, folder in enumerate(folders):
@@ -225,6 +238,10 @@ def _add_splits(found: YoloFolder, root: Path, splits: Mapping[str, Any]) -> Non
                     raise InputError(f'"{file}": "{image}" is in {other} and in {split}: name it in one.')
             if len(found.images) == before:
                 found.remarks.append(Remark("empty", place, "no image is in this folder"))
+            if is_folder(place):  # a list says what belongs to it
+                listed.append((place, split))
+    for place, split in listed:
+        found.texts |= dict.fromkeys(labels.of_no_image(place), split)
     if missing and not found.images:
         raise missing[0][1]
     found.remarks += [

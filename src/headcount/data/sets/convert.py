@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from headcount.core.geometry import centres, clip_boxes, clip_points, paired_own
 from headcount.core.locks import held
 from headcount.core.notes import Progress, Skipped, raise_first
 from headcount.core.scene import Provenance, Scene
-from headcount.data.formats.places import image_of, refuse_filled, refuse_taken_files
+from headcount.data.formats.places import image_of, refuse_filled, refuse_taken_files, same_place
 from headcount.data.formats.raw import RawScene, finish_telling
 from headcount.data.formats.table import FORMATS, FormatRow, Holds
 from headcount.data.formats.truth import DOUBTS, TOLD, Tally, Told, box_faults
@@ -51,11 +51,13 @@ class Loss:
         code: a key of ``LOSSES``.
         occurrences: how many of them.
         images: in how many images.
+        kinds: of objects that are not counted, how many by what: the class, or the mark that says so.
     """
 
     code: str
     occurrences: int
     images: int
+    kinds: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +99,15 @@ def convert_dataset(
     are read.
 
     Raises:
-        InputError: as ``list_dataset`` and ``convert_scenes``, or no image can be used: what the first one raised.
+        InputError: as ``list_dataset`` and ``convert_scenes``, the data set itself would be written over,
+            or no image can be used: what the first one raised.
     """
     path = Path(path)
     form = format_of(target)
     form.holds_at(path)
     with _held(form, path, copy_images, overwrite):
         raw, splits, missing, stray = _listed(spec, split)
+        _refuse_own_source(spec, raw, form, path)
         data_set = DATA_SETS[parse_spec(spec)[0]]
         tally = Tally()
         kept: list[tuple[Scene, str]] = []
@@ -126,7 +130,7 @@ def convert_dataset(
         report = _convert(form, scenes, path, kept_splits, copy_images=copy_images, overwrite=overwrite)
     tally.add_images("missing-image", missing)
     tally.add_images("stray-file", stray)
-    read = [Loss(one.code, one.occurrences, one.images) for one in tally.told() if one.code in LOSSES]
+    read = [Loss(one.code, one.occurrences, one.images, one.kinds) for one in tally.told() if one.code in LOSSES]
     unusable = [Loss("unusable", len(skipped), len(skipped))] if skipped else []
     losses = sorted((*report.losses, *read, *unusable), key=lambda loss: list(LOSSES).index(loss.code))
     return replace(
@@ -318,6 +322,24 @@ def _refuse(form: FormatRow, path: Path, overwrite: bool) -> None:
         refuse_taken_files([path], overwrite=overwrite)
     else:
         refuse_filled(path, overwrite=overwrite)
+
+
+def _refuse_own_source(spec: str, raw: Sequence[RawScene], form: FormatRow, path: Path) -> None:
+    """
+    Raises:
+        InputError: the annotations that are read lie where they would be written: what is not converted (another
+            split, another class) would be lost with them.
+    """
+    name, source = parse_spec(spec)
+    files = {one.annotation for one in raw if one.annotation is not None}
+    is_own = any(same_place(file, path) for file in files)
+    if not form.is_file_name(path):
+        is_own = name == form.name and any(same_place(each, path) for each in (source, source.parent))
+    if is_own:
+        raise InputError(
+            f'"{path}" holds the annotations that are to be converted: choose another place, since what is not '
+            "converted would be lost."
+        )
 
 
 def _refuse_twice(scenes: Sequence[Scene]) -> None:
