@@ -25,11 +25,11 @@ from headcount.core.scene import Scene
 from headcount.data.audit.accepted import read_accepted
 from headcount.data.formats.coco import write_coco
 from headcount.data.formats.cvat import write_cvat
+from headcount.data.formats.finish import finish
 from headcount.data.formats.head_list import write_boxes, write_points
 from headcount.data.formats.labelme import write_labelme
 from headcount.data.formats.nwpu import read_nwpu_predictions, read_nwpu_truth
 from headcount.data.formats.predictions import read_predictions
-from headcount.data.formats.raw import finish
 from headcount.data.formats.voc import write_voc
 from headcount.data.formats.yolo import write_yolo
 from headcount.data.media.sources import expand_source

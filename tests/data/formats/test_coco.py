@@ -13,7 +13,8 @@ from PIL import Image
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.data.formats.coco import list_coco, write_coco
-from headcount.data.formats.raw import RawScene, finish
+from headcount.data.formats.finish import finish
+from headcount.data.formats.raw import RawScene
 
 SIZE_WH = (64, 48)
 WRONG_REGION = {"size": [2, 2], "counts": [5]}

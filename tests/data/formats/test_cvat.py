@@ -10,7 +10,7 @@ from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.data.formats.cvat import list_cvat
-from headcount.data.formats.raw import finish
+from headcount.data.formats.finish import finish
 
 BOX = '<box label="head" source="manual" occluded="0" xtl="1" ytl="2" xbr="11" ybr="22"/>'
 

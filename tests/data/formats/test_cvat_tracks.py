@@ -12,7 +12,7 @@ from PIL import Image
 from headcount.core.errors import InputError
 from headcount.data.audit.check import check_dataset
 from headcount.data.formats.cvat import list_cvat
-from headcount.data.formats.raw import finish
+from headcount.data.formats.finish import finish
 from headcount.data.sets.convert import convert_dataset
 
 SIZE_WH = (64, 48)

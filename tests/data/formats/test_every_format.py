@@ -19,7 +19,8 @@ from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
-from headcount.data.formats.raw import Listing, finish
+from headcount.data.formats.finish import finish
+from headcount.data.formats.raw import Listing
 from headcount.data.formats.table import FORMATS, FormatRow, Holds
 from headcount.data.sets.convert import convert_dataset, convert_scenes, fit
 from headcount.data.sets.registry import read_dataset

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from headcount.core.errors import InputError
+from headcount.data.formats.finish import finish
 from headcount.data.formats.labelme import list_labelme, read_annotation
-from headcount.data.formats.raw import finish
 
 
 def shape(**changed: Any) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from headcount.core.errors import InputError
+from headcount.data.formats.finish import finish
 from headcount.data.formats.labelstudio import list_labelstudio
-from headcount.data.formats.raw import finish
 from headcount.data.sets.convert import convert_dataset
 
 SIZE_WH = (200, 100)

@@ -142,7 +142,8 @@ def test_objects_that_are_not_counted_are_told_by_their_class_or_mark(tmp_path: 
 
 
 def test_a_published_set_is_read_as_it_is_and_told(tmp_path: Path) -> None:
-    from headcount.data.formats.raw import RawScene, finish_telling
+    from headcount.data.formats.finish import finish_telling
+    from headcount.data.formats.raw import RawScene
 
     annotation = RawAnnotation(boxes_xyxy=np.array([[70.0, 10, 76, 16]]), stated_size_wh=SIZE_WH)
     image = save(tmp_path / "a.jpg", orientation=8)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from headcount.core.errors import InputError
-from headcount.data.formats.raw import finish
+from headcount.data.formats.finish import finish
 from headcount.data.formats.via import list_via
 from headcount.data.sets.convert import convert_dataset
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
-from headcount.data.formats.raw import RawAnnotation, finish
+from headcount.data.formats.finish import finish
+from headcount.data.formats.raw import RawAnnotation
 from headcount.data.formats.voc import list_voc, read_voc_annotation, voc_text, write_voc
 from headcount.data.sets.registry import read_dataset
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
-from headcount.data.formats.raw import finish
+from headcount.data.formats.finish import finish
 from headcount.data.formats.yolo import list_yolo, read_labels, write_yolo
 
 SIZE_WH = (64, 48)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.data.audit.check import check_dataset
-from headcount.data.formats.raw import finish
+from headcount.data.formats.finish import finish
 from headcount.data.formats.yolo import list_yolo
 from headcount.data.formats.yolo_folders import find_yolo, label_of
 from headcount.data.sets.convert import convert_dataset

@@ -13,7 +13,7 @@ from scipy.io import savemat
 from headcount.core.errors import InputError
 from headcount.core.locks import held
 from headcount.core.scene import Scene
-from headcount.data.formats.raw import finish
+from headcount.data.formats.finish import finish
 from headcount.data.formats.table import FORMATS
 from headcount.data.sets.convert import LOSSES, convert_dataset, convert_scenes
 from headcount.data.sets.registry import read_dataset

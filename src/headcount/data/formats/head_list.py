@@ -33,9 +33,10 @@ from headcount.core.errors import InputError, nearest
 from headcount.core.files import atomic_text, is_folder
 from headcount.core.geometry import as_boxes, has_area
 from headcount.core.scene import Scene
+from headcount.data.formats.finish import finish
 from headcount.data.formats.heads import Head, annotation_of
 from headcount.data.formats.places import copied, refuse_taken_files, written_names
-from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, finish, refusing
+from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, refusing
 from headcount.data.parse.csv import csv_row, read_rows
 from headcount.data.parse.json import Pair, Quad, Strict, read_model
 from headcount.data.parse.paths import Finder, FoundName

@@ -9,16 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headcount.core.geometry import clip_boxes, has_area
+from headcount.core.geometry import clip_boxes, has_area, outside
 from headcount.core.words import plural
-
-if TYPE_CHECKING:
-    from headcount.data.formats.raw import RawAnnotation
+from headcount.data.formats.raw import RawAnnotation
 
 _SLACK_PX = 1.0
 """What a tool's own counting of pixels may put a coordinate over the border."""
@@ -195,15 +192,6 @@ def box_faults(boxes_xyxy: NDArray[np.float64], size_wh: tuple[int, int] | None)
     return BoxFaults(~solid, solid & ~seen, solid & seen & far)
 
 
-def points_outside(points_xy: NDArray[np.float64], size_wh: tuple[int, int]) -> NDArray[np.bool_]:
-    """(n,) whether finite points (n, 2) lie beyond the image.
-
-    >>> points_outside(np.array([[0.0, 8.0], [9.0, 1.0]]), (8, 8)).tolist()
-    [False, True]
-    """
-    return np.asarray(((points_xy < 0) | (points_xy > size_wh)).any(axis=1))
-
-
 def left_out_or_moved(annotation: RawAnnotation, size_wh: tuple[int, int], frame: Frame) -> dict[str, int]:
     """How often what of ``TOLD`` is so in one image whose coordinates are finite."""
     numbers = {
@@ -214,7 +202,7 @@ def left_out_or_moved(annotation: RawAnnotation, size_wh: tuple[int, int], frame
         "exif-unsure": int(frame.unsure),
     }
     if annotation.points_xy is not None:
-        numbers["points-outside"] = int(points_outside(annotation.heads_xy, size_wh).sum())
+        numbers["points-outside"] = len(outside(annotation.heads_xy, size_wh))
     if annotation.boxes_xyxy is not None:
         faults = box_faults(annotation.boxes_xyxy.reshape(-1, 4), size_wh)
         numbers["boxes-without-area"], numbers["boxes-outside"] = int(faults.flat.sum()), int(faults.outside.sum())

@@ -20,8 +20,9 @@ from headcount.core.geometry import centres, clip_boxes, clip_points, paired_own
 from headcount.core.locks import held
 from headcount.core.notes import Progress, Skipped, raise_first
 from headcount.core.scene import Provenance, Scene
+from headcount.data.formats.finish import finish_telling
 from headcount.data.formats.places import image_of, refuse_filled, refuse_taken_files, same_place
-from headcount.data.formats.raw import RawScene, finish_telling
+from headcount.data.formats.raw import RawScene
 from headcount.data.formats.table import FORMATS, FormatRow, Holds
 from headcount.data.formats.truth import DOUBTS, TOLD, Tally, Told, box_faults
 from headcount.data.sets.registry import DATA_SETS, list_all, parse_spec, strays

@@ -11,8 +11,9 @@ from headcount.core.errors import FaultyFileError, InputError, nearest
 from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.notes import Skipped
 from headcount.core.scene import Scene
+from headcount.data.formats.finish import finish, finish_telling
 from headcount.data.formats.folders import folders_in, refuse_closed
-from headcount.data.formats.raw import Listing, RawScene, Remark, UnreadableAnnotationError, finish, finish_telling
+from headcount.data.formats.raw import Listing, RawScene, Remark, UnreadableAnnotationError
 from headcount.data.formats.table import FORMATS, FormatRow
 from headcount.data.formats.truth import Tally, Told
 from headcount.data.sets.catalogue import SETS, SetRow

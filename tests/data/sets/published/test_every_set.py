@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from headcount.core.errors import InputError
 from headcount.data.audit.check import check_dataset
 from headcount.data.audit.findings import Finding
-from headcount.data.formats.raw import RawScene, finish
+from headcount.data.formats.finish import finish
+from headcount.data.formats.raw import RawScene
 from headcount.data.sets.catalogue import SETS
 from headcount.data.sets.registry import DATA_SETS, list_dataset, read_dataset
 

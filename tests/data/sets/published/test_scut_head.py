@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from headcount.core.errors import InputError
-from headcount.data.formats.raw import finish
+from headcount.data.formats.finish import finish
 from headcount.data.sets.registry import DATA_SETS, read_dataset
 
 REAL = Path(__file__).parents[4] / "../shared/data/SCUT-HEAD"

@@ -13,8 +13,9 @@ from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
+from headcount.data.formats.finish import finish
 from headcount.data.formats.folders import need_folder, wrong_folder
-from headcount.data.formats.raw import RawAnnotation, RawScene, finish
+from headcount.data.formats.raw import RawAnnotation, RawScene
 
 SIZE_WH = (40, 30)
 
