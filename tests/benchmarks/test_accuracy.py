@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -14,15 +15,10 @@ from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.data.formats.head_list import write_points
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
-def table(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(ROOT))
-    from benchmarks import accuracy
-
-    return accuracy
+def table(benchmark_named: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_named("accuracy")
 
 
 class Half:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -9,15 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
-def study(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(ROOT))
-    from benchmarks import interpolation
-
-    return interpolation
+def study(benchmark_named: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_named("interpolation")
 
 
 def _hall(heads: int, slope: float) -> NDArray[np.float64]:

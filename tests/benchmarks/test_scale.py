@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,15 +13,10 @@ from headcount.core.image import RgbImage
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
-def study(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(ROOT))
-    from benchmarks import scale
-
-    return scale
+def study(benchmark_named: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_named("scale")
 
 
 class ByArea:

@@ -288,17 +288,23 @@ def test_libraries_do_not_speak_between_our_lines(photos: Path, tiny_model: str)
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["Note", "Skipped"]
 
 
-def test_an_interruption_keeps_what_was_counted(photos: Path, count: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C comes at the image 10.png."""
     from headcount.infer.counter import Counter
 
     whole = Counter.count
 
-    def interrupted(self: Counter, source: object) -> object:
+    def until_the_tenth(self: Counter, source: object) -> object:
         if "10.png" in str(getattr(source, "source", "")):
             raise KeyboardInterrupt
         return whole(self, source)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Counter, "count", interrupted)
+    monkeypatch.setattr(Counter, "count", until_the_tenth)
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_an_interruption_keeps_what_was_counted(photos: Path, count: RunCli) -> None:
     code, out, err = count("photos", "--output", "out.json")
     assert code == 130
     assert "2 images" in out
@@ -391,17 +397,8 @@ def test_a_name_that_is_no_unicode_is_printed(photos: Path, count: RunCli) -> No
     assert out.startswith(r"caf\udce9\x1b[31m.png: ")
 
 
+@pytest.mark.usefixtures("interrupted")
 def test_a_run_that_was_cut_off_goes_on(photos: Path, count: RunCli, monkeypatch: pytest.MonkeyPatch) -> None:
-    from headcount.infer.counter import Counter
-
-    whole = Counter.count
-
-    def interrupted(self: Counter, source: object) -> object:
-        if "10.png" in str(getattr(source, "source", "")):
-            raise KeyboardInterrupt
-        return whole(self, source)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Counter, "count", interrupted)
     code, out, err = count("photos", "-o", "out.csv", "--save-dir", "seen")
     assert code == 130
     assert "results in out.csv" in out
