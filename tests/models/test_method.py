@@ -20,6 +20,7 @@ from headcount.models.table import METHODS, build_method, method_class
 pytestmark = pytest.mark.slow
 
 SMALL = {"backbone": "test_efficientnet", "backbone_options": {"strides": [8, 16, 32]}, "width": 16}
+DETECTOR = {"backbone": "test_efficientnet", "width": 16}
 LOCATOR = {"predictor": "test_efficientnet", "width": 16, "map_stride": 2}
 VARIANTS = [*(f"solution{n}" for n in range(1, 6)), *(f"baseline{n}" for n in range(1, 4))]
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
@@ -30,6 +31,10 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "gray": {**SMALL, "in_channels": 1, "density_activation": "softplus"},
         "blocks": {**SMALL, "density_loss": "blocks", "density_activation": "softplus"},
         "light": {"width": 256, "density_activation": "softplus"},
+    },
+    "centernet": {
+        "mask focal": {**DETECTOR, "head_width": 16},
+        "focal": {**DETECTOR, "head_width": 16, "loss": "focal"},
     },
     "head_scale": {
         "layer3": {"backbone": "test_resnet", "front": "layer3", "back_end": [16]},

@@ -72,7 +72,9 @@ def _iou(one: Boxes, other: Boxes) -> NDArray[np.float64]:
     return ratio
 
 
-def boxes_prediction(boxes_xyxy: Boxes, scores: NDArray[np.float64], size_wh: tuple[int, int]) -> Prediction:
+def boxes_prediction(
+    boxes_xyxy: Boxes, scores: NDArray[np.float64], size_wh: tuple[int, int], *, warnings: tuple[str, ...] = ()
+) -> Prediction:
     """A detector's heads: the parts of boxes (n, 4) within the image, each with its score; the count is their number.
 
     Points are the middles of what is seen. A box without area within the image is no head.
@@ -91,4 +93,5 @@ def boxes_prediction(boxes_xyxy: Boxes, scores: NDArray[np.float64], size_wh: tu
         scores=np.asarray(scores, dtype=np.float64)[heads],
         boxes_xyxy=seen[heads],
         boxes_kind="heads",
+        warnings=warnings,
     )

@@ -20,7 +20,7 @@ from headcount.core.scene import Scene
 from headcount.models.weights import (
     load_tensors,
     load_weights,
-    of_backbone,
+    of_part,
     read_tensors,
     same_but_counters,
     tensor_names,
@@ -108,25 +108,30 @@ class Method(nn.Module, ABC):
     def initialise(self, file: Path) -> str:
         """Load what a recipe starts from, and say what that was: a whole method, or a backbone alone.
 
-        The file of another method that has the same backbone lends it.
+        The file of another method that has the same backbone lends it, and the neck where that is the same, too.
 
         Raises:
             InputError: there is no such file.
             ModelError: it is no safetensors file, or fits neither.
         """
         keys = tensor_names(file)
-        if not of_backbone(keys):
+        if not of_part(keys, "backbone"):
             self.initialise_backbone(file)
             return "the backbone"
         if same_but_counters(keys, set(self.state_dict())):
             load_weights(self, file)
             return "the whole network"
         own = self.state_dict()
-        if not same_but_counters(of_backbone(keys), of_backbone(own)):
-            raise ModelError(f'"{file}" is of another method, and its backbone is another too: it starts none of this.')
         lent = read_tensors(file)
-        load_tensors(self, {**own, **{key: lent[key] for key in of_backbone(keys)}}, str(file))
-        return "the backbone of another method"
+        if not same_but_counters(of_part(lent, "backbone"), of_part(own, "backbone")):
+            raise ModelError(f'"{file}" is of another method, and its backbone is another too: it starts none of this.')
+        parts = ["backbone"]
+        neck = of_part(own, "neck")
+        if neck and neck == of_part(lent, "neck") and all(lent[key].shape == own[key].shape for key in neck):
+            parts.append("neck")
+        taken = {key: lent[key] for part in parts for key in of_part(lent, part)}
+        load_tensors(self, {**own, **taken}, str(file))
+        return f"the {' and the '.join(parts)} of another method"
 
     def parameter_groups(self, lr: float, backbone_lr_factor: float) -> list[dict[str, Any]]:
         """Optimiser groups: what lies under ``backbone`` at its own rate, the rest at ``lr``."""

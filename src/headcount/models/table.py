@@ -43,6 +43,7 @@ METHODS = Table(
         _row("iim", "instance.iim.method:Iim", "Independent instance maps", foreign="instance.iim.foreign:FOREIGN"),
         _row("gaussian_prior", "instance.gaussian_prior:GaussianPrior", "A Gaussian prior on IIM's network"),
         _row("raz_loc", "instance.raz_loc:RazLoc", "Cross-shaped labels on IIM's network"),
+        _row("centernet", "detection.centernet:CenterNet", "CenterNet"),
         _row("head_scale", "scale.head_scale:HeadScale", "The head-scale network"),
     ],
     MethodRow,

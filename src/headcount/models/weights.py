@@ -26,9 +26,9 @@ def tensor_names(file: Path) -> set[str]:
         return set()
 
 
-def of_backbone(keys: Iterable[str]) -> set[str]:
-    """Those of a whole method's tensors that are its backbone's."""
-    return {key for key in keys if key.startswith("backbone.")}
+def of_part(keys: Iterable[str], part: str) -> set[str]:
+    """Those of a whole method's tensors that are of one of its parts: its ``backbone``, its ``neck``; no counters."""
+    return {key for key in keys if key.startswith(f"{part}.") and not is_counter(key)}
 
 
 def same_but_counters(keys: set[str], own: set[str]) -> bool:

@@ -52,3 +52,14 @@ def box_mask(boxes_xyxy: NDArray[np.float64], size_wh: tuple[int, int]) -> Mask:
         if 0 <= column < width and 0 <= row < height:
             mask[row, column] = 1.0
     return mask
+
+
+def cells_inside(region: NDArray[np.bool_] | None, size_wh: tuple[int, int], stride: int) -> Mask:
+    """1 in every cell of ``stride`` pixels whose middle the region (h, w) holds, (⌈h/s⌉, ⌈w/s⌉); all 1 without one."""
+    width, height = size_wh
+    columns, rows = -(-width // stride), -(-height // stride)
+    if region is None:
+        return np.ones((rows, columns), np.float32)
+    row = np.minimum(np.arange(rows) * stride + stride // 2, height - 1)
+    column = np.minimum(np.arange(columns) * stride + stride // 2, width - 1)
+    return region[row[:, None], column].astype(np.float32)

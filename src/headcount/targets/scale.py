@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from headcount.targets.mask import cells_inside
+
 _SMALLEST_PX = 1.0
 
 
@@ -71,8 +73,6 @@ def scale_target(
     log_area[held] = np.log(sides.prod(axis=1))[owner[held]]
     weight[held] = 1 / np.bincount(owner[held], minlength=len(cells))[owner[held]]
     if region is not None:
-        rows = np.minimum(np.arange(grid[1]) * stride + stride // 2, size_wh[1] - 1)
-        columns = np.minimum(np.arange(grid[0]) * stride + stride // 2, size_wh[0] - 1)
-        inside = region[rows[:, None], columns]
+        inside = cells_inside(region, size_wh, stride)
         log_area, weight = log_area * inside, weight * inside
     return ScaleTarget(log_area, weight)

@@ -21,7 +21,7 @@ from headcount.core.errors import InputError
 from headcount.core.settings import Positive, Settings
 from headcount.models.method import Method
 from headcount.models.parts.backbones import TimmBackbone, load_backbone
-from headcount.models.parts.necks import TopDownNeck
+from headcount.models.parts.necks import SmallPyramid
 
 MapStride = Literal[1, 2, 4]
 
@@ -96,19 +96,6 @@ class ConfidenceHead(nn.Module):
     def forward(self, feature: Tensor) -> Tensor:
         logits: Tensor = self.layers(feature)
         return logits
-
-
-class SmallPyramid(nn.Module):
-    """A narrow top-down path: strides 4 to 32 into one feature of ``width`` channels at stride 4."""
-
-    def __init__(self, channels: Sequence[int], width: int) -> None:
-        super().__init__()
-        self.neck = TopDownNeck(channels, width)
-        self.channels = width
-
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        feature: Tensor = self.neck(features)
-        return feature
 
 
 class SmallHead(nn.Module):

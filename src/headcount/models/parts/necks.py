@@ -41,3 +41,16 @@ class TopDownNeck(nn.Module):
             mixed = self.mixes[level](lateral)
         assert mixed is not None
         return mixed
+
+
+class SmallPyramid(nn.Module):
+    """A narrow top-down path: strides 4 to 32 into one feature of ``width`` channels at stride 4."""
+
+    def __init__(self, channels: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.neck = TopDownNeck(channels, width)
+        self.channels = width
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        feature: Tensor = self.neck(features)
+        return feature

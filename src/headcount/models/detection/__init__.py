@@ -1,0 +1,1 @@
+"""Detectors: a box on each head."""

@@ -1,0 +1,71 @@
+"""What the detectors share: their options, and the boxes they learn from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from headcount.core.card import Task
+from headcount.core.errors import InputError
+from headcount.core.scene import Scene
+from headcount.core.settings import Positive, Settings
+from headcount.models.method import Method, TargetBatch
+from headcount.models.parts.backbones import load_backbone
+from headcount.models.parts.base import Backbone
+
+Loss = Literal["focal", "mask_focal"]
+
+
+class DetectorSettings(Settings):
+    """Options that every detector has."""
+
+    backbone: str = "resnet50"
+    """The name of a timm network."""
+    frozen_stages: int = Field(default=0, ge=0)
+    """How many of the backbone's first stages keep the weights of their initialisation."""
+    fixed_statistics: bool = False
+    """Whether the backbone's batch norms keep the mean and variance of their initialisation."""
+    loss: Loss = "mask_focal"
+    """``focal``: the loss that the detector's authors take. ``mask_focal``: the Mask Focal Loss in its place."""
+    gamma: Positive | None = None
+    """γ of the loss; None: as the paper sets it for this detector and loss, and so below."""
+    alpha: Positive | None = None
+    beta: float | None = Field(default=None, ge=0)
+    poly_eps: float | None = Field(default=None, ge=0)
+    """ε₁ of Eq. 4; 0 is the loss without its polynomial term."""
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+
+
+class Detector(Method):
+    """A method that puts a box on each head; it learns from scenes that have boxes, or in which nobody is."""
+
+    task: ClassVar[Task] = "detect"
+    backbone: Backbone
+
+    def initialise_backbone(self, file: Path) -> None:
+        load_backbone(self.backbone, file)
+
+    def training_forward(self, images: Tensor, targets: TargetBatch) -> dict[str, Tensor]:
+        raise NotImplementedError  # of logits
+
+
+def boxes_to_learn(scene: Scene) -> NDArray[np.float64]:
+    """(n, 4) the boxes of a scene's heads, in pixels.
+
+    Raises:
+        InputError: the scene has heads and no boxes, or a box without width or height.
+    """
+    if scene.boxes_xyxy is None:
+        if scene.count == 0:
+            return np.zeros((0, 4))
+        raise InputError(
+            f'A detector learns from head boxes, which "{scene.name}" has not: train on a set with boxes, or estimate '
+            "them first."
+        )
+    return scene.boxes_xyxy
