@@ -67,8 +67,8 @@ class _Swept:
     @property
     def later(self) -> NDArray[np.intp]:
         """How many entries after each of them start before it ends."""
-        found = np.searchsorted(self.start, self.end, side="right") - np.arange(len(self.row)) - 1
-        return np.maximum(found, 0)
+        stop: NDArray[np.intp] = np.searchsorted(self.start, self.end, side="right")
+        return np.maximum(stop - np.arange(len(self.row)) - 1, 0)
 
 
 def _expand(first: NDArray[np.intp], number: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
