@@ -262,7 +262,8 @@ class _Run:
         images = self.fabric.to_device(images.contiguous(memory_format=torch.channels_last))
         targets = targets.to(self.fabric.device)
         set_lr(self.optimiser, lr_factor(step, recipe))
-        maps = self.wrapped.training_forward(images, targets)
+        with self.fabric.autocast():  # a marked method of a module that no strategy wraps is called without it
+            maps = self.wrapped.training_forward(images, targets)
         losses = self.method.loss(maps, targets)
         if not torch.isfinite(losses["total"]):
             raise HeadcountError(
