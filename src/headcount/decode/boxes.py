@@ -67,8 +67,9 @@ class _Swept:
     @property
     def later(self) -> NDArray[np.intp]:
         """How many entries after each of them start before it ends."""
-        stop: NDArray[np.intp] = np.searchsorted(self.start, self.end, side="right")
-        return np.maximum(stop - np.arange(len(self.row)) - 1, 0)
+        stop = np.searchsorted(self.start, self.end, side="right")
+        number: NDArray[np.intp] = np.maximum(stop - np.arange(len(self.row)) - 1, 0)
+        return number
 
 
 def _expand(first: NDArray[np.intp], number: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
