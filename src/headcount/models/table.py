@@ -44,6 +44,7 @@ METHODS = Table(
         _row("gaussian_prior", "instance.gaussian_prior:GaussianPrior", "A Gaussian prior on IIM's network"),
         _row("raz_loc", "instance.raz_loc:RazLoc", "Cross-shaped labels on IIM's network"),
         _row("centernet", "detection.centernet:CenterNet", "CenterNet"),
+        _row("faster_rcnn", "detection.faster_rcnn:FasterRcnn", "Faster R-CNN"),
         _row("yolov5", "detection.yolov5:Yolov5", "YOLOv5"),
         _row("fcos", "detection.fcos:Fcos", "FCOS"),
         _row("retinanet", "detection.retinanet:RetinaNet", "RetinaNet"),
