@@ -39,7 +39,7 @@ def _kept_one_by_one(ranked: Boxes, iou: float) -> NDArray[np.intp]:
     while len(left):
         first, left = left[0], left[1:]
         kept.append(first)
-        left = left[_iou(ranked[:, first : first + 1], ranked[:, left]) <= iou]
+        left = left[overlaps(ranked[:, first : first + 1], ranked[:, left]) <= iou]
     return np.array(kept, np.intp)
 
 
@@ -50,7 +50,7 @@ def _kept_of_pairs(ranked: Boxes, by_start: NDArray[np.intp], later: NDArray[np.
     one, other = by_start[one], by_start[other]
     meeting = (ranked[1, one] < ranked[3, other]) & (ranked[1, other] < ranked[3, one])
     one, other = one[meeting], other[meeting]
-    much = _iou(ranked[:, one], ranked[:, other]) > iou
+    much = overlaps(ranked[:, one], ranked[:, other]) > iou
     better, worse = np.sort(np.stack([one[much], other[much]]), axis=0)
     in_order = np.argsort(better, kind="stable")
     better, worse = better[in_order], worse[in_order]
@@ -62,13 +62,17 @@ def _kept_of_pairs(ranked: Boxes, by_start: NDArray[np.intp], later: NDArray[np.
     return np.flatnonzero(kept)
 
 
-def _iou(one: Boxes, other: Boxes) -> NDArray[np.float64]:
-    """(n,) intersection over union of boxes (4, n), one with the other; 0 where neither has an area."""
+def overlaps(one: Boxes, other: Boxes) -> NDArray[np.float64]:
+    """Intersection over union of boxes (4, …), one with the other, spread as numpy does; 0 where neither has an area.
+
+    >>> overlaps(np.array([[0, 0, 10, 10.0]]).T, np.array([[0, 0, 10, 5], [20, 0, 30, 10.0]]).T).tolist()
+    [0.5, 0.0]
+    """
     wide = np.minimum(one[2], other[2]) - np.maximum(one[0], other[0])
     high = np.minimum(one[3], other[3]) - np.maximum(one[1], other[1])
     shared = np.maximum(wide, 0) * np.maximum(high, 0)
     union = (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1]) - shared
-    ratio: NDArray[np.float64] = np.divide(shared, union, out=np.zeros(len(union)), where=union > 0)
+    ratio: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
     return ratio
 
 
