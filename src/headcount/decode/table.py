@@ -44,6 +44,7 @@ DECODERS = Table(
     "decoder",
     [
         _row("density", "density", "decode_density", "DensityDecoderSettings", ("points", "density")),
+        _row("dense_boxes", "dense_boxes", "decode_dense_boxes", "DenseBoxesDecoderSettings", ("points", "boxes")),
         _row(
             "gaussian_prior",
             "gaussian_prior",
