@@ -36,6 +36,11 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "mask focal": {**DETECTOR, "head_width": 16},
         "focal": {**DETECTOR, "head_width": 16, "loss": "focal"},
     },
+    "yolov5": {
+        "own": {"size": "n", "width": 16},
+        "focal": {**DETECTOR, "size": "n", "loss": "focal", "strides": [4, 8, 16, 32]},
+        "cross entropy": {**DETECTOR, "size": "n", "loss": "bce", "box_weight": 1.0},
+    },
     "head_scale": {
         "layer3": {"backbone": "test_resnet", "front": "layer3", "back_end": [16]},
         "pyramid": {

@@ -24,6 +24,7 @@ import headcount
 from headcount.core.errors import HeadcountError, InputError, ModelError
 from headcount.core.scene import Scene
 from headcount.data.formats.head_list import write_points
+from headcount.models.parts.necks import TopDownNeck
 from headcount.synth import paint_scene
 from headcount.train import checkpoint
 from headcount.train.checkpoint import find_checkpoint, read_checkpoint
@@ -97,6 +98,24 @@ def _assert_equal_ends(one: Path, two: Path) -> None:
     assert [entry["step"] for entry in first.state["history"]] == [8, 16]
     best = [find_checkpoint(folder, "best") for folder in (one, two)]
     assert [path.name for path in best if path] == [path.name for path in best[:1] if path] * 2
+
+
+def test_bf16_is_what_the_network_computes_in(tmp_path: Path, points: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[torch.dtype] = set()
+    forward = TopDownNeck.forward
+
+    def noted(neck: TopDownNeck, features: list[torch.Tensor]) -> torch.Tensor:
+        feature = forward(neck, features)
+        seen.add(feature.dtype)
+        return feature
+
+    monkeypatch.setattr(TopDownNeck, "forward", noted)
+    for precision, dtype in (("bf16", torch.bfloat16), ("f32", torch.float32)):
+        seen.clear()
+        _train(
+            _recipe(tmp_path / precision, points, precision=precision, epochs=1, validate_every=2, data={"sources": {}})
+        )
+        assert seen == {dtype}
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
-from headcount.data.formats.head_list import write_points
+from headcount.data.formats.head_list import write_boxes, write_points
 from headcount.train.pools import PixelCache, Pool, SampleOrder, read_negatives, read_pools, read_validation
 from headcount.train.recipe import DataSettings
 
@@ -161,6 +162,41 @@ def test_pools_are_read_from_data_sets_and_painted_scenes(tmp_path: Path) -> Non
     assert pools[1].scenes[0].name == "painted-100000"
     only = read_pools(DataSettings(sources={"points": str(points)}, painted_scenes=1, shares={"points": 0}))
     assert [pool.name for pool in only] == ["painted"]
+
+
+def _with_pseudo_boxes(tmp_path: Path) -> tuple[list[Scene], DataSettings]:
+    scenes = _files(tmp_path, 6)
+    points = write_points(scenes, tmp_path / "points.csv")
+    boxed = [
+        replace(
+            scene,
+            boxes_xyxy=np.concatenate([scene.points_xy, scene.points_xy + 4], axis=1).clip(0, 100),
+            box_provenance=("pseudo",) * scene.count,
+        )
+        for scene in scenes
+    ]
+    boxes = write_boxes(boxed, tmp_path / "boxes.csv")
+    return boxed, DataSettings(sources={"points": str(points)}, boxes={"points": str(boxes)})
+
+
+def test_a_source_of_points_takes_its_boxes_from_a_file(tmp_path: Path) -> None:
+    boxed, settings = _with_pseudo_boxes(tmp_path)
+    expected = {Path(str(scene.image)).name: scene.boxes_xyxy for scene in boxed}
+    found = [*read_pools(settings)[0].scenes, *read_validation(settings)["points"]]
+    assert len(found) == 6
+    for scene in found:
+        assert np.array_equal(scene.boxes_xyxy, expected[Path(str(scene.image)).name])
+        assert set(scene.box_provenance) == {"pseudo"}
+
+
+def test_boxes_that_are_not_of_these_heads_are_refused(tmp_path: Path) -> None:
+    _, settings = _with_pseudo_boxes(tmp_path)
+    file = Path(settings.boxes["points"])
+    file.write_text("\n".join(file.read_text().splitlines()[:-1]) + "\n")
+    with pytest.raises(InputError, match=r"heads?, but .*boxes\.csv. has .* of their boxes"):
+        [*read_pools(settings), *read_validation(settings)]
+    with pytest.raises(InputError, match=r'data\.boxes names "pionts".*"points"'):
+        read_pools(settings.model_copy(update={"boxes": {"pionts": str(file)}}))
 
 
 def test_what_the_annotations_lost_is_said_in_a_line_and_a_bad_image_stops_the_run(tmp_path: Path) -> None:

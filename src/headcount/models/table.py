@@ -44,6 +44,7 @@ METHODS = Table(
         _row("gaussian_prior", "instance.gaussian_prior:GaussianPrior", "A Gaussian prior on IIM's network"),
         _row("raz_loc", "instance.raz_loc:RazLoc", "Cross-shaped labels on IIM's network"),
         _row("centernet", "detection.centernet:CenterNet", "CenterNet"),
+        _row("yolov5", "detection.yolov5:Yolov5", "YOLOv5"),
         _row("head_scale", "scale.head_scale:HeadScale", "The head-scale network"),
     ],
     MethodRow,

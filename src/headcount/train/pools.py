@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -17,6 +17,7 @@ from headcount.core.image import ReducedImage, VideoFrame, read_header, read_red
 from headcount.core.notes import raise_first
 from headcount.core.random import generator
 from headcount.core.scene import Scene
+from headcount.core.words import plural
 from headcount.data.formats.folders import need_folder
 from headcount.data.formats.pairs import images_by_name
 from headcount.data.sets.registry import read_set
@@ -38,18 +39,53 @@ class Pool:
     share: float
 
 
-def read_source(name: str, path: str, split: str, say: Callable[[str], None]) -> list[Scene]:
+def read_source(
+    name: str, path: str, split: str, say: Callable[[str], None], *, boxes: str | None = None
+) -> list[Scene]:
     """The scenes of a split of a source; ``say`` is told in a line what of its annotations was left out or moved.
 
+    ``boxes`` is a file of head boxes for scenes that have points alone.
+
     Raises:
-        InputError: what a reader finds wrong, be it with one image.
+        InputError: what a reader finds wrong, be it with one image, or the file of boxes lacks one.
     """
     read = read_set(f"{name}={path}", split)
     if read.skipped:
         raise_first(read.skipped)
     if read.told:
         say(f"{name}, {split}: {'; '.join(told.text for told in read.told)}.")
-    return list(read.scenes)
+    return list(read.scenes) if boxes is None else with_boxes(read.scenes, boxes)
+
+
+def with_boxes(scenes: Sequence[Scene], file: str) -> list[Scene]:
+    """Scenes whose heads get the boxes that a boxes file has of the same images; one that has boxes keeps them.
+
+    Raises:
+        InputError: the file cannot be read, or has not one box for each head of an image; the image is named.
+    """
+    read = read_set(f"boxes={file}", "all")
+    if read.skipped:
+        raise_first(read.skipped)
+    known = {_place(scene): scene for scene in read.scenes}
+    boxed = []
+    for scene in scenes:
+        if scene.boxes_xyxy is not None:
+            boxed.append(scene)
+            continue
+        found = known.get(_place(scene))
+        if found is None or found.boxes_xyxy is None or len(found.boxes_xyxy) != scene.count:
+            there = "none" if found is None or found.boxes_xyxy is None else f"{len(found.boxes_xyxy):,}"
+            raise InputError(
+                f'"{scene.name}" has {plural(scene.count, "head")}, but "{file}" has {there} of their boxes: make the '
+                "file anew from the same data."
+            )
+        boxed.append(replace(scene, boxes_xyxy=found.boxes_xyxy, box_provenance=found.box_provenance))
+    return boxed
+
+
+def _place(scene: Scene) -> str:
+    image = scene.image.path if isinstance(scene.image, VideoFrame) else scene.image
+    return str(image.resolve()) if isinstance(image, Path) else ""
 
 
 def read_pools(settings: DataSettings, say: Callable[[str], None] = lambda text: None) -> list[Pool]:
@@ -62,9 +98,13 @@ def read_pools(settings: DataSettings, say: Callable[[str], None] = lambda text:
     if unknown:
         name = min(unknown)
         raise InputError(f'data.shares names "{name}", which data.sources has not.{nearest(name, settings.sources)}')
+    unknown = settings.boxes.keys() - settings.sources.keys()
+    if unknown:
+        name = min(unknown)
+        raise InputError(f'data.boxes names "{name}", which data.sources has not.{nearest(name, settings.sources)}')
     scenes = {
-        name: [one for one in read_source(name, path, "train", say) if not _is_held_out(one, settings)]
-        for name, path in settings.sources.items()
+        name: [one for one in of_source if not _is_held_out(one, settings)]
+        for name, of_source in _read_sources(settings, "train", say).items()
     }
     if settings.negatives is not None:
         scenes[NEGATIVES] = read_negatives(Path(settings.negatives), "train")
@@ -87,15 +127,20 @@ def read_validation(settings: DataSettings, say: Callable[[str], None] = lambda 
         InputError: what a reader finds wrong.
     """
     if settings.held_out is None:
-        scenes = {name: read_source(name, path, "val", say) for name, path in settings.sources.items()}
-    else:
-        scenes = {
-            name: [one for one in read_source(name, path, "train", lambda text: None) if _is_held_out(one, settings)]
-            for name, path in settings.sources.items()
-        }  # what of them was left out is said where they are read for training
+        scenes = _read_sources(settings, "val", say)
+    else:  # what of them was left out is said where they are read for training
+        read = _read_sources(settings, "train", lambda text: None)
+        scenes = {name: [one for one in of_source if _is_held_out(one, settings)] for name, of_source in read.items()}
     if settings.negatives is not None:
         scenes[NEGATIVES] = read_negatives(Path(settings.negatives), "val")
     return {name: evenly(of_source, settings.validation_images) for name, of_source in scenes.items()}
+
+
+def _read_sources(settings: DataSettings, split: str, say: Callable[[str], None]) -> dict[str, list[Scene]]:
+    return {
+        name: read_source(name, path, split, say, boxes=settings.boxes.get(name))
+        for name, path in settings.sources.items()
+    }
 
 
 def read_negatives(folder: Path, split: Literal["train", "val"]) -> list[Scene]:

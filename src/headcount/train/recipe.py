@@ -25,6 +25,8 @@ class DataSettings(Settings):
 
     sources: dict[str, str] = Field(default_factory=dict)
     """Data set → where it lies: ``shanghaitech-a: /data/ShanghaiTech``."""
+    boxes: dict[str, str] = Field(default_factory=dict)
+    """Data set of points alone → a boxes file (CSV or JSON) with a box for each head of its images."""
     shares: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     """Data set → its share of the crops; equal where nothing is said. ``painted`` is the share of painted scenes."""
     painted_scenes: int = Field(default=0, ge=0)

@@ -70,6 +70,9 @@ class TimmBackbone(Backbone):
             part.requires_grad_(False)
         norms = [part for part in whole.modules() if isinstance(part, nn.BatchNorm2d)] if fixed_statistics else []
         self.steady = [*self.frozen, *norms]
+        self.depthwise = any(
+            isinstance(part, nn.Conv2d) and 1 < part.groups == part.in_channels for part in whole.modules()
+        )
 
     def _first_parts(self, stages: int) -> list[nn.Module]:
         if stages == 0:
@@ -92,7 +95,12 @@ class TimmBackbone(Backbone):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(b, c, h, w) → one (b, channels[i], h/strides[i], w/strides[i]) each."""
-        features = self.network(images)
+        if self.depthwise and images.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+            # In bf16 the backward pass of depthwise convolutions takes a processor twice as long.
+            with torch.autocast("cpu", enabled=False):
+                features = self.network(images.float())
+        else:
+            features = self.network(images)
         return [features[index] for index in self.picked]
 
 
