@@ -1,14 +1,12 @@
-"""A finished run as a model: its score threshold, and what it reaches on the images that are reported on."""
+"""A finished run as a model, and what it reaches on the images that are reported on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 
-from headcount.core.card import ModelCard
 from headcount.core.errors import ModelError
 from headcount.core.scene import Scene
 from headcount.core.settings import checked
@@ -24,15 +22,19 @@ from headcount.train.checkpoint import find_checkpoint, read_checkpoint
 from headcount.train.recipe import Recipe
 from headcount.train.studies.state import Measured
 
-_THRESHOLD = "score_threshold"
-_LOWEST = 0.05
-"""Weaker scores are no heads: a threshold is sought from here up."""
 _METRICS = ("counting", "localization", "boxes")
 _SHOWN = ("MAE", "RMSE", "F1", "AP")
 
 
 class Trained:
-    """The averaged weights at the end of a run, on the CPU or the GPU that the run would take."""
+    """The averaged weights at the end of a run, on the device that the run would take.
+
+    Attributes:
+        threshold: the least score of a head, as the run's last validation chose it; None of a model without one, and
+            where nothing was validated on.
+        card: the model's, with that threshold.
+        counter: what counts with it.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Open a run's last checkpoint.
@@ -44,50 +46,17 @@ class Trained:
         if found is None:
             raise ModelError(f'"{folder}" holds no checkpoint: train the run again.')
         saved = read_checkpoint(found)
-        self.recipe = checked(Recipe, saved.state.get("recipe", {}), f"the recipe in {found}")
-        self.method: Method = build_method(self.recipe.method, self.recipe.model).eval()
+        recipe = checked(Recipe, saved.state.get("recipe", {}), f"the recipe in {found}")
+        self.method: Method = build_method(recipe.method, recipe.model).eval()
         self.method.load_state_dict(saved.part("ema"))
-        self.card = card_of(self.recipe, self.method)
-        self.runtime = TorchRuntime(self.method, self.method.input_spec, device=_device(self.recipe))
-
-    @property
-    def has_threshold(self) -> bool:
-        """Whether its decoder takes what scores above a threshold for heads."""
-        return self.card.decoder is not None and _THRESHOLD in self.card.decoder.settings
-
-    def counter(self, threshold: float | None = None) -> Counter:
-        """What counts with it, by a threshold of its scores."""
-        card = self.card if threshold is None else _with_threshold(self.card, threshold)
-        return Counter(card, self.runtime)
-
-
-def _with_threshold(card: ModelCard, threshold: float) -> ModelCard:
-    assert card.decoder is not None
-    settings = {**card.decoder.settings, _THRESHOLD: threshold}
-    return card.model_copy(update={"decoder": card.decoder.model_copy(update={"settings": settings})})
-
-
-def _device(recipe: Recipe) -> str:
-    import torch
-
-    return "cuda" if recipe.device != "cpu" and torch.cuda.is_available() else "cpu"
-
-
-def choose_threshold(trained: Trained, scenes: Mapping[str, Sequence[Scene]]) -> float | None:
-    """The score threshold with the least error of the counts on some images; None for a model without one."""
-    if not trained.has_threshold or not any(scenes.values()):
-        return None
-    counter = trained.counter(_LOWEST)
-    scores: list[NDArray[np.float64]] = []
-    counts: list[int] = []
-    for scene in (one for of_set in scenes.values() for one in of_set):
-        found = counter.count(scene)
-        assert found.scores is not None
-        scores.append(found.scores)
-        counts.append(scene.count)
-    grid = np.arange(_LOWEST, 0.951, 0.01)
-    errors = [np.mean([abs((s >= t).sum() - c) for s, c in zip(scores, counts, strict=True)]) for t in grid]
-    return round(float(grid[int(np.argmin(errors))]), 4)
+        validated = [entry["score_threshold"] for entry in saved.state["history"] if "score_threshold" in entry]
+        self.threshold: float | None = validated[-1] if validated else None
+        self.card = card_of(recipe, self.method)
+        if self.threshold is not None:
+            self.card = self.card.calibrated({"score_threshold": self.threshold})
+        device = "cuda" if recipe.device != "cpu" and torch.cuda.is_available() else "cpu"
+        self.runtime = TorchRuntime(self.method, self.method.input_spec, device=device)
+        self.counter = Counter(self.card, self.runtime)
 
 
 def measure(counter: Counter, scenes: Sequence[Scene], data: str, split: str) -> Measured:

@@ -34,46 +34,46 @@ def draw_group(done: Sequence[Done], scenes: Sequence[Scene], runs: Path, folder
     sheets = {path: scene for path, scene in sheets.items() if not path.exists()}
     if not sheets:
         return []
-    trained = {one.variant: (Trained(runs / one.name), one.threshold) for one in done}
+    trained = {one.variant: Trained(runs / one.name) for one in done}
     for path, scene in sheets.items():
         rows = _with_heat(scene, trained) if _has_heat(trained) else _with_boxes(scene, trained)
         write_picture(sheet_of(rows, _WIDTH_PX), path)
     return list(sheets)
 
 
-def _has_heat(trained: dict[str, tuple[Trained, float | None]]) -> bool:
-    return all(any(output.name == _HEAT for output in one.card.outputs) for one, _ in trained.values())
+def _has_heat(trained: dict[str, Trained]) -> bool:
+    return all(any(output.name == _HEAT for output in one.card.outputs) for one in trained.values())
 
 
-def _with_heat(scene: Scene, trained: dict[str, tuple[Trained, float | None]]) -> list[_Row]:
+def _with_heat(scene: Scene, trained: dict[str, Trained]) -> list[_Row]:
     """The photograph and its target, the heat of each variant, the peaks of each variant."""
     pixels, size_wh = scene.pixels(), scene.size_wh
     heats: _Row = []
     peaks: _Row = [(f"{scene.count} heads", draw_peaks(scene.points_xy, size_wh))]
-    for variant, (one, threshold) in trained.items():
+    for variant, one in trained.items():
         stride = one.card.stride(_HEAT)
         target = one.method.targets(scene).maps[_HEAT][0]
         if not heats:
             heats = [("target", draw_heat(target, stride, size_wh))]
         heat = network_maps(pixels, one.runtime.run, one.card)[_HEAT][0]
         heats.append((f"{variant}: heat", draw_heat(heat, stride, size_wh)))
-        found = one.counter(threshold).count(scene)
+        found = one.counter.count(scene)
         peaks.append((f"{variant}: {found.people} peaks", draw_peaks(found.points_xy, size_wh)))
     boxes = _boxes(scene, trained)
     return [boxes, heats, peaks]
 
 
-def _with_boxes(scene: Scene, trained: dict[str, tuple[Trained, float | None]]) -> list[_Row]:
+def _with_boxes(scene: Scene, trained: dict[str, Trained]) -> list[_Row]:
     return [_boxes(scene, trained)]
 
 
-def _boxes(scene: Scene, trained: dict[str, tuple[Trained, float | None]]) -> _Row:
+def _boxes(scene: Scene, trained: dict[str, Trained]) -> _Row:
     """The photograph with its true boxes, and with those that each variant finds."""
     pixels = scene.pixels()
     true = pixels if scene.boxes_xyxy is None else draw_boxes(pixels, scene.boxes_xyxy)
     row: _Row = [(f"{scene.count} heads", true)]
-    for variant, (one, threshold) in trained.items():
-        found = one.counter(threshold).count(scene)
+    for variant, one in trained.items():
+        found = one.counter.count(scene)
         picture = pixels if found.boxes_xyxy is None else draw_boxes(pixels, found.boxes_xyxy)
         row.append((f"{variant}: {found.people}", picture))
     return row

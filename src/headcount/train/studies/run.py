@@ -14,10 +14,10 @@ from headcount.core.files import atomic_text, writing
 from headcount.core.locks import held
 from headcount.core.scene import Scene
 from headcount.train.loop import RECIPE, train
-from headcount.train.pools import evenly, read_pools, read_source, read_validation
+from headcount.train.pools import evenly, read_pools, read_source
 from headcount.train.recipe import Recipe, load_recipe
 from headcount.train.resume import different_setting
-from headcount.train.studies.measure import Trained, choose_threshold, measure
+from headcount.train.studies.measure import Trained, measure
 from headcount.train.studies.pictures import draw_group
 from headcount.train.studies.report import markdown
 from headcount.train.studies.state import STATE, Constant, Done, State, read_state
@@ -167,15 +167,14 @@ def _measure(
     run: Run, recipe: Recipe, lists: Mapping[str, Sequence[Scene]], split: str, images: int | None, say: Say
 ) -> tuple[Done, dict[str, Constant]]:
     trained = Trained(recipe.folder)
-    threshold = choose_threshold(trained, read_validation(recipe.data))
-    counter = trained.counter(threshold)
-    results = {name: measure(counter, scenes, name, split) for name, scenes in lists.items()}
+    results = {name: measure(trained.counter, scenes, name, split) for name, scenes in lists.items()}
     for name, result in results.items():
         found = ", ".join(f"{figure} {value:.2f}" for figure, value in result.figures.items())
         say(f"{run.name} on {name}, {split}: {found}")
     done = Done(
         arm=run.arm.name, group=run.arm.group, variant=run.arm.variant, seed=run.seed, steps=recipe.total_steps,
-        recipe=json.loads(recipe.model_dump_json()), split=split, at_most=images, threshold=threshold, results=results,
+        recipe=json.loads(recipe.model_dump_json()), split=split, at_most=images, threshold=trained.threshold,
+        results=results,
     )  # fmt: skip
     learned = {pool.name: np.array([scene.count for scene in pool.scenes]) for pool in read_pools(recipe.data)}
     constants = {}
