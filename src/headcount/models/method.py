@@ -84,6 +84,8 @@ class Method(nn.Module, ABC):
     """None where the task is ``size``."""
     tile: TileSpec | None = None
     """How large images are cut, where the method has its own way; else by how far its network sees."""
+    no_onnx: str = ""
+    """Where no ONNX file can be made of the network: a sentence that says why, and what to do."""
 
     @abstractmethod
     def forward(self, images: Tensor) -> dict[str, Tensor]:

@@ -52,7 +52,7 @@ def _is_halved(shape: Sequence[int]) -> bool:
 def export_checkpoint(
     checkpoint: Path, output: Path, *, reports: Sequence[Path] = (), decoder: Mapping[str, float] | None = None
 ) -> ModelCard:
-    """Write ``output`` (``.onnx``) and beside it the ``.safetensors`` (fp16) and the card (``.json``).
+    """Write ``output``, an ``.onnx`` with a ``.safetensors`` (fp16) beside it, or that alone; and the card (``.json``).
 
     ``checkpoint`` is a run's folder (its best checkpoint is taken, else its last) or one checkpoint's folder; the
     averaged weights are exported. ``reports`` are JSON files of ``headcount evaluate``, whose figures go into the card.
@@ -61,7 +61,7 @@ def export_checkpoint(
     Raises:
         ModelError: there is no whole checkpoint, the decoder has no such setting, or the ONNX file does not repeat the
             network.
-        InputError: a report is not one.
+        InputError: a report is not one, or no ONNX file can be made of the method.
     """
     saved = _read(checkpoint)
     recipe = checked(Recipe, saved.state.get("recipe", {}), f"the recipe in {checkpoint}")
@@ -97,8 +97,11 @@ def write_model(method: Method, card: ModelCard, output: Path, *, halved: bool =
 
     Raises:
         ModelError: the ONNX file does not repeat the network.
-        InputError: the files cannot be written, or another run writes them.
+        InputError: no ONNX file can be made of this method, the files cannot be written, or another run writes them.
     """
+    is_graph = output.suffix.lower() == ".onnx"
+    if is_graph and method.no_onnx:
+        raise InputError(method.no_onnx)
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
     weights = output.with_suffix(".safetensors")
@@ -117,7 +120,7 @@ def write_model(method: Method, card: ModelCard, output: Path, *, halved: bool =
         with writing(weights):
             tensors.write_bytes(save({key: value.contiguous() for key, value in stored.items()}))
         hashes = {weights.name: sha256_of(tensors)}
-        if output.suffix.lower() == ".onnx":
+        if is_graph:
             graph = files.enter_context(replacing(output))
             rounded = method
             if halved:
