@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -59,11 +60,12 @@ def test_it_equals_torchvisions(room: int, iou: float) -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1, 300])
-def test_both_ways_to_find_overlaps_are_one(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_how_many_are_compared_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     boxes, scores = _boxes(number, 3, room=60)
     at_once = nms(boxes, scores, 0.3)
-    monkeypatch.setattr(module, "_PAIRS_MAX", -1)
-    assert nms(boxes, scores, 0.3).tolist() == at_once.tolist()
+    for most in (1, 7, 100, 1000):
+        monkeypatch.setattr(module, "_PAIRS_MAX", most)
+        assert nms(boxes, scores, 0.3).tolist() == at_once.tolist()
 
 
 @pytest.mark.parametrize(("heads", "each"), [(250, 20), (5000, 1), (1, 5000)])
@@ -75,6 +77,21 @@ def test_thousands_of_boxes_take_a_fraction_of_a_second(heads: int, each: int) -
     started = time.process_time()
     nms(boxes, scores, 0.5)
     assert time.process_time() - started < 0.1
+
+
+@pytest.mark.parametrize("heads", [20_000, 1000, 1])
+def test_twenty_thousand_boxes_take_a_second_and_little_memory(heads: int) -> None:
+    rng = np.random.default_rng(0)
+    middle = rng.uniform(0, 2048, (heads, 2))[rng.integers(0, heads, 20_000)] + rng.normal(0, 2, (20_000, 2))
+    boxes, scores = np.concatenate([middle - 10, middle + 10], axis=1), rng.random(20_000)
+    started = time.process_time()
+    nms(boxes, scores, 0.5)
+    assert time.process_time() - started < 2
+    tracemalloc.start()
+    nms(boxes[:10_000], scores[:10_000], 0.5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
 
 
 def test_boxes_are_cut_at_the_image_and_heads_have_area() -> None:

@@ -14,11 +14,7 @@ from headcount.cli.places import refuse_model_files
 def export(
     checkpoint: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, or of one checkpoint.")],
     output: Annotated[
-        Path | None,
-        output_option(
-            "Write to this .onnx (and a .safetensors beside it), or to this .safetensors alone. "
-            "Default: the run's name with .onnx."
-        ),
+        Path | None, output_option("Write to this .onnx, or .safetensors alone. Default: the run's name.")
     ] = None,
     report: Annotated[
         list[Path] | None,
@@ -34,7 +30,8 @@ def export(
 ) -> None:
     """Export a checkpoint to ONNX and safetensors, with a model card.
 
-    Weights are stored as 16-bit numbers. The card has the name of the model, with .json.
+    Weights are stored as 16-bit numbers. The card has the name of the model, with .json. A model that runs on torch
+    alone (Faster R-CNN, deformable convolutions) has no ONNX file: write it to a .safetensors.
     """
     from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError

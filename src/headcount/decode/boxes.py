@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from headcount.core.geometry import Boxes, centres, clip_boxes, has_area
 from headcount.core.prediction import Prediction
 
-_PAIRS_MAX = 1_000_000  # held at once, 60 MB of them
+_PAIRS_MAX = 200_000  # of boxes that are compared at once: 30 MB
 
 
 def nms(boxes_xyxy: Boxes, scores: NDArray[np.float64], iou: float) -> NDArray[np.intp]:
@@ -23,52 +25,130 @@ def nms(boxes_xyxy: Boxes, scores: NDArray[np.float64], iou: float) -> NDArray[n
     """
     order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
     ranked = np.ascontiguousarray(np.asarray(boxes_xyxy, dtype=np.float64)[order].T)  # (4, n)
-    if len(order) and np.ptp(ranked[1]) > np.ptp(ranked[0]):
-        ranked = ranked[[1, 0, 3, 2]]  # swept along the longer side of the crowd
-    by_start = np.argsort(ranked[0], kind="stable")
-    # Sorted by where they start, only those boxes meet a box that start before it ends: in a crowd few of all pairs.
-    later = np.searchsorted(ranked[0, by_start], ranked[2, by_start]) - np.arange(len(order)) - 1
-    if later.clip(0).sum() > _PAIRS_MAX:
-        return order[_kept_one_by_one(ranked, iou)]
-    return order[_kept_of_pairs(ranked, by_start, later.clip(0), iou)]
-
-
-def _kept_one_by_one(ranked: Boxes, iou: float) -> NDArray[np.intp]:
-    """Each kept box against all that are left: fast where few are kept."""
-    kept, left = [], np.arange(ranked.shape[1])
+    left, kept, most = np.arange(len(order)), [np.zeros(0, np.intp)], len(order)
+    # So many of the highest at once as meet each other in few pairs; what they leave of the others goes on.
     while len(left):
-        first, left = left[0], left[1:]
-        kept.append(first)
-        left = left[_iou(ranked[:, first : first + 1], ranked[:, left]) <= iou]
-    return np.array(kept, np.intp)
+        first, most = _highest(ranked[:, left], most)
+        better = left[: len(first.boxes[0])]
+        better = better[_kept(first, iou)]
+        kept.append(better)
+        left = left[len(first.boxes[0]) :]
+        left = left[~_covered(ranked[:, left], ranked[:, better], iou)]
+        most *= 2
+    return order[np.concatenate(kept)]
 
 
-def _kept_of_pairs(ranked: Boxes, by_start: NDArray[np.intp], later: NDArray[np.intp], iou: float) -> NDArray[np.intp]:
-    """Every pair that may meet at once; the i-th by its start is paired with the ``later[i]`` that follow it."""
-    one = np.repeat(np.arange(len(later)), later)
-    other = one + 1 + np.arange(len(one)) - np.repeat(np.cumsum(later) - later, later)
-    one, other = by_start[one], by_start[other]
-    meeting = (ranked[1, one] < ranked[3, other]) & (ranked[1, other] < ranked[3, one])
-    one, other = one[meeting], other[meeting]
-    much = _iou(ranked[:, one], ranked[:, other]) > iou
-    better, worse = np.sort(np.stack([one[much], other[much]]), axis=0)
+@dataclass(frozen=True, slots=True)
+class _Swept:
+    """Boxes (4, n), sorted for finding those that meet: in strips from top to bottom, in each by where they start.
+
+    A box has an entry in every strip that it reaches. ``row`` is the box of each entry, ``start`` and ``end`` where
+    along the strips, laid end to end, it lies.
+    """
+
+    boxes: Boxes
+    row: NDArray[np.intp]
+    strip: NDArray[np.intp]
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+
+    @classmethod
+    def over(cls, boxes: Boxes, of: Boxes) -> _Swept:
+        """``boxes``, in strips that are made for the boxes ``of``, in which they lie."""
+        low = of.min(axis=1)
+        length, height = 1 + np.ptp(of[::2]), max(1.0, float((of[3] - of[1]).mean()))  # 3 entries a box at most
+        top, bottom = np.floor((boxes[1::2] - low[1]) / height).astype(np.intp)
+        row, strip = _expand(top, np.maximum(bottom - top, 0) + 1)
+        start = strip * length + boxes[0, row] - low[0]
+        end = strip * length + boxes[2, row] - low[0]
+        order = np.argsort(start, kind="stable")
+        return cls(boxes, row[order], strip[order], start[order], end[order])
+
+    @property
+    def later(self) -> NDArray[np.intp]:
+        """How many entries after each of them start before it ends."""
+        stop: NDArray[np.intp] = np.searchsorted(self.start, self.end, side="right")
+        number: NDArray[np.intp] = np.maximum(stop - np.arange(len(self.row)) - 1, 0)
+        return number
+
+
+def _expand(first: NDArray[np.intp], number: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """``number`` integers from ``first`` on, of all rows: the row of each, and the integer."""
+    row = np.repeat(np.arange(len(number)), number)
+    return row, first[row] + np.arange(len(row)) - np.repeat(np.cumsum(number) - number, number)
+
+
+def _highest(ranked: Boxes, most: int) -> tuple[_Swept, int]:
+    """The first boxes of ``ranked``, as many up to ``most`` as meet in few pairs, and how many."""
+    while True:
+        swept = _Swept.over(ranked[:, :most], ranked[:, :most])
+        if most <= 1 or swept.later.sum() <= _PAIRS_MAX:
+            return swept, most
+        most //= 2
+
+
+def _kept(swept: _Swept, iou: float) -> NDArray[np.intp]:
+    """The boxes that are kept of those that are ranked, the highest first."""
+    one, other = _overlapping(swept, swept, np.arange(len(swept.row)) + 1, swept.later, iou)
+    better, worse = np.sort(np.stack([one, other]), axis=0)
     in_order = np.argsort(better, kind="stable")
     better, worse = better[in_order], worse[in_order]
-    bounds = np.searchsorted(better, np.arange(len(later) + 1))
-    kept = np.ones(len(later), np.bool_)
+    bounds = np.searchsorted(better, np.arange(swept.boxes.shape[1] + 1))
+    kept = np.ones(swept.boxes.shape[1], np.bool_)
     for rank in np.unique(better):
         if kept[rank]:
             kept[worse[bounds[rank] : bounds[rank + 1]]] = False
     return np.flatnonzero(kept)
 
 
-def _iou(one: Boxes, other: Boxes) -> NDArray[np.float64]:
-    """(n,) intersection over union of boxes (4, n), one with the other; 0 where neither has an area."""
+def _covered(boxes: Boxes, by: Boxes, iou: float) -> NDArray[np.bool_]:
+    """Which boxes (4, n) overlap too much with one of ``by`` (4, m)."""
+    covered = np.zeros(boxes.shape[1], np.bool_)
+    if not len(covered) or not by.shape[1]:
+        return covered
+    every = np.concatenate([boxes, by], axis=1)
+    own, others = _Swept.over(boxes, every), _Swept.over(by, every)
+    for one, other in ((own, others), (others, own)):  # of two that meet, one starts while the other lasts
+        first = np.searchsorted(other.start, one.start)
+        number = np.maximum(np.searchsorted(other.start, one.end, side="right") - first, 0)
+        stops = np.searchsorted(np.cumsum(number), np.arange(_PAIRS_MAX, number.sum() + _PAIRS_MAX, _PAIRS_MAX))
+        start = 0
+        for stop in np.unique(np.append(stops + 1, len(number)).clip(1, len(number))):
+            part = _overlapping(one, other, first[start:stop], number[start:stop], iou, skipped=start)
+            covered[part[0] if one is own else part[1]] = True
+            start = stop
+    return covered
+
+
+def _overlapping(
+    one: _Swept, other: _Swept, first: NDArray[np.intp], number: NDArray[np.intp], iou: float, *, skipped: int = 0
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Pairs of boxes of ``one`` and ``other`` that overlap by more than ``iou``.
+
+    Looked at are, for each entry of ``one`` after those ``skipped``, ``number`` entries of ``other`` from ``first`` on.
+    """
+    left, right = _expand(first, number)
+    left = left + skipped
+    # Once, in the first strip that both reach, and maybe in others: a pair that is found twice does no harm.
+    same = one.strip[left] == other.strip[right]
+    a, b = one.row[left[same]], other.row[right[same]]
+    meeting = (one.boxes[1, a] < other.boxes[3, b]) & (other.boxes[1, b] < one.boxes[3, a])
+    a, b = a[meeting], b[meeting]
+    much = overlaps(one.boxes[:, a], other.boxes[:, b]) > iou
+    return a[much], b[much]
+
+
+def overlaps(one: Boxes, other: Boxes) -> NDArray[np.float64]:
+    """Intersection over union of boxes (4, …), one with the other, spread as numpy does; 0 where neither has an area.
+
+    >>> overlaps(np.array([[0, 0, 10, 10.0]]).T, np.array([[0, 0, 10, 5], [20, 0, 30, 10.0]]).T).tolist()
+    [0.5, 0.0]
+    """
     wide = np.minimum(one[2], other[2]) - np.maximum(one[0], other[0])
     high = np.minimum(one[3], other[3]) - np.maximum(one[1], other[1])
     shared = np.maximum(wide, 0) * np.maximum(high, 0)
     union = (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1]) - shared
-    ratio: NDArray[np.float64] = np.divide(shared, union, out=np.zeros(len(union)), where=union > 0)
+    ratio: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
     return ratio
 
 

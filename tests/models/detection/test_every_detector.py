@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 import headcount
 from headcount.core.card import ModelCard, TileSpec
-from headcount.core.errors import InputError
+from headcount.core.errors import InputError, ModelError
 from headcount.core.geometry import centres
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
@@ -181,7 +181,7 @@ def test_every_runtime_gives_the_same_boxes(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.exports])
 def test_what_has_no_onnx_form_says_so_and_counts_from_its_weights(name: str, tmp_path: Path) -> None:
     known, file = (name, CASES[name].losses[-1]), tmp_path / "small.onnx"
-    with pytest.raises(InputError, match=r"No ONNX file .*\.safetensors"):
+    with pytest.raises(ModelError, match=r"no ONNX file.*\.safetensors"):
         write_model(_trained(known), _card(known), file)
     assert list(tmp_path.iterdir()) == []
     write_model(_trained(known), _card(known), file.with_suffix(".safetensors"))

@@ -32,9 +32,8 @@ STRIDE = 4
 _HEAT_BIAS = -2.19  # a heat of 0.1 everywhere to begin with
 _DEFORMABLE_TILE = TileSpec(size=2560, halo=512, exact=False)  # offsets have no bound
 _DEFORMABLE_ALONE = (
-    "No ONNX file can be made of a network with deformable convolutions (model.neck is dla_up): write it as "
-    ".safetensors, which counts on torch, or train one with model.neck=dla_up_plain; that one takes over the backbone "
-    "alone, since its neck has other weights."
+    "Deformable convolutions (model.neck is dla_up) run on torch alone and have no ONNX file, which a network trained "
+    "with model.neck=dla_up_plain has"
 )
 
 
@@ -84,7 +83,7 @@ class CenterNet(Detector):
         else:
             self.neck = DlaUp(self.backbone.channels, deformable=settings.neck == "dla_up")
         if settings.neck == "dla_up":
-            self.tile, self.no_onnx = _DEFORMABLE_TILE, _DEFORMABLE_ALONE
+            self.tile, self.torch_only = _DEFORMABLE_TILE, _DEFORMABLE_ALONE
         self.heat = _branch(self.neck.channels, settings.head_width, 1, bias=_HEAT_BIAS)
         self.size = _branch(self.neck.channels, settings.head_width, 2)
         self.offset = _branch(self.neck.channels, settings.head_width, 2)
