@@ -35,6 +35,8 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "centernet": {
         "mask focal": {**DETECTOR, "head_width": 16},
         "focal": {**DETECTOR, "head_width": 16, "loss": "focal"},
+        "dla_up": {**DETECTOR, "head_width": 16, "neck": "dla_up"},
+        "dla_up_plain": {**DETECTOR, "head_width": 16, "neck": "dla_up_plain"},
     },
     "yolov5": {
         "own": {"size": "n", "width": 16},
@@ -205,7 +207,7 @@ def test_a_few_steps_on_one_batch_lower_the_loss(name: str, case: str) -> None:
     method = _built(name, case).train()
     optimiser = torch.optim.Adam(method.parameter_groups(1e-3, 1.0))
     losses = []
-    for _ in range(6 if case in ("light", "vgg") else 12):
+    for _ in range(6 if case in ("light", "vgg", "dla_up") else 12):
         loss = _total(method)
         optimiser.zero_grad()
         loss.backward()
