@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 SMALL = {"backbone": "test_efficientnet", "backbone_options": {"strides": [8, 16, 32]}, "width": 16}
 DETECTOR = {"backbone": "test_efficientnet", "width": 16}
+DENSE = {**DETECTOR, "tower_depth": 2}
 LOCATOR = {"predictor": "test_efficientnet", "width": 16, "map_stride": 2}
 VARIANTS = [*(f"solution{n}" for n in range(1, 6)), *(f"baseline{n}" for n in range(1, 4))]
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
@@ -35,6 +36,26 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "centernet": {
         "mask focal": {**DETECTOR, "head_width": 16},
         "focal": {**DETECTOR, "head_width": 16, "loss": "focal"},
+    },
+    "fcos": {
+        "mask focal": {**DENSE, "strides": [4, 8]},
+        "focal": {**DENSE, "strides": [8, 16, 32], "loss": "focal"},
+        "soft": {**DENSE, "strides": [4, 8, 16, 32], "soft_targets": True, "tower_norm": "none"},
+    },
+    "retinanet": {
+        "mask focal": {**DENSE, "strides": [4, 8], "anchor_sizes": [[4, 8], [16, 32]], "tower_norm": "batch"},
+        "focal": {**DENSE, "strides": [8, 16], "loss": "focal", "box_loss": "smooth_l1"},
+        "soft": {**DENSE, "strides": [8], "soft_targets": True, "aspect_ratios": [1]},
+    },
+    "foveabox": {
+        "mask focal": {**DENSE, "strides": [4, 8], "tower_norm": "batch"},
+        "focal": {**DENSE, "strides": [8, 16, 32], "loss": "focal"},
+        "soft": {**DENSE, "strides": [8, 16, 32], "soft_targets": True, "tower_norm": "group"},
+    },
+    "yolov5": {
+        "own": {"size": "n", "width": 16},
+        "focal": {**DETECTOR, "size": "n", "loss": "focal", "strides": [4, 8, 16, 32]},
+        "cross entropy": {**DETECTOR, "size": "n", "loss": "bce", "box_weight": 1.0},
     },
     "head_scale": {
         "layer3": {"backbone": "test_resnet", "front": "layer3", "back_end": [16]},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -135,6 +136,13 @@ class ModelCard(_Record):
         raise ModelError(
             f'Model "{self.name}" has no output "{output}".{nearest(output, [o.name for o in self.outputs])}'
         )
+
+    def calibrated(self, settings: Mapping[str, Any]) -> ModelCard:
+        """The same card with some of its decoder's settings changed; one without a decoder stays as it is."""
+        if self.decoder is None:
+            return self
+        decoder = self.decoder.model_copy(update={"settings": {**self.decoder.settings, **settings}})
+        return self.model_copy(update={"decoder": decoder})
 
     def to_json(self) -> str:
         """The card as indented JSON."""

@@ -62,19 +62,41 @@ DECODERS = Table(
 )
 
 
+def settings_of(name: str, settings: Mapping[str, Any], *, where: str = "model") -> Settings:
+    """The settings of a decoder, those that are not given as they are by default.
+
+    Raises:
+        ModelError: as ``open_decoder``.
+    """
+    row = DECODERS.find(name)
+    kind: type[Settings] = row.load(row.settings)
+    try:
+        return checked(kind, settings, where, prefix="decoder.settings.")
+    except InputError as error:
+        raise ModelError(error.message) from error
+
+
+def score_threshold_of(card: ModelCard) -> float | None:
+    """The least score of a head by a card's decoder; None of one that knows no such threshold.
+
+    Raises:
+        ModelError: as ``decoder_of``.
+    """
+    if card.decoder is None:
+        return None
+    settings = settings_of(card.decoder.name, card.decoder.settings, where=_origin(card))
+    threshold: float | None = getattr(settings, "score_threshold", None)
+    return threshold
+
+
 def open_decoder(name: str, settings: Mapping[str, Any], *, where: str = "model") -> Decode:
     """The decoder of a name, with its settings; ``where`` names their origin in messages.
 
     Raises:
         ModelError: there is none of that name, or a setting is unknown or out of its range, by its key.
     """
-    row = DECODERS.find(name)
-    kind: type[Settings] = row.load(row.settings)
-    try:
-        typed = checked(kind, settings, where, prefix="decoder.settings.")
-    except InputError as error:
-        raise ModelError(error.message) from error
-    function = row.load()
+    typed = settings_of(name, settings, where=where)
+    function = DECODERS.find(name).load()
 
     def decode(
         maps: Mapping[str, NDArray[np.float32]], strides: Mapping[str, int], size_wh: tuple[int, int]
@@ -96,4 +118,8 @@ def decoder_of(card: ModelCard) -> Decode:
             "This model tells how large heads are whose places are known, and counts nobody: count with another one.",
             remedy="estimate",
         )
-    return open_decoder(card.decoder.name, card.decoder.settings, where=f"the card of {card.name}")
+    return open_decoder(card.decoder.name, card.decoder.settings, where=_origin(card))
+
+
+def _origin(card: ModelCard) -> str:
+    return f"the card of {card.name}"

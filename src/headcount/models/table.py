@@ -47,6 +47,7 @@ METHODS = Table(
         _row("fcos", "detection.fcos:Fcos", "FCOS"),
         _row("retinanet", "detection.retinanet:RetinaNet", "RetinaNet"),
         _row("foveabox", "detection.foveabox:FoveaBox", "FoveaBox"),
+        _row("yolov5", "detection.yolov5:Yolov5", "YOLOv5"),
         _row("head_scale", "scale.head_scale:HeadScale", "The head-scale network"),
     ],
     MethodRow,

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 from tqdm import tqdm
 
-from headcount.core.card import DataUse, DecoderSpec, ModelCard, Result, sha256_of
+from headcount.core.card import DataUse, ModelCard, Result, sha256_of
 from headcount.core.errors import InputError, ModelError
 from headcount.core.files import replacing, writing
 from headcount.core.locks import held
@@ -56,7 +56,8 @@ def export_checkpoint(
 
     ``checkpoint`` is a run's folder (its best checkpoint is taken, else its last) or one checkpoint's folder; the
     averaged weights are exported. ``reports`` are JSON files of ``headcount evaluate``, whose figures go into the card.
-    ``decoder`` are settings of its decoder that were calibrated on validation images.
+    ``decoder`` are settings of its decoder that were calibrated on validation images; a detector's score threshold is
+    else the one that its last validation until the checkpoint chose.
 
     Raises:
         ModelError: there is no whole checkpoint, the decoder has no such setting, or the ONNX file does not repeat the
@@ -67,15 +68,18 @@ def export_checkpoint(
     recipe = checked(Recipe, saved.state.get("recipe", {}), f"the recipe in {checkpoint}")
     method = build_method(recipe.method, recipe.model).eval()
     method.load_state_dict(saved.part("ema"))
-    card = card_of(recipe, method).model_copy(
-        update={
-            "name": output.stem,
-            "data": _data_uses(saved.state.get("scenes", {})),
-            "terms": _terms(saved.state.get("scenes", {})),
-            "results": tuple(result for report in reports for result in read_report(report)),
-            "decoder": _calibrated(method.decoder, decoder or {}),
-            "notes": tuple(_note(change) for change in saved.state.get("changes", [])),
-        }
+    card = (
+        card_of(recipe, method)
+        .model_copy(
+            update={
+                "name": output.stem,
+                "data": _data_uses(saved.state.get("scenes", {})),
+                "terms": _terms(saved.state.get("scenes", {})),
+                "results": tuple(result for report in reports for result in read_report(report)),
+                "notes": tuple(_note(change) for change in saved.state.get("changes", [])),
+            }
+        )
+        .calibrated({**_validated(saved.state.get("history", [])), **(decoder or {})})
     )
     if decoder:
         decoder_of(card)  # a wrong setting is told before anything is written
@@ -86,8 +90,10 @@ def _note(change: Mapping[str, Any]) -> str:
     return f"While it was trained, at step {change['step']:,}: {change['what']}."
 
 
-def _calibrated(decoder: DecoderSpec | None, settings: Mapping[str, float]) -> DecoderSpec | None:
-    return decoder and decoder.model_copy(update={"settings": {**decoder.settings, **settings}})
+def _validated(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The score threshold that the last validation of a checkpoint chose, where there is one."""
+    chosen = [entry["score_threshold"] for entry in history if "score_threshold" in entry]
+    return {"score_threshold": chosen[-1]} if chosen else {}
 
 
 def write_model(method: Method, card: ModelCard, output: Path, *, halved: bool = True) -> ModelCard:

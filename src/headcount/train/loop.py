@@ -24,9 +24,6 @@ from headcount.core.scene import Scene
 from headcount.core.threads import limit_threads
 from headcount.data.sets.registry import DATA_SETS
 from headcount.draw.prediction import draw_density
-from headcount.evaluate.metrics.table import EvaluationSettings
-from headcount.evaluate.run import EvaluationReport, evaluate_scenes
-from headcount.infer.counter import Counter
 from headcount.models.method import Method, TargetBatch
 from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
@@ -47,7 +44,7 @@ from headcount.train.recipe import Recipe
 from headcount.train.resume import CHANGES, add_changes, check_same_recipe
 from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
 from headcount.train.stopping import signals_wait
-from headcount.train.validation import validation_loss
+from headcount.train.validation import validate_counts, validation_loss
 
 Say = Callable[[str], None]
 RECIPE, IMAGES = "recipe.json", "images.json"
@@ -306,10 +303,7 @@ class _Run:
         due = epoch % self.recipe.validate_every == 0 or epoch == self.recipe.epochs
         if due and any(validation.values()):
             if self.method.task != "size":
-                reports = {name: self._validate(name, scenes) for name, scenes in validation.items() if scenes}
-                # Sets of different density weigh alike: the mean error relative to each set's mean count.
-                score = sum(report.counting.mae / _mean_count(report) for report in reports.values()) / len(reports)
-                found = {"mae": {name: round(report.counting.mae, 3) for name, report in reports.items()}}
+                score, found = self._validate(validation)
             else:
                 losses = {name: self._validate_loss(name, scenes) for name, scenes in validation.items() if scenes}
                 score = sum(losses.values()) / len(losses)
@@ -321,23 +315,29 @@ class _Run:
                     write_checkpoint(self.folder, "best", self._state())
         self.checkpoint()
 
-    def _validate(self, name: str, scenes: list[Scene]) -> EvaluationReport:
+    def _validate(self, validation: Mapping[str, Sequence[Scene]]) -> tuple[float, dict[str, Any]]:
+        """The error that the best checkpoint has the least of, and what else of it is kept."""
         method = copy.deepcopy(self.averaged)
         runtime = TorchRuntime(method, method.input_spec, device=self.fabric.device.type)
-        card = card_of(self.recipe, method)
-        settings = EvaluationSettings(data=name, split="val")
-        report = evaluate_scenes(Counter(card, runtime), scenes, settings, metrics=("counting",), keep_worst=3)
-        result = report.counting
-        with self.saving():
-            for metric, value in (("MAE", result.mae), ("RMSE", result.rmse), ("bias", result.bias)):
-                self.writer.add_scalar(f"val-{name}/{metric}", value, self.step)
-        for rank, worst in enumerate(report.worst):
-            if worst.prediction.density is not None:
-                picture = draw_density(worst.scene.pixels(), worst.prediction.density, worst.prediction.density_stride)
-                with self.saving():
-                    self.writer.add_image(f"val-{name}/worst-{rank}", picture, self.step, dataformats="HWC")
-        self.say(f"validation {name}: MAE {result.mae:.2f} RMSE {result.rmse:.2f} bias {result.bias:+.2f}")
-        return report
+        counted = validate_counts(card_of(self.recipe, method), runtime, validation)
+        for name, result in counted.results.items():
+            with self.saving():
+                for metric, value in (("MAE", result.mae), ("RMSE", result.rmse), ("bias", result.bias)):
+                    self.writer.add_scalar(f"val-{name}/{metric}", value, self.step)
+            for rank, worst in enumerate(counted.worst[name]):
+                seen = worst.prediction
+                if seen.density is not None:
+                    picture = draw_density(worst.scene.pixels(), seen.density, seen.density_stride)
+                    with self.saving():
+                        self.writer.add_image(f"val-{name}/worst-{rank}", picture, self.step, dataformats="HWC")
+            at = "" if counted.threshold is None else f" at score {counted.threshold:g}"
+            self.say(f"validation {name}: MAE {result.mae:.2f} RMSE {result.rmse:.2f} bias {result.bias:+.2f}{at}")
+        found: dict[str, Any] = {"mae": {name: round(result.mae, 3) for name, result in counted.results.items()}}
+        if counted.threshold is not None:
+            found["score_threshold"] = counted.threshold
+            with self.saving():
+                self.writer.add_scalar("val/score_threshold", counted.threshold, self.step)
+        return counted.error, found
 
     def _validate_loss(self, name: str, scenes: list[Scene]) -> float:
         recipe = self.recipe
@@ -379,7 +379,3 @@ def _broken(maps: Mapping[str, Tensor]) -> str:
     """Which of the network's maps holds NaN or infinity, in words."""
     names = [name for name, values in maps.items() if not torch.isfinite(values).all()]
     return f' (the map "{names[0]}" is not)' if names else ""
-
-
-def _mean_count(report: EvaluationReport) -> float:
-    return max(1.0, sum(image.true for image in report.images) / len(report.images))

@@ -1,19 +1,74 @@
-"""Validation of what counts nobody: the method's own loss on crops that are the same every time."""
+"""Validation: the counting error on whole images; of what counts nobody, its own loss on crops that stay the same."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
+from headcount.core.card import ModelCard
 from headcount.core.random import generator
 from headcount.core.scene import Scene
 from headcount.data.augment.spatial import random_crop
+from headcount.decode.table import score_threshold_of
+from headcount.evaluate.metrics.counting import CountingResult
+from headcount.evaluate.metrics.table import EvaluationSettings
+from headcount.evaluate.run import WorstImage, evaluate_scenes
+from headcount.evaluate.thresholds import ScoredHeads, choose_threshold, relative_error
+from headcount.infer.counter import Counter
+from headcount.infer.runtimes.table import Runtime
 from headcount.models.method import Method, TargetBatch
 from headcount.models.normalise import to_tensor
 from headcount.train.recipe import DataSettings
 
+LOWEST_SCORE = 0.05
+"""Thresholds are chosen above it: every head of that score is decoded while training."""
 _STREAM = 7
+
+
+@dataclass(frozen=True, slots=True)
+class CountedValidation:
+    """How a model counts the validation sets.
+
+    Attributes:
+        results: by the name of the set.
+        worst: of each set, the images with the largest errors.
+        error: the mean over the sets of their relative error, so that sets of different density weigh alike.
+        threshold: the score threshold of all of this, chosen for the least ``error``; None of a model without one.
+    """
+
+    results: Mapping[str, CountingResult]
+    worst: Mapping[str, Sequence[WorstImage]]
+    error: float
+    threshold: float | None
+
+
+def validate_counts(card: ModelCard, runtime: Runtime, validation: Mapping[str, Sequence[Scene]]) -> CountedValidation:
+    """Count the scenes of each set once; a detector's score threshold is chosen by them, whatever its card says.
+
+    Raises:
+        InputError: there is no scene, or an image cannot be read.
+        ModelError: the model fails on an image.
+    """
+    has_threshold = score_threshold_of(card) is not None
+    counter = Counter(card.calibrated({"score_threshold": LOWEST_SCORE}) if has_threshold else card, runtime)
+    scored = {name: ScoredHeads() for name, scenes in validation.items() if scenes}
+    reports = {
+        name: evaluate_scenes(
+            counter, validation[name], EvaluationSettings(data=name, split="val"), metrics=("counting",),
+            also=[seen] if has_threshold else [], keep_worst=0 if has_threshold else 3,
+        )
+        for name, seen in scored.items()
+    }  # fmt: skip
+    threshold = choose_threshold([*scored.values()], LOWEST_SCORE).value if has_threshold else None
+    results = {
+        name: report.counting if threshold is None else scored[name].result_at(threshold)
+        for name, report in reports.items()
+    }
+    errors = [relative_error(results[name].mae, [image.true for image in reports[name].images]) for name in reports]
+    worst = {name: report.worst for name, report in reports.items()}
+    return CountedValidation(results, worst, sum(errors) / len(errors), threshold)
 
 
 def validation_loss(method: Method, scenes: Sequence[Scene], settings: DataSettings, *, batch: int, seed: int) -> float:

@@ -1,0 +1,140 @@
+"""A detector's score threshold: chosen at each validation, kept by checkpoints, written into the card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import headcount
+from headcount.core.card import ModelCard
+from headcount.core.scene import Scene
+from headcount.data.sets.registry import Reading
+from headcount.decode.table import decoder_of, score_threshold_of
+from headcount.evaluate.thresholds import ScoredHeads
+from headcount.infer.counter import Counter
+from headcount.models.runtime import TorchRuntime
+from headcount.models.table import build_method
+from headcount.synth import paint_scene
+from headcount.train.card import method_card
+from headcount.train.checkpoint import find_checkpoint, read_checkpoint
+from headcount.train.export import export_checkpoint
+from headcount.train.loop import train
+from headcount.train.recipe import Recipe, load_recipe
+from headcount.train.validation import LOWEST_SCORE, validate_counts
+
+SMALL = {"backbone": "test_efficientnet", "width": 16, "head_width": 16}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def _scenes() -> list[Scene]:
+    return [paint_scene(seed, size_wh=(128, 96), count=2 + 3 * seed) for seed in range(3)]
+
+
+@pytest.fixture
+def data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headcount.train.pools.read_set", lambda spec, split: Reading(tuple(_scenes())))
+
+
+def _recipe(folder: Path, **changes: Any) -> Recipe:
+    values: dict[str, Any] = {
+        "name": "tiny", "method": "centernet", "model": SMALL, "initialisation": "none",
+        "data": {"sources": {"boxes": "unread"}, "painted_scenes": 0, "crop": 64},
+        "optimiser": {"lr": 0.003, "warmup_steps": 1}, "batch": 2, "steps_per_epoch": 2, "epochs": 3, "ema": 0.5,
+        "threads": 1, "device": "cpu", "log_steps": 1, "checkpoint_seconds": 0, "seed": 5, "output": str(folder),
+    }  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "tiny.yaml").write_text(yaml.safe_dump({**values, **changes}), encoding="utf-8")
+    return load_recipe(str(folder / "tiny.yaml"))
+
+
+def _card_and_runtime(seed: int) -> tuple[ModelCard, TorchRuntime]:
+    torch.manual_seed(seed)
+    method = build_method("centernet", SMALL).eval()
+    with torch.no_grad():  # peaks of many heights
+        method.heat[-1].weight.mul_(300)  # type: ignore[index, operator]
+    return method_card("centernet", SMALL, method, name="tiny"), TorchRuntime(method, method.input_spec)
+
+
+def test_what_is_found_at_a_threshold_is_what_a_lower_one_finds_of_that_score() -> None:
+    card, runtime = _card_and_runtime(1)
+    strides = {output.name: output.stride for output in card.outputs}
+    for scene in _scenes():
+        maps = {name: values[0] for name, values in runtime.run(scene.pixels()[None]).items()}
+        every = decoder_of(card.calibrated({"score_threshold": LOWEST_SCORE}))(maps, strides, scene.size_wh)
+        assert every.scores is not None
+        assert len(np.unique(every.scores)) > 20
+        for threshold in np.quantile(every.scores, [0.1, 0.4, 0.7, 0.95]).tolist():
+            found = decoder_of(card.calibrated({"score_threshold": threshold}))(maps, strides, scene.size_wh)
+            kept = every.scores >= threshold
+            assert 0 < kept.sum() < len(kept)
+            np.testing.assert_array_equal(found.boxes_xyxy, every.boxes_xyxy[kept])  # type: ignore[index]
+            np.testing.assert_array_equal(found.scores, every.scores[kept])
+
+
+def test_validation_counts_as_the_model_does_at_the_threshold_that_it_chooses() -> None:
+    card, runtime = _card_and_runtime(2)
+    sets = {"a": _scenes()[:2], "b": _scenes()[2:], "empty": []}
+    counted = validate_counts(card, runtime, sets)
+    assert counted.threshold is not None
+    assert counted.results.keys() == {"a", "b"}
+    counter = Counter(card.calibrated({"score_threshold": counted.threshold}), runtime)
+    for name, result in counted.results.items():
+        errors = [abs(counter.count(scene).count - scene.count) for scene in sets[name]]
+        assert result.mae == pytest.approx(np.mean(errors))
+    untouched = Counter(card, runtime)
+    before = [np.mean([abs(untouched.count(s).count - s.count) for s in sets[name]]) for name in ("a", "b")]
+    means = [np.mean([scene.count for scene in sets[name]]) for name in ("a", "b")]
+    assert counted.error < np.mean(np.array(before) / means)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("data")
+def test_thresholds_survive_being_cut_off_saved_and_exported(tmp_path: Path) -> None:
+    whole, cut = (_recipe(tmp_path / name) for name in ("whole", "cut"))
+    said: list[str] = []
+    train(whole, say=said.append)
+
+    def stop(line: str) -> None:
+        if line.startswith("step 5/"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(cut, say=stop)
+    train(cut, resume=True, say=lambda line: None)
+    first, second = (read_checkpoint(find_checkpoint(tmp_path / name) or tmp_path) for name in ("whole", "cut"))
+    assert first.state["history"] == second.state["history"]
+    assert [key for key, value in first.tensors.items() if not torch.equal(value, second.tensors[key])] == []
+
+    thresholds = [entry["score_threshold"] for entry in first.state["history"]]
+    assert len(thresholds) == 3
+    assert all(LOWEST_SCORE < threshold < 1 for threshold in thresholds)
+    assert sum(line.startswith("validation boxes: MAE") and " at score 0." in line for line in said) == 3
+
+    best = find_checkpoint(tmp_path / "whole", "best")
+    assert best is not None
+    kept = read_checkpoint(best).state["history"][-1]
+    assert kept["score"] == read_checkpoint(best).state["best"]
+    card = export_checkpoint(tmp_path / "whole", tmp_path / "tiny.onnx")
+    assert score_threshold_of(card) == kept["score_threshold"]
+    assert score_threshold_of(headcount.load(tmp_path / "tiny.onnx").card) == kept["score_threshold"]
+    given = export_checkpoint(tmp_path / "whole", tmp_path / "given.onnx", decoder={"score_threshold": 0.42})
+    assert score_threshold_of(given) == 0.42
+
+    counter = headcount.load(tmp_path / "tiny.safetensors", runtime="torch", precision="f32")
+    seen = ScoredHeads()
+    for scene in _scenes():
+        seen.add(scene, counter.count(scene), 0.0)
+    mae = float(np.mean([abs(len(scores) - true) for scores, true in zip(seen.scores, seen.true, strict=True)]))
+    assert mae == pytest.approx(kept["mae"]["boxes"], abs=0.7)  # weights were rounded
