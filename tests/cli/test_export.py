@@ -35,7 +35,7 @@ def test_a_light_install_names_the_extra(
     ("arguments", "words"),
     [
         (("export", "no"), "no folder"),
-        (("export", "run", "--output", "a.txt"), ".onnx file"),
+        (("export", "run", "--output", "a.txt"), ".onnx or .safetensors file"),
         (("export", "run"), "exists already"),
         (("export", "run", "--output", "RUN.ONNX"), 'RUN.safetensors" exists'),
         (("import", "backbone", "run", "no.pth"), "exists already"),

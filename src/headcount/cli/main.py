@@ -61,6 +61,11 @@ VERBS = Table(
             extra="train", help="Train a model by a recipe.",
         ),
         Verb(
+            name="reproduce", target="headcount.cli.reproduce:reproduce", panel=_TRAIN, title="headcount reproduce",
+            package="torch", extra="train",
+            help="Run a paper's comparison: one training after the other, and a table of what they reach.",
+        ),
+        Verb(
             name="export", target="headcount.cli.export:export", panel=_TRAIN, title="headcount export",
             package="torch", extra="train",
             help="Export a checkpoint to ONNX and safetensors, with a model card.",
