@@ -59,6 +59,11 @@ class Case:
 CENTERNET = {"backbone": "test_resnet", "width": 16, "head_width": 32}
 PLAIN = {"backbone": "test_resnet", "neck": "dla_up_plain", "head_width": 32}
 DEFORMABLE = {"backbone": "test_efficientnet", "neck": "dla_up", "head_width": 32}
+# A threshold of a loss's own, as it would be calibrated.
+DENSE = {
+    "backbone": "test_resnet", "width": 16, "tower_depth": 2, "tower_norm": "batch", "strides": [4, 8],
+    "decoder": {"score_threshold": 0.5, "nms_iou": 0.3},
+}  # fmt: skip
 CASES = {
     "centernet": Case("centernet", CENTERNET),
     # On a CPU deformable convolutions take ten times as long as plain ones.
@@ -66,6 +71,9 @@ CASES = {
         "centernet", DEFORMABLE, steps=40, rate=1e-2, side=64, exact=False, exports=False, losses=("mask_focal",)
     ),
     "dla_up_plain": Case("centernet", PLAIN, steps=90, losses=("mask_focal",)),
+    "fcos": Case("fcos", DENSE),
+    "retinanet": Case("retinanet", DENSE | {"anchor_sizes": [[12, 16], [22, 30]], "aspect_ratios": [1.2]}),
+    "foveabox": Case("foveabox", DENSE),
 }
 """A line for each variant of a detector; each is tried with each of its losses."""
 BOTH = [pytest.param((name, loss), id=f"{name}-{loss}") for name, case in CASES.items() for loss in case.losses]

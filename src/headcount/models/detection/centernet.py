@@ -26,7 +26,6 @@ from headcount.models.parts.backbones import TimmBackbone, initialise_he
 from headcount.models.parts.dla_up import DlaUp
 from headcount.models.parts.necks import SmallPyramid
 from headcount.targets.heatmap import heatmap_target
-from headcount.targets.mask import cells_inside
 
 STRIDE = 4
 _HEAT_BIAS = -2.19  # a heat of 0.1 everywhere to begin with
@@ -114,14 +113,13 @@ class CenterNet(Detector):
         boxes, settings = boxes_to_learn(scene), self.settings
         target = heatmap_target(
             boxes, scene.size_wh, stride=STRIDE, mask=settings.mask, combine=settings.combine, eta=settings.eta,
-            eps=settings.heat_eps,
+            eps=settings.heat_eps, region=scene.region,
         )  # fmt: skip
-        weight = cells_inside(scene.region, scene.size_wh, STRIDE)
         middle = centres(boxes) / STRIDE - (target.cells + 0.5)  # from the middle of its cell, in cells
         found = np.concatenate([target.cells, sides(boxes) / STRIDE, middle], axis=1).astype(np.float32)
         return Targets(
-            {"heat": (target.heat * weight)[None], "mask": (target.mask * weight)[None], "weight": weight[None]},
-            {"heads": found[weight[target.cells[:, 1], target.cells[:, 0]] > 0]},
+            {"heat": target.heat[None], "mask": target.mask[None], "weight": target.inside[None]},
+            {"heads": found[target.drawn]},
         )
 
     def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
