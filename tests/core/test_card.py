@@ -52,6 +52,8 @@ def test_a_card_is_read_back_as_written(tmp_path: Path, changes: dict[str, objec
         (lambda d: d.update(metod="x"), ["metod", "no such key"]),
         (lambda d: d.update(format=2), ["format"]),
         (lambda d: d["outputs"][0].update(stride=0), ["outputs.0.stride"]),
+        (lambda d: d["outputs"][0].update(kind="boxes"), ["outputs.0", "5 channels"]),
+        (lambda d: d["outputs"].append({"name": "b", "channels": 5, "kind": "boxes"}), ["no other output"]),
         (lambda d: d["input"].update(mean=[0.5]), ["input", "each of 3 channels"]),
         (lambda d: d["input"].update(channels=2), ["input.channels"]),
         (lambda d: d["tile"].update(size=512, halo=256), ["tile", "leaves no core"]),

@@ -202,6 +202,47 @@ def test_maps_of_another_number_of_values_are_refused(tiny_card: MakeCard) -> No
         network_maps(np.zeros((64, 64, 3), np.uint8), _heat_and_sizes, card)
 
 
+def _found_by_itself(pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """A runtime whose network gives boxes: those of the squares, each of score 0.9, and 40 places in all."""
+    stats = cv2.connectedComponentsWithStats((pixels[0, :, :, 0] > 128).astype(np.uint8))[2][1:, :4].astype(np.float32)
+    boxes = np.zeros((1, 5, 40), np.float32)
+    boxes[0, :, : len(stats)] = np.c_[stats[:, :2], stats[:, :2] + stats[:, 2:], np.full(len(stats), 0.9)].T
+    return {"boxes": boxes}
+
+
+BOXES = (OutputSpec(name="boxes", channels=5, kind="boxes"),)
+
+
+def test_boxes_that_a_network_gives_itself_are_found_once_at_seams(tiny_card: MakeCard) -> None:
+    size_wh = (320, 256)
+    seam_x, seam_y = cut_spans(320, 128, 32, 32)[0].core_stop, cut_spans(256, 128, 32, 32)[0].core_stop
+    middles = [(seam_x, 40), (seam_x - 2, 160), (40, seam_y), (seam_x, seam_y), (seam_x + 12, 200), (300, 20)]
+    pixels = _squares(size_wh, middles, side=20)
+    for tile in (TileSpec(size=128, halo=32), WHOLE):
+        maps = network_maps(pixels, _found_by_itself, tiny_card(outputs=BOXES, tile=tile))
+        assert list(maps) == ["boxes"]
+        boxes = maps["boxes"][:, np.lexsort(maps["boxes"][:2])]
+        expected = np.array([[x - 10, y - 10, x + 10, y + 10, 0.9] for x, y in middles], np.float32).T
+        np.testing.assert_array_equal(boxes, expected[:, np.lexsort(expected[:2])])
+
+
+def test_no_boxes_of_a_network_are_none(tiny_card: MakeCard) -> None:
+    maps = network_maps(np.zeros((200, 300, 3), np.uint8), _found_by_itself, tiny_card(outputs=BOXES))
+    assert maps["boxes"].shape == (5, 0)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "words"),
+    [
+        (np.full((1, 5, 3), np.nan, np.float32), "not finite"),
+        (np.zeros((1, 4, 3), np.float32), r'"boxes" of "tiny" must be \(1, 5, n\), but it is \(1, 4, 3\)'),
+    ],
+)
+def test_broken_boxes_of_a_network_are_refused(boxes: np.ndarray, words: str, tiny_card: MakeCard) -> None:
+    with pytest.raises(ModelError, match=words):
+        network_maps(np.zeros((64, 64, 3), np.uint8), lambda pixels: {"boxes": boxes}, tiny_card(outputs=BOXES))
+
+
 def _seen_by(x: Span, y: Span, boxes: np.ndarray, scores: np.ndarray, shift: np.ndarray | float = 0.0) -> TileBoxes:
     """What a detector would find in a tile: all that shows in it, cut at its border."""
     start, stop = np.array([x.start, y.start] * 2), np.array([x.stop, y.stop] * 2)

@@ -36,6 +36,8 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "centernet": {
         "mask focal": {**DETECTOR, "head_width": 16},
         "focal": {**DETECTOR, "head_width": 16, "loss": "focal"},
+        "dla_up": {**DETECTOR, "head_width": 16, "neck": "dla_up"},
+        "dla_up_plain": {**DETECTOR, "head_width": 16, "neck": "dla_up_plain"},
     },
     "fcos": {
         "mask focal": {**DENSE, "strides": [4, 8]},
@@ -56,6 +58,14 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "own": {"size": "n", "width": 16},
         "focal": {**DETECTOR, "size": "n", "loss": "focal", "strides": [4, 8, 16, 32]},
         "cross entropy": {**DETECTOR, "size": "n", "loss": "bce", "box_weight": 1.0},
+    },
+    "faster_rcnn": {
+        "small anchors": {
+            **DETECTOR,
+            "head_width": 16,
+            "anchor_sizes": [4, 8, 16, 32, 64],
+            "proposals": 50,
+        },
     },
     "head_scale": {
         "layer3": {"backbone": "test_resnet", "front": "layer3", "back_end": [16]},
@@ -121,6 +131,9 @@ def test_outputs_have_their_names_strides_and_shapes(name: str, case: str) -> No
             maps = method(_images(method, 1, rows * divisor, columns * divisor))
         assert list(maps) == [output.name for output in method.outputs]
         for output in method.outputs:
+            if output.kind == "boxes":
+                assert maps[output.name].shape[:2] == (1, output.channels)
+                continue
             shape = (rows * divisor // output.stride, columns * divisor // output.stride)
             assert maps[output.name].shape == (1, output.channels, *shape)
             assert maps[output.name].dtype == torch.float32
@@ -210,7 +223,7 @@ def test_a_few_steps_on_one_batch_lower_the_loss(name: str, case: str) -> None:
     method = _built(name, case).train()
     optimiser = torch.optim.Adam(method.parameter_groups(1e-3, 1.0))
     losses = []
-    for _ in range(6 if case in ("light", "vgg") else 12):
+    for _ in range(6 if case in ("light", "vgg", "dla_up") else 12):
         loss = _total(method)
         optimiser.zero_grad()
         loss.backward()

@@ -259,3 +259,15 @@ def test_validation_takes_as_many_images_as_it_is_told_evenly(tmp_path: Path) ->
 def test_a_wrong_mixture_is_explained(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         read_pools(DataSettings(**settings))
+
+
+def test_held_out_images_are_validated_on_and_not_learned_from(tmp_path: Path) -> None:
+    scenes = _files(tmp_path, 40)
+    plain = DataSettings(sources={"points": str(write_points(scenes, tmp_path / "points.csv"))})
+    settings = plain.model_copy(update={"held_out": 4})
+    learned = {scene.name for scene in read_pools(settings)[0].scenes}
+    held_out = {scene.name for scene in read_validation(settings)["points"]}
+    assert learned | held_out == {scene.name for scene in read_pools(plain)[0].scenes}
+    assert not learned & held_out
+    assert 3 <= len(held_out) <= 14
+    assert not held_out & {scene.name for scene in read_validation(plain)["points"]}

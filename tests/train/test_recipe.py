@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from functools import cache
 from importlib import resources
@@ -18,7 +19,7 @@ from headcount.decode.instance import InstanceDecoderSettings
 from headcount.models.instance.iim.foreign import FOREIGN
 from headcount.models.instance.iim.method import IimSettings
 from headcount.models.table import build_method
-from headcount.train.recipe import Recipe, load_recipe, published_rows, recipe_path
+from headcount.train.recipe import Recipe, load_recipe, published_rows, read_recipe, recipe_path
 
 pytestmark = pytest.mark.slow
 
@@ -99,6 +100,81 @@ def test_iim_recipes_differ_in_nothing_but_what_their_rows_do() -> None:
         assert ("vgg16" in name) == (recipe.initialisation == "vgg16_bn_imagenet.safetensors")
         encoder = 1e-6 if "hrnet" in name or "paper" in name else 2e-7
         assert recipe.optimiser.lr * settings.threshold_lr_factor == pytest.approx(encoder)
+
+
+# "Mask Focal Loss…" (Zhong et al.), Tables VI to VIII: MAE and RMSE of SCUT-HEAD A and B, CroHD and GTA_Head.
+_MFL_SETS = {"scut-head-a": "VI", "scut-head-b": "VI", "crohd": "VII", "gta-head": "VIII"}
+_MFL_TABLES = {
+    "CenterNet": ((1.92, 2.94), (2.23, 4.56), (8.11, 10.12), (39.42, 90.80)),
+    "CenterNet*": ((1.26, 1.96), (1.78, 3.63), (6.96, 8.72), (35.83, 83.75)),
+    "FCOS": ((2.26, 3.38), (2.33, 5.23), (6.87, 8.50), (40.15, 79.11)),
+    "FCOS*": ((2.09, 3.05), (2.29, 5.19), (6.32, 8.00), (38.92, 75.50)),
+    "FoveaBox": ((1.92, 2.89), (2.52, 4.80), (7.71, 9.77), (34.69, 64.40)),
+    "FoveaBox*": ((1.84, 2.80), (2.23, 4.61), (7.46, 9.40), (32.40, 59.66)),
+    "RetinaNet": ((2.35, 3.40), (4.04, 8.45), (7.13, 9.17), (48.60, 106.58)),
+    "RetinaNet*": ((1.90, 2.71), (2.13, 3.21), (6.26, 8.24), (44.63, 92.61)),
+    "YOLOv5": ((2.84, 4.04), (2.52, 5.20), (5.62, 7.10), (67.17, 177.58)),
+    "YOLOv5*": ((2.41, 3.53), (2.27, 4.97), (5.07, 6.40), (64.20, 165.78)),
+    "Faster R-CNN": ((2.89, 4.14), (2.96, 4.96), (8.88, 11.12)),
+}
+# Tables III to V, on GTA_Head: γ, β, MAE, RMSE.
+_MFL_L_M = ((4, 0.25, 36.99, 88.34), (4, 0.375, 37.66, 86.47), (4, 0.5, 37.25, 85.84), (4, 1, 38.66, 89.73))
+_MFL_GAMMA = (
+    (1, 0, 45.72, 125.01), (2, 0, 38.43, 92.47), (3, 0, 37.65, 94.70), (4, 0, 36.65, 88.87), (5, 0, 36.15, 85.14),
+    (6, 0, 36.67, 84.75),
+)  # fmt: skip
+_MFL_BOTH = (
+    (3, 0.3, 37.57, 89.95), (3, 0.5, 38.92, 93.62), (4, 0.3, 36.79, 87.84), (4, 0.5, 35.83, 83.75),
+    (4, 0.75, 36.54, 88.74), (4, 1, 37.61, 88.32), (5, 0.3, 36.82, 86.24), (5, 0.5, 36.77, 87.08),
+    (5, 1, 36.26, 85.21),
+)  # fmt: skip
+_MFL = [name.removesuffix(".yaml") for name in SHIPPED if name.startswith("mfl-") and "-small-" not in name]
+
+
+def test_there_is_a_recipe_for_each_row_of_the_tables_on_mask_focal_loss() -> None:
+    expected = {
+        (f"Table {table}, {name}", data): figures
+        for name, columns in _MFL_TABLES.items()
+        for (data, table), figures in zip(_MFL_SETS.items(), columns, strict=False)
+    }
+    expected["Table III, L_h, γ 2, β 4", "gta-head"] = (39.42, 90.80)
+    for table, loss, rows in (("III", "L_m", _MFL_L_M), ("IV", "L_m^P1", _MFL_GAMMA), ("V", "L_m^P1", _MFL_BOTH)):
+        for gamma, beta, mae, rmse in rows:
+            expected[f"Table {table}, {loss}, γ {gamma}, β {beta:g}", "gta-head"] = (mae, rmse)
+    recipes = [read_recipe(name) for name in _MFL]
+    found = Counter((p.row, p.data, p.mae, p.rmse) for recipe in recipes for p in recipe.published)
+    assert found == Counter((row, data, *figures) for (row, data), figures in expected.items())
+    for recipe in recipes:
+        assert {p.data for p in recipe.published} == set(recipe.data.sources), recipe.name
+        assert recipe.data.sources.keys() <= CATALOGUE.keys()
+
+
+def test_mask_focal_loss_recipes_differ_in_nothing_but_what_their_rows_do() -> None:
+    recipes = {name: read_recipe(name) for name in _MFL}
+    trained = {
+        json.dumps(r.model_dump(exclude={"name", "summary", "published"}, mode="json")) for r in recipes.values()
+    }
+    assert len(trained) == len(recipes)
+    for name, recipe in recipes.items():
+        assert recipe.initialisation in (None, "none")
+        assert recipe.epochs == (30 if recipe.method == "centernet" else 36)
+        if name.endswith("-focal"):
+            plain = recipes[name.removesuffix("-focal")]
+            assert recipe.model == {**plain.model, "loss": "focal"}
+            assert recipe.model_copy(update={"model": None, "name": "", "summary": "", "published": ()}) == (
+                plain.model_copy(update={"model": None, "name": "", "summary": "", "published": ()})
+            )
+        elif "ablation" in name:
+            parts = dict(zip(("gamma", "beta"), map(float, re.findall(r"(?:gamma|beta)([\d.]+)", name)), strict=True))
+            assert {key: recipe.model[key] for key in parts} == parts
+            assert recipe.model["poly_eps"] == ("-p1-" in name)
+
+
+def test_the_arms_of_the_small_study_differ_in_nothing_but_detector_and_loss() -> None:
+    recipes = [read_recipe(name.removesuffix(".yaml")) for name in SHIPPED if name.startswith("mfl-small-")]
+    same = [r.model_dump(exclude={"name", "summary", "method", "model"}) for r in recipes]
+    assert all(one == same[0] for one in same)
+    assert {r.model["backbone"] for r in recipes} == {"efficientnet_lite0"}
 
 
 def test_a_recipe_holds_what_differs_from_its_base(tmp_path: Path) -> None:

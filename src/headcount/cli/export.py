@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from headcount.cli.options import ForceOption, output_option
+from headcount.cli.places import refuse_model_files
 
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, or of one checkpoint.")],
-    output: Annotated[Path | None, output_option("Write to this .onnx. Default: the run's name.")] = None,
+    output: Annotated[
+        Path | None, output_option("Write to this .onnx, or .safetensors alone. Default: the run's name.")
+    ] = None,
     report: Annotated[
         list[Path] | None,
         typer.Option(
@@ -27,24 +30,24 @@ def export(
 ) -> None:
     """Export a checkpoint to ONNX and safetensors, with a model card.
 
-    Weights are stored as 16-bit numbers. The card has the name of the .onnx, with .json.
+    Weights are stored as 16-bit numbers. The card has the name of the model, with .json. A model that runs on torch
+    alone (Faster R-CNN, deformable convolutions) has no ONNX file: write it to a .safetensors.
     """
     from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
-    from headcount.core.files import is_folder, refuse_suffix, refuse_taken
+    from headcount.core.files import is_folder
 
     target = output if output is not None else Path(f"{checkpoint.resolve().name}.onnx")
     if not is_folder(checkpoint):
         raise InputError(f'There is no folder "{checkpoint}": name a run that headcount train made.')
-    refuse_suffix(target, ".onnx")
-    for suffix in ("", ".safetensors", ".json"):
-        refuse_taken(target.with_suffix(suffix) if suffix else target, overwrite=force, makes_folder=True)
+    refuse_model_files(target, overwrite=force)
 
     from headcount.train.export import export_checkpoint
 
     export_checkpoint(checkpoint, target, reports=report or (), decoder=_numbers(decoder or []))
     results_are_filed()
-    typer.echo(f"Exported {target}, with .safetensors and .json beside it.")
+    beside = ".json" if target.suffix.lower() == ".safetensors" else ".safetensors and .json"
+    typer.echo(f"Exported {target}, with {beside} beside it.")
 
 
 def _numbers(settings: list[str]) -> dict[str, float]:

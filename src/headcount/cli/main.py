@@ -41,6 +41,10 @@ VERBS = Table(
             help="Measure how well a model counts and locates: MAE, RMSE, NAE, bias; precision, recall, F1.",
         ),
         Verb(
+            name="calibrate", target="headcount.cli.calibrate:calibrate", panel=_MEASURE,
+            help="Choose a detector's score threshold by its counts, and write it into the model's card.",
+        ),
+        Verb(
             name="datasets", target="headcount.cli.datasets:app", panel=_MEASURE,
             help="List the known data sets; check or convert a copy of one.",
         ),
@@ -55,6 +59,11 @@ VERBS = Table(
         Verb(
             name="train", target="headcount.cli.train:train", panel=_TRAIN, title="Training", package="torch",
             extra="train", help="Train a model by a recipe.",
+        ),
+        Verb(
+            name="reproduce", target="headcount.cli.reproduce:reproduce", panel=_TRAIN, title="headcount reproduce",
+            package="torch", extra="train",
+            help="Run a paper's comparison: one training after the other, and a table of what they reach.",
         ),
         Verb(
             name="export", target="headcount.cli.export:export", panel=_TRAIN, title="headcount export",

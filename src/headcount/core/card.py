@@ -41,11 +41,22 @@ class InputSpec(_Record):
 
 
 class OutputSpec(_Record):
-    """One named map: its stride in input pixels, and how many values a cell holds."""
+    """One named map: its stride in input pixels, and how many values a cell holds.
+
+    Or, of the kind ``boxes``, what a network found itself: (5, n), of each box its left, top, right and bottom in
+    pixels and its score; n is always the same, and a box of score 0 is none.
+    """
 
     name: str
-    stride: int = Field(ge=1)
+    stride: int = Field(default=1, ge=1)
     channels: int = Field(default=1, ge=1)
+    kind: Literal["map", "boxes"] = "map"
+
+    @model_validator(mode="after")
+    def _five_values_a_box(self) -> OutputSpec:
+        if self.kind == "boxes" and (self.stride, self.channels) != (1, 5):
+            raise ValueError("boxes have stride 1 and 5 channels")
+        return self
 
 
 class DecoderSpec(_Record):
@@ -59,13 +70,15 @@ class TileSpec(_Record):
     """How an image too large for one pass is cut: ``size`` input pixels a side, ``halo`` of them context.
 
     ``crop`` keeps each tile's core, ``average`` averages the maps where tiles overlap. ``exact`` is false for
-    methods that pool over the whole image: there a tiled result differs from a whole one.
+    methods that pool over the whole image: there a tiled result differs from a whole one. Of a network that gives boxes
+    itself, boxes of several tiles that overlap by more than ``join_iou`` are one head.
     """
 
     size: int = Field(default=2048, ge=64)
     halo: int = Field(default=256, ge=0)
     overlap: Literal["crop", "average"] = "crop"
     exact: bool = True
+    join_iou: float = Field(default=0.5, ge=0, le=1)
 
     @model_validator(mode="after")
     def _leaves_a_core(self) -> TileSpec:
@@ -127,6 +140,17 @@ class ModelCard(_Record):
         if self.decoder is not None and self.task == "size":
             raise ValueError("a model that tells sizes has no decoder")
         return self
+
+    @model_validator(mode="after")
+    def _boxes_stand_alone(self) -> ModelCard:
+        if self.gives_boxes and len(self.outputs) > 1:
+            raise ValueError("a network that gives boxes itself has no other output")
+        return self
+
+    @property
+    def gives_boxes(self) -> bool:
+        """Whether the network gives boxes itself, and no maps."""
+        return any(output.kind == "boxes" for output in self.outputs)
 
     def stride(self, output: str) -> int:
         """The stride of a named output map, in input pixels."""

@@ -67,7 +67,7 @@ class _Swept:
     @property
     def later(self) -> NDArray[np.intp]:
         """How many entries after each of them start before it ends."""
-        stop = np.searchsorted(self.start, self.end, side="right")
+        stop: NDArray[np.intp] = np.searchsorted(self.start, self.end, side="right")
         number: NDArray[np.intp] = np.maximum(stop - np.arange(len(self.row)) - 1, 0)
         return number
 
@@ -134,17 +134,21 @@ def _overlapping(
     a, b = one.row[left[same]], other.row[right[same]]
     meeting = (one.boxes[1, a] < other.boxes[3, b]) & (other.boxes[1, b] < one.boxes[3, a])
     a, b = a[meeting], b[meeting]
-    much = _iou(one.boxes[:, a], other.boxes[:, b]) > iou
+    much = overlaps(one.boxes[:, a], other.boxes[:, b]) > iou
     return a[much], b[much]
 
 
-def _iou(one: Boxes, other: Boxes) -> NDArray[np.float64]:
-    """(n,) intersection over union of boxes (4, n), one with the other; 0 where neither has an area."""
+def overlaps(one: Boxes, other: Boxes) -> NDArray[np.float64]:
+    """Intersection over union of boxes (4, …), one with the other, spread as numpy does; 0 where neither has an area.
+
+    >>> overlaps(np.array([[0, 0, 10, 10.0]]).T, np.array([[0, 0, 10, 5], [20, 0, 30, 10.0]]).T).tolist()
+    [0.5, 0.0]
+    """
     wide = np.minimum(one[2], other[2]) - np.maximum(one[0], other[0])
     high = np.minimum(one[3], other[3]) - np.maximum(one[1], other[1])
     shared = np.maximum(wide, 0) * np.maximum(high, 0)
     union = (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1]) - shared
-    ratio: NDArray[np.float64] = np.divide(shared, union, out=np.zeros(len(union)), where=union > 0)
+    ratio: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
     return ratio
 
 

@@ -45,9 +45,7 @@ def read_channels(
             f'The {decoder} decoder needs a map "{name}", but the model makes {", ".join(maps) or "none"}.'
         )
     for key, values in maps.items():
-        # Extremes carry NaN and infinity; a mask of all cells would take memory.
-        if values.size and not np.isfinite([values.min(), values.max()]).all():
-            raise ModelError(f'The map "{key}" holds values that are not finite: the weights are broken, export anew.')
+        refuse_not_finite(key, values)
     width, height = size_wh
     stride = strides[name]
     columns, rows = -(-width // stride), -(-height // stride)
@@ -58,3 +56,14 @@ def read_channels(
             f"{values.shape}."
         )
     return values[:, :rows, :columns]
+
+
+def refuse_not_finite(name: str, values: NDArray[np.float32]) -> None:
+    """Stop where a map, or boxes, hold NaN or infinity.
+
+    Raises:
+        ModelError: they do.
+    """
+    # Extremes carry NaN and infinity; a mask of all cells would take memory.
+    if values.size and not np.isfinite([values.min(), values.max()]).all():
+        raise ModelError(f'The map "{name}" holds values that are not finite: the weights are broken, export anew.')

@@ -52,6 +52,7 @@ DECODERS = Table(
             "GaussianPriorDecoderSettings",
             ("points", "density"),
         ),
+        _row("given_boxes", "given_boxes", "decode_given_boxes", "GivenBoxesDecoderSettings", ("points", "boxes")),
         _row("instances", "instance", "decode_instances", "InstanceDecoderSettings", ("points", "boxes")),
         _row("peaks", "peaks", "decode_peaks", "PeaksDecoderSettings", ("points", "boxes")),
         _row("raz_loc", "raz_loc", "decode_raz_loc", "RazLocDecoderSettings", ("points",)),

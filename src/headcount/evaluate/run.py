@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from headcount.core.errors import InputError, ModelError
 from headcount.core.notes import Progress, Skipped, raise_first
@@ -17,7 +17,14 @@ from headcount.data.formats.truth import Told
 from headcount.data.sets.catalogue import find_entry
 from headcount.data.sets.registry import Reading
 from headcount.evaluate.metrics.counting import CountingResult
-from headcount.evaluate.metrics.table import METRICS, EvaluationSettings, MetricResult, SeesImages, open_metrics
+from headcount.evaluate.metrics.table import (
+    METRICS,
+    EvaluationSettings,
+    MetricResult,
+    SeesImages,
+    SeesWeaker,
+    open_metrics,
+)
 from headcount.evaluate.region import inside_region
 
 
@@ -25,6 +32,13 @@ class CountsScenes(Protocol):
     """What is asked of a model: a Prediction for a Scene. ``headcount.load()`` returns such a one."""
 
     def count(self, source: Scene, /) -> Prediction: ...
+
+
+@runtime_checkable
+class DecodesAgain(Protocol):
+    """A model that tells what it finds below its score threshold, too; see ``Counter.count_keeping_maps``."""
+
+    def count_keeping_maps(self, scene: Scene, /) -> tuple[Prediction, Callable[[float], Prediction | None]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +194,7 @@ def evaluate_scenes(
             remedy="split",
         )
     opened = open_metrics(settings, metrics)
+    looks_deeper = any(isinstance(metric, SeesWeaker) for metric in opened.values())
     images: list[ImageResult] = []
     # A heap of the worst so far; the index makes ties fall to the earlier image and keeps scenes from comparing.
     worst: list[tuple[float, int, WorstImage]] = []
@@ -193,7 +208,11 @@ def evaluate_scenes(
         try:
             start = time.perf_counter()
             try:
-                counted = counter.count(whole)
+                again: Callable[[float], Prediction | None] | None = None
+                if looks_deeper and isinstance(counter, DecodesAgain):
+                    counted, again = counter.count_keeping_maps(whole)
+                else:
+                    counted = counter.count(whole)
             except KeyboardInterrupt:
                 if not (keep_going and images):
                     raise
@@ -202,7 +221,8 @@ def evaluate_scenes(
             except ModelError as error:  # one about the image itself names its file
                 raise ModelError(f'"{name}": {error.message}') from error
             seconds = time.perf_counter() - start
-            scene, prediction = inside_region(replace(whole, name=name), counted)
+            named = replace(whole, name=name)
+            scene, prediction = inside_region(named, counted)
         except Exception as error:
             if not keep_going:
                 raise
@@ -211,7 +231,13 @@ def evaluate_scenes(
         measured.append(whole)
         for called, metric in opened.items():
             with METRICS[called].blamed(f'"{name}"'):
-                metric.add(scene, prediction, seconds)
+                if again is not None and isinstance(metric, SeesWeaker):
+                    weaker = again(metric.weakest_score)
+                    inside = None if weaker is None else inside_region(named, weaker)[1]
+                    metric.add_with_weaker(scene, prediction, inside, seconds)
+                else:
+                    metric.add(scene, prediction, seconds)
+        again = None  # it holds the maps
         for sees in also:
             sees.add(scene, prediction, seconds)
         model = prediction.model or model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.core.threads import refuse_fork
-from headcount.decode.table import DECODERS, decoder_of
+from headcount.decode.table import DECODERS, decoder_of, score_threshold_of
 from headcount.infer import DEFAULT_MODEL
 from headcount.infer.models import ModelFiles, check_weights, find_model
 from headcount.infer.runtimes.table import Runtime, choose_runtime, open_runtime, words_of
@@ -32,6 +32,9 @@ from headcount.infer.tiling import Maps, is_tiled, network_maps
 
 Source = GivenImage | Scene
 """What can be counted: an image (``GivenImage``), or a Scene."""
+
+DecodeAgain = Callable[[float], Prediction | None]
+"""What is found of an image down to a lower score; see ``Counter.count_keeping_maps``."""
 
 _TOO_SMALL_PX = 32
 _SECOND_LOOK_FROM_PX, _SECOND_LOOK_PX = 3072, 1280
@@ -157,6 +160,27 @@ class Counter:
             return list(self.count_many(source, channels=channels))
         return self._counted(self._read(source, channels))
 
+    def count_keeping_maps(self, scene: Scene) -> tuple[Prediction, DecodeAgain]:
+        """Count a Scene as ``count`` does, and decode its maps once more when asked to, down to a lower score.
+
+        What it finds at a score threshold of its own (which is lowered to the one given, never raised) has no warnings
+        and no times. It is None where the decoder knows no such threshold.
+
+        Raises:
+            InputError, ModelError: as ``count`` does.
+        """
+        image = self._read(scene, "rgb")
+        prediction, maps, decoded_wh = self._counted_with_maps(image)
+        size_wh, own = prediction.size_wh, score_threshold_of(self.card)
+
+        def again(score: float) -> Prediction | None:
+            if own is None:
+                return None
+            decode = decoder_of(self.card.calibrated({"score_threshold": min(score, own)}))
+            return _in_pixels_of(size_wh, decode(maps, self._strides, decoded_wh))
+
+        return prediction, again
+
     def count_many(self, sources: Iterable[Source], *, channels: Channels = "rgb") -> Iterator[Prediction]:
         """Count images one after the other, each when it is asked for.
 
@@ -196,6 +220,9 @@ class Counter:
         return _Read(pixels, name, 1e3 * (perf_counter() - started))
 
     def _counted(self, image: _Read) -> Prediction:
+        return self._counted_with_maps(image)[0]
+
+    def _counted_with_maps(self, image: _Read) -> tuple[Prediction, Maps, tuple[int, int]]:
         refuse_fork(self._process)
         pixels = image.pixels
         size_wh = (pixels.shape[1], pixels.shape[0])
@@ -215,7 +242,7 @@ class Counter:
         if shrunk is not None:
             warnings += self._second_look(prediction.count, shrunk)
             timing_ms["check"] = 1e3 * (perf_counter() - decoded)
-        return dataclasses.replace(
+        told = dataclasses.replace(
             prediction,
             model=self.card.name,
             runtime=words_of(self.runtime),
@@ -223,6 +250,7 @@ class Counter:
             timing_ms={**timing_ms, "total": sum(timing_ms.values())},
             warnings=warnings,
         )
+        return told, maps, decoded_wh
 
     def _maps(self, pixels: RgbImage) -> tuple[Maps, tuple[int, int]]:
         """The network's maps, and the (width, height) of the image they are of: enlarged, if the card says so."""

@@ -22,6 +22,7 @@ from headcount.core.errors import ModelError, nearest
 from headcount.core.geometry import Boxes, centres, sides
 from headcount.core.image import RgbImage
 from headcount.decode.boxes import nms
+from headcount.decode.inputs import refuse_not_finite
 
 Maps = dict[str, NDArray[np.float32]]
 Run = Callable[[NDArray[np.uint8]], Maps]
@@ -91,10 +92,12 @@ def is_tiled(size_wh: tuple[int, int], card: ModelCard) -> bool:
 def network_maps(pixels: RgbImage, run: Run, card: ModelCard) -> Maps:
     """All maps that the card names, of an image of any size: (c, h' / stride, w' / stride), h' × w' padded.
 
+    Of a network that gives boxes itself they are (5, n): of each its sides in pixels of the image, and its score.
+
     Memory is that of one tile, by the card's ``tile``, and of the maps themselves.
 
     Raises:
-        ModelError: the network's maps are not what the card says.
+        ModelError: the network's maps are not what the card says, or its boxes not finite.
     """
     divisor = card.input.size_divisor
     strides = {output.name: output.stride for output in card.outputs}
@@ -104,6 +107,8 @@ def network_maps(pixels: RgbImage, run: Run, card: ModelCard) -> Maps:
     width, height = _padded((pixels.shape[1], pixels.shape[0]), divisor)
     columns, rows = plan((width, height), card.tile, divisor)
     fill = np.rint(255 * np.resize(np.asarray(card.input.mean), 3)).astype(np.uint8)
+    if card.gives_boxes:
+        return _network_boxes(pixels, run, card, columns, rows, fill)
     maps: Maps = {}
     visits = {name: np.zeros((height // s, width // s), np.float32) for name, s in strides.items()}
     averaged = card.tile.overlap == "average" and len(columns) * len(rows) > 1
@@ -127,6 +132,24 @@ def network_maps(pixels: RgbImage, run: Run, card: ModelCard) -> Maps:
         for name, number in visits.items():
             maps[name] /= number
     return maps
+
+
+def _network_boxes(
+    pixels: RgbImage, run: Run, card: ModelCard, columns: list[Span], rows: list[Span], fill: NDArray[np.uint8]
+) -> Maps:
+    """What a network found itself in all tiles, as one: (5, n) of an image."""
+    name, tiles = card.outputs[0].name, list[TileBoxes]()
+    for y in rows:
+        for x in columns:
+            found = _checked(run(_tile_pixels(pixels, x, y, fill)), x, y, card)[name]
+            refuse_not_finite(name, found)
+            real = found[:, found[4] > 0].astype(np.float64)
+            tiles.append(TileBoxes(x, y, real[:4].T, real[4]))
+    if len(tiles) == 1:
+        boxes, scores = tiles[0].boxes_xyxy, tiles[0].scores
+    else:
+        boxes, scores = join_boxes(tiles, iou=card.tile.join_iou)
+    return {name: np.concatenate([boxes.T, scores[None]]).astype(np.float32)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +231,13 @@ def _checked(maps: Maps, x: Span, y: Span, card: ModelCard) -> Maps:
         if output.name not in maps:
             raise ModelError(f'The network of "{card.name}" makes no map "{output.name}".{nearest(output.name, maps)}')
         shape = maps[output.name].shape
+        if output.kind == "boxes":
+            if len(shape) != 3 or shape[:2] != (1, output.channels):
+                raise ModelError(
+                    f'"{output.name}" of "{card.name}" must be (1, {output.channels}, n), but it is {shape}.'
+                )
+            checked[output.name] = maps[output.name][0]
+            continue
         expected = (1, output.channels, (y.stop - y.start) // output.stride, (x.stop - x.start) // output.stride)
         if shape != expected:
             raise ModelError(

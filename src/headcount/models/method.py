@@ -80,10 +80,13 @@ class Method(nn.Module, ABC):
     """What a model of it does; one that tells sizes counts nobody, and is validated by its loss."""
     input_spec: InputSpec
     outputs: tuple[OutputSpec, ...]
+    """Its maps; or boxes alone, of a method that finds them itself."""
     decoder: DecoderSpec | None
     """None where the task is ``size``."""
     tile: TileSpec | None = None
     """How large images are cut, where the method has its own way; else by how far its network sees."""
+    torch_only: str = ""
+    """Why it has no ONNX file and runs on torch alone, as the beginning of a sentence; empty where it exports."""
 
     @abstractmethod
     def forward(self, images: Tensor) -> dict[str, Tensor]:

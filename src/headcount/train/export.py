@@ -52,7 +52,7 @@ def _is_halved(shape: Sequence[int]) -> bool:
 def export_checkpoint(
     checkpoint: Path, output: Path, *, reports: Sequence[Path] = (), decoder: Mapping[str, float] | None = None
 ) -> ModelCard:
-    """Write ``output`` (``.onnx``) and beside it the ``.safetensors`` (fp16) and the card (``.json``).
+    """Write ``output``, an ``.onnx`` with a ``.safetensors`` (fp16) beside it, or that alone; and the card (``.json``).
 
     ``checkpoint`` is a run's folder (its best checkpoint is taken, else its last) or one checkpoint's folder; the
     averaged weights are exported. ``reports`` are JSON files of ``headcount evaluate``, whose figures go into the card.
@@ -102,9 +102,12 @@ def write_model(method: Method, card: ModelCard, output: Path, *, halved: bool =
     ``halved`` stores convolutions as float16. The card as written, with the files' SHA-256, is returned.
 
     Raises:
-        ModelError: the ONNX file does not repeat the network.
+        ModelError: the ONNX file does not repeat the network, or this method has none.
         InputError: the files cannot be written, or another run writes them.
     """
+    is_onnx = output.suffix.lower() == ".onnx"
+    if is_onnx and method.torch_only:
+        raise ModelError(f"{method.torch_only}: export it to a .safetensors file.", remedy="output")
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
     weights = output.with_suffix(".safetensors")
@@ -123,7 +126,7 @@ def write_model(method: Method, card: ModelCard, output: Path, *, halved: bool =
         with writing(weights):
             tensors.write_bytes(save({key: value.contiguous() for key, value in stored.items()}))
         hashes = {weights.name: sha256_of(tensors)}
-        if output.suffix.lower() == ".onnx":
+        if is_onnx:
             graph = files.enter_context(replacing(output))
             rounded = method
             if halved:

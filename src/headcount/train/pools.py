@@ -103,8 +103,8 @@ def read_pools(settings: DataSettings, say: Callable[[str], None] = lambda text:
         name = min(unknown)
         raise InputError(f'data.boxes names "{name}", which data.sources has not.{nearest(name, settings.sources)}')
     scenes = {
-        name: read_source(name, path, "train", say, boxes=settings.boxes.get(name))
-        for name, path in settings.sources.items()
+        name: [one for one in of_source if not _is_held_out(one, settings)]
+        for name, of_source in _read_sources(settings, "train", say).items()
     }
     if settings.negatives is not None:
         scenes[NEGATIVES] = read_negatives(Path(settings.negatives), "train")
@@ -121,18 +121,26 @@ def read_pools(settings: DataSettings, say: Callable[[str], None] = lambda text:
 def read_validation(settings: DataSettings, say: Callable[[str], None] = lambda text: None) -> dict[str, list[Scene]]:
     """The validation scenes of every source, at most ``settings.validation_images`` of each; some may have none.
 
-    ``say``: see ``read_source``.
+    With ``settings.held_out`` they are those that were held out of training. ``say``: see ``read_source``.
 
     Raises:
         InputError: what a reader finds wrong.
     """
-    scenes = {
-        name: read_source(name, path, "val", say, boxes=settings.boxes.get(name))
-        for name, path in settings.sources.items()
-    }
+    if settings.held_out is None:
+        scenes = _read_sources(settings, "val", say)
+    else:  # what of them was left out is said where they are read for training
+        read = _read_sources(settings, "train", lambda text: None)
+        scenes = {name: [one for one in of_source if _is_held_out(one, settings)] for name, of_source in read.items()}
     if settings.negatives is not None:
         scenes[NEGATIVES] = read_negatives(Path(settings.negatives), "val")
-    return {name: _evenly(of_source, settings.validation_images) for name, of_source in scenes.items()}
+    return {name: evenly(of_source, settings.validation_images) for name, of_source in scenes.items()}
+
+
+def _read_sources(settings: DataSettings, split: str, say: Callable[[str], None]) -> dict[str, list[Scene]]:
+    return {
+        name: read_source(name, path, split, say, boxes=settings.boxes.get(name))
+        for name, path in settings.sources.items()
+    }
 
 
 def read_negatives(folder: Path, split: Literal["train", "val"]) -> list[Scene]:
@@ -150,10 +158,18 @@ def read_negatives(folder: Path, split: Literal["train", "val"]) -> list[Scene]:
 
 
 def _for_validation(name: str) -> bool:
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % _NEGATIVES_FOR_VALIDATION == 0
+    return _is_chosen(name, _NEGATIVES_FOR_VALIDATION)
 
 
-def _evenly(scenes: Sequence[Scene], most: int | None) -> list[Scene]:
+def _is_held_out(scene: Scene, settings: DataSettings) -> bool:
+    return settings.held_out is not None and _is_chosen(scene.name, settings.held_out)
+
+
+def _is_chosen(name: str, one_in: int) -> bool:
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % one_in == 0
+
+
+def evenly(scenes: Sequence[Scene], most: int | None) -> list[Scene]:
     """``most`` of the scenes at even distances, or all."""
     if most is None or len(scenes) <= most:
         return list(scenes)

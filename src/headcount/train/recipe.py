@@ -60,6 +60,9 @@ class DataSettings(Settings):
     jpeg_quality: tuple[Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]] = (30, 95)
     validation_images: int | None = Field(default=None, ge=1)
     """While training, at most so many images of each source are validated on, evenly out of its list; else all."""
+    held_out: int | None = Field(default=None, ge=2)
+    """One training image in so many, by the hash of its name, is not learned from: it is validated on in place of the
+    validation lists, which are left for a report."""
     cache_mb: int = Field(default=4000, ge=0)
     """Decoded images kept in memory, at most."""
     workers: int = Field(default=2, ge=1)

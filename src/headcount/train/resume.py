@@ -27,28 +27,40 @@ def check_same_recipe(recipe: Recipe, saved: dict[str, Any], folder: Path, *, st
     Raises:
         InputError: names the first setting that differs.
     """
-    now = json.loads(recipe.model_dump_json())
-    # A run that is older than a setting had what is now its default.
-    kinds = {"data": DataSettings, "optimiser": OptimiserSettings}
-    older = {key: kind().model_dump(mode="json") | saved.get(key, {}) for key, kind in kinds.items()}
-    saved = Recipe(name=recipe.name).model_dump(mode="json") | saved | older
-    saved["precision"] = one_word(saved["precision"])  # a run may be older than its one word
+    saved = _as_of_now(saved, recipe)
     epochs, cosine_epochs = saved["epochs"], saved["optimiser"]["cosine_epochs"]
     if recipe.epochs < epochs:
         raise InputError(f'The run in "{folder}" is one of {epochs} epochs: resume it with epochs={epochs} or more.')
+    if differs := different_setting(recipe, saved):
+        raise InputError(
+            f'The run in "{folder}" was started with another "{differs}": '
+            "resume it unchanged, or start a new one with another output=FOLDER."
+        )
     longer = recipe.epochs > epochs
+    return _lengthened(recipe, epochs, cosine_epochs or epochs, step) if longer else ""
+
+
+def different_setting(recipe: Recipe, saved: dict[str, Any]) -> str:
+    """The first setting by which a recipe would end otherwise than a run with the ``saved`` one; empty if none.
+
+    More or fewer epochs are no difference.
+    """
+    now, saved = json.loads(recipe.model_dump_json()), _as_of_now(saved, recipe)
     for either in (now, saved):
         either["data"] = {key: value for key, value in either["data"].items() if key not in _DATA_MAY_DIFFER}
         either["data"]["sources"] = list(either["data"]["sources"])  # where they lie may differ: images are compared
-        if longer:
+        if recipe.epochs > saved["epochs"]:
             either["optimiser"] = {key: value for key, value in either["optimiser"].items() if key != "cosine_epochs"}
-    for key in now:
-        if key not in _MAY_DIFFER and key != "epochs" and now[key] != saved.get(key):
-            raise InputError(
-                f'The run in "{folder}" was started with another "{_first_difference(key, now[key], saved.get(key))}": '
-                "resume it unchanged, or start a new one with another output=FOLDER."
-            )
-    return _lengthened(recipe, epochs, cosine_epochs or epochs, step) if longer else ""
+    different = (key for key in now if key not in _MAY_DIFFER and key != "epochs" and now[key] != saved.get(key))
+    return next((_first_difference(key, now[key], saved.get(key)) for key in different), "")
+
+
+def _as_of_now(saved: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """A run's recipe with what is now the default of settings that it is older than."""
+    kinds = {"data": DataSettings, "optimiser": OptimiserSettings}
+    older = {key: kind().model_dump(mode="json") | saved.get(key, {}) for key, kind in kinds.items()}
+    saved = Recipe(name=recipe.name).model_dump(mode="json") | saved | older
+    return {**saved, "precision": one_word(saved["precision"])}  # a run may be older than its one word
 
 
 def _first_difference(key: str, now: Any, then: Any) -> str:

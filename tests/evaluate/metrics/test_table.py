@@ -96,8 +96,10 @@ def test_a_metric_of_another_package_is_printed_written_and_put_into_a_card(
 def test_every_metric_keeps_the_contract(name: str) -> None:
     metric = open_metrics(EvaluationSettings(data="d", split="val"), [name])[name]
     for heads in (0, 3, 40):
-        scene = Scene(np.zeros((48, 64, 3), np.uint8), np.full((heads, 2), 20.0), name=f"{heads}.png")
-        metric.add(scene, Prediction(heads, (64, 48), scene.points_xy + 1, "heads"), 0.01)
+        boxes = np.tile([16.0, 16, 24, 24], (heads, 1))
+        scene = Scene(np.zeros((48, 64, 3), np.uint8), np.full((heads, 2), 20.0), boxes, name=f"{heads}.png")
+        found = Prediction(heads, (64, 48), scene.points_xy + 1, "heads", np.full(heads, 0.5), boxes + 1)
+        metric.add(scene, found, 0.01)
     result = metric.result()
     assert result is not None
     assert json.loads(json.dumps(result.to_dict())) == result.to_dict()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from headcount.core.kinds import Matcher
 from headcount.core.prediction import Prediction
@@ -82,6 +82,21 @@ class Metric(SeesImages, Protocol):
         ...
 
 
+@runtime_checkable
+class SeesWeaker(Protocol):
+    """A metric that looks below the model's own score threshold, since its curves go on there."""
+
+    weakest_score: float
+    """Down to which score."""
+
+    def add_with_weaker(self, scene: Scene, prediction: Prediction, weaker: Prediction | None, seconds: float) -> None:
+        """In the place of ``add``: ``weaker`` is what the same decoder finds of the image down to that score.
+
+        It is None where the model has no score threshold.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class NotMeasured:
     """The result of a metric that was asked for in vain, and why."""
@@ -101,8 +116,8 @@ class NotMeasured:
         return []
 
 
-def _row(name: str, target: str, title: str) -> Row:
-    return Row(name=name, target=f"headcount.evaluate.metrics.{target}", title=title)
+def _row(name: str, target: str, title: str, **needs: str) -> Row:
+    return Row(name=name, target=f"headcount.evaluate.metrics.{target}", title=title, **needs)
 
 
 METRICS = Table(
@@ -113,6 +128,13 @@ METRICS = Table(
         _row("game", "game:Game", "GAME: the error of the counts by region"),
         _row("timing", "timing:Timing", "The time to count an image"),
         _row("localization", "localization:Localization", "Precision, recall and F1 of located heads"),
+        _row(
+            "boxes",
+            "boxes:BoxMetric",
+            "AP50, AP, MR⁻² and F1 of the boxes of heads",
+            package="faster_coco_eval",
+            extra="boxes",
+        ),
     ],
     Row,
 )

@@ -49,7 +49,7 @@ class Runtime(Protocol):
     def run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """(n, h, w, 3) uint8 RGB, h and w multiples of the card's divisor → maps (n, c, h / stride, w / stride).
 
-        Several threads may call it at once.
+        What is of the kind ``boxes`` is (n, 5, k). Several threads may call it at once.
         """
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from headcount.core.card import Task
 from headcount.core.errors import InputError
+from headcount.core.geometry import checked_boxes
 from headcount.core.scene import Scene
 from headcount.core.settings import Positive, Settings
 from headcount.models.method import Method, TargetBatch
@@ -21,8 +22,8 @@ from headcount.models.parts.base import Backbone
 Loss = Literal["focal", "mask_focal"]
 
 
-class DetectorSettings(Settings):
-    """Options that every detector has."""
+class NetworkSettings(Settings):
+    """Options of what a detector stands on."""
 
     backbone: str = "resnet50"
     """The name of a timm network."""
@@ -30,6 +31,13 @@ class DetectorSettings(Settings):
     """How many of the backbone's first stages keep the weights of their initialisation."""
     fixed_statistics: bool = False
     """Whether the backbone's batch norms keep the mean and variance of their initialisation."""
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+
+
+class DetectorSettings(NetworkSettings):
+    """Options that every one-stage detector has."""
+
     loss: Loss = "mask_focal"
     """``focal``: the loss that the detector's authors take. ``mask_focal``: the Mask Focal Loss in its place."""
     gamma: Positive | None = None
@@ -38,8 +46,6 @@ class DetectorSettings(Settings):
     beta: float | None = Field(default=None, ge=0)
     poly_eps: float | None = Field(default=None, ge=0)
     """ε₁ of Eq. 4; 0 is the loss without its polynomial term."""
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
 
 
 class Detector(Method):
@@ -68,4 +74,4 @@ def boxes_to_learn(scene: Scene) -> NDArray[np.float64]:
             f'A detector learns from head boxes, which "{scene.name}" has not: train on a set with boxes, or estimate '
             "them first."
         )
-    return scene.boxes_xyxy
+    return checked_boxes(scene.boxes_xyxy, "boxes_xyxy")

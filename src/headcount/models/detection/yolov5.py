@@ -172,7 +172,7 @@ class Yolov5(Detector):
             regressed = _by_anchor(maps[f"regression_{stride}"].float())
             error = self._box_errors(regressed, cells, stride, anchors)
             box = box + (error.mean() if len(error) else regressed.sum() * 0)
-            fit, mask = torch.zeros_like(logits), torch.zeros_like(logits)
+            fit, mask = logits.new_zeros(logits.shape), logits.new_zeros(logits.shape)
             place = (cells.image * logits.shape[1] + cells.anchor) * logits.shape[2] + cells.row
             place = place * logits.shape[3] + cells.column
             # Of several heads in one cell the best fit is its target.

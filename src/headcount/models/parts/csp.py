@@ -46,7 +46,7 @@ class ConvNormSilu(nn.Sequential):
         padding = kernel // 2 if padding is None else padding
         super().__init__(
             nn.Conv2d(inside, outside, kernel, stride, padding, bias=False),
-            nn.BatchNorm2d(outside, eps=1e-3, momentum=0.03),
+            nn.BatchNorm2d(outside, eps=1e-3),
             nn.SiLU(inplace=True),
         )
 

@@ -1,0 +1,79 @@
+"""What the variants of a group find in some images, side by side: heat and peaks where the method has a heat map.
+
+Fig. 8 of "Mask Focal Loss…" (Zhong et al.).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from headcount.core.image import RgbImage
+from headcount.core.scene import Scene
+from headcount.draw.figure import write_picture
+from headcount.draw.heat import draw_heat, draw_peaks, sheet_of
+from headcount.draw.prediction import draw_boxes
+from headcount.infer.tiling import network_maps
+from headcount.train.studies.measure import Trained
+from headcount.train.studies.state import Done
+
+_WIDTH_PX = 420
+_HEAT = "heat"
+_Row = list[tuple[str, RgbImage]]
+
+
+def draw_group(done: Sequence[Done], scenes: Sequence[Scene], runs: Path, folder: Path) -> list[Path]:
+    """Write a sheet for each scene that has none yet, and return those; ``runs`` holds the folders of the runs.
+
+    Raises:
+        ModelError: a run's checkpoint is gone.
+        InputError: a picture cannot be written.
+    """
+    group = done[0].group.lower().replace(" ", "-")
+    sheets = {folder / f"{group}-{Path(scene.name).name}.png": scene for scene in scenes}
+    sheets = {path: scene for path, scene in sheets.items() if not path.exists()}
+    if not sheets:
+        return []
+    trained = {one.variant: Trained(runs / one.name) for one in done}
+    for path, scene in sheets.items():
+        rows = _with_heat(scene, trained) if _has_heat(trained) else _with_boxes(scene, trained)
+        write_picture(sheet_of(rows, _WIDTH_PX), path)
+    return list(sheets)
+
+
+def _has_heat(trained: dict[str, Trained]) -> bool:
+    return all(any(output.name == _HEAT for output in one.card.outputs) for one in trained.values())
+
+
+def _with_heat(scene: Scene, trained: dict[str, Trained]) -> list[_Row]:
+    """The photograph and its target, the heat of each variant, the peaks of each variant."""
+    pixels, size_wh = scene.pixels(), scene.size_wh
+    heats: _Row = []
+    peaks: _Row = [(f"{scene.count} heads", draw_peaks(scene.points_xy, size_wh))]
+    for variant, one in trained.items():
+        stride = one.card.stride(_HEAT)
+        target = one.method.targets(scene).maps[_HEAT][0]
+        if not heats:
+            heats = [("target", draw_heat(target, stride, size_wh))]
+        heat = network_maps(pixels, one.runtime.run, one.card)[_HEAT][0]
+        heats.append((f"{variant}: heat", draw_heat(heat, stride, size_wh)))
+        found = one.counter.count(scene)
+        peaks.append((f"{variant}: {found.people} peaks", draw_peaks(found.points_xy, size_wh)))
+    boxes = _boxes(scene, trained)
+    return [boxes, heats, peaks]
+
+
+def _with_boxes(scene: Scene, trained: dict[str, Trained]) -> list[_Row]:
+    return [_boxes(scene, trained)]
+
+
+def _boxes(scene: Scene, trained: dict[str, Trained]) -> _Row:
+    """The photograph with its true boxes, and with those that each variant finds."""
+    pixels = scene.pixels()
+    true = pixels if scene.boxes_xyxy is None else draw_boxes(pixels, scene.boxes_xyxy)
+    row: _Row = [(f"{scene.count} heads", true)]
+    for variant, one in trained.items():
+        found = one.counter.count(scene)
+        picture = pixels if found.boxes_xyxy is None else draw_boxes(pixels, found.boxes_xyxy)
+        row.append((f"{variant}: {found.people}", picture))
+    return row

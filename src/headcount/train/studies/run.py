@@ -1,0 +1,198 @@
+"""A study is run: one training after the other, each measured when it ends; what is done is not done again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from headcount.core.errors import InputError, nearest
+from headcount.core.files import atomic_text, writing
+from headcount.core.locks import held
+from headcount.core.scene import Scene
+from headcount.train.loop import RECIPE, train
+from headcount.train.pools import evenly, read_pools, read_source
+from headcount.train.recipe import Recipe, load_recipe
+from headcount.train.resume import different_setting
+from headcount.train.studies.measure import Trained, measure
+from headcount.train.studies.pictures import draw_group
+from headcount.train.studies.report import markdown
+from headcount.train.studies.state import STATE, Constant, Done, State, read_state
+from headcount.train.studies.study import Run, Study, chosen_arms, runs_of
+
+Say = Callable[[str], None]
+TABLE, RUNS, PICTURES = "study.md", "runs", "pictures"
+_PICTURES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyOptions:
+    """What the user of a study says.
+
+    Attributes:
+        output: the folder of the study.
+        sources: where data sets lie, by name; arms that learn from others are left out. Empty: as the recipes say.
+        only: the groups to run, all where empty.
+        seeds: seeds of each arm, from 1 up; else as the study says.
+        steps: the length of each training; else as the recipes say.
+        images: at most so many images of each list are measured on.
+        split: the list that is reported on; else as the study says.
+        initialisation: the file that recipes start from which start from one.
+        threads: threads that compute.
+        changes: ``key=value`` for every recipe.
+        resume: a study must be there already.
+    """
+
+    output: Path
+    sources: Mapping[str, str] = field(default_factory=dict)
+    only: Sequence[str] = ()
+    seeds: int | None = None
+    steps: int | None = None
+    images: int | None = None
+    split: str | None = None
+    initialisation: str | None = None
+    threads: int | None = None
+    changes: Sequence[str] = ()
+    resume: bool = False
+
+
+def run_study(study: Study, scale_name: str, options: StudyOptions, *, say: Say) -> State:
+    """Run what of a study is not done yet, and return all that is.
+
+    The folder holds ``study.json`` (what is done, and the figures), ``study.md`` (the table), ``runs/`` (the trainings)
+    and ``pictures/``. A study that was cut off at any instant goes on where it was when it is run again.
+
+    Raises:
+        InputError: an option names what is not there, the folder holds another study or one of other settings, or as
+            ``train``.
+        ModelError, HeadcountError: as ``train`` and the evaluation.
+    """
+    scale = study.scale(scale_name)
+    folder = options.output
+    state = read_state(folder, study.name, scale_name)
+    if options.resume and not (folder / STATE).is_file() and not (folder / RUNS).is_dir():
+        raise InputError(f'There is no study in "{folder}" to resume: start one.')
+    runs = runs_of(chosen_arms(scale, options.only), options.seeds)
+    recipes = _recipes(runs, options)
+    split = options.split or scale.split
+    for run in recipes:
+        _refuse_other_settings(state.find(run.name), recipes[run], folder)
+    lists = _read_lists(recipes.values(), split, options.images, say)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with held(folder):
+        for number, (run, recipe) in enumerate(recipes.items(), 1):
+            lead = f"Run {number} of {len(recipes)}, {run.name}"
+            done = state.find(run.name)
+            if done is None or (done.split, done.at_most) != (split, options.images):
+                say(f"{lead}: {recipe.total_steps:,} steps.")
+                train(recipe, resume=(recipe.folder / RECIPE).is_file(), say=say)
+                mine = {name: lists[name] for name in recipe.data.sources}
+                done, constants = _measure(run, recipe, mine, split, options.images, say)
+                state = state.with_run(done, constants)
+                state.save(folder)
+            else:
+                say(f"{lead}: done before.")
+            with atomic_text(folder / TABLE) as file:
+                file.write(markdown(state, study))
+            _draw(run, state, lists, folder, say)
+    return state
+
+
+def _recipes(runs: Sequence[Run], options: StudyOptions) -> dict[Run, Recipe]:
+    """The recipe of each run, in their order; of those that learn from what is there alone."""
+    recipes = {run: _recipe(run, options) for run in runs}
+    known = dict.fromkeys(name for recipe in recipes.values() for name in recipe.data.sources)
+    for name in options.sources:
+        if name not in known:
+            raise InputError(
+                f'The data "{name}" was given, from which nothing of this study learns: it takes {", ".join(known)}.'
+                f"{nearest(name, known)}"
+            )
+    if options.sources:
+        recipes = {run: one for run, one in recipes.items() if one.data.sources.keys() <= options.sources.keys()}
+    if not recipes:
+        raise InputError(f"The data given is not enough for any run: this study learns from {', '.join(known)}.")
+    return recipes
+
+
+def _recipe(run: Run, options: StudyOptions) -> Recipe:
+    plain = load_recipe(run.arm.recipe)
+    overrides = [f"data.sources.{name}={path}" for name, path in options.sources.items() if name in plain.data.sources]
+    if options.initialisation is not None and plain.initialisation not in (None, "none"):
+        overrides.append(f"initialisation={options.initialisation}")
+    if options.steps is not None:
+        overrides += ["epochs=1", "validate_every=1", f"steps_per_epoch={options.steps}"]
+    if options.images is not None:
+        overrides.append(f"data.validation_images={options.images}")
+    if options.threads is not None:
+        overrides.append(f"threads={options.threads}")
+    folder = options.output / RUNS / run.name
+    return load_recipe(run.arm.recipe, [*overrides, *options.changes, f"seed={run.seed}", f"output={folder}"])
+
+
+def _refuse_other_settings(done: Done | None, recipe: Recipe, folder: Path) -> None:
+    """Stop where a run that is done was trained otherwise than it would be now.
+
+    Raises:
+        InputError: names the first setting that differs.
+    """
+    if done is None:
+        return
+    differs = different_setting(recipe, done.recipe) or ("epochs" if done.recipe["epochs"] != recipe.epochs else "")
+    if differs:
+        raise InputError(
+            f'The run "{done.name}" in "{folder}" was done with another "{differs}": give the same settings again, or '
+            "choose another folder for the study.",
+            remedy="output",
+        )
+
+
+def _read_lists(recipes: Iterable[Recipe], split: str, images: int | None, say: Say) -> dict[str, list[Scene]]:
+    """The images that are reported on, by data set."""
+    lists: dict[str, list[Scene]] = {}
+    for recipe in recipes:
+        for name, path in recipe.data.sources.items():
+            if name not in lists:
+                lists[name] = evenly(read_source(name, path, split, say), images)
+                if not lists[name]:
+                    raise InputError(f'"{path}" has no images of the split "{split}" of {name}.', remedy="split")
+    return lists
+
+
+def _measure(
+    run: Run, recipe: Recipe, lists: Mapping[str, Sequence[Scene]], split: str, images: int | None, say: Say
+) -> tuple[Done, dict[str, Constant]]:
+    trained = Trained(recipe.folder)
+    results = {name: measure(trained.counter, scenes, name, split) for name, scenes in lists.items()}
+    for name, result in results.items():
+        found = ", ".join(f"{figure} {value:.2f}" for figure, value in result.figures.items())
+        say(f"{run.name} on {name}, {split}: {found}")
+    done = Done(
+        arm=run.arm.name, group=run.arm.group, variant=run.arm.variant, seed=run.seed, steps=recipe.total_steps,
+        recipe=json.loads(recipe.model_dump_json()), split=split, at_most=images, threshold=trained.threshold,
+        results=results,
+    )  # fmt: skip
+    learned = {pool.name: np.array([scene.count for scene in pool.scenes]) for pool in read_pools(recipe.data)}
+    constants = {}
+    for name, scenes in lists.items():
+        mean = float(learned[name].mean())
+        error = float(np.abs(np.array([scene.count for scene in scenes]) - mean).mean())
+        constants[name] = Constant(count=mean, mae=error, images=len(scenes))
+    return done, constants
+
+
+def _draw(run: Run, state: State, lists: Mapping[str, Sequence[Scene]], folder: Path, say: Say) -> None:
+    """The pictures of a group, as soon as each of its variants is done with the first seed."""
+    mine = state.find(run.name)
+    assert mine is not None
+    group = [one for one in state.runs if one.group == mine.group and one.seed == 1]
+    same = [one for one in group if one.results.keys() == mine.results.keys()]
+    if run.seed != 1 or len(same) < 2:
+        return
+    for data in mine.results:
+        for path in draw_group(same, evenly(lists[data], _PICTURES), folder / RUNS, folder / PICTURES):
+            say(f"wrote {path}")

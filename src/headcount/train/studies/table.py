@@ -1,0 +1,20 @@
+"""The table of studies: name → the object that lists its trainings. One is data, not code.
+
+Another package adds one by the entry-point group ``headcount.studies``.
+"""
+
+from __future__ import annotations
+
+from headcount.core.table import Row, Table
+
+STUDIES = Table(
+    "studies",
+    "study",
+    [
+        Row(
+            name="mfl", target="headcount.train.studies.mfl:MFL", title="The Mask Focal Loss against the focal loss",
+            package="torch", extra="train",
+        ),
+    ],
+    Row,
+)  # fmt: skip

@@ -1,0 +1,150 @@
+"""A whole study with tiny settings on painted scenes: cut off anywhere and run again, it tells the same table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from headcount.core.errors import InputError
+from headcount.core.scene import Scene
+from headcount.data.formats.head_list import write_boxes
+from headcount.synth import paint_scene
+from headcount.train.studies import run as study_run
+from headcount.train.studies.report import table
+from headcount.train.studies.run import StudyOptions, run_study
+from headcount.train.studies.state import STATE
+from headcount.train.studies.study import Arm, Scale, Study
+
+pytestmark = pytest.mark.slow
+RunCli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a few painted crowds with boxes, and two recipes that learn from them."""
+    folder = tmp_path_factory.mktemp("study")
+    scenes = []
+    for seed in range(10):
+        painted = paint_scene(seed, size_wh=(128, 96), count=4 + seed)
+        Image.fromarray(painted.pixels()).save(folder / f"{seed}.png")
+        scenes.append(Scene(folder / f"{seed}.png", painted.points_xy, painted.boxes_xyxy))
+    write_boxes(scenes, folder / "boxes.csv")
+    base = {
+        "name": "tiny", "method": "centernet",
+        "model": {"backbone": "test_efficientnet", "width": 8, "head_width": 8},
+        "published": [{"row": "Table 1", "data": "boxes", "split": "val", "mae": 1.5, "rmse": 2.5}],
+        "data": {"sources": {"boxes": str(folder / "boxes.csv")}, "crop": 64, "held_out": 3, "workers": 1},
+        "optimiser": {"lr": 0.01, "warmup_steps": 1}, "batch": 2, "steps_per_epoch": 3, "epochs": 2,
+        "validate_every": 2, "threads": 1, "device": "cpu", "checkpoint_seconds": 1e9, "log_steps": 1,
+    }  # fmt: skip
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(base))
+    (folder / "tiny-focal.yaml").write_text("name: tiny-focal\nbase: tiny\nmodel: {loss: focal}\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(place: Path) -> Study:
+    arms = tuple(
+        Arm(recipe=str(place / f"{name}.yaml"), group="Tiny", variant=variant, seeds=seeds)
+        for name, variant, seeds in (("tiny-focal", "focal", 2), ("tiny", "mask_focal", 1))
+    )
+    return Study(name="test", title="A test", scales={"small": Scale(arms=arms, split="val")}, baseline="focal")
+
+
+def _silent(text: str) -> None:
+    pass
+
+
+def _tree(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_study_cut_off_anywhere_tells_the_same_table(study: Study, tmp_path: Path) -> None:
+    whole = run_study(study, "small", StudyOptions(output=tmp_path / "whole"), say=_silent)
+    lines = table(whole, study)
+
+    options = StudyOptions(output=tmp_path / "cut")
+    stops = iter(["step 2/6", "validation", "tiny-seed1 on boxes", "step 4/6"])
+    cut, waiting = 0, next(stops)
+
+    def interrupt(text: str) -> None:
+        nonlocal cut, waiting
+        if waiting in text:
+            cut, waiting = cut + 1, next(stops, "nothing more")
+            raise KeyboardInterrupt  # between two steps, in validation, before a run is written down
+
+    for _ in range(6):
+        try:
+            state = run_study(study, "small", options, say=interrupt)
+            break
+        except KeyboardInterrupt:
+            assert (tmp_path / "cut" / "runs").is_dir()
+    assert cut == 4
+    assert table(state, study) == lines
+    assert [one.results for one in state.runs] == [one.results for one in whole.runs]
+    assert [one.threshold for one in state.runs] == [one.threshold for one in whole.runs]
+    assert _tree(tmp_path / "cut" / "pictures") == _tree(tmp_path / "whole" / "pictures")
+    assert len(_tree(tmp_path / "whole" / "pictures")) == 2  # of both validation images
+    assert (tmp_path / "cut" / "study.md").read_text("utf-8") == (tmp_path / "whole" / "study.md").read_text("utf-8")
+
+
+def test_what_is_done_is_not_done_again(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = StudyOptions(output=tmp_path, steps=1, images=1, seeds=1)
+    first = run_study(study, "small", options, say=_silent)
+    assert [(one.name, one.steps) for one in first.runs] == [("tiny-focal-seed1", 1), ("tiny-seed1", 1)]
+    assert {one.results["boxes"].images for one in first.runs} == {1}
+    monkeypatch.setattr(study_run, "train", None)
+    told: list[str] = []
+    assert run_study(study, "small", replace(options, resume=True), say=told.append) == first
+    assert [text for text in told if text.startswith("Run")] == [
+        "Run 1 of 2, tiny-focal-seed1: done before.", "Run 2 of 2, tiny-seed1: done before.",
+    ]  # fmt: skip
+    with pytest.raises(InputError, match=r'"tiny-focal-seed1" .* another "steps_per_epoch"'):
+        run_study(study, "small", replace(options, steps=2), say=_silent)
+    with pytest.raises(InputError, match='another "batch"'):
+        run_study(study, "small", replace(options, changes=["batch=1"]), say=_silent)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"only": ["tinny"]}, ['no "tinny"', 'Did you mean "tiny"']),
+        ({"sources": {"boxs": "x"}}, ['"boxs"', "takes boxes"]),
+        ({"resume": True}, ["no study", "to resume"]),
+        ({"changes": ["bach=1"]}, ['no key "bach"']),
+        ({"sources": {"boxes": "gone.csv"}}, ["gone.csv"]),
+    ],
+)
+def test_what_is_not_there_is_named_before_anything_is_done(
+    study: Study, tmp_path: Path, options: dict, words: list[str]
+) -> None:
+    with pytest.raises(InputError) as caught:
+        run_study(study, "small", StudyOptions(output=tmp_path / "out", **options), say=_silent)
+    for word in words:
+        assert word in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_or_other_study_is_refused(study: Study, tmp_path: Path) -> None:
+    (tmp_path / STATE).write_text("{")
+    with pytest.raises(InputError, match="is damaged"):
+        run_study(study, "small", StudyOptions(output=tmp_path), say=_silent)
+    (tmp_path / STATE).write_text(json.dumps({"study": "other", "scale": "small"}))
+    with pytest.raises(InputError, match='holds the study "other"'):
+        run_study(study, "small", StudyOptions(output=tmp_path), say=_silent)
+    with pytest.raises(InputError, match='no scale "smal"'):
+        run_study(study, "smal", StudyOptions(output=tmp_path), say=_silent)
