@@ -74,8 +74,8 @@ class Fcos(DenseDetector):
 def centreness(place_px: Tensor, boxes_xyxy: Tensor, stride: int) -> Tensor:
     """(n,) 1 in the middle of a box, 0 on its sides: Eq. 3 of "FCOS".
 
-    Of a head narrower or lower than two cells, the cell of its own middle has 1: it may lie at the head's side or beyond
-    it, and there is no better one.
+    Of a head narrower or lower than two cells, the cell of its own middle has 1: it may lie at the head's side or
+    beyond it, and there is no better one.
     """
     away = sides_from(place_px, boxes_xyxy)
     less, more = torch.minimum(away[:, :2], away[:, 2:]), torch.maximum(away[:, :2], away[:, 2:])
