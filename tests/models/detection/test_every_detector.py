@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,13 +48,21 @@ class Case:
     exact: bool = True
     """Whether tiles and the whole image give the same maps."""
     exports: bool = True
-    losses: tuple[Literal["focal", "mask_focal"], ...] = ("focal", "mask_focal")
+    losses: tuple[str, ...] = ("focal", "mask_focal")
+    """One alone is the method's own, and no option."""
 
 
 # test_resnet pools over no whole image, so that tiles are exact.
 CENTERNET = {"backbone": "test_resnet", "width": 16, "head_width": 32}
+FASTER_RCNN = {
+    "backbone": "test_resnet", "width": 16, "head_width": 32, "strides": [4, 8], "anchor_sizes": [12, 20, 30],
+    "aspect_ratios": [1.2], "proposals": 30, "nms_iou": 0.3,
+}  # fmt: skip
+YOLOV5 = {"size": "n", "width": 16, "strides": [8, 16], "box_weight": 0.2, "decoder": {"nms_iou": 0.3}}
 CASES = {
     "centernet": Case("centernet", CENTERNET),
+    "faster_rcnn": Case("faster_rcnn", FASTER_RCNN, steps=60, rate=1e-2, exact=False, exports=False, losses=("own",)),
+    "yolov5": Case("yolov5", YOLOV5, steps=160, rate=1e-2),
 }
 """A line for each variant of a detector; each is tried with each of its losses."""
 BOTH = [pytest.param((name, loss), id=f"{name}-{loss}") for name, case in CASES.items() for loss in case.losses]
@@ -265,4 +273,4 @@ def _added_mb() -> dict[str, float]:
 def test_assigning_3000_heads_takes_little_memory(name: str) -> None:
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("this system does not tell how much memory was used")
-    assert 0 < _added_mb()[name] < 500
+    assert _added_mb()[name] < 500
