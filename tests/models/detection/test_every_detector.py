@@ -51,7 +51,7 @@ class Case:
     exact: bool = True
     """Whether tiles and the whole image give the same maps."""
     exports: bool = True
-    losses: tuple[Literal["focal", "mask_focal", "own"], ...] = ("focal", "mask_focal")
+    losses: tuple[str, ...] = ("focal", "mask_focal")
     """``own``: the method has no option ``loss``."""
 
 
