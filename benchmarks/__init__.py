@@ -5,6 +5,7 @@
 `instances`: instance-map targets, and decoding the largest images of the field.
 `interpolation`: boxes from a few presets, against the hidden boxes of a data set.
 `loading`: crops a second from files and from the cache, against what training consumes.
+`losses`: the focal family beside torchvision's focal loss, forward and backward; the heat of 2,000 heads.
 `localization`: matching and scoring of the NWPU validation files.
 `scale`: how far a count moves when the photograph is enlarged or shrunk.
 `targets`: what density maps, crosses and instance maps can tell at best, at strides 1, 2 and 4.

@@ -98,6 +98,64 @@ def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def write_spots_onnx(path: Path) -> None:
+    """A detector of bright spots: ``heat`` is the brightness of a cell of 4×4 px, each head 8×8 px."""
+    onnx = pytest.importorskip("onnx", reason="the test detector is built with onnx (train extra)")
+    helper, numpy_helper, types = onnx.helper, onnx.numpy_helper, onnx.TensorProto
+    constants = {
+        "gray": np.full((1, 3, 4, 4), 1 / (255 * 48), np.float32), "none": np.zeros((2, 1, 1, 1), np.float32),
+        "side": np.full(1, 8, np.float32),
+    }  # fmt: skip
+    nodes = [
+        helper.make_node("Cast", ["pixels"], ["float"], to=types.FLOAT),
+        helper.make_node("Transpose", ["float"], ["nchw"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["nchw", "gray"], ["heat"], strides=[4, 4], kernel_shape=[4, 4]),
+        helper.make_node("Conv", ["heat", "none"], ["offset"], kernel_shape=[1, 1]),
+        helper.make_node("Add", ["offset", "side"], ["size"]),
+    ]
+    maps = {"heat": 1, "size": 2, "offset": 2}
+    graph = helper.make_graph(
+        nodes,
+        "spots",
+        [helper.make_tensor_value_info("pixels", types.UINT8, [1, "h", "w", 3])],
+        [helper.make_tensor_value_info(name, types.FLOAT, [1, n, "rows", "columns"]) for name, n in maps.items()],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+@pytest.fixture
+def spots_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``spots.onnx``, a detector of bright spots with a score threshold of 0.3, and its card."""
+    path = tmp_path_factory.mktemp("spots") / "spots.onnx"
+    write_spots_onnx(path)
+    outputs = tuple(
+        OutputSpec(name=name, stride=4, channels=n) for name, n in (("heat", 1), ("size", 2), ("offset", 2))
+    )
+    card = _card(path, name="spots", task="detect", outputs=outputs, decoder=DecoderSpec(name="peaks"))
+    path.with_suffix(".json").write_text(card.to_json(), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def spots(tmp_path: Path) -> Path:
+    """Pictures with boxes: heads of brightness 0.5, 0.7 and 0.9 a row apart, and 0.4 where nobody is; ``boxes.csv``."""
+    rows = ["image,x,y,x1,y1,x2,y2"]
+    for number, heads in enumerate((0, 1, 3)):
+        pixels = np.zeros((64, 96, 3), np.uint8)
+        pixels[4:8, 4:84:12] = pixels[4:8, 5:84:12] = pixels[4:8, 6:84:12] = pixels[4:8, 7:84:12] = 102
+        for head in range(heads):
+            x, y = 12 + 16 * head, 24 + 12 * head
+            pixels[y : y + 4, x : x + 4] = (128, 179, 230)[head]
+            rows.append(f"{number}.png,{x + 2},{y + 2},{x - 2},{y - 2},{x + 6},{y + 6}")
+        rows += [] if heads else [f"{number}.png,,,,,,"]
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    (tmp_path / "boxes.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return tmp_path / "boxes.csv"
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tiny_model_dir: Path) -> str:
     """The path of the tiny model, as a user would give it."""

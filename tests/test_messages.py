@@ -9,7 +9,8 @@ from pathlib import Path
 import headcount
 
 FLAG = re.compile(
-    r"(?<![\w-])--[a-z]|headcount (count|demo|models|evaluate|datasets|label|train|export|import|recipes)\b(?!\.)"
+    r"(?<![\w-])--[a-z]"
+    r"|headcount (count|demo|models|evaluate|calibrate|datasets|label|train|export|import|recipes)\b(?!\.)"
 )
 """A flag, or a command."""
 ROOT = Path(headcount.__file__).parent

@@ -38,6 +38,7 @@ def test_a_light_install_names_the_extra(
         (("export", "run", "--output", "a.txt"), ".onnx or .safetensors file"),
         (("export", "run"), "exists already"),
         (("export", "run", "--output", "RUN.ONNX"), 'RUN.safetensors" exists'),
+        (("export", "run", "--output", "run.safetensors", "--force"), 'Beside "run.safetensors" lies "run.onnx"'),
         (("import", "backbone", "run", "no.pth"), "exists already"),
         (("import", "backbone", "x", "run.safetensors", "--output", "a.txt"), ".safetensors file"),
         (("import", "backbone", "x", "run.safetensors", "--output", "run.safetensors", "--force"), "to be imported"),

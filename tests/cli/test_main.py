@@ -155,7 +155,7 @@ def test_other_packages_add_verbs(package: Path, run_cli: RunCli) -> None:
     code, out, err = run_cli("--help")
     assert (code, err) == (0, "")
     measure = out[out.index("─ Measure") : out.index("─ Label")]
-    assert "greet     Greet a crowd." in measure
+    assert "greet      Greet a crowd." in measure
     assert run_cli("greet", "the-hall", "--force") == (0, "Hello the-hall\n", "")
     code, out, err = run_cli("greet", "the-hall")
     assert (code, out, err) == (2, "", 'Error: "the-hall" was greeted already, or overwrite it with --force.\n')

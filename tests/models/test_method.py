@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 SMALL = {"backbone": "test_efficientnet", "backbone_options": {"strides": [8, 16, 32]}, "width": 16}
 DETECTOR = {"backbone": "test_efficientnet", "width": 16}
+DENSE = {**DETECTOR, "tower_depth": 2}
 LOCATOR = {"predictor": "test_efficientnet", "width": 16, "map_stride": 2}
 VARIANTS = [*(f"solution{n}" for n in range(1, 6)), *(f"baseline{n}" for n in range(1, 4))]
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
@@ -35,6 +36,23 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "centernet": {
         "mask focal": {**DETECTOR, "head_width": 16},
         "focal": {**DETECTOR, "head_width": 16, "loss": "focal"},
+        "dla_up": {**DETECTOR, "head_width": 16, "neck": "dla_up"},
+        "dla_up_plain": {**DETECTOR, "head_width": 16, "neck": "dla_up_plain"},
+    },
+    "fcos": {
+        "mask focal": {**DENSE, "strides": [4, 8]},
+        "focal": {**DENSE, "strides": [8, 16, 32], "loss": "focal"},
+        "soft": {**DENSE, "strides": [4, 8, 16, 32], "soft_targets": True, "tower_norm": "none"},
+    },
+    "retinanet": {
+        "mask focal": {**DENSE, "strides": [4, 8], "anchor_sizes": [[4, 8], [16, 32]], "tower_norm": "batch"},
+        "focal": {**DENSE, "strides": [8, 16], "loss": "focal", "box_loss": "smooth_l1"},
+        "soft": {**DENSE, "strides": [8], "soft_targets": True, "aspect_ratios": [1]},
+    },
+    "foveabox": {
+        "mask focal": {**DENSE, "strides": [4, 8], "tower_norm": "batch"},
+        "focal": {**DENSE, "strides": [8, 16, 32], "loss": "focal"},
+        "soft": {**DENSE, "strides": [8, 16, 32], "soft_targets": True, "tower_norm": "group"},
     },
     "yolov5": {
         "own": {"size": "n", "width": 16},
@@ -205,7 +223,7 @@ def test_a_few_steps_on_one_batch_lower_the_loss(name: str, case: str) -> None:
     method = _built(name, case).train()
     optimiser = torch.optim.Adam(method.parameter_groups(1e-3, 1.0))
     losses = []
-    for _ in range(6 if case in ("light", "vgg") else 12):
+    for _ in range(6 if case in ("light", "vgg", "dla_up") else 12):
         loss = _total(method)
         optimiser.zero_grad()
         loss.backward()

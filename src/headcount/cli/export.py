@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from headcount.cli.options import ForceOption, output_option
+from headcount.cli.places import refuse_model_files
 
 
 def export(
@@ -30,25 +31,22 @@ def export(
     """Export a checkpoint to ONNX and safetensors, with a model card.
 
     Weights are stored as 16-bit numbers. The card has the name of the model, with .json. A model that runs on torch
-    alone (Faster R-CNN) has no ONNX file: write it to a .safetensors.
+    alone (Faster R-CNN, deformable convolutions) has no ONNX file: write it to a .safetensors.
     """
     from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
-    from headcount.core.files import is_folder, refuse_suffix, refuse_taken
+    from headcount.core.files import is_folder
 
     target = output if output is not None else Path(f"{checkpoint.resolve().name}.onnx")
     if not is_folder(checkpoint):
         raise InputError(f'There is no folder "{checkpoint}": name a run that headcount train made.')
-    refuse_suffix(target, ".onnx", ".safetensors")
-    files = list(dict.fromkeys([target, target.with_suffix(".safetensors"), target.with_suffix(".json")]))
-    for file in files:
-        refuse_taken(file, overwrite=force, makes_folder=True)
+    refuse_model_files(target, overwrite=force)
 
     from headcount.train.export import export_checkpoint
 
     export_checkpoint(checkpoint, target, reports=report or (), decoder=_numbers(decoder or []))
     results_are_filed()
-    beside = " and ".join(file.suffix for file in files[1:])
+    beside = ".json" if target.suffix.lower() == ".safetensors" else ".safetensors and .json"
     typer.echo(f"Exported {target}, with {beside} beside it.")
 
 

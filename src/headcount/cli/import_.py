@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from headcount.cli.options import ForceOption, output_option
-from headcount.cli.places import claim
+from headcount.cli.places import claim, refuse_model_files
 from headcount.cli.verbs import Verb, verb_group
 from headcount.core.table import Table
 
@@ -83,18 +83,9 @@ def import_iim(
 ) -> None:
     """Import a checkpoint of the IIM authors as a model."""
     from headcount.cli.streams import results_are_filed
-    from headcount.core.errors import InputError
-    from headcount.core.files import refuse_suffix, refuse_taken
 
     target = output if output is not None else Path(f"{file.stem}.onnx")
-    refuse_suffix(target, ".onnx", ".safetensors")
-    for path in dict.fromkeys((target, target.with_suffix(".safetensors"), target.with_suffix(".json"))):
-        refuse_taken(path, overwrite=force, makes_folder=True)
-    graph = target.with_suffix(".onnx")
-    if graph != target and graph.exists():
-        raise InputError(
-            f'Beside "{target}" lies "{graph.name}", of another model: choose another name.', remedy="output"
-        )
+    refuse_model_files(target, overwrite=force)
 
     from headcount.train.importing import import_weights
 

@@ -25,3 +25,23 @@ def claim(ctx: Any, path: Path | None, *suffixes: str, overwrite: bool) -> None:
     refuse_taken(path, overwrite=True)  # a file in a folder that is there
     ctx.with_resource(held(path))
     refuse_taken(path, overwrite=overwrite)
+
+
+def refuse_model_files(target: Path, *, overwrite: bool) -> None:
+    """Refuse a model to be written, with its card: an ``.onnx`` with a ``.safetensors`` beside it, or that alone.
+
+    Raises:
+        InputError: it is of another suffix, one of its files is there and ``overwrite`` is False, or beside a
+            ``.safetensors`` lies the ``.onnx`` of another model.
+    """
+    from headcount.core.errors import InputError
+    from headcount.core.files import refuse_suffix, refuse_taken
+
+    refuse_suffix(target, ".onnx", ".safetensors")
+    for path in dict.fromkeys((target, target.with_suffix(".safetensors"), target.with_suffix(".json"))):
+        refuse_taken(path, overwrite=overwrite, makes_folder=True)
+    graph = target.with_suffix(".onnx")
+    if target.suffix.lower() != ".onnx" and graph.exists():
+        raise InputError(
+            f'Beside "{target}" lies "{graph.name}", of another model: choose another name.', remedy="output"
+        )

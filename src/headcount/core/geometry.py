@@ -33,6 +33,27 @@ def as_boxes(values: ArrayLike) -> Boxes:
     return _rows(values, 4, "boxes", "(x1, y1, x2, y2)")
 
 
+def checked_boxes(values: ArrayLike, name: str = "boxes") -> Boxes:
+    """(n, 4) float64 boxes as ``as_boxes``, each of which has an area.
+
+    Raises:
+        InputError: another shape, a value that is not finite, or a box with x2 ≤ x1 or y2 ≤ y1; says ``name``, the
+            shape and the first row that is wrong.
+
+    >>> checked_boxes([[0, 0, 4, 4], [9, 2, 9, 8]])
+    Traceback (most recent call last):
+    headcount.core.errors.InputError: boxes must have x1 < x2 and y1 < y2, but of shape (2, 4) row 1 is [9, 2, 9, 8].
+    """
+    boxes = _rows(values, 4, name, "(x1, y1, x2, y2)")
+    flat = np.flatnonzero(~has_area(boxes))
+    if len(flat):
+        row = ", ".join(f"{value:g}" for value in boxes[flat[0]])
+        raise InputError(
+            f"{name} must have x1 < x2 and y1 < y2, but of shape {boxes.shape} row {int(flat[0])} is [{row}]."
+        )
+    return boxes
+
+
 def _rows(values: ArrayLike, width: int, what: str, order: str) -> NDArray[np.float64]:
     array = np.asarray(values, dtype=np.float64)
     if array.size == 0:
@@ -40,7 +61,8 @@ def _rows(values: ArrayLike, width: int, what: str, order: str) -> NDArray[np.fl
     if array.ndim != 2 or array.shape[1] != width:
         raise InputError(f"{what} must be an (n, {width}) array of {order}, but its shape is {array.shape}.")
     if not np.isfinite(array).all():
-        raise InputError(f"{what} must be finite numbers, but row {int(np.where(~np.isfinite(array))[0][0])} is not.")
+        first = int(np.where(~np.isfinite(array))[0][0])
+        raise InputError(f"{what} must be finite numbers, but of shape {array.shape} row {first} is not.")
     return array
 
 

@@ -64,6 +64,11 @@ def find_model(model: str | Path) -> ModelFiles:
     raise ModelError(f'There is no model "{model}".{nearest(str(model), shipped_models())}', remedy="models")
 
 
+def is_shipped(path: Path) -> bool:
+    """Whether a file lies among the models inside the package."""
+    return path.absolute().parent.resolve() == _shipped_folder().resolve()
+
+
 def check_weights(path: Path, card: ModelCard) -> None:
     """Refuse weights that are not what their suffix or their card says.
 

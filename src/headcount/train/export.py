@@ -52,9 +52,7 @@ def _is_halved(shape: Sequence[int]) -> bool:
 def export_checkpoint(
     checkpoint: Path, output: Path, *, reports: Sequence[Path] = (), decoder: Mapping[str, float] | None = None
 ) -> ModelCard:
-    """Write ``output`` (``.onnx``) and beside it the ``.safetensors`` (fp16) and the card (``.json``).
-
-    Where ``output`` is a ``.safetensors``, there is no ONNX file.
+    """Write ``output``, an ``.onnx`` with a ``.safetensors`` (fp16) beside it, or that alone; and the card (``.json``).
 
     ``checkpoint`` is a run's folder (its best checkpoint is taken, else its last) or one checkpoint's folder; the
     averaged weights are exported. ``reports`` are JSON files of ``headcount evaluate``, whose figures go into the card.

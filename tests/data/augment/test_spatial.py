@@ -329,10 +329,11 @@ CUT = [33.0, 10.0, 43.0, 20.0]
         *(([], CUT, share, 0, kept) for share, kept in ((0.0, 1), (0.5, 1), (0.7, 1), (0.71, 0), (1.0, 0))),
         *(([[38, 15]], CUT, share, kept, kept) for share, kept in ((0.0, 1), (0.5, 1), (0.7, 1), (0.71, 0), (1.0, 0))),
         ([[5, 5]], [5, 5, 5, 9], 1.0, 1, 1),  # a box of no area is not dropped for it
+        ([[39, 15]], [44, 10, 54, 20], 0.0, 0, 0),  # nothing of its box is in the window
         ([[2, 2], [39, 15]], [36, 10, 46, 20], 0.9, 2, 0),  # not one a point: its centre decides, the points stay
     ],
 )
-def test_a_head_cut_to_less_than_the_visible_share_is_dropped(
+def test_a_head_cut_to_nothing_or_less_than_the_visible_share_is_dropped(
     points: object, box: list[float], min_visible: float, count: int, kept: int
 ) -> None:
     scene = _scene(80, 40, points, boxes_xyxy=np.array([box], np.float64))

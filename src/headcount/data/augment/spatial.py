@@ -97,7 +97,7 @@ def crop(
     A point is kept where it lies in the window, which is half-open (a head on the line between two crops belongs to
     one) but for the image's own far border. Boxes are clipped. In a scene of as many boxes as points, row i of both
     is one head, kept where its point is; boxes without such points are kept with their centres. Of either, a head
-    whose box the crop's border cuts to less than the share ``min_visible`` of its area is dropped.
+    whose box the crop's border cuts to nothing, or to less than the share ``min_visible`` of its area, is dropped.
     """
     if view is None:
         view = (
@@ -158,7 +158,8 @@ def _moved(
     if boxes is not None:
         corners = (boxes.reshape(-1, 2, 2) - offset) * limit / cut  # (m, corner, xy)
         clipped = np.clip(corners, 0, limit)
-        visible = _share(clipped, corners) >= min_visible
+        share = _share(clipped, corners)
+        visible = (share > 0) & (share >= min_visible)
         if len(boxes) == len(points):  # one of each a head
             keep = keep_box = keep & visible
         else:

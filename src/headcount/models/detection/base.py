@@ -12,6 +12,7 @@ from torch import Tensor
 
 from headcount.core.card import Task
 from headcount.core.errors import InputError
+from headcount.core.geometry import checked_boxes
 from headcount.core.scene import Scene
 from headcount.core.settings import Positive, Settings
 from headcount.models.method import Method, TargetBatch
@@ -73,4 +74,4 @@ def boxes_to_learn(scene: Scene) -> NDArray[np.float64]:
             f'A detector learns from head boxes, which "{scene.name}" has not: train on a set with boxes, or estimate '
             "them first."
         )
-    return scene.boxes_xyxy
+    return checked_boxes(scene.boxes_xyxy, "boxes_xyxy")

@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from headcount.core.card import DecoderSpec, InputSpec, OutputSpec
+from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, TileSpec
 from headcount.core.geometry import centres, sides
 from headcount.core.scene import Scene
 from headcount.core.settings import Positive
@@ -23,19 +23,27 @@ from headcount.losses.focal import heatmap_focal_loss, mask_focal_loss
 from headcount.models.detection.base import Detector, DetectorSettings, boxes_to_learn
 from headcount.models.method import TargetBatch, Targets
 from headcount.models.parts.backbones import TimmBackbone, initialise_he
+from headcount.models.parts.dla_up import DlaUp
 from headcount.models.parts.necks import SmallPyramid
 from headcount.targets.heatmap import heatmap_target
-from headcount.targets.mask import cells_inside
 
 STRIDE = 4
 _HEAT_BIAS = -2.19  # a heat of 0.1 everywhere to begin with
+_DEFORMABLE_TILE = TileSpec(size=2560, halo=512, exact=False)  # offsets have no bound
+_DEFORMABLE_ALONE = (
+    "Deformable convolutions (model.neck is dla_up) run on torch alone and have no ONNX file, which a network trained "
+    "with model.neck=dla_up_plain has"
+)
 
 
 class CenterNetSettings(DetectorSettings):
     """Options of CenterNet."""
 
+    neck: Literal["pyramid", "dla_up", "dla_up_plain"] = "pyramid"
+    """What brings the backbone's maps at strides 4 to 32 together: a narrow pyramid; the up-sampling path of DLA with
+    deformable convolutions, as its authors have it behind ``dla34``; or the same with plain ones, which exports."""
     width: int = Field(default=64, ge=8)
-    """Channels of the feature that a timm network's maps at strides 4 to 32 are brought together in."""
+    """Channels of the pyramid's feature; that of the other necks has as many as the backbone's map at stride 4."""
     head_width: int = Field(default=256, ge=8)
     """Channels inside the three branches."""
     mask: Literal["box", "ellipse", "keypoint"] = "box"
@@ -67,11 +75,17 @@ class CenterNet(Detector):
             settings.backbone, strides=(STRIDE, 8, 16, 32), frozen_stages=settings.frozen_stages,
             fixed_statistics=settings.fixed_statistics,
         )  # fmt: skip
-        self.neck = SmallPyramid(self.backbone.channels, settings.width)
-        initialise_he(self.neck)
-        self.heat = _branch(settings.width, settings.head_width, 1, bias=_HEAT_BIAS)
-        self.size = _branch(settings.width, settings.head_width, 2)
-        self.offset = _branch(settings.width, settings.head_width, 2)
+        self.neck: SmallPyramid | DlaUp
+        if settings.neck == "pyramid":
+            self.neck = SmallPyramid(self.backbone.channels, settings.width)
+            initialise_he(self.neck)
+        else:
+            self.neck = DlaUp(self.backbone.channels, deformable=settings.neck == "dla_up")
+        if settings.neck == "dla_up":
+            self.tile, self.torch_only = _DEFORMABLE_TILE, _DEFORMABLE_ALONE
+        self.heat = _branch(self.neck.channels, settings.head_width, 1, bias=_HEAT_BIAS)
+        self.size = _branch(self.neck.channels, settings.head_width, 2)
+        self.offset = _branch(self.neck.channels, settings.head_width, 2)
         self.input_spec = InputSpec(mean=settings.mean, std=settings.std, size_divisor=max(self.backbone.strides))
         self.outputs = (
             OutputSpec(name="heat", stride=STRIDE),
@@ -99,14 +113,13 @@ class CenterNet(Detector):
         boxes, settings = boxes_to_learn(scene), self.settings
         target = heatmap_target(
             boxes, scene.size_wh, stride=STRIDE, mask=settings.mask, combine=settings.combine, eta=settings.eta,
-            eps=settings.heat_eps,
+            eps=settings.heat_eps, region=scene.region,
         )  # fmt: skip
-        weight = cells_inside(scene.region, scene.size_wh, STRIDE)
         middle = centres(boxes) / STRIDE - (target.cells + 0.5)  # from the middle of its cell, in cells
         found = np.concatenate([target.cells, sides(boxes) / STRIDE, middle], axis=1).astype(np.float32)
         return Targets(
-            {"heat": (target.heat * weight)[None], "mask": (target.mask * weight)[None], "weight": weight[None]},
-            {"heads": found[weight[target.cells[:, 1], target.cells[:, 0]] > 0]},
+            {"heat": target.heat[None], "mask": target.mask[None], "weight": target.inside[None]},
+            {"heads": found[target.drawn]},
         )
 
     def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:

@@ -58,8 +58,8 @@ class TimmBackbone(Backbone):
             raise InputError(f'"{name}" has maps at strides {reductions}, but stride {missing[0]} was asked for.')
         # What lies beyond the coarsest map in use is not built.
         last = max(reductions.index(stride) for stride in strides)
-        self.name = name
-        whole = timm.create_model(name, **{"out_indices": tuple(range(last + 1)), **wanted})
+        indices = tuple(asked.feature_info.out_indices)[: last + 1]  # some networks leave out their first
+        whole = timm.create_model(name, **{"out_indices": indices, **wanted})
         info: Any = whole.feature_info
         self.name, self.network = name, whole
         self.picked = [reductions.index(stride) for stride in strides]

@@ -144,5 +144,5 @@ class DenseHead(nn.Module):
 
 
 def _groups(width: int) -> int:
-    """32 as published, or as many as divide fewer channels."""
-    return next(groups for groups in (32, 16, 8, 4, 2, 1) if width % groups == 0)
+    """32 as published, or fewer where there are few channels: two at least belong to each."""
+    return next((groups for groups in (32, 16, 8, 4, 2) if width % groups == 0 and width >= 2 * groups), 1)

@@ -10,6 +10,7 @@ import torch
 from headcount.core.errors import ModelError
 from headcount.core.scene import Scene
 from headcount.core.settings import checked
+from headcount.evaluate.metrics.boxes import BoxesResult
 from headcount.evaluate.metrics.table import METRICS, EvaluationSettings
 from headcount.evaluate.published import reached
 from headcount.evaluate.run import evaluate_scenes
@@ -23,7 +24,7 @@ from headcount.train.recipe import Recipe
 from headcount.train.studies.state import Measured
 
 _METRICS = ("counting", "localization", "boxes")
-_SHOWN = ("MAE", "RMSE", "F1", "AP")
+_KEPT = ("MAE", "RMSE", "F1", "AP", "AP50")
 
 
 class Trained:
@@ -65,4 +66,7 @@ def measure(counter: Counter, scenes: Sequence[Scene], data: str, split: str) ->
     settings = EvaluationSettings(data=data, split=split)
     report = evaluate_scenes(counter, scenes, settings, metrics=metrics, keep_worst=0)
     figures = reached(report.results)
-    return Measured(images=len(scenes), figures={name: figures[name] for name in _SHOWN if name in figures})
+    boxes = report.results.get("boxes")
+    if isinstance(boxes, BoxesResult) and boxes.mean_ap is not None and boxes.ap50 is not None:
+        figures |= {"AP": 100 * boxes.mean_ap, "AP50": 100 * boxes.ap50}
+    return Measured(images=len(scenes), figures={name: figures[name] for name in _KEPT if name in figures})

@@ -29,7 +29,7 @@ class Measured(Settings):
 
     images: int
     figures: dict[str, float]
-    """By name: MAE, RMSE, F1 in percent at σ_l, AP in percent."""
+    """By name: MAE and RMSE; F1 at σ_l, AP and AP50 in percent."""
 
 
 class Done(Settings):

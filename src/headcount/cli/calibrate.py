@@ -1,0 +1,79 @@
+"""`headcount calibrate`: the score threshold of a detector, chosen by its counts on validation images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headcount.cli.options import (
+    DeviceOption,
+    ForceOption,
+    PrecisionOption,
+    RuntimeOption,
+    ThreadsOption,
+    output_option,
+)
+
+
+def calibrate(
+    ctx: typer.Context,
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A shipped model's name, or an .onnx or .safetensors file.")
+    ],
+    data: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME=PATH",
+            help="As in scut-head-a=/data/SCUT-HEAD; may be repeated. Sets weigh alike.",
+            show_default=False,
+        ),
+    ],
+    split: Annotated[
+        str, typer.Option(metavar="NAME", help="train, val or trainval; of your own images all, too.")
+    ] = "val",
+    output: Annotated[
+        Path | None, output_option("Copy the model to this file and change the copy. Default: change its card.")
+    ] = None,
+    device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
+    force: ForceOption = False,
+) -> None:
+    """Choose a detector's score threshold by its counts, and write it into the model's card.
+
+    The images are counted once. The card of a shipped model is changed with --force alone; --output makes a copy.
+
+    Exit code: 0 all images were counted, 1 some could not be, 2 nothing could be done.
+    """
+    from headcount.cli.console import output_console, printable, progress_bar
+    from headcount.cli.left_out import show_skipped, show_told
+    from headcount.cli.places import claim
+    from headcount.cli.streams import results_are_filed
+    from headcount.infer.calibrate import choose, measure, read_choosing_sets, target_of
+    from headcount.infer.counter import open_model
+    from headcount.infer.models import find_model
+
+    found = find_model(model)
+    target = target_of(found, output, overwrite=force)
+    claim(ctx, target.card, overwrite=True)
+    opened = open_model(found, device=device, runtime=runtime, precision=precision, threads=threads)
+    measured = []
+    for key, read in read_choosing_sets(data, split).items():
+        show_told(read.told, key[0])
+        with progress_bar(" ".join(key)) as show:
+            one = measure(found.card, opened, key, read, progress=show, keep_going=True)
+        show_skipped(one.report.skipped)
+        if one.report.not_reached:
+            raise KeyboardInterrupt
+        measured.append(one)
+    chosen = choose(found.card, opened, measured)
+    results_are_filed()
+    target.write(chosen.card(found.card))
+    out = output_console()
+    out.print("\n".join(map(printable, chosen.lines())), soft_wrap=True)
+    out.print(f"wrote {printable(str(target.card))}", soft_wrap=True)
+    if any(one.report.expected > len(one.report.images) for one in measured):
+        raise typer.Exit(1)
