@@ -77,19 +77,18 @@ def compared(size_wh: tuple[int, int], batch: int, *, rounds: int, compiled: boo
 
 def heat(rounds: int) -> None:
     """The heat of a crowd, by mask, combination and size of heads."""
-    ways = [(mask, combine) for mask in get_args(HeatMask) for combine in get_args(Combine)]
-    print(f"heat of {HEADS:,} heads on {SIZES_WH[0][0] // 4}×{SIZES_WH[0][1] // 4} cells: median ms")
-    print(f"  {'sides of heads':<16}" + "".join(f"{f'{mask} {combine}':>13}" for mask, combine in ways))
-    for low, high in SIDES_PX:
-        crowd = boxes(np.random.default_rng(0), HEADS, SIZES_WH[0], (low, high))
-        took = medians_ms(
-            {
-                f"{mask} {combine}": partial(heatmap_target, crowd, SIZES_WH[0], mask=mask, combine=combine)
-                for mask, combine in ways
-            },
-            rounds=rounds,
-        )
-        print(f"  {f'{low} to {high} px':<16}" + "".join(f"{value:>13.1f}" for value in took.values()), flush=True)
+    size_wh = SIZES_WH[0]
+    crowds = {sides: boxes(np.random.default_rng(0), HEADS, size_wh, sides) for sides in SIDES_PX}
+    print(f"heat of {HEADS:,} heads on {size_wh[0] // 4}×{size_wh[1] // 4} cells, by sides of heads: median ms")
+    print(f"  {'':<16}" + "".join(f"{f'{low} to {high} px':>16}" for low, high in SIDES_PX))
+    for mask in get_args(HeatMask):
+        for combine in get_args(Combine):
+            made = {
+                str(sides): partial(heatmap_target, crowd, size_wh, mask=mask, combine=combine)
+                for sides, crowd in crowds.items()
+            }
+            took = medians_ms(made, rounds=rounds)
+            print(f"  {f'{mask}, {combine}':<16}" + "".join(f"{value:>16.1f}" for value in took.values()), flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -56,6 +56,14 @@ def _equal(one: Any, two: Any) -> bool:
     return torch.equal(one[0], two[0]) and all(torch.equal(one[1].maps[key], two[1].maps[key]) for key in one[1].maps)
 
 
+def test_the_images_of_a_batch_have_names(method: Method) -> None:
+    batches = _batches(method)
+    names = [batches.names(step) for step in range(8)]
+    assert all(1 <= len(each) <= 3 and len(set(each)) == len(each) for each in names)
+    assert names == [_batches(method).names(step) for step in range(8)]
+    assert {name for each in names for name in each} > set(names[0])
+
+
 def test_a_batch_is_the_same_in_whatever_order_it_is_asked_for(method: Method) -> None:
     forward, shuffled = _batches(method), _batches(method)
     expected = [forward.at(step) for step in range(10)]

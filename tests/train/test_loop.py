@@ -484,10 +484,23 @@ def test_one_flipped_bit_is_told_and_the_older_checkpoint_goes_on(
     _assert_equal_ends(tmp_path / "run", unbroken["adamw"])
 
 
-def test_a_loss_that_is_no_longer_finite_is_told(tmp_path: Path, points: Path) -> None:
-    recipe = _recipe(tmp_path, points, model={"backbone": "test_efficientnet", "width": 8, "alpha": 1e39})
-    with pytest.raises(HeadcountError, match="no longer finite at step 0"):
+@pytest.mark.parametrize(("batch", "more"), [(2, ""), (9, r" and \d more")])
+def test_a_loss_that_is_no_longer_finite_is_told_with_its_images(
+    tmp_path: Path, points: Path, batch: int, more: str
+) -> None:
+    model = {"backbone": "test_efficientnet", "width": 8, "alpha": 1e39}
+    recipe = _recipe(tmp_path, points, model=model, batch=batch, data={"painted_scenes": 0, "shares": {}})
+    name = rf'"{points.parent}/\d\.png"'
+    with pytest.raises(HeadcountError, match=rf"no longer finite at step 0, of the batch of {name}(, {name})*{more}:"):
         _train(recipe)
+
+
+def test_a_gradient_that_is_no_longer_finite_is_told_with_its_images(
+    tmp_path: Path, points: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightning.fabric.Fabric.clip_gradients", lambda *_, **__: torch.tensor(float("nan")))
+    with pytest.raises(HeadcountError, match=r"gradient of the loss is no longer finite at step 0, of the batch of \""):
+        _train(_recipe(tmp_path, points))
 
 
 def test_it_learns_a_toy(tmp_path: Path) -> None:

@@ -70,12 +70,15 @@ def reproduce(
     """Run a paper's comparison: one training after the other, and a table of what they reach.
 
     A study that was cut off goes on where it was when the same command is given again; what is done is not done again.
+
+    Exit code: 0 all runs are done, 1 some failed, 2 nothing could be done.
     """
     import warnings
 
     from headcount.cli.console import error_console, output_console, printable
     from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
+    from headcount.core.words import plural
     from headcount.data.sets.registry import parse_spec
     from headcount.train.studies.report import table
     from headcount.train.studies.run import StudyOptions, run_study
@@ -91,7 +94,10 @@ def reproduce(
     )  # fmt: skip
     warnings.filterwarnings("ignore", category=UserWarning, module=r"(lightning|torch)\b")
     results_are_filed()
-    state = run_study(found, scale, options, say=lambda text: error_console().print(printable(text)))
+    state, failed = run_study(found, scale, options, say=lambda text: error_console().print(printable(text)))
     out = output_console()
     out.print("\n".join(map(printable, table(state, found))), soft_wrap=True)
     out.print(f"wrote {printable(str(folder))}", soft_wrap=True)
+    if failed:
+        error_console().print(f"Note: {plural(len(failed), 'run')} failed: {', '.join(one.name for one in failed)}.")
+        raise typer.Exit(1)

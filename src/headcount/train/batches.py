@@ -83,6 +83,12 @@ class Batches:
         images = to_tensor([pixels for pixels, _ in samples], self.method.input_spec)
         return images, TargetBatch.join([targets for _, targets in samples])
 
+    def names(self, step: int) -> list[str]:
+        """What the images of a step's batch are called, each once, in their order."""
+        epoch, within = divmod(step, self.steps)
+        scenes = self._scenes(epoch)[within * self.batch : (within + 1) * self.batch]
+        return list(dict.fromkeys(_name(scene) for scene in scenes))
+
     def _sample(self, epoch: int, index: int) -> tuple[RgbImage, Targets]:
         scene = self._scenes(epoch)[index]
 
@@ -93,8 +99,7 @@ class Batches:
             varied = augmented(scene, self.settings, self.cache, draws)
             return varied.pixels(), self.method.targets(varied)
         except Exception as error:
-            is_stored = isinstance(scene.image, Path | VideoFrame)
-            named = str(scene.image) if is_stored else scene.name or "a scene without a name"
+            named = _name(scene)
             if isinstance(error, HeadcountError):
                 if f'"{named}"' in str(error):
                     raise
@@ -122,3 +127,8 @@ class Batches:
                 yield step, batch
         finally:
             ahead.shutdown(cancel_futures=True)
+
+
+def _name(scene: Scene) -> str:
+    is_stored = isinstance(scene.image, Path | VideoFrame)
+    return str(scene.image) if is_stored else scene.name or "a scene without a name"

@@ -49,6 +49,7 @@ from headcount.train.validation import validate_counts, validation_loss
 Say = Callable[[str], None]
 RECIPE, IMAGES = "recipe.json", "images.json"
 _MANY_IMAGES = 3_000
+_NAMED = 4  # images of a batch
 
 
 def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
@@ -62,7 +63,7 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
         InputError: the folder holds a run and ``resume`` was not asked for, another run holds the folder, the recipe
             of a resumed run differs, the data or the initialisation cannot be read, or the folder cannot be written.
         ModelError: the checkpoint to resume from is damaged.
-        HeadcountError: the loss is no longer finite.
+        HeadcountError: the loss or its gradient is no longer finite; names the images of the batch.
     """
     folder = recipe.folder
     if resume and not (folder / RECIPE).is_file():
@@ -147,7 +148,7 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
     )
     with run.logging(), signals_wait() as stop:
         for step, (images, targets) in batches.run(run.step, recipe.total_steps):
-            run.learn(step, images, targets)
+            run.learn(step, images, targets, batches.names)
             stopping = bool(stop)  # asked once: a signal that comes later finds no checkpoint of this step
             if run.step % recipe.steps_per_epoch == 0:
                 run.end_epoch(validation)
@@ -248,8 +249,10 @@ class _Run:
         self.wrapped, self.optimiser = self.fabric.setup(self.method, optimiser)
         self.wrapped.mark_forward_method("training_forward")
 
-    def learn(self, step: int, images: Tensor, targets: TargetBatch) -> None:
-        """One step."""
+    def learn(
+        self, step: int, images: Tensor, targets: TargetBatch, names: Callable[[int], Sequence[str]]
+    ) -> None:  # fmt: skip
+        """One step; ``names`` gives the images of a step's batch."""
         recipe = self.recipe
         kind = optimiser_name(step, recipe)
         if kind != self.optimiser_kind:
@@ -263,12 +266,14 @@ class _Run:
             maps = self.wrapped.training_forward(images, targets)
         losses = self.method.loss(maps, targets)
         if not torch.isfinite(losses["total"]):
-            raise HeadcountError(
-                f"The loss is no longer finite at step {step}{_broken(maps)}: lower optimiser.lr and resume."
-            )
+            raise _not_finite(f"The loss is no longer finite at step {step}{_broken(maps)}", names(step))
         self.optimiser.zero_grad()
         self.fabric.backward(losses["total"])
-        norm = self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=recipe.optimiser.clip_norm)
+        norm = self.fabric.clip_gradients(
+            self.wrapped, self.optimiser, max_norm=recipe.optimiser.clip_norm, error_if_nonfinite=False
+        )
+        if norm is not None and not torch.isfinite(norm):
+            raise _not_finite(f"The gradient of the loss is no longer finite at step {step}", names(step))
         self.optimiser.step()
         self._average(step)
         self.step = step + 1
@@ -373,6 +378,14 @@ class _Run:
                 "optimiser_state": rest,
             },
         )
+
+
+def _not_finite(what: str, images: Sequence[str]) -> HeadcountError:
+    listed = ", ".join(f'"{name}"' for name in images[:_NAMED])
+    more = f" and {len(images) - _NAMED} more" if len(images) > _NAMED else ""
+    return HeadcountError(
+        f"{what}, of the batch of {listed}{more}: look at what is annotated there, or lower optimiser.lr, and resume."
+    )
 
 
 def _broken(maps: Mapping[str, Tensor]) -> str:

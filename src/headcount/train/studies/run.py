@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from headcount.core.errors import InputError, nearest
+from headcount.core.errors import HeadcountError, InputError, nearest
 from headcount.core.files import atomic_text, writing
 from headcount.core.locks import held
+from headcount.core.notes import Skipped, raise_first
 from headcount.core.scene import Scene
+from headcount.train.initialisation import initial_weights
 from headcount.train.loop import RECIPE, train
 from headcount.train.pools import evenly, read_pools, read_source
 from headcount.train.recipe import Recipe, load_recipe
@@ -59,16 +61,18 @@ class StudyOptions:
     resume: bool = False
 
 
-def run_study(study: Study, scale_name: str, options: StudyOptions, *, say: Say) -> State:
-    """Run what of a study is not done yet, and return all that is.
+def run_study(study: Study, scale_name: str, options: StudyOptions, *, say: Say) -> tuple[State, list[Skipped]]:
+    """Run what of a study is not done yet, and return all that is, and the runs that failed.
+
+    One that fails (its loss is no longer finite) keeps no other from being run.
 
     The folder holds ``study.json`` (what is done, and the figures), ``study.md`` (the table), ``runs/`` (the trainings)
     and ``pictures/``. A study that was cut off at any instant goes on where it was when it is run again.
 
     Raises:
-        InputError: an option names what is not there, the folder holds another study or one of other settings, or as
-            ``train``.
-        ModelError, HeadcountError: as ``train`` and the evaluation.
+        InputError: an option names what is not there, the folder holds another study or one of other settings, or
+            another command writes to it.
+        HeadcountError: every run failed; what the first one raised.
     """
     scale = study.scale(scale_name)
     folder = options.output
@@ -80,26 +84,37 @@ def run_study(study: Study, scale_name: str, options: StudyOptions, *, say: Say)
     split = options.split or scale.split
     for run in recipes:
         _refuse_other_settings(state.find(run.name), recipes[run], folder)
+    for start in dict.fromkeys(recipe.initialisation for recipe in recipes.values()):
+        if start not in (None, "none"):
+            initial_weights(str(start))
     lists = _read_lists(recipes.values(), split, options.images, say)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    failed: list[Skipped] = []
     with held(folder):
+        state = read_state(folder, study.name, scale_name)  # another command may have ended since
         for number, (run, recipe) in enumerate(recipes.items(), 1):
             lead = f"Run {number} of {len(recipes)}, {run.name}"
             done = state.find(run.name)
-            if done is None or (done.split, done.at_most) != (split, options.images):
-                say(f"{lead}: {recipe.total_steps:,} steps.")
-                train(recipe, resume=(recipe.folder / RECIPE).is_file(), say=say)
-                mine = {name: lists[name] for name in recipe.data.sources}
-                done, constants = _measure(run, recipe, mine, split, options.images, say)
-                state = state.with_run(done, constants)
-                state.save(folder)
-            else:
+            if done is not None and (done.split, done.at_most) == (split, options.images):
                 say(f"{lead}: done before.")
+            else:
+                say(f"{lead}: {recipe.total_steps:,} steps.")
+                try:
+                    train(recipe, resume=(recipe.folder / RECIPE).is_file(), say=say)
+                    mine = {name: lists[name] for name in recipe.data.sources}
+                    state = state.with_run(*_measure(run, recipe, mine, split, options.images, say))
+                except HeadcountError as error:
+                    failed.append(Skipped(run.name, error))
+                    say(f"{run.name} failed: {error.message}")
+                    continue
+                state.save(folder)
             with atomic_text(folder / TABLE) as file:
                 file.write(markdown(state, study))
             _draw(run, state, lists, folder, say)
-    return state
+    if failed and len(failed) == len(recipes):
+        raise_first(failed)
+    return state, failed
 
 
 def _recipes(runs: Sequence[Run], options: StudyOptions) -> dict[Run, Recipe]:
