@@ -157,5 +157,5 @@ def draw_thresholds(
     heads = sum(len(image.true_xy) for image in images)
     axes.set_title(f"{len(images):,} images, {heads:,} heads, within {radius.title} of a head", fontsize=11)
     axes.grid(color="#dddddd", lw=0.6)
-    axes.legend(frameon=False, loc="lower left")
+    axes.legend(loc="best")
     return figure
