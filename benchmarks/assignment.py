@@ -48,12 +48,14 @@ def measured(name: str, options: dict[str, Any]) -> dict[str, float]:
     width, height = (-(-side // divisor) * divisor for side in SIZE_WH)
     few, many = crowd((width, height), 1), crowd((width, height), HEADS)
     images = torch.zeros(1, method.input_spec.channels, height, width)
-    with torch.no_grad():
-        maps = method.training_forward(images, TargetBatch.join([method.targets(few)]))
+    finds_boxes = any(output.kind == "boxes" for output in method.outputs)
+    maps = None if finds_boxes else method.training_forward(images, TargetBatch.join([method.targets(few)]))
 
     def learn(scene: Scene) -> None:
         targets = TargetBatch.join([method.targets(scene)])
-        leaves = {name: values.detach().requires_grad_() for name, values in maps.items()}
+        # A method that finds its boxes itself assigns heads there: the network's own memory is then counted as well.
+        made = method.training_forward(images, targets) if maps is None else maps
+        leaves = {name: values if maps is None else values.detach().requires_grad_() for name, values in made.items()}
         method.loss(leaves, targets)["total"].backward()
 
     learn(few)  # what is loaded once, and held

@@ -72,7 +72,7 @@ class Calibration:
         chosen = self.threshold
         lines = [
             f"{self.model}: score threshold {self.before:g} → {chosen.value:g} "
-            f"(above {chosen.low:.3g}, up to {chosen.high:.3g} counts alike)",
+            f"(above {chosen.low:.4g}, up to {chosen.high:.4g} counts alike)",
             f"counted by {self.counted_by}; least mean over the sets of MAE / mean count",
         ]
         if chosen.low <= LOWEST_SCORE:

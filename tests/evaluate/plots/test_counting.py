@@ -13,7 +13,7 @@ from headcount.core.errors import InputError, MissingExtraError
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.evaluate.metrics.table import EvaluationSettings
-from headcount.evaluate.plots.counting import draw_scatter, save_plots
+from headcount.evaluate.plots.counting import draw_scatter, draw_worst, save_plots
 from headcount.evaluate.run import EvaluationReport, evaluate_scenes
 
 pytestmark = pytest.mark.slow
@@ -87,3 +87,19 @@ def test_without_matplotlib_the_extra_is_named(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"\.\[plots\]"):
         save_plots(report_of([3]), tmp_path)
+
+
+def test_the_sheet_shows_the_boxes_of_a_detector(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[np.ndarray] = []
+    monkeypatch.setattr(
+        "headcount.evaluate.plots.counting.draw_boxes", lambda photo, boxes: drawn.append(boxes) or photo
+    )
+    boxes = np.array([[2.0, 2, 10, 12]])
+
+    class Detector:
+        def count(self, source: Scene) -> Prediction:
+            return Prediction(1, source.size_wh, [[6, 7]], "heads", [0.5], boxes, model="d")
+
+    report = evaluate_scenes(Detector(), [Scene(np.zeros((48, 64, 3), np.uint8), name="a")], metrics=["counting"])
+    draw_worst(report)
+    np.testing.assert_array_equal(drawn, [boxes])

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ class Case:
     exact: bool = True
     """Whether tiles and the whole image give the same maps."""
     exports: bool = True
-    losses: tuple[Literal["focal", "mask_focal", "own"], ...] = ("focal", "mask_focal")
+    losses: tuple[str, ...] = ("focal", "mask_focal")
     """``own``: the method has no option ``loss``."""
 
 
@@ -64,6 +64,11 @@ DENSE = {
     "backbone": "test_resnet", "width": 16, "tower_depth": 2, "tower_norm": "batch", "strides": [4, 8],
     "decoder": {"score_threshold": 0.5, "nms_iou": 0.3},
 }  # fmt: skip
+FASTER_RCNN = {
+    "backbone": "test_resnet", "width": 16, "head_width": 32, "strides": [4, 8], "anchor_sizes": [12, 20, 30],
+    "aspect_ratios": [1.2], "proposals": 30, "nms_iou": 0.3,
+}  # fmt: skip
+YOLOV5 = {"size": "n", "width": 16, "strides": [8, 16], "box_weight": 0.2, "decoder": {"nms_iou": 0.3}}
 CASES = {
     "centernet": Case("centernet", CENTERNET),
     # On a CPU deformable convolutions take ten times as long as plain ones.
@@ -74,6 +79,8 @@ CASES = {
     "fcos": Case("fcos", DENSE),
     "retinanet": Case("retinanet", DENSE | {"anchor_sizes": [[12, 16], [22, 30]], "aspect_ratios": [1.2]}),
     "foveabox": Case("foveabox", DENSE),
+    "faster_rcnn": Case("faster_rcnn", FASTER_RCNN, steps=60, rate=1e-2, exact=False, exports=False, losses=("own",)),
+    "yolov5": Case("yolov5", YOLOV5, steps=160, rate=1e-2),
 }
 """A line for each variant of a detector; each is tried with each of its losses."""
 BOTH = [pytest.param((name, loss), id=f"{name}-{loss}") for name, case in CASES.items() for loss in case.losses]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from headcount.core.image import RgbImage
 from headcount.core.words import plural
 from headcount.draw.figure import new_figure, refuse_pictures, write_picture
-from headcount.draw.prediction import draw_density, draw_points
+from headcount.draw.prediction import draw_boxes, draw_density, draw_points
 from headcount.evaluate.run import EvaluationReport, WorstImage
 
 if TYPE_CHECKING:
@@ -141,6 +141,8 @@ def _pair(worst: WorstImage) -> RgbImage:
     prediction = worst.prediction
     if prediction.density is not None:
         drawn = draw_density(photo, prediction.density, prediction.density_stride)
+    elif prediction.boxes_xyxy is not None and prediction.boxes_kind == "heads":
+        drawn = draw_boxes(photo, prediction.boxes_xyxy)
     else:
         drawn = draw_points(photo, prediction.points_xy)
     gap: NDArray[np.uint8] = np.full((_CELL_WH[1], _GAP, 3), 255, dtype=np.uint8)

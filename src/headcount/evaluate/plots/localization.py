@@ -119,15 +119,15 @@ def chosen_images(
 
 
 def draw_thresholds(images: Sequence[ImagePoints], radius: Radius, *, steps: int = 40) -> Figure:
-    """Precision, recall and F1 of the predictions whose score is at least each threshold.
+    """Precision, recall and F1 of the predictions whose score is at least each threshold, from the least score up.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
         InputError: an image has no scores, or no boxes that the radius needs.
     """
     scores = np.concatenate([image.scores for image in images if image.scores is not None] or [np.zeros(1)])
-    low, high = float(scores.min(initial=0.0)), float(scores.max(initial=1.0))
-    thresholds = np.linspace(min(low, 0.0), high, steps)
+    # A model with a threshold of its own finds nothing below it: there is no curve to be drawn there.
+    thresholds = np.linspace(float(scores.min(initial=1.0)), float(scores.max(initial=1.0)), steps)
     tallies = by_score_threshold(images, radius, thresholds.tolist())
     figure = new_figure(7.0, 5.0, layout="constrained")
     axes = figure.add_subplot()

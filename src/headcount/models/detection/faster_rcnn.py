@@ -7,7 +7,7 @@ matching in bounded memory, and that nothing is learned outside a region of inte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import torch
@@ -37,7 +37,7 @@ _LEAST_SCORE = 0.01  # below it torchvision lets go of a box
 _HIGH, _LOW = 0.7, 0.3  # overlaps of an anchor that is a head's, and of one that is nobody's
 _HEAD = 1  # its class; 0 is the background
 _PIECE = 1_000_000  # overlaps of heads with proposals that are looked at together
-_ANCHORS_TOGETHER = 1024
+_ANCHORS_TOGETHER = 256  # at least; they come row by row
 
 
 class FasterRcnnSettings(NetworkSettings):
@@ -226,27 +226,32 @@ class AnchorMatcher(Matcher):  # type: ignore[misc]
         heads, anchors = heads_and_anchors
         best = heads.new_zeros(len(heads))  # the most that any anchor overlaps each head
         most, owner = anchors.new_zeros(len(anchors)), anchors.new_zeros(len(anchors), dtype=torch.int64)
-        for place, near, overlap in _overlaps(heads, anchors):
-            best[near] = torch.maximum(best[near], overlap.amax(1))
-            most[place], row = overlap.max(0)
-            owner[place] = near[row]
+        pieces = []
+        together = max(_ANCHORS_TOGETHER, _PIECE // len(heads))
+        for start in range(0, len(anchors), together):
+            place = slice(start, start + together)
+            near = _near(heads, anchors[place])
+            if len(near):
+                overlap = box_iou(heads[near], anchors[place])
+                most[place], row = overlap.max(0)
+                owner[place] = near[row]
+                top = overlap.amax(1)
+                best[near] = torch.maximum(best[near], top)
+                pieces.append((place, near, top))
         matches = torch.where(most < self.low_threshold, self.BELOW_LOW_THRESHOLD, self.BETWEEN_THRESHOLDS)
         matches = torch.where(most >= self.high_threshold, owner, matches)
-        for place, near, overlap in _overlaps(heads, anchors):
-            closest = ((overlap == best[near, None]) & (overlap > 0)).any(0)
-            matches[place] = torch.where(closest, owner[place], matches[place])
+        for place, near, top in pieces:
+            here = near[(top == best[near]) & (top > 0)]  # heads that no anchor elsewhere overlaps more
+            if len(here):
+                closest = (box_iou(heads[here], anchors[place]) == best[here, None]).any(0)
+                matches[place] = torch.where(closest, owner[place], matches[place])
         return matches
 
 
-def _overlaps(heads: Tensor, anchors: Tensor) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Piece by piece of the anchors: where it lies, the rows of heads near it (k,), and their overlap (k, piece)."""
-    for start in range(0, len(anchors), _ANCHORS_TOGETHER):
-        some = anchors[start : start + _ANCHORS_TOGETHER]
-        # Anchors come row by row, so that few heads are near a piece.
-        first, last = some[:, :2].amin(0), some[:, 2:].amax(0)
-        near = ((heads[:, 2:] > first) & (heads[:, :2] < last)).all(1).nonzero()[:, 0]
-        if len(near):
-            yield slice(start, start + _ANCHORS_TOGETHER), near, box_iou(heads[near], some)
+def _near(heads: Tensor, anchors: Tensor) -> Tensor:
+    """The rows of the heads that some of the anchors may overlap: few, where those are neighbours."""
+    first, last = anchors[:, :2].amin(0), anchors[:, 2:].amax(0)
+    return ((heads[:, 2:] > first) & (heads[:, :2] < last)).all(1).nonzero()[:, 0]
 
 
 def _both(heads: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor]:
