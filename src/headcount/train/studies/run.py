@@ -100,7 +100,7 @@ def run_study(study: Study, scale_name: str, options: StudyOptions, *, say: Say)
             if done is not None and (done.split, done.at_most) == (split, options.images):
                 say(f"{lead}: done before.")
             else:
-                say(f"{lead}: {recipe.total_steps:,} steps.")
+                say(f"{lead}: {plural(recipe.total_steps, 'step')}.")
                 try:
                     train(recipe, resume=(recipe.folder / RECIPE).is_file(), say=say)
                     mine = {name: lists[name] for name in recipe.data.sources}
