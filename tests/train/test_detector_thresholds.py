@@ -15,7 +15,7 @@ import headcount
 from headcount.core.card import ModelCard
 from headcount.core.scene import Scene
 from headcount.data.sets.registry import Reading
-from headcount.decode.table import decoder_of, score_threshold_of
+from headcount.decode.table import score_threshold_of
 from headcount.evaluate.thresholds import ScoredHeads
 from headcount.infer.counter import Counter
 from headcount.models.runtime import TorchRuntime
@@ -65,22 +65,6 @@ def _card_and_runtime(seed: int) -> tuple[ModelCard, TorchRuntime]:
     with torch.no_grad():  # peaks of many heights
         method.heat[-1].weight.mul_(300)  # type: ignore[index, operator]
     return method_card("centernet", SMALL, method, name="tiny"), TorchRuntime(method, method.input_spec)
-
-
-def test_what_is_found_at_a_threshold_is_what_a_lower_one_finds_of_that_score() -> None:
-    card, runtime = _card_and_runtime(1)
-    strides = {output.name: output.stride for output in card.outputs}
-    for scene in _scenes():
-        maps = {name: values[0] for name, values in runtime.run(scene.pixels()[None]).items()}
-        every = decoder_of(card.calibrated({"score_threshold": LOWEST_SCORE}))(maps, strides, scene.size_wh)
-        assert every.scores is not None
-        assert len(np.unique(every.scores)) > 20
-        for threshold in np.quantile(every.scores, [0.1, 0.4, 0.7, 0.95]).tolist():
-            found = decoder_of(card.calibrated({"score_threshold": threshold}))(maps, strides, scene.size_wh)
-            kept = every.scores >= threshold
-            assert 0 < kept.sum() < len(kept)
-            np.testing.assert_array_equal(found.boxes_xyxy, every.boxes_xyxy[kept])  # type: ignore[index]
-            np.testing.assert_array_equal(found.scores, every.scores[kept])
 
 
 def test_validation_counts_as_the_model_does_at_the_threshold_that_it_chooses() -> None:

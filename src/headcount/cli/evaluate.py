@@ -11,9 +11,11 @@ import typer
 from headcount.cli.options import (
     DeviceOption,
     ForceOption,
+    LevelsOption,
     PrecisionOption,
     RuntimeOption,
     ThreadsOption,
+    bounds_of,
     choice,
     output_option,
 )
@@ -73,9 +75,7 @@ def evaluate(
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
-    levels: Annotated[
-        str | None, typer.Option(metavar="300,700", help="Upper bounds of the density levels; else the data set's own.")
-    ] = None,
+    levels: LevelsOption = None,
     localization: Annotated[
         bool,
         typer.Option(
@@ -127,7 +127,7 @@ def evaluate(
         raise InputError("--images goes with a prediction file; a model's images are named by --data: leave it out.")
     if not data:
         raise InputError("A model is measured on data: add --data NAME=PATH, as in shanghaitech-b=/data/ShanghaiTech.")
-    bounds = None if levels is None else _bounds(levels)
+    bounds = bounds_of(levels)
     if predictions is not None and predictions == output:
         raise InputError(f'--output and --predictions are both "{output}": give each a file of its own.')
     claim(ctx, output, ".json", overwrite=force)
@@ -267,15 +267,3 @@ def _evaluate_file(
         out.print(f"wrote {plural(len(written), 'picture')} to {printable(str(plots))}", soft_wrap=True)
     if report.skipped or undrawn:
         raise typer.Exit(1)
-
-
-def _bounds(levels: str) -> tuple[int, ...]:
-    from headcount.core.errors import InputError
-
-    try:
-        bounds = tuple(int(part) for part in levels.split(","))
-    except ValueError:
-        bounds = (-1,)
-    if min(bounds) < 0 or list(bounds) != sorted(set(bounds)):
-        raise InputError(f'--levels takes ascending whole numbers such as 300,700, got "{levels}".')
-    return bounds

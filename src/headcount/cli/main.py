@@ -41,6 +41,10 @@ VERBS = Table(
             help="Measure how well a model counts and locates: MAE, RMSE, NAE, bias; precision, recall, F1.",
         ),
         Verb(
+            name="compare", target="headcount.cli.compare:compare", panel=_MEASURE,
+            help="Compare models on the same images by density level.",
+        ),
+        Verb(
             name="calibrate", target="headcount.cli.calibrate:calibrate", panel=_MEASURE,
             help="Choose a detector's score threshold by its counts, and write it into the model's card.",
         ),

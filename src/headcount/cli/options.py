@@ -33,6 +33,23 @@ def output_option(text: str, *, metavar: str = "FILE") -> Any:
     return typer.Option("--output", "-o", metavar=metavar, help=text, show_default=False)
 
 
+def bounds_of(levels: str | None) -> tuple[int, ...] | None:
+    """What ``--levels`` says; None where it was not given.
+
+    Raises:
+        InputError: it is no list of ascending whole numbers.
+    """
+    if levels is None:
+        return None
+    try:
+        bounds = tuple(int(part) for part in levels.split(","))
+    except ValueError:
+        bounds = (-1,)
+    if min(bounds) < 0 or list(bounds) != sorted(set(bounds)):
+        raise InputError(f'--levels takes ascending whole numbers such as 300,700, got "{levels}".')
+    return bounds
+
+
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", metavar="NAME|FILE", help="A shipped model, or an .onnx or .safetensors file.")
 ]
@@ -50,6 +67,9 @@ ThreadsOption = Annotated[
 ]  # fmt: skip
 MaxPixelsOption = Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Refuse images with more pixels.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Overwrite files that are there already.")]
+LevelsOption = Annotated[
+    str | None, typer.Option(metavar="300,700", help="Upper bounds of the density levels; else the data set's own.")
+]
 SplitOption = Annotated[
     str | None, typer.Option(metavar="NAME", help="Take only this split: train, val, trainval, test or all.")
 ]

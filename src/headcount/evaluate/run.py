@@ -19,6 +19,7 @@ from headcount.data.sets.registry import Reading
 from headcount.evaluate.metrics.counting import CountingResult
 from headcount.evaluate.metrics.table import (
     METRICS,
+    WEAKEST_SCORE,
     EvaluationSettings,
     MetricResult,
     SeesImages,
@@ -223,6 +224,9 @@ def evaluate_scenes(
             seconds = time.perf_counter() - start
             named = replace(whole, name=name)
             scene, prediction = inside_region(named, counted)
+            weaker = None if again is None else again(WEAKEST_SCORE)
+            weaker = None if weaker is None else inside_region(named, weaker)[1]
+            again = None  # it holds the maps
         except Exception as error:
             if not keep_going:
                 raise
@@ -231,13 +235,10 @@ def evaluate_scenes(
         measured.append(whole)
         for called, metric in opened.items():
             with METRICS[called].blamed(f'"{name}"'):
-                if again is not None and isinstance(metric, SeesWeaker):
-                    weaker = again(metric.weakest_score)
-                    inside = None if weaker is None else inside_region(named, weaker)[1]
-                    metric.add_with_weaker(scene, prediction, inside, seconds)
+                if isinstance(metric, SeesWeaker):
+                    metric.add_with_weaker(scene, prediction, weaker, seconds)
                 else:
                     metric.add(scene, prediction, seconds)
-        again = None  # it holds the maps
         for sees in also:
             sees.add(scene, prediction, seconds)
         model = prediction.model or model

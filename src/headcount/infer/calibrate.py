@@ -18,22 +18,20 @@ from headcount.data.sets.registry import DATA_SETS, Reading, list_dataset, parse
 from headcount.decode.table import score_threshold_of
 from headcount.evaluate.files import read_sets
 from headcount.evaluate.metrics.counting import CountingResult
-from headcount.evaluate.metrics.table import EvaluationSettings
+from headcount.evaluate.metrics.table import WEAKEST_SCORE, EvaluationSettings
 from headcount.evaluate.run import EvaluationReport, evaluate_scenes
 from headcount.evaluate.thresholds import ScoredHeads, Threshold, choose_threshold
 from headcount.infer.counter import Counter, open_model
 from headcount.infer.models import ModelFiles, find_model, is_shipped
 from headcount.infer.runtimes.table import Runtime, words_of
 
-LOWEST_SCORE = 0.01
-"""Thresholds are chosen above it."""
 _CHOSEN_HERE = "chosen on these images"
 _NOTE = "Its score threshold of "
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One set of images, decoded down to ``LOWEST_SCORE``: the report of the pass, and the scores of the heads."""
+    """One set of images, decoded down to ``WEAKEST_SCORE``: the report of the pass, and the scores of the heads."""
 
     report: EvaluationReport
     heads: ScoredHeads
@@ -75,8 +73,8 @@ class Calibration:
             f"(above {chosen.low:.4g}, up to {chosen.high:.4g} counts alike)",
             f"counted by {self.counted_by}; least mean over the sets of MAE / mean count",
         ]
-        if chosen.low <= LOWEST_SCORE:
-            lines.append(f"note: even down to a score of {LOWEST_SCORE:g}, not enough heads are found")
+        if chosen.low <= WEAKEST_SCORE:
+            lines.append(f"note: even down to a score of {WEAKEST_SCORE:g}, not enough heads are found")
         lines += ["", f"  {'':<34}{'images':>8}{'MAE before':>12}{'MAE':>10}{'bias':>10}"]
         return lines + [
             f"  {f'{one.data} {one.split}':<34}{one.after.images:>8,}{one.before.mae:>12.2f}{one.after.mae:>10.2f}"
@@ -248,7 +246,7 @@ def measure(
         InputError, ModelError: as ``evaluate_scenes``, or heads have no scores.
     """
     own = score_threshold_of(card)
-    counter = Counter(card.calibrated({"score_threshold": min(LOWEST_SCORE, own or 1.0)}), runtime)
+    counter = Counter(card.calibrated({"score_threshold": min(WEAKEST_SCORE, own or 1.0)}), runtime)
     heads = ScoredHeads()
     report = evaluate_scenes(
         counter, read, EvaluationSettings(data=key[0], split=key[1]), metrics=(), also=[heads], keep_worst=0,
@@ -266,7 +264,7 @@ def choose(card: ModelCard, runtime: Runtime, measured: Sequence[Measured]) -> C
     before = score_threshold_of(card)
     if before is None:
         raise ModelError(f'The model "{card.name}" has no score threshold: there is nothing to choose.')
-    threshold = choose_threshold([one.heads for one in measured], min(LOWEST_SCORE, before))
+    threshold = choose_threshold([one.heads for one in measured], min(WEAKEST_SCORE, before))
     sets = tuple(
         CalibratedSet(
             one.report.data, one.report.split, one.heads.result_at(before), one.heads.result_at(threshold.value)

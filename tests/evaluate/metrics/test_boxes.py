@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from headcount.core.geometry import centres
 from headcount.core.prediction import BoxesKind, Prediction
 from headcount.core.scene import Scene
-from headcount.evaluate.metrics.boxes import IOUS, WEAKEST_SCORE, BoxesResult, BoxMetric, Curve, match_boxes
-from headcount.evaluate.metrics.table import EvaluationSettings, SeesWeaker
+from headcount.evaluate.metrics.boxes import IOUS, BoxesResult, BoxMetric, Curve, match_boxes
+from headcount.evaluate.metrics.located import LocalizationResult
+from headcount.evaluate.metrics.table import WEAKEST_SCORE, EvaluationSettings, SeesWeaker
 from headcount.evaluate.run import evaluate_scenes
 
 coco = pytest.importorskip("faster_coco_eval", reason="faster-coco-eval is in the boxes extra")
@@ -267,8 +268,10 @@ def test_one_pass_counts_at_the_threshold_and_draws_curves_below_it() -> None:
     assert isinstance(found, BoxesResult)
     assert found.to_dict() == _measured(list(images.values()), at=0.5).to_dict()
     assert report.images[0].predicted == np.count_nonzero(images["0.png"].scores >= 0.5)
-    located = report.results["localization"].to_dict()
-    assert located["predicted_points"] == sum(image.predicted for image in report.images)
+    located = report.results["localization"]
+    assert isinstance(located, LocalizationResult)
+    assert located.predicted == sum(image.predicted for image in report.images)
+    assert [len(image.predicted_xy) for image in located.weaker] == [len(image.boxes) for image in images.values()]
     assert evaluate_scenes(detector, scenes, metrics=["counting"]).results.keys() == {"counting"}
     assert len(detector.asked) == 5  # nobody looked deeper
 

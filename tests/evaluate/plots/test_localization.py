@@ -16,7 +16,12 @@ from headcount.draw.matches import draw_matches
 from headcount.evaluate.metrics.localization import evaluate_localization, matched_pairs
 from headcount.evaluate.metrics.located import FIXED_8, ImagePoints
 from headcount.evaluate.plots import localization
-from headcount.evaluate.plots.localization import chosen_images, localization_plot_paths, save_localization_plots
+from headcount.evaluate.plots.localization import (
+    chosen_images,
+    draw_thresholds,
+    localization_plot_paths,
+    save_localization_plots,
+)
 
 
 @pytest.mark.parametrize("matcher", MATCHERS)
@@ -82,3 +87,17 @@ def test_files(tmp_path: Path, scored: bool) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is a file"):
         save_localization_plots(result, scenes, tmp_path / "file", "set")
+
+
+def test_the_curve_goes_on_below_the_models_own_threshold() -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is in the plots extra")
+    heads, scores = np.array([[9.0, 9], [30, 9]]), np.array([0.9, 0.6, 0.2])
+    every = np.array([[9.0, 9], [50, 50], [30, 9]])
+    weaker = ImagePoints("a", every, heads, scores=scores)
+    own = ImagePoints("a", every[:2], heads, scores=scores[:2])
+    (axes,) = draw_thresholds([own], FIXED_8, weaker=[weaker]).axes
+    recall, line = axes.lines[1], next(line for line in axes.lines if "own threshold" in str(line.get_label()))
+    assert (recall.get_xdata()[0], recall.get_ydata()[0], recall.get_ydata()[-1]) == (0.2, 1.0, 0.0)
+    assert list(line.get_xdata()) == [0.6, 0.6]
+    (alone,) = draw_thresholds([own], FIXED_8).axes
+    assert alone.lines[1].get_xdata()[0] == 0.6

@@ -32,10 +32,8 @@ from headcount.core.scene import Scene
 from headcount.core.words import plural
 from headcount.decode.boxes import overlaps
 from headcount.evaluate.metrics.located import Tally
-from headcount.evaluate.metrics.table import EvaluationSettings, Figure
+from headcount.evaluate.metrics.table import WEAKEST_SCORE, EvaluationSettings, Figure
 
-WEAKEST_SCORE = 0.01
-"""Curves reach down to it, whatever the model's own threshold: below, boxes are of no use to anybody."""
 IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 _RECALLS = np.linspace(0, 1, 101)
 _FALSE_PER_IMAGE = 10 ** np.linspace(-2, 0, 9)
@@ -138,8 +136,6 @@ class BoxesResult:
 class BoxMetric:
     """Accumulates the boxes of each image: those are judged whose heads have boxes, or in which nobody is."""
 
-    weakest_score = WEAKEST_SCORE
-
     def __init__(self, settings: EvaluationSettings) -> None:
         self._found: list[Found] = []
         self._heads = self._images = self._true = self._at_threshold = 0
@@ -151,7 +147,7 @@ class BoxMetric:
         self.add_with_weaker(scene, prediction, None, seconds)
 
     def add_with_weaker(self, scene: Scene, prediction: Prediction, weaker: Prediction | None, seconds: float) -> None:
-        """As ``add``; ``weaker`` is what the model finds down to ``weakest_score``, the prediction's own boxes too."""
+        """As ``add``; ``weaker`` is what the model finds down to ``WEAKEST_SCORE``, the prediction's own boxes too."""
         if prediction.boxes_xyxy is None or prediction.boxes_kind != "heads":
             self._has_boxes = False
         if not self._has_boxes or (scene.boxes_xyxy is None and scene.count):

@@ -46,12 +46,19 @@ class Localization:
     def __init__(self, settings: EvaluationSettings) -> None:
         self._settings = settings
         self._images: list[ImagePoints] = []
+        self._weaker: list[ImagePoints] = []
         self._kinds: set[str] = set()
 
     def add(self, scene: Scene, prediction: Prediction, seconds: float) -> None:
         """Take in one image."""
+        self.add_with_weaker(scene, prediction, None, seconds)
+
+    def add_with_weaker(self, scene: Scene, prediction: Prediction, weaker: Prediction | None, seconds: float) -> None:
+        """As ``add``; ``weaker`` is what the model finds down to ``WEAKEST_SCORE``, for curves alone."""
         self._kinds.add(prediction.points_kind)
         self._images.append(ImagePoints.of_prediction(scene, prediction))
+        if weaker is not None:
+            self._weaker.append(ImagePoints.of_prediction(scene, weaker))
 
     def result(self) -> LocalizationResult | NotMeasured | None:
         """The figures so far; None of a model that does not locate heads, unless its peaks were asked for."""
@@ -62,7 +69,8 @@ class Localization:
         found = evaluate_localization(
             self._images, mean=self._settings.mean_over_thresholds, matcher=self._settings.matcher
         )
-        return replace(found, kinds=tuple(sorted(self._kinds)))
+        weaker = tuple(self._weaker) if len(self._weaker) == len(self._images) else ()
+        return replace(found, kinds=tuple(sorted(self._kinds)), weaker=weaker)
 
 
 def images_of_files(

@@ -231,7 +231,8 @@ class LocalizationResult:
     """How heads are located, and how they are counted beside it.
 
     ``negatives`` is the number of images without heads; ``mean`` is None where it was not asked for; ``kinds`` says
-    what the predicted points are.
+    what the predicted points are; ``weaker`` are the images with the heads found below the model's own score threshold,
+    too, empty where it has none.
     """
 
     images: tuple[ImagePoints, ...] = field(repr=False)
@@ -240,6 +241,7 @@ class LocalizationResult:
     counting: CountingResult
     mean: MeanResult | None = None
     kinds: tuple[str, ...] = ("heads",)
+    weaker: tuple[ImagePoints, ...] = field(default=(), repr=False)
 
     @property
     def negatives(self) -> int:

@@ -15,6 +15,9 @@ from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.core.table import Row, Table
 
+WEAKEST_SCORE = 0.01
+"""Curves reach down to it, whatever a model's own threshold: heads of lower scores are of no use to anybody."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationSettings:
@@ -86,11 +89,8 @@ class Metric(SeesImages, Protocol):
 class SeesWeaker(Protocol):
     """A metric that looks below the model's own score threshold, since its curves go on there."""
 
-    weakest_score: float
-    """Down to which score."""
-
     def add_with_weaker(self, scene: Scene, prediction: Prediction, weaker: Prediction | None, seconds: float) -> None:
-        """In the place of ``add``: ``weaker`` is what the same decoder finds of the image down to that score.
+        """In the place of ``add``: ``weaker`` is what the same decoder finds of the image down to ``WEAKEST_SCORE``.
 
         It is None where the model has no score threshold.
         """

@@ -80,7 +80,7 @@ def save_localization_plots(
     refuse_pictures([*paths, *([curve] if scored else [])], folder, overwrite=overwrite)
     written: list[Path] = []
     skipped: list[Skipped] = []
-    figure = draw_thresholds(result.images, radius) if scored else None
+    figure = draw_thresholds(result.images, radius, weaker=result.weaker) if scored else None
     for path, index in zip(paths, [*chosen[0], *chosen[1]], strict=True):
         scene = scenes[index]
         assert scene is not None
@@ -118,13 +118,20 @@ def chosen_images(
     return order[:worst], sorted(rest[int(index)] for index in draw)
 
 
-def draw_thresholds(images: Sequence[ImagePoints], radius: Radius, *, steps: int = 40) -> Figure:
+def draw_thresholds(
+    images: Sequence[ImagePoints], radius: Radius, *, weaker: Sequence[ImagePoints] = (), steps: int = 40
+) -> Figure:
     """Precision, recall and F1 of the predictions whose score is at least each threshold, from the least score up.
+
+    With ``weaker``, the same images with what the model finds below its own threshold, too, the curve goes on there,
+    and a line stands at the least score of ``images``.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
         InputError: an image has no scores, or no boxes that the radius needs.
     """
+    own = np.concatenate([image.scores for image in images if image.scores is not None] or [np.zeros(1)])
+    images = weaker or images
     scores = np.concatenate([image.scores for image in images if image.scores is not None] or [np.zeros(1)])
     # A model with a threshold of its own finds nothing below it: there is no curve to be drawn there.
     thresholds = np.linspace(float(scores.min(initial=1.0)), float(scores.max(initial=1.0)), steps)
@@ -138,6 +145,8 @@ def draw_thresholds(images: Sequence[ImagePoints], radius: Radius, *, steps: int
     axes.plot(thresholds, precision, color="#4477aa", label="precision")
     axes.plot(thresholds, [tally.recall for tally in tallies], color="#cc3311", label="recall")
     axes.plot(thresholds, f1, color="#222222", lw=2, label="F1")
+    if weaker and len(own):
+        axes.axvline(float(own.min()), color="#888888", lw=1, ls="--", label="the model's own threshold")
     best = int(np.argmax(f1))
     axes.plot(thresholds[best], f1[best], "o", color="#222222")
     axes.annotate(
@@ -148,5 +157,5 @@ def draw_thresholds(images: Sequence[ImagePoints], radius: Radius, *, steps: int
     heads = sum(len(image.true_xy) for image in images)
     axes.set_title(f"{len(images):,} images, {heads:,} heads, within {radius.title} of a head", fontsize=11)
     axes.grid(color="#dddddd", lw=0.6)
-    axes.legend(frameon=False, loc="lower left")
+    axes.legend(loc="best")
     return figure

@@ -8,14 +8,13 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
 
 from headcount.core.card import Task
 from headcount.core.errors import InputError
 from headcount.core.geometry import checked_boxes
 from headcount.core.scene import Scene
 from headcount.core.settings import Positive, Settings
-from headcount.models.method import Method, TargetBatch
+from headcount.models.method import Method
 from headcount.models.parts.backbones import load_backbone
 from headcount.models.parts.base import Backbone
 
@@ -56,9 +55,6 @@ class Detector(Method):
 
     def initialise_backbone(self, file: Path) -> None:
         load_backbone(self.backbone, file)
-
-    def training_forward(self, images: Tensor, targets: TargetBatch) -> dict[str, Tensor]:
-        raise NotImplementedError  # of logits
 
 
 def boxes_to_learn(scene: Scene) -> NDArray[np.float64]:
