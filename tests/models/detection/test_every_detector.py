@@ -64,6 +64,7 @@ DENSE = {
     "backbone": "test_resnet", "width": 16, "tower_depth": 2, "tower_norm": "batch", "strides": [4, 8],
     "decoder": {"score_threshold": 0.5, "nms_iou": 0.3},
 }  # fmt: skip
+RETINANET = DENSE | {"anchor_sizes": [[12, 16], [22, 30]], "aspect_ratios": [1.2]}
 FASTER_RCNN = {
     "backbone": "test_resnet", "width": 16, "head_width": 32, "strides": [4, 8], "anchor_sizes": [12, 20, 30],
     "aspect_ratios": [1.2], "proposals": 30, "nms_iou": 0.3,
@@ -79,9 +80,9 @@ CASES = {
         "centernet", DEFORMABLE, steps=40, rate=1e-2, side=64, exact=False, exports=False, losses=("mask_focal",)
     ),
     "dla_up_plain": Case("centernet", PLAIN, steps=90, losses=("mask_focal",)),
-    "fcos": Case("fcos", DENSE),
-    "retinanet": Case("retinanet", DENSE | {"anchor_sizes": [[12, 16], [22, 30]], "aspect_ratios": [1.2]}),
-    "foveabox": Case("foveabox", DENSE),
+    "fcos": Case("fcos", DENSE, steps=70, rate=8e-3),
+    "retinanet": Case("retinanet", RETINANET, steps=70, rate=8e-3),
+    "foveabox": Case("foveabox", DENSE, steps=90, rate=8e-3),
     "faster_rcnn": Case("faster_rcnn", FASTER_RCNN, steps=60, rate=1e-2, exact=False, exports=False, losses=("own",)),
     "yolov5": Case("yolov5", YOLOV5, steps=140, rate=1e-2),
 }

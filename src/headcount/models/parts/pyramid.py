@@ -37,7 +37,11 @@ class FeaturePyramid(nn.Module):
         made = [stride for stride in backbone_strides if stride in strides or (further and stride == COARSEST)]
         self.outputs = nn.ModuleDict({str(stride): nn.Conv2d(width, width, 3, padding=1) for stride in made})
         self.further = nn.ModuleDict({str(n): nn.Conv2d(width, width, 3, stride=2, padding=1) for n in further})
-        initialise_he(self)
+        for part in self.modules():
+            if isinstance(part, nn.Conv2d):  # as torchvision has it: no ReLU follows that would halve what comes out
+                nn.init.kaiming_uniform_(part.weight, a=1)
+                assert part.bias is not None
+                nn.init.zeros_(part.bias)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """The backbone's maps, the finest first → (b, width, h/s, w/s) of each stride asked for."""
