@@ -1,13 +1,15 @@
 """How long the focal family takes, forward and backward, beside torchvision's sigmoid_focal_loss on the same tensors.
 
     python -m benchmarks.losses
-prints medians of rounds in which all take turns, compiled and eager, on one thread, then how long the heat of 2,000
-heads takes by the sides of the heads. Heads are drawn at random; functions are compiled before the clock starts.
+prints medians of rounds in which all take turns, compiled and eager, on one thread, in milliseconds of the processor
+(what else runs on it does not count); then how long the heat of 2,000 heads takes, by the sides of the heads. Heads are
+drawn at random; functions are compiled before the clock starts.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import get_args
@@ -72,7 +74,8 @@ def compared(size_wh: tuple[int, int], batch: int, *, rounds: int, compiled: boo
     """Median milliseconds of forward and backward by loss."""
     tensors = case(size_wh, batch)
     made = {name: torch.compile(loss, fullgraph=True) if compiled else loss for name, loss in LOSSES.items()}
-    return medians_ms({name: step(loss, tensors) for name, loss in made.items()}, rounds=rounds, warmup=3)
+    steps = {name: step(loss, tensors) for name, loss in made.items()}
+    return medians_ms(steps, rounds=rounds, warmup=3, clock=time.process_time)
 
 
 def heat(rounds: int) -> None:
@@ -87,7 +90,7 @@ def heat(rounds: int) -> None:
                 str(sides): partial(heatmap_target, crowd, size_wh, mask=mask, combine=combine)
                 for sides, crowd in crowds.items()
             }
-            took = medians_ms(made, rounds=rounds)
+            took = medians_ms(made, rounds=rounds, clock=time.process_time)
             print(f"  {f'{mask}, {combine}':<16}" + "".join(f"{value:>16.1f}" for value in took.values()), flush=True)
 
 
@@ -101,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for size_wh in SIZES_WH:
             took = compared(size_wh, options.batch, rounds=options.rounds, compiled=compiled)
             shape = f"{options.batch}×1×{size_wh[1] // 4}×{size_wh[0] // 4}"
-            print(f"{shape}, {'compiled' if compiled else 'eager'}: forward and backward, median ms")
+            print(f"{shape}, {'compiled' if compiled else 'eager'}: forward and backward, ms")
             for name, value in took.items():
                 print(f"  {name:<26}{value:>9.2f}{value / took[THEIRS]:>8.2f} ×", flush=True)
     heat(options.rounds)

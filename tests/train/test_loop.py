@@ -503,6 +503,28 @@ def test_a_gradient_that_is_no_longer_finite_is_told_with_its_images(
         _train(_recipe(tmp_path, points))
 
 
+def test_a_batch_in_pieces_moves_the_weights_as_a_whole_one(tmp_path: Path) -> None:
+    # Every crop is the same whole image: batch norms then see in a piece what they see in the batch.
+    painted = paint_scene(1, size_wh=(96, 96), count=8)
+    Image.fromarray(painted.pixels()).save(tmp_path / "1.png")
+    points = write_points([Scene(tmp_path / "1.png", painted.points_xy)], tmp_path / "points.csv")
+    alike = {
+        "sources": {"points": str(points)}, "painted_scenes": 0, "shares": {}, "crop": 96, "scale": [1, 1],
+        "mirror": False, "colour": 0, "gray": 0,
+    }  # fmt: skip
+    weights = []
+    for pieces in (1, 2, 3):
+        recipe = _recipe(
+            tmp_path / str(pieces), points, batch=3, pieces=pieces, steps_per_epoch=2, epochs=1, data=alike,
+            optimiser={"name": "sgd", "schedule": "constant", "warmup_steps": 0},
+        )  # fmt: skip
+        weights.append(read_checkpoint(train(recipe, say=lambda _: None)).part("model"))
+    for name, value in weights[0].items():
+        if not name.endswith(("running_mean", "running_var", "num_batches_tracked")):  # moved once a piece
+            for other in weights[1:]:
+                torch.testing.assert_close(other[name], value, rtol=1e-4, atol=1e-5)
+
+
 def test_it_learns_a_toy(tmp_path: Path) -> None:
     """White discs on black: after 90 steps it counts them better than the mean count would."""
     rng = np.random.default_rng(0)

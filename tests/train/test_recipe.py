@@ -165,7 +165,7 @@ def test_mask_focal_loss_recipes_differ_in_nothing_but_what_their_rows_do() -> N
                 plain.model_copy(update={"model": None, "name": "", "summary": "", "published": ()})
             )
         elif "ablation" in name:
-            parts = dict(zip(("gamma", "beta"), map(float, re.findall(r"(?:gamma|beta)([\d.]+)", name)), strict=True))
+            parts = dict(zip(("gamma", "beta"), map(float, re.findall(r"-[gb]([\d.]+)", name)), strict=True))
             assert {key: recipe.model[key] for key in parts} == parts
             assert recipe.model["poly_eps"] == ("-p1-" in name)
 

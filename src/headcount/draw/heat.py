@@ -32,12 +32,13 @@ def draw_peaks(points_xy: Points, size_wh: tuple[int, int]) -> RgbImage:
 
 def sheet_of(rows: Sequence[Sequence[tuple[str, RgbImage]]], width_px: int) -> RgbImage:
     """Pictures in rows, each ``width_px`` wide and below its caption, which is in ASCII."""
-    return np.concatenate([_row_of(row, width_px) for row in rows])
+    columns = max(map(len, rows))
+    return np.concatenate([_row_of(row, width_px, columns) for row in rows])
 
 
-def _row_of(pictures: Sequence[tuple[str, RgbImage]], width_px: int) -> RgbImage:
+def _row_of(pictures: Sequence[tuple[str, RgbImage]], width_px: int, columns: int) -> RgbImage:
     cells = [_cell(caption, picture, width_px) for caption, picture in pictures]
-    row = np.full((max(len(cell) for cell in cells) + _GAP, (width_px + _GAP) * len(cells), 3), _PAPER, np.uint8)
+    row = np.full((max(len(cell) for cell in cells) + _GAP, (width_px + _GAP) * columns, 3), _PAPER, np.uint8)
     for place, cell in enumerate(cells):
         left = place * (width_px + _GAP)
         row[: len(cell), left : left + width_px] = cell

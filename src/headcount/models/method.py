@@ -61,6 +61,13 @@ class TargetBatch(NamedTuple):
             {name: [torch.from_numpy(scene.ragged[name]) for scene in scenes] for name in first.ragged},
         )
 
+    def rows(self, rows: slice) -> TargetBatch:
+        """The targets of some of the images."""
+        return TargetBatch(
+            {name: values[rows] for name, values in self.maps.items()},
+            {name: images[rows] for name, images in self.ragged.items()},
+        )
+
     def to(self, device: torch.device) -> TargetBatch:
         """The same targets on a device."""
         return TargetBatch(

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -262,13 +263,19 @@ class _Run:
         images = self.fabric.to_device(images.contiguous(memory_format=torch.channels_last))
         targets = targets.to(self.fabric.device)
         set_lr(self.optimiser, lr_factor(step, recipe))
-        with self.fabric.autocast():  # a marked method of a module that no strategy wraps is called without it
-            maps = self.wrapped.training_forward(images, targets)
-        losses = self.method.loss(maps, targets)
-        if not torch.isfinite(losses["total"]):
-            raise _not_finite(f"The loss is no longer finite at step {step}{_broken(maps)}", names(step))
         self.optimiser.zero_grad()
-        self.fabric.backward(losses["total"])
+        losses: dict[str, Tensor] = {}
+        for rows in _cut(len(images), recipe.pieces):
+            piece = targets.rows(rows)
+            with self.fabric.autocast():  # a marked method of a module that no strategy wraps is called without it
+                maps = self.wrapped.training_forward(images[rows], piece)
+            found = {
+                name: value * (len(images[rows]) / len(images)) for name, value in self.method.loss(maps, piece).items()
+            }
+            if not torch.isfinite(found["total"]):
+                raise _not_finite(f"The loss is no longer finite at step {step}{_broken(maps)}", names(step)[rows])
+            self.fabric.backward(found["total"])
+            losses = {name: losses.get(name, 0) + value.detach() for name, value in found.items()}
         norm = self.fabric.clip_gradients(
             self.wrapped, self.optimiser, max_norm=recipe.optimiser.clip_norm, error_if_nonfinite=False
         )
@@ -386,6 +393,12 @@ def _not_finite(what: str, images: Sequence[str]) -> HeadcountError:
     return HeadcountError(
         f"{what}, of the batch of {listed}{more}: look at what is annotated there, or lower optimiser.lr, and resume."
     )
+
+
+def _cut(number: int, pieces: int) -> list[slice]:
+    """``number`` rows in so many pieces, as equal as can be."""
+    bounds = [number * piece // pieces for piece in range(pieces + 1)]
+    return [slice(*ends) for ends in pairwise(bounds)]
 
 
 def _broken(maps: Mapping[str, Tensor]) -> str:

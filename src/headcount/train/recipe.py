@@ -168,6 +168,9 @@ class Recipe(Settings):
     data: DataSettings = DataSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
     batch: int = Field(default=8, ge=1)
+    pieces: int = Field(default=1, ge=1)
+    """A step's batch goes through the network in so many pieces, one after the other, which takes less memory; their
+    gradients are added up. Batch norms and the loss see a piece at a time."""
     epochs: int = Field(default=10, ge=1)
     steps_per_epoch: int = Field(default=200, ge=1)
     ema: float | None = Field(default=0.998, gt=0, lt=1)
@@ -183,6 +186,13 @@ class Recipe(Settings):
     """A checkpoint is written when so many seconds have passed, and at each epoch's end."""
     log_steps: int = Field(default=20, ge=1)
     output: str = Field(default="runs/{name}", min_length=1)
+
+    @field_validator("pieces")
+    @classmethod
+    def _of_images(cls, pieces: int, info: ValidationInfo) -> int:
+        if pieces > info.data.get("batch", pieces):
+            raise ValueError(f"at most one piece for each of the {info.data['batch']} images of a batch was expected")
+        return pieces
 
     @property
     def total_steps(self) -> int:

@@ -89,6 +89,16 @@ def test_the_heats_loss_is_that_of_its_paper(loss: str) -> None:
     torch.testing.assert_close(method.loss(raw, targets)["heat"], expected[loss])
 
 
+def test_the_focal_loss_has_all_of_a_heads_gaussian_and_the_mask_focal_loss_what_lies_in_its_box() -> None:
+    scene = _scene([[40, 24, 56, 40]])
+    heat = {loss: _built(loss=loss).targets(scene).maps["heat"][0] for loss in ("focal", "mask_focal")}
+    inside = np.zeros((16, 24), np.bool_)
+    inside[6:10, 10:14] = True
+    np.testing.assert_allclose(heat["mask_focal"], np.where(inside, heat["focal"], 0), rtol=1e-6)
+    # The middle lies on a corner of four cells and is that of (8, 12); σ = (2 · 4 + 1) / 6 cells.
+    np.testing.assert_allclose(heat["focal"][8, 8:17], np.exp(-(np.arange(-4.0, 5.0) ** 2) / (2 * 1.5**2)), rtol=1e-6)
+
+
 def test_the_loss_of_a_batch_is_over_all_of_its_heads() -> None:
     method = _built()
     scenes = [_scene(BOXES), _scene([]), _scene(BOXES[:1])]

@@ -68,7 +68,10 @@ FASTER_RCNN = {
     "backbone": "test_resnet", "width": 16, "head_width": 32, "strides": [4, 8], "anchor_sizes": [12, 20, 30],
     "aspect_ratios": [1.2], "proposals": 30, "nms_iou": 0.3,
 }  # fmt: skip
-YOLOV5 = {"size": "n", "width": 16, "strides": [8, 16], "box_weight": 0.2, "decoder": {"nms_iou": 0.3}}
+YOLOV5 = {
+    "size": "n", "width": 16, "strides": [8, 16], "anchors": [[[12, 16]], [[22, 30]]], "box_weight": 0.2,
+    "decoder": {"score_threshold": 0.5, "nms_iou": 0.3},
+}  # fmt: skip
 CASES = {
     "centernet": Case("centernet", CENTERNET),
     # On a CPU deformable convolutions take ten times as long as plain ones.
@@ -80,7 +83,7 @@ CASES = {
     "retinanet": Case("retinanet", DENSE | {"anchor_sizes": [[12, 16], [22, 30]], "aspect_ratios": [1.2]}),
     "foveabox": Case("foveabox", DENSE),
     "faster_rcnn": Case("faster_rcnn", FASTER_RCNN, steps=60, rate=1e-2, exact=False, exports=False, losses=("own",)),
-    "yolov5": Case("yolov5", YOLOV5, steps=160, rate=1e-2),
+    "yolov5": Case("yolov5", YOLOV5, steps=140, rate=1e-2),
 }
 """A line for each variant of a detector; each is tried with each of its losses."""
 BOTH = [pytest.param((name, loss), id=f"{name}-{loss}") for name, case in CASES.items() for loss in case.losses]

@@ -77,6 +77,14 @@ def test_a_baseline_that_does_not_halve_the_constant_counts_error_is_marked() ->
     assert "CenterNet does not count" not in markdown(STATE, STUDY)
 
 
+def test_runs_that_were_measured_on_other_images_are_left_out() -> None:
+    quick = STATE.runs[0].model_copy(update={"at_most": 5})
+    assert "RetinaNet" not in "\n".join(table(STATE.model_copy(update={"runs": (quick, *STATE.runs[1:])}), STUDY))
+    alone = table(STATE.model_copy(update={"runs": (*STATE.runs[1:], quick)}), STUDY)
+    assert "CenterNet" not in "\n".join(alone)
+    assert "RetinaNet" in "\n".join(alone)
+
+
 def test_markdown_says_seeds_and_thresholds() -> None:
     text = markdown(STATE, STUDY)
     assert "| CenterNet | focal | 2 | 2.20±0.28 | 4.40±0.57 | 91.2±0.0 | 44.5±0.7 | 0.25, 0.25 | 1.92/2.94 |" in text

@@ -47,7 +47,7 @@ class CenterNetSettings(DetectorSettings):
     head_width: int = Field(default=256, ge=8)
     """Channels inside the three branches."""
     mask: Literal["box", "ellipse", "keypoint"] = "box"
-    """Where the Mask Focal Loss takes a head to be."""
+    """Where the Mask Focal Loss takes a head to be, and cuts off its heat; the focal loss takes all of the Gaussian."""
     combine: Literal["max", "sum"] = "max"
     """How the heat of heads that are close adds up; ``sum`` is cut off at 1."""
     eta: float = Field(default=0.0, ge=0)
@@ -112,8 +112,8 @@ class CenterNet(Detector):
     def targets(self, scene: Scene) -> Targets:
         boxes, settings = boxes_to_learn(scene), self.settings
         target = heatmap_target(
-            boxes, scene.size_wh, stride=STRIDE, mask=settings.mask, combine=settings.combine, eta=settings.eta,
-            eps=settings.heat_eps, region=scene.region,
+            boxes, scene.size_wh, stride=STRIDE, mask=settings.mask if settings.loss == "mask_focal" else "keypoint",
+            combine=settings.combine, eta=settings.eta, eps=settings.heat_eps, region=scene.region,
         )  # fmt: skip
         middle = centres(boxes) / STRIDE - (target.cells + 0.5)  # from the middle of its cell, in cells
         found = np.concatenate([target.cells, sides(boxes) / STRIDE, middle], axis=1).astype(np.float32)

@@ -58,7 +58,7 @@ class DenseSettings(LabelSettings):
     decoder: dense_boxes.DenseBoxesDecoderSettings = dense_boxes.DenseBoxesDecoderSettings()
 
 
-class Boxes(NamedTuple):
+class Positives(NamedTuple):
     """What positive cells or anchors of one level learn, n of them.
 
     Attributes:
@@ -119,8 +119,8 @@ class DenseDetector(Detector):
         """(b, 4A, h, w) what the network says of boxes → left, top, right, bottom in pixels."""
 
     @abstractmethod
-    def box_losses(self, boxes: Boxes) -> dict[str, Tensor]:
-        """The losses of the boxes that positives tell, each (n,), by name; ``box`` is weighed by ``box_weight``."""
+    def box_losses(self, positives: Positives) -> dict[str, Tensor]:
+        """The losses of what positives tell of their boxes, (n,) each, by name; ``box_weight`` weighs ``box``."""
 
     def scores(self, logits: Tensor, extra: Tensor) -> Tensor:
         """(b, A, h, w) in 0…1."""
@@ -147,8 +147,8 @@ class DenseDetector(Detector):
         """The maps that the loss reads → those that the decoder reads."""
         told: dict[str, Tensor] = {}
         for level, stride in enumerate(self.strides):
-            logits = maps[f"labels_{stride}"]
-            raw, extra = _parted(maps[f"raw_{stride}"], logits.shape[1])
+            logits = maps[f"labels_{stride}"].float()  # pixels take more digits than half precision has
+            raw, extra = _parted(maps[f"raw_{stride}"].float(), logits.shape[1])
             told[f"scores_{stride}"], told[f"boxes_{stride}"] = self.scores(logits, extra), self.sides(level, raw)
         return told
 
@@ -161,27 +161,27 @@ class DenseDetector(Detector):
         logits = [maps[f"labels_{stride}"].float() for stride in self.strides]
         owners = self._owners([one.shape for one in logits], targets)
         every = torch.cat(list(targets.ragged["boxes"]))  # an owner is a row of these
-        labels, found = [], list[Boxes]()
+        labels, found = [], list[Positives]()
         for level, (stride, owner) in enumerate(zip(self.strides, owners, strict=True)):
             image, anchor, row, column = (owner >= 0).nonzero().T
             raw, extra = _parted(maps[f"raw_{stride}"].float(), owner.shape[1])
             place = (torch.stack([column, row], dim=1) + 0.5) * stride
             channel = 4 * anchor[:, None] + torch.arange(4, device=anchor.device)
-            boxes = Boxes(
+            told = Positives(
                 level, stride, anchor, place, raw[image[:, None], channel, row[:, None], column[:, None]],
                 extra[image, :, row, column], every[owner[image, anchor, row, column]],
             )  # fmt: skip
             label = (owner >= 0).float()
             if self.settings.soft_targets:
-                label[image, anchor, row, column] = heat_of_cells(boxes.truth_xyxy, place, stride)
+                label[image, anchor, row, column] = heat_of_cells(told.truth_xyxy, place, stride)
             labels.append(label)
-            found.append(boxes)
+            found.append(told)
         counted = torch.cat([(owner != IGNORED).flatten() for owner in owners])
         logit, label, owner = (_flat(tensors)[counted] for tensors in (logits, labels, owners))
         positives = (owner >= 0).sum()
         number = self.number(positives, len(targets.ragged["boxes"]))
         parts = {"label": label_loss(self.settings, logit, label, owner >= 0, num_objects=number)}
-        for name in (each := [self.box_losses(boxes) for boxes in found])[0]:
+        for name in (each := [self.box_losses(told) for told in found])[0]:
             parts[name] = torch.cat([one[name] for one in each]).sum() / positives.clamp(min=1)
         total = sum((self.settings.box_weight if name == "box" else 1.0) * part for name, part in parts.items())
         assert isinstance(total, Tensor)

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from torchvision.ops import generalized_box_iou_loss
 
 from headcount.core.settings import Positive
-from headcount.models.detection.dense import Boxes, DenseDetector, DenseSettings
+from headcount.models.detection.dense import DenseDetector, DenseSettings, Positives
 from headcount.models.parts.assignment import Grid, assign_points, sides_from
 from headcount.models.parts.pyramid import TowerNorm
 
@@ -56,14 +56,14 @@ class Fcos(DenseDetector):
     def scores(self, logits: Tensor, extra: Tensor) -> Tensor:
         return torch.sqrt(torch.sigmoid(logits) * torch.sigmoid(extra))
 
-    def box_losses(self, boxes: Boxes) -> dict[str, Tensor]:
-        place, truth = boxes.place_px, boxes.truth_xyxy
-        sides = self.sides(boxes.level, boxes.raw)
+    def box_losses(self, positives: Positives) -> dict[str, Tensor]:
+        place, truth = positives.place_px, positives.truth_xyxy
+        sides = self.sides(positives.level, positives.raw)
         told = torch.cat([place - sides[:, :2], place + sides[:, 2:]], dim=1)
         # A cell that a small head's box does not hold is its cell all the same: the box is stretched to its middle.
         inside = torch.cat([torch.minimum(truth[:, :2], place), torch.maximum(truth[:, 2:], place)], dim=1)
         centre = F.binary_cross_entropy_with_logits(
-            boxes.extra[:, 0], centreness(place, truth, boxes.stride), reduction="none"
+            positives.extra[:, 0], centreness(place, truth, positives.stride), reduction="none"
         )
         return {
             "box": generalized_box_iou_loss(told, inside),

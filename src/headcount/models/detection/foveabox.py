@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from headcount.models.detection.dense import Boxes, DenseDetector, DenseSettings
+from headcount.models.detection.dense import DenseDetector, DenseSettings, Positives
 from headcount.models.parts.assignment import Grid, assign_fovea, sides_from
 
 _BASIC = 4  # strides: heads of 32 px are those of stride 8, as published
@@ -53,7 +53,7 @@ class FoveaBox(DenseDetector):
     def number(self, positives: Tensor, images: int) -> Tensor:
         return positives + images
 
-    def box_losses(self, boxes: Boxes) -> dict[str, Tensor]:
-        away = sides_from(boxes.place_px, boxes.truth_xyxy) / (_BASIC * boxes.stride)
-        each = F.smooth_l1_loss(boxes.raw, away.clamp(min=_LEAST).log(), beta=_SMOOTH, reduction="none")
+    def box_losses(self, positives: Positives) -> dict[str, Tensor]:
+        away = sides_from(positives.place_px, positives.truth_xyxy) / (_BASIC * positives.stride)
+        each = F.smooth_l1_loss(positives.raw, away.clamp(min=_LEAST).log(), beta=_SMOOTH, reduction="none")
         return {"box": each.sum(dim=1)}

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from headcount.core.settings import Positive
-from headcount.models.detection.dense import Boxes, DenseDetector, DenseSettings
+from headcount.models.detection.dense import DenseDetector, DenseSettings, Positives
 from headcount.models.parts.assignment import Grid, assign_anchors
 
 _SIZE = 4  # strides: 32 px at stride 8, as published
@@ -84,17 +84,17 @@ class RetinaNet(DenseDetector):
         middle, half = told[:, :, :2] * shape, torch.exp(told[:, :, 2:].clamp(max=_LARGEST)) * shape / 2
         return torch.cat([half - middle, half + middle], dim=2).reshape(batch, -1, rows, columns)
 
-    def box_losses(self, boxes: Boxes) -> dict[str, Tensor]:
-        shape = boxes.raw.new_tensor(self.shapes[boxes.level])[boxes.anchor]  # (n, 2)
+    def box_losses(self, positives: Positives) -> dict[str, Tensor]:
+        shape = positives.raw.new_tensor(self.shapes[positives.level])[positives.anchor]  # (n, 2)
         middle, size = (
-            (boxes.truth_xyxy[:, :2] + boxes.truth_xyxy[:, 2:]) / 2,
-            boxes.truth_xyxy[:, 2:] - boxes.truth_xyxy[:, :2],
+            (positives.truth_xyxy[:, :2] + positives.truth_xyxy[:, 2:]) / 2,
+            positives.truth_xyxy[:, 2:] - positives.truth_xyxy[:, :2],
         )
-        wanted = torch.cat([(middle - boxes.place_px) / shape, (size / shape).log()], dim=1)
+        wanted = torch.cat([(middle - positives.place_px) / shape, (size / shape).log()], dim=1)
         if self.settings.box_loss == "l1":
-            each = F.l1_loss(boxes.raw, wanted, reduction="none")
+            each = F.l1_loss(positives.raw, wanted, reduction="none")
         else:
-            each = F.smooth_l1_loss(boxes.raw, wanted, beta=_SMOOTH, reduction="none")
+            each = F.smooth_l1_loss(positives.raw, wanted, beta=_SMOOTH, reduction="none")
         return {"box": each.sum(dim=1)}
 
 

@@ -5,6 +5,7 @@ Fig. 8 of "Mask Focal Loss…" (Zhong et al.).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from headcount.train.studies.state import Done
 
 _WIDTH_PX = 420
 _HEAT = "heat"
+_NO_NAME = re.compile(r"[^\w.-]+")
 _Row = list[tuple[str, RgbImage]]
 
 
@@ -30,7 +32,7 @@ def draw_group(done: Sequence[Done], scenes: Sequence[Scene], runs: Path, folder
         InputError: a picture cannot be written.
     """
     group = done[0].group.lower().replace(" ", "-")
-    sheets = {folder / f"{group}-{Path(scene.name).name}.png": scene for scene in scenes}
+    sheets = {folder / f"{group}-{_NO_NAME.sub('-', scene.name)}.png": scene for scene in scenes}
     sheets = {path: scene for path, scene in sheets.items() if not path.exists()}
     if not sheets:
         return []

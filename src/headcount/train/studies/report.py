@@ -51,16 +51,16 @@ class Block:
 
 def blocks(state: State, study: Study) -> Iterator[Block]:
     """The data sets of a study so far, in the order in which its arms learn from them."""
-    arms = [arm for arm in study.scale(state.scale).arms if any(one.arm == arm.name for one in state.runs)]
-    names = dict.fromkeys(data for one in state.runs for data in one.results)
+    arms = [arm for arm in study.scale(state.scale).arms if any(one.arm == arm.name for one in state.comparable)]
+    names = dict.fromkeys(data for one in state.comparable for data in one.results)
     for data in names:
         constant = state.constants[data]
         groups: dict[str, list[Line]] = {}
         for arm in arms:
-            done = [one for one in state.runs if one.arm == arm.name and data in one.results]
+            done = [one for one in state.comparable if one.arm == arm.name and data in one.results]
             if done:
                 groups.setdefault(arm.group, []).append(_line(arm, sorted(done, key=lambda one: one.seed), data))
-        split = next(one.split for one in state.runs if data in one.results)
+        split = next(one.split for one in state.comparable if data in one.results)
         title = (
             f"{data}, {split}: {plural(constant.images, 'image')}; one count for all, {constant.count:.1f}, errs by "
             f"{constant.mae:.1f}"
@@ -118,7 +118,7 @@ def markdown(state: State, study: Study) -> str:
         text += ["|---|---|---|---|---|---|---|---|---|"]
         for group, lines in block.groups.items():
             for line in lines:
-                done = [one for one in state.runs if one.arm == line.arm.name and block.data in one.results]
+                done = [one for one in state.comparable if one.arm == line.arm.name and block.data in one.results]
                 chosen = ", ".join("–" if one.threshold is None else f"{one.threshold:.2f}" for one in done)
                 cells = " | ".join(line.shown(name) for name in _FIGURES)
                 text.append(f"| {group} | {line.arm.variant} | {len(done)} | {cells} | {chosen} | {line.shown_paper} |")

@@ -14,6 +14,7 @@ from headcount.core.files import atomic_text, writing
 from headcount.core.locks import held
 from headcount.core.notes import Skipped, raise_first
 from headcount.core.scene import Scene
+from headcount.core.words import plural
 from headcount.train.initialisation import initial_weights
 from headcount.train.loop import RECIPE, train
 from headcount.train.pools import evenly, read_pools, read_source
@@ -99,10 +100,11 @@ def run_study(study: Study, scale_name: str, options: StudyOptions, *, say: Say)
             if done is not None and (done.split, done.at_most) == (split, options.images):
                 say(f"{lead}: done before.")
             else:
-                say(f"{lead}: {recipe.total_steps:,} steps.")
+                say(f"{lead}: {plural(recipe.total_steps, 'step')}.")
                 try:
                     train(recipe, resume=(recipe.folder / RECIPE).is_file(), say=say)
                     mine = {name: lists[name] for name in recipe.data.sources}
+                    say(f"{run.name}: measured on {plural(sum(map(len, mine.values())), 'image')} …")
                     state = state.with_run(*_measure(run, recipe, mine, split, options.images, say))
                 except HeadcountError as error:
                     failed.append(Skipped(run.name, error))

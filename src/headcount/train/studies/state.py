@@ -69,6 +69,14 @@ class State(Settings):
         others = tuple(one for one in self.runs if one.name != done.name)
         return self.model_copy(update={"runs": (*others, done), "constants": {**self.constants, **constants}})
 
+    @property
+    def comparable(self) -> tuple[Done, ...]:
+        """The runs that were measured on the same images as the last one: after a quick look, others may lie there."""
+        if not self.runs:
+            return ()
+        last = self.runs[-1]
+        return tuple(one for one in self.runs if (one.split, one.at_most) == (last.split, last.at_most))
+
     def find(self, name: str) -> Done | None:
         """The run of a name, if it is done."""
         return next((one for one in self.runs if one.name == name), None)
