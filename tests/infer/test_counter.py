@@ -389,3 +389,24 @@ def test_a_card_cannot_enlarge_without_a_limit() -> None:
     with pytest.raises(InputError, match=r"640×64 pixels is enlarged by 8 .* over the limit of 262,144") as caught:
         counter.count(pixels)
     assert caught.value.remedy == "max_pixels"
+
+
+def test_maps_are_decoded_once_more_down_to_a_lower_score(
+    spots_model: Path, spots: Path, counter: Counter, picture: np.ndarray
+) -> None:
+    detector = headcount.load(spots_model, precision="f32")
+    scene = Scene(spots.parent / "1.png")
+    found, again = detector.count_keeping_maps(scene)
+    assert found.count == detector.count(scene).count == 8  # one head of 0.5, seven of 0.4
+    assert found.scores is not None
+    weaker, same = again(0.01), again(0.45)
+    assert weaker is not None
+    assert same is not None
+    np.testing.assert_array_equal(same.boxes_xyxy, found.boxes_xyxy)  # lowered, never raised
+    assert weaker.count >= found.count
+    higher = Counter(detector.card.calibrated({"score_threshold": 0.45}), detector.runtime)
+    found, again = higher.count_keeping_maps(scene)
+    weaker = again(0.01)
+    assert weaker is not None
+    assert (found.count, weaker.count) == (1, 8)
+    assert counter.count_keeping_maps(Scene(picture))[1](0.01) is None  # a density has no threshold
