@@ -43,6 +43,7 @@ _ANCHORS: dict[int, tuple[tuple[float, float], ...]] = {
     32: ((116, 90), (156, 198), (373, 326)),
 }
 _BALANCE = (4.0, 1.0, 0.4, 0.1)
+_LEAST_PX = 0.01  # half a side of a box that is compared with a head: CIoU of one without sides is 0 / 0
 _RARE = 0.01  # the share of cells that hold a head, to begin with
 _OWN = "csp_darknet"
 
@@ -191,6 +192,7 @@ class Yolov5(Detector):
         sizes = said.new_tensor(anchors)[cells.anchor]
         middle, half = _sides(said, sizes, stride)
         middle = middle + (torch.stack([cells.column, cells.row], 1) + 0.5) * stride
+        half = torch.hypot(half, half.new_tensor(_LEAST_PX))
         error: Tensor = complete_box_iou_loss(torch.cat([middle - half, middle + half], 1), cells.boxes)
         return error
 
