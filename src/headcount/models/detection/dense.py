@@ -21,10 +21,10 @@ from headcount.core.scene import Scene
 from headcount.core.settings import Positive
 from headcount.decode import dense_boxes
 from headcount.models.detection.base import Detector, boxes_to_learn
+from headcount.models.detection.label_loss import LabelSettings, label_loss
 from headcount.models.method import TargetBatch, Targets
 from headcount.models.parts.assignment import IGNORED, Grid
 from headcount.models.parts.backbones import TimmBackbone
-from headcount.models.parts.label_loss import LabelSettings, label_loss
 from headcount.models.parts.pyramid import COARSEST, DenseHead, FeaturePyramid, TowerNorm
 from headcount.targets.mask import cells_inside
 

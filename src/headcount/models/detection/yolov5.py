@@ -23,11 +23,11 @@ from headcount.core.scene import Scene
 from headcount.core.settings import Positive
 from headcount.decode.dense_boxes import NAME, DenseBoxesDecoderSettings
 from headcount.models.detection.base import Detector, DetectorSettings, boxes_to_learn
+from headcount.models.detection.label_loss import label_loss
 from headcount.models.method import TargetBatch, Targets
 from headcount.models.parts.backbones import TimmBackbone
 from headcount.models.parts.base import Backbone
 from headcount.models.parts.csp import CspDarknet, PathAggregation
-from headcount.models.parts.label_loss import label_loss
 from headcount.targets.mask import cells_inside
 
 Size = Literal["n", "s", "m", "l", "x"]
