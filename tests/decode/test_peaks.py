@@ -161,3 +161,16 @@ def test_a_threshold_survives_save_and_load(tmp_path: Path) -> None:
     heat = np.zeros((3, 6))
     heat[1, [1, 4]] = (0.4241, 0.4243)
     assert decoder_of(ModelCard.read(file))(_maps(heat), STRIDES, (24, 12)).points_xy.tolist() == [[18, 6]]
+
+
+def test_the_peaks_of_one_large_head_may_be_joined_by_their_boxes() -> None:
+    heat, size = np.zeros((1, 24, 24), np.float32), np.full((2, 24, 24), 60, np.float32)
+    for row, column, value in ((8, 8, 0.7), (8, 11, 0.9), (11, 8, 0.8), (8, 21, 0.6)):
+        heat[0, row, column] = value
+    maps = {"heat": heat, "size": size, "offset": np.zeros((2, 24, 24), np.float32)}
+    strides = dict.fromkeys(maps, 4)
+    each = decode_peaks(maps, strides, PeaksDecoderSettings(), (96, 96))
+    joined = decode_peaks(maps, strides, PeaksDecoderSettings(nms_iou=0.3), (96, 96))
+    assert each.count == 4
+    assert joined.scores is not None
+    assert joined.scores.round(6).tolist() == [0.9, 0.6]

@@ -43,14 +43,16 @@ def test_every_such_decoder_is_here() -> None:
 
 
 @pytest.mark.parametrize("max_heads", [20_000, 40])
-@pytest.mark.parametrize("name", CASES)
-def test_a_threshold_finds_what_a_lower_one_finds_of_that_score(name: str, max_heads: int) -> None:
+@pytest.mark.parametrize(("name", "more"), [*((name, {}) for name in CASES), ("peaks", {"nms_iou": 0.3})])
+def test_a_threshold_finds_what_a_lower_one_finds_of_that_score(
+    name: str, more: dict[str, float], max_heads: int
+) -> None:
     draw = np.random.Generator(np.random.Philox(7))
     for maps in (CASES[name](draw) for _ in range(3)):
         strides = dict.fromkeys(maps, STRIDE)
 
         def found(threshold: float, maps: Maps = maps, strides: dict[str, int] = strides) -> NDArray[np.float64]:
-            decode = open_decoder(name, {"score_threshold": threshold, "max_heads": max_heads})
+            decode = open_decoder(name, {"score_threshold": threshold, "max_heads": max_heads, **more})
             seen = decode(maps, strides, (WIDE - 3, HIGH - 2))
             assert seen.boxes_xyxy is not None
             assert seen.scores is not None
