@@ -232,6 +232,19 @@ def test_any_shape(name: str, shape: tuple[int, ...]) -> None:
     assert gradient.shape == shape
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_of_each_image_by_vmap_it_is_the_same(name: str) -> None:
+    tensors = given_to(name, *case((3, 1, 6, 6)))
+
+    def alone(*images: Tensor) -> Tensor:
+        return LOSSES[name](*images, num_objects=2)
+
+    one_by_one = [value_and_gradient(alone, *images) for images in zip(*tensors, strict=True)]
+    values, gradients = (torch.stack(each) for each in zip(*one_by_one, strict=True))
+    torch.testing.assert_close(torch.vmap(alone)(*tensors), values)
+    torch.testing.assert_close(torch.vmap(torch.func.grad(alone))(*tensors), gradients)
+
+
 @pytest.mark.parametrize("label", [torch.bool, torch.uint8, torch.int64, torch.float64, torch.bfloat16])
 def test_labels_and_masks_of_any_type(label: torch.dtype) -> None:
     logits, heat, mask = case(dtype=torch.float32)

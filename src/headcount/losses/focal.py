@@ -211,6 +211,8 @@ class _Terms(torch.autograd.Function):
     gradient is written out: left to autograd it would be 0 · ∞ at Δp = 0 for γ below 1, and where 1 − Δp underflows.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(
         logits: Tensor, target: Tensor, hard: bool, weight: Tensor | None, other: Tensor | None, on: BetaOn,

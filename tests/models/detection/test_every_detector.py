@@ -271,6 +271,21 @@ def test_any_crowd_can_be_learned(known: Known, crowd: str) -> None:
     assert any(one.abs().sum() > 0 for one in gradients)
 
 
+@pytest.mark.parametrize("known", [known for known in BOTH if known.values[0][1] != "own"])
+def test_whatever_a_network_says_its_loss_and_gradient_are_finite(known: Known) -> None:
+    method, scenes = _built(known).train(), [_scene([[30, 20, 44, 38], [52, 7, 53, 8], [90, 50, 96, 64]]), _scene([])]
+    images = to_tensor([scene.pixels() for scene in scenes], method.input_spec)
+    targets = TargetBatch.join([method.targets(scene) for scene in scenes])
+    maps = method.training_forward(images, targets)
+    for size in (-100, -30, -8, 8, 30, 100):
+        for spread in (torch.ones_like, torch.randn_like):
+            said = {name: (size * spread(values)).detach().requires_grad_() for name, values in maps.items()}
+            losses = method.loss(said, targets)
+            losses["total"].backward()
+            assert all(loss.isfinite() for loss in losses.values())
+            assert all(values.grad is None or values.grad.isfinite().all() for values in said.values())
+
+
 @pytest.mark.parametrize("known", BOTH)
 def test_a_head_without_a_box_teaches_no_detector(known: Known) -> None:
     scene = Scene(np.zeros((64, 96, 3), np.uint8), np.array([[20.0, 30.0]]), name="points only")

@@ -132,7 +132,9 @@ def test_the_published_network_is_as_large_as_torchvisions() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"anchor_sizes": [32]}, "4 strides and one more"),
+        ({"anchor_sizes": [32]}, r'"model\.anchor_sizes" is .* each of the 4 strides and one more'),
+        ({"strides": [4, 8]}, r'"model\.anchor_sizes" is .* each of the 2 strides and one more'),
+        ({"strides": [32, 16, 8, 4]}, r'"model\.strides" is .* from fine to coarse'),
         ({"loss": "focal"}, r'no key "model\.loss"'),
         ({"proposals": 0}, "model.proposals"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -19,6 +20,13 @@ from headcount.models.parts.backbones import load_backbone
 from headcount.models.parts.base import Backbone
 
 Loss = Literal["focal", "mask_focal"]
+
+
+def doubling(strides: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of a pyramid's levels, checked."""
+    if any(coarse != 2 * fine for fine, coarse in pairwise(strides)):
+        raise ValueError("strides from fine to coarse, each twice the one before, were expected")
+    return strides
 
 
 class NetworkSettings(Settings):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
@@ -20,27 +19,21 @@ from headcount.core.card import DecoderSpec, InputSpec, OutputSpec
 from headcount.core.scene import Scene
 from headcount.core.settings import Positive
 from headcount.decode import dense_boxes
-from headcount.models.detection.base import Detector, boxes_to_learn
+from headcount.models.detection.base import Detector, boxes_to_learn, doubling
+from headcount.models.detection.label_loss import LabelSettings, label_loss
 from headcount.models.method import TargetBatch, Targets
 from headcount.models.parts.assignment import IGNORED, Grid
 from headcount.models.parts.backbones import TimmBackbone
-from headcount.models.parts.label_loss import LabelSettings, label_loss
 from headcount.models.parts.pyramid import COARSEST, DenseHead, FeaturePyramid, TowerNorm
 from headcount.targets.mask import cells_inside
 
 _BACKBONE_STRIDES = (4, 8, 16, COARSEST)
 
 
-def _doubling(strides: tuple[int, ...]) -> tuple[int, ...]:
-    if any(coarse != 2 * fine for fine, coarse in pairwise(strides)):
-        raise ValueError("strides from fine to coarse, each twice the one before, were expected")
-    return strides
-
-
 class DenseSettings(LabelSettings):
     """Options of a detector on a feature pyramid."""
 
-    strides: Annotated[tuple[Literal[4, 8, 16, 32, 64, 128], ...], Field(min_length=1), AfterValidator(_doubling)] = (
+    strides: Annotated[tuple[Literal[4, 8, 16, 32, 64, 128], ...], Field(min_length=1), AfterValidator(doubling)] = (
         8,
         16,
         32,

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator
+from pydantic_core.core_schema import ValidationInfo
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.models.detection._utils import Matcher
@@ -27,7 +28,7 @@ from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, TileSpec
 from headcount.core.scene import Scene
 from headcount.core.settings import Positive
 from headcount.decode.given_boxes import NAME, GivenBoxesDecoderSettings
-from headcount.models.detection.base import Detector, NetworkSettings, boxes_to_learn
+from headcount.models.detection.base import Detector, NetworkSettings, boxes_to_learn, doubling
 from headcount.models.method import TargetBatch, Targets
 from headcount.models.parts.backbones import TimmBackbone
 from headcount.targets.mask import cells_inside
@@ -43,13 +44,13 @@ _ANCHORS_TOGETHER = 256  # at least; they come row by row
 class FasterRcnnSettings(NetworkSettings):
     """Options of Faster R-CNN; the defaults are torchvision's network on ResNet-50, but for the number of proposals."""
 
-    strides: Annotated[tuple[int, ...], Field(min_length=1)] = (4, 8, 16, 32)
+    strides: Annotated[tuple[int, ...], Field(min_length=1), AfterValidator(doubling)] = (4, 8, 16, 32)
     """The backbone's maps that are used, from fine to coarse; one more, of twice the last stride, proposes as well."""
     width: int = Field(default=256, ge=8)
     """Channels of the pyramid."""
     head_width: int = Field(default=1024, ge=8)
     """Channels of the two layers that look at each proposal."""
-    anchor_sizes: tuple[Positive, ...] = (32, 64, 128, 256, 512)
+    anchor_sizes: tuple[Positive, ...] = Field(default=(32, 64, 128, 256, 512), validate_default=True)
     """The side in pixels of each stride's anchors; small heads need smaller ones."""
     aspect_ratios: Annotated[tuple[Positive, ...], Field(min_length=1)] = (0.5, 1.0, 2.0)
     """Heights of anchors over their widths."""
@@ -60,11 +61,13 @@ class FasterRcnnSettings(NetworkSettings):
     """Two boxes with a larger intersection over union are one head: the one of the higher score."""
     decoder: GivenBoxesDecoderSettings = GivenBoxesDecoderSettings()
 
-    @model_validator(mode="after")
-    def _a_size_of_each_stride(self) -> FasterRcnnSettings:
-        if len(self.anchor_sizes) != len(self.strides) + 1:
-            raise ValueError(f"anchor_sizes of {len(self.strides)} strides and one more were expected")
-        return self
+    @field_validator("anchor_sizes")
+    @classmethod
+    def _a_size_of_each_stride(cls, sizes: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        strides = info.data.get("strides")
+        if strides is not None and len(sizes) != len(strides) + 1:
+            raise ValueError(f"a size for each of the {len(strides)} strides and one more were expected")
+        return sizes
 
 
 class FasterRcnn(Detector):

@@ -8,11 +8,12 @@ takes the place of the objectness loss, where its target is a share: how well th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator
+from pydantic_core.core_schema import ValidationInfo
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import complete_box_iou_loss
@@ -22,12 +23,12 @@ from headcount.core.geometry import centres
 from headcount.core.scene import Scene
 from headcount.core.settings import Positive
 from headcount.decode.dense_boxes import NAME, DenseBoxesDecoderSettings
-from headcount.models.detection.base import Detector, DetectorSettings, boxes_to_learn
+from headcount.models.detection.base import Detector, DetectorSettings, boxes_to_learn, doubling
+from headcount.models.detection.label_loss import label_loss
 from headcount.models.method import TargetBatch, Targets
 from headcount.models.parts.backbones import TimmBackbone
 from headcount.models.parts.base import Backbone
 from headcount.models.parts.csp import CspDarknet, PathAggregation
-from headcount.models.parts.label_loss import label_loss
 from headcount.targets.mask import cells_inside
 
 Size = Literal["n", "s", "m", "l", "x"]
@@ -43,6 +44,7 @@ _ANCHORS: dict[int, tuple[tuple[float, float], ...]] = {
     32: ((116, 90), (156, 198), (373, 326)),
 }
 _BALANCE = (4.0, 1.0, 0.4, 0.1)
+_LEAST_PX = 0.01  # half a side of a box that is compared with a head: CIoU of one without sides is 0 / 0
 _RARE = 0.01  # the share of cells that hold a head, to begin with
 _OWN = "csp_darknet"
 
@@ -58,7 +60,9 @@ class Yolov5Settings(DetectorSettings):
     """``csp_darknet`` is YOLOv5's own; else the name of a timm network, on which the neck of this ``size`` is put."""
     width: int | None = Field(default=None, ge=8)
     """Channels at stride 8 (twice as many at stride 16); None: 256 times the size's multiple."""
-    strides: tuple[Literal[4, 8, 16, 32], ...] = Field(default=(8, 16, 32), min_length=1)
+    strides: Annotated[tuple[Literal[4, 8, 16, 32], ...], AfterValidator(doubling)] = Field(
+        default=(8, 16, 32), min_length=1
+    )
     """The scales, from fine to coarse, none left out between them; stride 4 is for small heads."""
     anchors: tuple[Annotated[tuple[Anchor, ...], Field(min_length=1)], ...] | None = None
     """(width, height) in pixels of each stride's anchors; None: the published ones, and half as large at stride 4."""
@@ -75,14 +79,13 @@ class Yolov5Settings(DetectorSettings):
     std: tuple[Positive, Positive, Positive] = (1.0, 1.0, 1.0)
     decoder: DenseBoxesDecoderSettings = DenseBoxesDecoderSettings()
 
-    @model_validator(mode="after")
-    def _of_each_stride(self) -> Yolov5Settings:
-        if any(coarse != 2 * fine for fine, coarse in zip(self.strides, self.strides[1:], strict=False)):
-            raise ValueError("strides from fine to coarse, each twice the one before, were expected")
-        for name, values in (("anchors", self.anchors), ("balance", self.balance)):
-            if values is not None and len(values) != len(self.strides):
-                raise ValueError(f"{name} of {len(self.strides)} strides were expected")
-        return self
+    @field_validator("anchors", "balance")
+    @classmethod
+    def _of_each_stride(cls, values: tuple[Any, ...] | None, info: ValidationInfo) -> tuple[Any, ...] | None:
+        strides = info.data.get("strides")
+        if values is not None and strides is not None and len(values) != len(strides):
+            raise ValueError(f"one for each of the {len(strides)} strides was expected")
+        return values
 
 
 class Matches(NamedTuple):
@@ -191,6 +194,7 @@ class Yolov5(Detector):
         sizes = said.new_tensor(anchors)[cells.anchor]
         middle, half = _sides(said, sizes, stride)
         middle = middle + (torch.stack([cells.column, cells.row], 1) + 0.5) * stride
+        half = torch.hypot(half, half.new_tensor(_LEAST_PX))
         error: Tensor = complete_box_iou_loss(torch.cat([middle - half, middle + half], 1), cells.boxes)
         return error
 

@@ -8,7 +8,7 @@ import torch
 from headcount.core.errors import InputError
 from headcount.core.settings import checked
 from headcount.losses.focal import focal_loss, mask_focal_loss
-from headcount.models.parts.label_loss import LabelSettings, label_loss
+from headcount.models.detection.label_loss import LabelSettings, label_loss
 
 DRAW = torch.Generator().manual_seed(0)
 LOGITS = 3 * torch.randn(40, generator=DRAW)
