@@ -152,3 +152,41 @@ def test_the_locator_finds_heads_in_photographs(locator: Counter, data: str, lea
     assert isinstance(found, LocalizationResult)
     key = "8px" if data.startswith("shanghaitech") else "sigma_l"
     assert next(result for result in found.radii if result.radius.key == key).total.f1 >= least
+
+
+@pytest.fixture(scope="module")
+def detector() -> Counter:
+    return load("headcount-detect-s", precision="f32")
+
+
+def test_the_detector_draws_the_same_boxes_in_tiles(detector: Counter) -> None:
+    pixels = paint_scene(3, size_wh=(1536, 1472), count=300).pixels()
+    card = detector.card
+    assert card.tile.exact
+    side = 2 * card.tile.halo + 96
+    tiled = Counter(card.model_copy(update={"tile": TileSpec(size=side, halo=card.tile.halo)}), detector.runtime)
+    whole, parts = detector.count(pixels), tiled.count(pixels)
+    assert whole.boxes_kind == "heads"
+    assert whole.boxes_xyxy is not None
+    assert parts.boxes_xyxy is not None
+    assert whole.count == len(whole.boxes_xyxy) > 0
+    np.testing.assert_allclose(parts.boxes_xyxy, whole.boxes_xyxy, atol=0.1)
+
+
+def test_the_detector_sees_nobody_where_nobody_is(detector: Counter) -> None:
+    for value in (0, 128, 255):
+        assert detector.count(np.full((300, 417, 3), value, np.uint8)).count == 0
+
+
+@pytest.mark.parametrize(("data", "least", "at_most"), [("scut-head-a", 0.9, 3.0), ("scut-head-b", 0.85, 3.5)])
+def test_the_detector_boxes_heads_in_photographs(detector: Counter, data: str, least: float, at_most: float) -> None:
+    """A few validation images; the whole lists are measured by ``headcount evaluate``."""
+    folder = SHANGHAITECH.parent / "SCUT-HEAD"
+    if not folder.is_dir():
+        pytest.skip(f"{data} is not at hand")
+    scenes = read_dataset(f"{data}={folder}", "val")[::16]
+    found = evaluate_scenes(detector, scenes, metrics=["counting", "localization"], keep_worst=0)
+    heads = found.results["localization"]
+    assert isinstance(heads, LocalizationResult)
+    assert next(result for result in heads.radii if result.radius.key == "sigma_l").total.f1 >= least
+    assert found.counting.mae <= at_most

@@ -86,3 +86,15 @@ def test_what_it_cannot_do_without() -> None:
         choose_threshold([ScoredHeads()], LOWEST)
     with pytest.raises(InputError, match='"a" have no scores'):
         ScoredHeads().add(Scene(np.zeros((4, 4, 3), np.uint8), name="a"), Prediction(0, (4, 4)), 0.0)
+
+
+def test_sets_or_images_weigh_alike() -> None:
+    few, many = ScoredHeads(), ScoredHeads()
+    few.scores, few.true = [np.array([0.9, 0.6])], [1]  # best above 0.6
+    many.scores, many.true = [np.array([0.9, 0.6])] * 3, [2] * 3  # best up to 0.6, each error half as large a share
+    many.scores, many.true = [*many.scores, np.full(97, 0.95)], [*many.true, 97]
+    by_set = choose_threshold([few, many], 0.05)
+    by_image = choose_threshold([few, many], 0.05, weigh="images")
+    assert by_set.low == 0.6
+    assert by_image.high == 0.6
+    assert by_image.error == pytest.approx(1 / 5)

@@ -230,14 +230,17 @@ def test_made_heat_is_checked(heat: Any, mask: Any, words: str) -> None:
         check_heatmap(heat, mask)
 
 
-def test_many_heads_take_little_time() -> None:
+@pytest.mark.parametrize("sides_px", [(6, 16), (8, 40)])
+@pytest.mark.parametrize("combine", COMBINES)
+@pytest.mark.parametrize("mask", ["box", "ellipse"])
+def test_many_heads_take_little_time(mask: Any, combine: Any, sides_px: tuple[int, int]) -> None:
     draws = np.random.default_rng(0)
-    middles, half = draws.uniform(0, (1088, 608), (2000, 2)), draws.uniform(3, 8, (2000, 1))
+    middles, half = draws.uniform(0, (1088, 608), (2000, 2)), draws.uniform(*sides_px, (2000, 1)) / 2
     boxes = np.concatenate([middles - half, middles + half], axis=1)
 
     def seconds() -> float:
         start = time.process_time()
-        heatmap_target(boxes, (1088, 608))
+        heatmap_target(boxes, (1088, 608), mask=mask, combine=combine)
         return time.process_time() - start
 
     assert min(seconds() for _ in range(10)) < 0.01

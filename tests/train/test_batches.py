@@ -59,7 +59,7 @@ def _equal(one: Any, two: Any) -> bool:
 def test_the_images_of_a_batch_have_names(method: Method) -> None:
     batches = _batches(method)
     names = [batches.names(step) for step in range(8)]
-    assert all(1 <= len(each) <= 3 and len(set(each)) == len(each) for each in names)
+    assert all(len(each) == 3 for each in names)  # a row each, so that pieces of a batch have their own
     assert names == [_batches(method).names(step) for step in range(8)]
     assert {name for each in names for name in each} > set(names[0])
 

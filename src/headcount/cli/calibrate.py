@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,13 +26,16 @@ def calibrate(
         list[str],
         typer.Option(
             metavar="NAME=PATH",
-            help="As in scut-head-a=/data/SCUT-HEAD; may be repeated. Sets weigh alike.",
+            help="As in scut-head-a=/data/SCUT-HEAD; may be repeated.",
             show_default=False,
         ),
     ],
     split: Annotated[
         str, typer.Option(metavar="NAME", help="train, val or trainval; of your own images all, too.")
     ] = "val",
+    weigh: Annotated[
+        Literal["sets", "images"], typer.Option(help="What counts alike where there are several sets.")
+    ] = "sets",
     output: Annotated[
         Path | None, output_option("Copy the model to this file and change the copy. Default: change its card.")
     ] = None,
@@ -69,7 +72,7 @@ def calibrate(
         if one.report.not_reached:
             raise KeyboardInterrupt
         measured.append(one)
-    chosen = choose(found.card, opened, measured)
+    chosen = choose(found.card, opened, measured, weigh=weigh)
     results_are_filed()
     target.write(chosen.card(found.card))
     out = output_console()

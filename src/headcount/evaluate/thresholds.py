@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,10 @@ class ScoredHeads:
         return counting_result(self.counts_at(threshold), self.true)
 
 
+Weigh = Literal["sets", "images"]
+"""What counts alike when a threshold is chosen by several sets: each set, or each image."""
+
+
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """The threshold that was chosen.
@@ -65,7 +70,7 @@ class Threshold:
     Attributes:
         value: a short number near the middle of ``low`` and ``high``.
         low, high: all thresholds above ``low`` and up to ``high`` count alike.
-        error: the mean over the sets of their relative error (see ``relative_error``).
+        error: the mean over the sets of their relative error (see ``relative_error``), or the MAE of all images.
     """
 
     value: float
@@ -85,8 +90,11 @@ def relative_error(mae: float, true: Sequence[int]) -> float:
     return mae / max(1.0, sum(true) / len(true))
 
 
-def choose_threshold(sets: Sequence[ScoredHeads], lowest: float) -> Threshold:
-    """The threshold above ``lowest``, at which the heads were decoded, with the least mean relative error of the sets.
+def choose_threshold(sets: Sequence[ScoredHeads], lowest: float, *, weigh: Weigh = "sets") -> Threshold:
+    """The threshold above ``lowest``, at which the heads were decoded, with the least error.
+
+    That is the mean relative error of the sets, which thus weigh alike, or with ``weigh="images"`` the MAE of all
+    images together, so that sets weigh by how many they have.
 
     Where a range of thresholds counts alike it is the middle of it, of several such ranges the middle of the widest,
     and of equally wide ones the highest.
@@ -101,7 +109,7 @@ def choose_threshold(sets: Sequence[ScoredHeads], lowest: float) -> Threshold:
     """
     if not sets or not all(one.scores for one in sets):
         raise InputError("There is no image to choose a score threshold by.")
-    scores, error = _errors(sets)
+    scores, error = _errors(sets, weigh)
     # Where scores are equal, one threshold lets in all of them or none: ``scores[i]`` lets in the first i + 1.
     ends = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1) if len(scores) else np.zeros(0, np.intp)
     high = np.concatenate([[1.0], scores[ends]])
@@ -117,12 +125,13 @@ def choose_threshold(sets: Sequence[ScoredHeads], lowest: float) -> Threshold:
     return Threshold(_short_between(bottom, top), bottom, top, float(error[starts[widest]]))
 
 
-def _errors(sets: Sequence[ScoredHeads]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _errors(sets: Sequence[ScoredHeads], weigh: Weigh) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """All scores from the highest down, (n,), and the error once none, one, … all of them count, (n + 1,)."""
     scores, steps = [np.zeros(0)], [np.zeros(0)]
-    start = 0.0
+    start, images = 0.0, sum(len(one.true) for one in sets)
     for one in sets:
-        weight = relative_error(1.0, one.true) / (len(one.true) * len(sets))
+        by_set = relative_error(1.0, one.true) / (len(one.true) * len(sets))
+        weight = 1 / images if weigh == "images" else by_set
         start += weight * sum(one.true)
         for found, true in zip(one.scores, one.true, strict=True):
             # A head more makes the error smaller until there are as many as there should be.

@@ -20,12 +20,13 @@ from headcount.evaluate.files import read_sets
 from headcount.evaluate.metrics.counting import CountingResult
 from headcount.evaluate.metrics.table import WEAKEST_SCORE, EvaluationSettings
 from headcount.evaluate.run import EvaluationReport, evaluate_scenes
-from headcount.evaluate.thresholds import ScoredHeads, Threshold, choose_threshold
+from headcount.evaluate.thresholds import ScoredHeads, Threshold, Weigh, choose_threshold
 from headcount.infer.counter import Counter, open_model
 from headcount.infer.models import ModelFiles, find_model, is_shipped
 from headcount.infer.runtimes.table import Runtime, words_of
 
 _CHOSEN_HERE = "chosen on these images"
+_LEAST: dict[Weigh, str] = {"sets": "least mean over the sets of MAE / mean count", "images": "least MAE of all images"}
 _NOTE = "Its score threshold of "
 
 
@@ -57,6 +58,7 @@ class Calibration:
         threshold: the one that counts best.
         sets: the errors by set.
         counted_by: runtime, device and precision.
+        weigh: whether sets or images weighed alike.
     """
 
     model: str
@@ -64,6 +66,7 @@ class Calibration:
     threshold: Threshold
     sets: tuple[CalibratedSet, ...]
     counted_by: str
+    weigh: Weigh = "sets"
 
     def lines(self) -> list[str]:
         """As it is printed: at most 80 columns, unless a name is longer."""
@@ -71,7 +74,7 @@ class Calibration:
         lines = [
             f"{self.model}: score threshold {self.before:g} → {chosen.value:g} "
             f"(above {chosen.low:.4g}, up to {chosen.high:.4g} counts alike)",
-            f"counted by {self.counted_by}; least mean over the sets of MAE / mean count",
+            f"counted by {self.counted_by}; {_LEAST[self.weigh]}",
         ]
         if chosen.low <= WEAKEST_SCORE:
             lines.append(f"note: even down to a score of {WEAKEST_SCORE:g}, not enough heads are found")
@@ -97,7 +100,7 @@ class Calibration:
             for one in self.sets
         ]  # fmt: skip
         where = ", ".join(f"{one.data} {one.split} ({plural(one.after.images, 'image')})" for one in self.sets)
-        note = f"{_NOTE}{value:g} was chosen for the least counting error on {where}; before it was {self.before:g}."
+        note = f"{_NOTE}{value:g} was chosen on {where}: {_LEAST[self.weigh]}; before it was {self.before:g}."
         return card.calibrated({"score_threshold": value}).model_copy(
             update={
                 "results": (*(_with_threshold(result, self.before) for result in earlier), *found),
@@ -143,6 +146,7 @@ def calibrate(
     data: Sequence[str],
     *,
     split: str = "val",
+    weigh: Weigh = "sets",
     output: Path | None = None,
     overwrite: bool = False,
     device: str = "auto",
@@ -157,6 +161,7 @@ def calibrate(
         model: a shipped name, or the path of an ``.onnx`` or ``.safetensors`` file with its card beside it.
         data: ``NAME=PATH`` of each set.
         split: which of their images; never the test split.
+        weigh: what counts alike, each set or each image; see ``choose_threshold``.
         output: copy the model to this file and write the copy's card, and leave the model's own as it is.
         overwrite: whether files at ``output`` may be overwritten, or the card of a shipped model.
         device, runtime, precision, threads: as of ``headcount.load``.
@@ -174,7 +179,7 @@ def calibrate(
             measure(found.card, opened, key, read, progress=progress)
             for key, read in read_choosing_sets(data, split).items()
         ]
-        chosen = choose(found.card, opened, measured)
+        chosen = choose(found.card, opened, measured, weigh=weigh)
         target.write(chosen.card(found.card))
     return chosen
 
@@ -255,8 +260,8 @@ def measure(
     return Measured(report, heads)
 
 
-def choose(card: ModelCard, runtime: Runtime, measured: Sequence[Measured]) -> Calibration:
-    """The threshold that counts the sets best, and what it makes of each.
+def choose(card: ModelCard, runtime: Runtime, measured: Sequence[Measured], *, weigh: Weigh = "sets") -> Calibration:
+    """The threshold that counts the sets best, and what it makes of each; ``weigh``: see ``choose_threshold``.
 
     Raises:
         ModelError: the model has no score threshold.
@@ -264,11 +269,11 @@ def choose(card: ModelCard, runtime: Runtime, measured: Sequence[Measured]) -> C
     before = score_threshold_of(card)
     if before is None:
         raise ModelError(f'The model "{card.name}" has no score threshold: there is nothing to choose.')
-    threshold = choose_threshold([one.heads for one in measured], min(WEAKEST_SCORE, before))
+    threshold = choose_threshold([one.heads for one in measured], min(WEAKEST_SCORE, before), weigh=weigh)
     sets = tuple(
         CalibratedSet(
             one.report.data, one.report.split, one.heads.result_at(before), one.heads.result_at(threshold.value)
         )
         for one in measured
     )
-    return Calibration(card.name, before, threshold, sets, words_of(runtime))
+    return Calibration(card.name, before, threshold, sets, words_of(runtime), weigh)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -21,7 +22,7 @@ Combine = Literal["max", "sum"]
 
 _REACH = math.sqrt(-2 * math.log(np.finfo(np.float32).tiny))  # 13.2 σ, where a Gaussian leaves float32's normal numbers
 # Heads of more cells are drawn one by one, which costs a call each; those of fewer together, which costs a cell more.
-_TOGETHER = 300
+_TOGETHER = 500
 _PIECE = 1_000_000  # cells that are drawn together at most
 
 
@@ -113,10 +114,9 @@ def heatmap_target(
     many = heads.cells > _TOGETHER
     for part in _pieces(heads.rows(np.flatnonzero(~many))):
         _draw_together(heat, where, part, combine)
-    for index in np.flatnonzero(many):
-        _draw(heat, where, heads, int(index), combine)
-    if mask == "keypoint":
-        where[heads.middle[:, 1], heads.middle[:, 0]] = 1
+    _draw_alone(heat, where, heads.rows(np.flatnonzero(many)), combine)
+    for each in (heat, where):  # whatever the box, its middle's cell is the head's
+        each[heads.middle[:, 1], heads.middle[:, 0]] = 1
     heat = np.minimum(heat, 1).astype(np.float32)
     return HeatmapTarget(heat * inside, where * inside, middle, inside, drawn)
 
@@ -215,58 +215,70 @@ class _Heads(NamedTuple):
 
 def _pieces(heads: _Heads) -> Iterator[_Heads]:
     """The same heads in pieces of bounded memory."""
-    piece = _PIECE // _TOGETHER
-    for start in range(0, len(heads.cells), piece):
-        yield heads.rows(slice(start, start + piece))
+    piece = np.cumsum(heads.cells) // _PIECE
+    bounds = [0, *np.flatnonzero(np.diff(piece)) + 1, len(piece)]
+    for start, stop in pairwise(bounds):
+        yield heads.rows(slice(start, stop))
 
 
 def _draw_together(heat: NDArray[np.floating], where: NDArray[np.float32], heads: _Heads, combine: Combine) -> None:
-    """Draw heads of few cells: one array of the cells of all."""
-    cells, columns = heads.cells, heat.shape[1]
-    wide = heads.high[:, 0] - heads.low[:, 0]
-    head = np.repeat(np.arange(len(cells), dtype=np.int32), cells)
-    within = np.arange(len(head), dtype=np.int32) - np.repeat((np.cumsum(cells) - cells).astype(np.int32), cells)
-    down = within // wide.astype(np.int32)[head]
-    across = within - down * wide.astype(np.int32)[head]
-    column, row = across + heads.low[head, 0], down + heads.low[head, 1]
+    """Draw heads of few cells: one array of the cells of all, row by row of each head."""
+    columns = heat.shape[1]
+    across, down = _Line.along(0, heads, heat.dtype), _Line.along(1, heads, heat.dtype)
+    wide = across.number[down.head]  # of each row of each head
+    before = np.cumsum(wide) - wide
+    each = np.arange(int(wide.sum()))
+    x = each + np.repeat(across.first[down.head] - before, wide)  # its entry of ``across``
+    flat = each + np.repeat(down.place * columns + heads.low[down.head, 0] - before, wide)
+    value = across.heat[x] * np.repeat(down.heat, wide)
     if heads.mask == "ellipse":
-        kept = np.flatnonzero(_in_ellipse(heads, head, column, row))
-        head, column, row = head[kept], column[kept], row[kept]
-    away = (column - heads.middle[head, 0]) ** 2 + (row - heads.middle[head, 1]) ** 2
-    value = np.exp(-away / (2 * heads.sigma**2)[head])
-    flat = row * columns + column
+        kept = np.flatnonzero(across.away[x] + np.repeat(down.away, wide) <= 1)
+        flat, value = flat[kept], value[kept]
     if combine == "sum":
         heat += np.bincount(flat, value, minlength=heat.size).reshape(heat.shape)
     else:
-        np.maximum.at(heat.reshape(-1), flat, value.astype(heat.dtype))
+        np.maximum.at(heat.reshape(-1), flat, value)
     if heads.mask != "keypoint":
         where.reshape(-1)[flat] = 1
 
 
-def _draw(
-    heat: NDArray[np.floating], where: NDArray[np.float32], heads: _Heads, index: int, combine: Combine
-) -> None:  # fmt: skip
-    """Draw a head of many cells: the product of a row and a column."""
-    (left, top), (right, bottom) = heads.low[index], heads.high[index]
-    column, row = np.arange(left, right), np.arange(top, bottom)[:, None]
-    scale = 2 * heads.sigma[index] ** 2
-    value = np.exp(-((column - heads.middle[index, 0]) ** 2) / scale).astype(heat.dtype)
-    value = value * np.exp(-((row - heads.middle[index, 1]) ** 2) / scale).astype(heat.dtype)
-    part, area = heat[top:bottom, left:right], where[top:bottom, left:right]
-    if heads.mask == "ellipse":
-        within = _in_ellipse(heads, index, column, row)
-        value *= within
-        np.maximum(area, within, out=area)
-    elif heads.mask == "box":
-        area[:] = 1
-    (np.add if combine == "sum" else np.maximum)(part, value, out=part)
+class _Line(NamedTuple):
+    """The columns, or the rows, of the cells of heads, one after the other: a Gaussian is the product of both."""
+
+    number: NDArray[np.intp]  # (n,) how many are of each head
+    first: NDArray[np.intp]  # (n,) where those begin
+    head: NDArray[np.intp]  # (m,)
+    place: NDArray[np.intp]  # (m,) the column, or the row
+    heat: NDArray[np.floating]  # (m,) along this line
+    away: NDArray[np.float64]  # (m,) the square of how far the cell's middle lies from the centre, in half a box
+
+    @classmethod
+    def along(cls, axis: int, heads: _Heads, dtype: np.dtype[np.floating]) -> _Line:
+        number = heads.high[:, axis] - heads.low[:, axis]
+        first = np.cumsum(number) - number
+        head = np.repeat(np.arange(len(number)), number)
+        place = np.arange(len(head)) - np.repeat(first - heads.low[:, axis], number)
+        heat = np.exp(-((place - heads.middle[head, axis]) ** 2) / (2 * heads.sigma**2)[head]).astype(dtype)
+        away = ((place + 0.5 - heads.centre[head, axis]) / heads.half[head, axis]) ** 2
+        return cls(number, first, head, place, heat, away)
+
+    def slices(self) -> Iterator[slice]:
+        """Where each head's are."""
+        return map(slice, self.first.tolist(), (self.first + self.number).tolist())
 
 
-def _in_ellipse(
-    heads: _Heads, head: NDArray[np.int32] | int, column: NDArray[np.intp], row: NDArray[np.intp]
-) -> NDArray[np.bool_]:
-    """Whether the middle of a cell lies in the ellipse within its head's box, or the cell is that of the middle."""
-    across = (column + 0.5 - heads.centre[head, 0]) / heads.half[head, 0]
-    down = (row + 0.5 - heads.centre[head, 1]) / heads.half[head, 1]
-    own = (column == heads.middle[head, 0]) & (row == heads.middle[head, 1])
-    return np.asarray((across**2 + down**2 <= 1) | own)
+def _draw_alone(heat: NDArray[np.floating], where: NDArray[np.float32], heads: _Heads, combine: Combine) -> None:
+    """Draw heads of many cells, one after the other."""
+    across, down = _Line.along(0, heads, heat.dtype), _Line.along(1, heads, heat.dtype)
+    draw = np.add if combine == "sum" else np.maximum
+    corners = np.concatenate([heads.low, heads.high], axis=1).tolist()
+    for x, y, (left, top, right, bottom) in zip(across.slices(), down.slices(), corners, strict=True):
+        value = across.heat[x] * down.heat[y, None]
+        part, area = heat[top:bottom, left:right], where[top:bottom, left:right]
+        if heads.mask == "ellipse":
+            within = across.away[x] + down.away[y, None] <= 1
+            value *= within
+            np.maximum(area, within, out=area)
+        elif heads.mask == "box":
+            area[:] = 1
+        draw(part, value, out=part)

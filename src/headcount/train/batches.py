@@ -84,10 +84,9 @@ class Batches:
         return images, TargetBatch.join([targets for _, targets in samples])
 
     def names(self, step: int) -> list[str]:
-        """What the images of a step's batch are called, each once, in their order."""
+        """What the images of a step's batch are called, one for each row of it."""
         epoch, within = divmod(step, self.steps)
-        scenes = self._scenes(epoch)[within * self.batch : (within + 1) * self.batch]
-        return list(dict.fromkeys(_name(scene) for scene in scenes))
+        return [_name(scene) for scene in self._scenes(epoch)[within * self.batch : (within + 1) * self.batch]]
 
     def _sample(self, epoch: int, index: int) -> tuple[RgbImage, Targets]:
         scene = self._scenes(epoch)[index]

@@ -50,7 +50,6 @@ from headcount.train.validation import validate_counts, validation_loss
 Say = Callable[[str], None]
 RECIPE, IMAGES = "recipe.json", "images.json"
 _MANY_IMAGES = 3_000
-_NAMED = 4  # images of a batch
 
 
 def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
@@ -388,10 +387,9 @@ class _Run:
 
 
 def _not_finite(what: str, images: Sequence[str]) -> HeadcountError:
-    listed = ", ".join(f'"{name}"' for name in images[:_NAMED])
-    more = f" and {len(images) - _NAMED} more" if len(images) > _NAMED else ""
+    listed = ", ".join(f'"{name}"' for name in dict.fromkeys(images))  # all: any of them may be the one
     return HeadcountError(
-        f"{what}, of the batch of {listed}{more}: look at what is annotated there, or lower optimiser.lr, and resume."
+        f"{what}, of the batch of {listed}: look at what is annotated there, or lower optimiser.lr, and resume."
     )
 
 
