@@ -110,13 +110,13 @@ def test_thresholds_survive_being_cut_off_saved_and_exported(tmp_path: Path) -> 
     assert best is not None
     kept = read_checkpoint(best).state["history"][-1]
     assert kept["score"] == read_checkpoint(best).state["best"]
-    card = export_checkpoint(tmp_path / "whole", tmp_path / "tiny.onnx")
+    card = export_checkpoint(tmp_path / "whole", tmp_path / "tiny.safetensors")
     assert score_threshold_of(card) == kept["score_threshold"]
-    assert score_threshold_of(headcount.load(tmp_path / "tiny.onnx").card) == kept["score_threshold"]
-    given = export_checkpoint(tmp_path / "whole", tmp_path / "given.onnx", decoder={"score_threshold": 0.42})
+    given = export_checkpoint(tmp_path / "whole", tmp_path / "given.safetensors", decoder={"score_threshold": 0.42})
     assert score_threshold_of(given) == 0.42
 
     counter = headcount.load(tmp_path / "tiny.safetensors", runtime="torch", precision="f32")
+    assert score_threshold_of(counter.card) == kept["score_threshold"]
     seen = ScoredHeads()
     for scene in _scenes():
         seen.add(scene, counter.count(scene), 0.0)

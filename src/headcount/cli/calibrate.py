@@ -34,7 +34,8 @@ def calibrate(
         str, typer.Option(metavar="NAME", help="train, val or trainval; of your own images all, too.")
     ] = "val",
     weigh: Annotated[
-        Literal["sets", "images"], typer.Option(help="What counts alike where there are several sets.")
+        Literal["sets", "images"],
+        typer.Option(metavar="NAME", help="Of several sets, what weighs alike: sets or images."),
     ] = "sets",
     output: Annotated[
         Path | None, output_option("Copy the model to this file and change the copy. Default: change its card.")

@@ -124,6 +124,9 @@ def test_what_is_done_is_not_done_again(study: Study, tmp_path: Path, monkeypatc
         run_study(study, "small", replace(options, steps=2), say=_silent)
     with pytest.raises(InputError, match='another "batch"'):
         run_study(study, "small", replace(options, changes=["batch=1"]), say=_silent)
+    (tmp_path / STATE).unlink()  # both have a checkpoint, and are not written down: as if cut off
+    with pytest.raises(InputError, match=r'"tiny-focal-seed1" .* begun with another "batch"'):
+        run_study(study, "small", replace(options, changes=["batch=1"]), say=_silent)
 
 
 def test_a_run_that_fails_keeps_no_other_from_being_run(
@@ -152,7 +155,9 @@ def test_a_run_that_fails_keeps_no_other_from_being_run(
     [
         ({"changes": ["initialisation=gone.safetensors"]}, ['no initialisation "gone.safetensors"']),
         ({"only": ["tinny"]}, ['no "tinny"', 'Did you mean "tiny"']),
-        ({"sources": {"boxs": "x"}}, ['"boxs"', "takes boxes"]),
+        ({"sources": {"boxs": "x"}}, ['"boxs"', "nothing of this study learns", 'Did you mean "boxes"']),
+        ({"changes": ["seed=4"]}, ['"seed" of each run itself']),
+        ({"changes": ["output=elsewhere"]}, ['"output" of each run itself']),
         ({"resume": True}, ["no study", "to resume"]),
         ({"changes": ["bach=1"]}, ['no key "bach"']),
         ({"sources": {"boxes": "gone.csv"}}, ["gone.csv"]),

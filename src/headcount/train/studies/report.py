@@ -113,7 +113,7 @@ def markdown(state: State, study: Study) -> str:
     """The same table as Markdown, with the number of runs and their thresholds."""
     text = [f"# {study.title}, scale {state.scale}", ""]
     for block in blocks(state, study):
-        text += [f"## {block.title[0].upper()}{block.title[1:]}", ""]
+        text += [f"## {block.title}", ""]
         text += ["| | | runs | MAE | RMSE | F1 (σ_l, %) | AP (%) | threshold | paper, MAE/RMSE |"]
         text += ["|---|---|---|---|---|---|---|---|---|"]
         for group, lines in block.groups.items():

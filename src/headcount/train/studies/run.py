@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from headcount.core.errors import HeadcountError, InputError, nearest
+from headcount.core.errors import HeadcountError, InputError, ModelError, nearest
 from headcount.core.files import atomic_text, writing
 from headcount.core.locks import held
 from headcount.core.notes import Skipped, raise_first
 from headcount.core.scene import Scene
 from headcount.core.words import plural
+from headcount.train.checkpoint import find_checkpoint, read_checkpoint
 from headcount.train.initialisation import initial_weights
 from headcount.train.loop import RECIPE, train
 from headcount.train.pools import evenly, read_pools, read_source
@@ -80,11 +83,12 @@ def run_study(study: Study, scale_name: str, options: StudyOptions, *, say: Say)
     state = read_state(folder, study.name, scale_name)
     if options.resume and not (folder / STATE).is_file() and not (folder / RUNS).is_dir():
         raise InputError(f'There is no study in "{folder}" to resume: start one.')
+    _refuse_own_settings(options.changes)
     runs = runs_of(chosen_arms(scale, options.only), options.seeds)
     recipes = _recipes(runs, options)
     split = options.split or scale.split
     for run in recipes:
-        _refuse_other_settings(state.find(run.name), recipes[run], folder)
+        _refuse_other_settings(run, state.find(run.name), recipes[run], folder)
     for start in dict.fromkeys(recipe.initialisation for recipe in recipes.values()):
         if start not in (None, "none"):
             initial_weights(str(start))
@@ -126,14 +130,24 @@ def _recipes(runs: Sequence[Run], options: StudyOptions) -> dict[Run, Recipe]:
     for name in options.sources:
         if name not in known:
             raise InputError(
-                f'The data "{name}" was given, from which nothing of this study learns: it takes {", ".join(known)}.'
-                f"{nearest(name, known)}"
+                f'The data "{name}" was given, from which nothing of this study learns.{nearest(name, known)}'
             )
     if options.sources:
         recipes = {run: one for run, one in recipes.items() if one.data.sources.keys() <= options.sources.keys()}
     if not recipes:
         raise InputError(f"The data given is not enough for any run: this study learns from {', '.join(known)}.")
     return recipes
+
+
+def _refuse_own_settings(changes: Sequence[str]) -> None:
+    """Stop where a change of all recipes names what the study sets for each: it would be lost.
+
+    Raises:
+        InputError: names it.
+    """
+    for key, remedy in (("seed", "seeds"), ("output", "output")):
+        if any(change.partition("=")[0].strip() == key for change in changes):
+            raise InputError(f'A study sets "{key}" of each run itself: leave it out of the settings.', remedy=remedy)
 
 
 def _recipe(run: Run, options: StudyOptions) -> Recipe:
@@ -151,21 +165,30 @@ def _recipe(run: Run, options: StudyOptions) -> Recipe:
     return load_recipe(run.arm.recipe, [*overrides, *options.changes, f"seed={run.seed}", f"output={folder}"])
 
 
-def _refuse_other_settings(done: Done | None, recipe: Recipe, folder: Path) -> None:
-    """Stop where a run that is done was trained otherwise than it would be now.
+def _refuse_other_settings(run: Run, done: Done | None, recipe: Recipe, folder: Path) -> None:
+    """Stop where a run that is done or begun was trained otherwise than it would be now.
 
     Raises:
         InputError: names the first setting that differs.
     """
-    if done is None:
+    saved = _begun(recipe.folder) if done is None else done.recipe
+    if saved is None:
         return
-    differs = different_setting(recipe, done.recipe) or ("epochs" if done.recipe["epochs"] != recipe.epochs else "")
+    differs = different_setting(recipe, saved) or ("epochs" if saved["epochs"] != recipe.epochs else "")
     if differs:
         raise InputError(
-            f'The run "{done.name}" in "{folder}" was done with another "{differs}": give the same settings again, or '
-            "choose another folder for the study.",
+            f'The run "{run.name}" in "{folder}" was {"begun" if done is None else "done"} with another "{differs}": '
+            "give the same settings again, or choose another folder for the study.",
             remedy="output",
         )
+
+
+def _begun(folder: Path) -> dict[str, Any] | None:
+    """The settings of a run that is not done; None where it has no checkpoint, or one that training will refuse."""
+    found = find_checkpoint(folder) or find_checkpoint(folder, "best")
+    with suppress(ModelError):
+        return None if found is None else dict(read_checkpoint(found).state["recipe"])
+    return None
 
 
 def _read_lists(recipes: Iterable[Recipe], split: str, images: int | None, say: Say) -> dict[str, list[Scene]]:

@@ -75,10 +75,7 @@ class Study:
             InputError: there is none of that name.
         """
         if name not in self.scales:
-            raise InputError(
-                f'The study "{self.name}" has no scale "{name}", only {" and ".join(self.scales)}.'
-                f"{nearest(name, self.scales)}"
-            )
+            raise InputError(f'The study "{self.name}" has no scale "{name}".{nearest(name, self.scales)}')
         return self.scales[name]
 
 
@@ -104,7 +101,7 @@ def chosen_arms(scale: Scale, only: Sequence[str]) -> tuple[Arm, ...]:
     groups = {arm.key: arm.group for arm in scale.arms}
     for name in only:
         if name.lower() not in groups:
-            raise InputError(f'This study has no "{name}": it has {", ".join(groups)}.{nearest(name, groups)}')
+            raise InputError(f'This study has no "{name}".{nearest(name, groups)}')
     wanted = {name.lower() for name in only}
     return tuple(arm for arm in scale.arms if not wanted or arm.key in wanted)
 
