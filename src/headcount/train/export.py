@@ -230,7 +230,7 @@ def _write_onnx(method: Method, rounded: Method, card: ModelCard, path: Path) ->
         _halve(model)
         onnx.checker.check_model(model)
     _save(model, path)
-    _compare(rounded, card, path, at_most=1e-3)
+    _compare(rounded, card, path, at_most=5e-3)  # a box far from any head may be hundreds of pixels large
     if rounded is not method:
         # Weights are rounded: a network that was hardly trained amplifies that.
         _compare(method, card, path, at_most=5e-2)
