@@ -55,8 +55,8 @@ def test_the_threshold_that_counts_best_is_written_into_the_card(spots_model: Pa
     )
     assert result.protocol.endswith("at a score threshold of 0.451, chosen on these images")
     assert card.notes == (
-        "Its score threshold of 0.451 was chosen for the least counting error on boxes-boxes all (3 images); before it "
-        "was 0.3.",
+        "Its score threshold of 0.451 was chosen on boxes-boxes all (3 images): least mean over the sets of MAE / mean "
+        "count; before it was 0.3.",
     )
     assert spots_model.read_bytes() == weights
     assert _mae(spots_model, spots) == 0  # a threshold of its own survives being saved and loaded

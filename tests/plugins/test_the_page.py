@@ -20,10 +20,11 @@ from headcount.decode.table import DECODERS
 from headcount.evaluate.metrics.table import METRICS, EvaluationSettings, MetricResult
 from headcount.infer.runtimes.table import RUNTIMES
 from headcount.models.table import METHODS
+from headcount.train.studies.table import STUDIES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "plug-ins.md").read_text(encoding="utf-8")
-TABLES: list[Table[Row]] = [METHODS, DECODERS, RUNTIMES, FORMATS, SETS, WRITERS, METRICS, VERBS]  # type: ignore[list-item]
+TABLES: list[Table[Row]] = [METHODS, DECODERS, RUNTIMES, FORMATS, SETS, WRITERS, METRICS, STUDIES, VERBS]  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.kind)
