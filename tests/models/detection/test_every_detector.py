@@ -189,13 +189,17 @@ def test_every_runtime_gives_the_same_boxes(name: str, tmp_path: Path) -> None:
     known, file = (name, CASES[name].losses[-1]), tmp_path / "small.onnx"
     write_model(_trained(known), _card(known), file)
     # Another size than the network was exported at, and no multiple of its divisor.
-    image = np.pad(_four_images(name)[3].pixels(), ((0, 17), (0, 43), (0, 0)), constant_values=50)
+    side = CASES[name].side
+    image = _painted(side + 43, side + 17, np.zeros((0, 4)), 3).pixels().copy()  # the ground is what it has learned
+    image[:side, :side] = _four_images(name)[3].pixels()
     opened = {
         runtime: headcount.load(path, runtime=runtime, precision="f32", device="cpu")
         for runtime, path in (("onnxruntime", file), ("openvino", file), ("torch", file.with_suffix(".safetensors")))
     }
     found = {runtime: counter.count(image) for runtime, counter in opened.items()}
-    assert found["torch"].count > 0  # rounded weights may find more in what was never seen, here the padding
+    # Not yet of YOLOv5: on a ground larger than what it learned from, its toy network finds boxes where nobody is.
+    assert found["torch"].count == 6 or name == "yolov5"
+    assert found["torch"].count > 0
     for prediction in found.values():
         _assert_close(prediction, found["torch"].boxes_xyxy, atol=0.1)
 
