@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from headcount.core.errors import ModelError
+from headcount.models.hdf5 import is_hdf5, read_hdf5
 
 _COUNTER = "num_batches_tracked"
 
@@ -157,24 +158,46 @@ def without_wrappers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {".".join(part for part in key.split(".") if part != "module"): value for key, value in tensors.items()}
 
 
+class _LeftOut:
+    """What a number of numpy's in a checkpoint becomes: nothing of numpy is made from a stranger's file."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def __setstate__(self, state: object) -> None: ...
+
+
+_NUMPY_NUMBERS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    (_LeftOut, f"numpy.{name}")
+    for name in ("dtype", "core.multiarray.scalar", "_core.multiarray.scalar", "dtypes.Float64DType")
+]
+"""Training scripts keep their best error so, beside the weights."""
+
+
 def read_foreign(file: Path) -> Mapping[str, Tensor]:
-    """The tensors of a ``.pth``, its state dict alone; nothing in it is run.
+    """The tensors of a file as others publish it: a ``.safetensors``, an HDF5 file, or a ``.pth``, of that its state
+    dict alone; nothing in it is run.
 
     Raises:
         ModelError: it is missing, damaged, or holds anything that the restricted unpickler refuses.
     """
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise ModelError(f'There is no file "{file}": check the path.') from error
-    except Exception as error:
-        raise ModelError(
-            f'"{file}" is no checkpoint of plain tensors ({type(error).__name__}): anything else could run code and is '
-            "refused."
-        ) from error
+    if file.suffix.lower() == ".safetensors":
+        return read_tensors(file)
+    if is_hdf5(file):
+        content: object = read_hdf5(file)
+    else:
+        try:
+            with torch.serialization.safe_globals(_NUMPY_NUMBERS):
+                content = torch.load(file, map_location="cpu", weights_only=True)
+        except FileNotFoundError as error:
+            raise ModelError(f'There is no file "{file}": check the path.') from error
+        except Exception as error:
+            raise ModelError(
+                f'"{file}" is no checkpoint of plain tensors ({type(error).__name__}): anything else could run code '
+                "and is refused."
+            ) from error
     for wrapper in ("state_dict", "model", "net"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()) or not content:
         raise ModelError(f'"{file}" holds no state dict: a table of named tensors was expected.')
-    return {str(key): value for key, value in content.items()}
+    return {key.decode("latin-1") if isinstance(key, bytes) else str(key): value for key, value in content.items()}
