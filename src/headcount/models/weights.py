@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +99,9 @@ class ForeignWeights:
         title: the method as the authors' is called: ``IIM``.
         telling: what a file lacks that is none of theirs, for its message: ``neither "a…" nor "b…"``.
         options_of: the names in a checkpoint → the method's options that build their network; None if it is another.
+        options: the method's options that hold for all their networks.
         data: what they trained on → the options that belong to it, which a checkpoint does not say.
-        usual: the data set of most of their checkpoints, a key of ``data``.
+        usual: the data set of most of their checkpoints, a key of ``data``; empty where no option depends on it.
         their_name: the name of one of our tensors, and the options → its name in their checkpoint.
         unused: names that nothing in their network reads.
     """
@@ -108,8 +109,9 @@ class ForeignWeights:
     title: str
     telling: str
     options_of: Callable[[Collection[str]], dict[str, Any] | None]
+    options: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Mapping[str, Any]]
-    usual: str
+    usual: str = ""
     their_name: Callable[[str, Mapping[str, Any]], str]
     unused: frozenset[str] = frozenset()
 
