@@ -89,13 +89,14 @@ def pool_to(features: Tensor, cells: int) -> Tensor:
     Cell i is the mean of the rows from ⌊i·h/cells⌋ to ⌈(i + 1)·h/cells⌉. Written as two products of matrices: torch's
     own has no form in ONNX where h and w are open.
     """
-    rows, columns = (_members(length, cells, features) for length in features.shape[2:])
-    number = rows.sum(dim=1)[:, None] * columns.sum(dim=1)  # pixels in each cell
-    return torch.matmul(torch.matmul(rows, features), columns.T) / number
+    rows, columns = (_members(length, cells, features.device) for length in features.shape[2:])
+    number = (rows.sum(dim=1)[:, None] * columns.sum(dim=1)).float()  # pixels in each cell
+    total = torch.matmul(torch.matmul(rows.to(features.dtype), features), columns.T.to(features.dtype))
+    return (total / number).to(features.dtype)
 
 
-def _members(length: int, cells: int, like: Tensor) -> Tensor:
-    """(cells, length): 1 where a pixel is one of a cell's, else 0."""
-    pixel = torch.arange(length, device=like.device)
-    cell = torch.arange(cells, device=like.device)[:, None]
-    return (((pixel + 1) * cells > cell * length) & (pixel * cells < (cell + 1) * length)).to(like.dtype)
+def _members(length: int, cells: int, device: torch.device) -> Tensor:
+    """(cells, length): whether a pixel is one of a cell's."""
+    pixel = torch.arange(length, device=device)
+    cell = torch.arange(cells, device=device)[:, None]
+    return ((pixel + 1) * cells > cell * length) & (pixel * cells < (cell + 1) * length)
