@@ -21,7 +21,7 @@ _DOT = (255, 45, 85)
 _RIM = (255, 255, 255)
 _EDGE = (0, 140, 255)
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
-_OUTSIDE = 0.5  # of its brightness is left to what lies outside a region
+_OUTSIDE = 0.6  # of its brightness is left to what lies outside a region
 _STRIP_ROWS = 512  # blended at a time: in floats, a picture of 40 megapixels would take gigabytes
 
 

@@ -141,3 +141,9 @@ def test_the_size_that_annotations_state_is_that_of_the_images(tmp_path: Path) -
     (tmp_path / "r.json").write_text(json.dumps(LABELME), encoding="utf-8")
     with pytest.raises(InputError, match=r'is of images of 10×8 pixels, but "b\.jpg" has 12×9'):
         read_region(tmp_path / "r.json").in_image((12, 9), "b.jpg")
+
+
+def test_a_photograph_is_no_mask(tmp_path: Path) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)).save(tmp_path / "photo.png")
+    with pytest.raises(InputError, match="many shades"):
+        read_region(tmp_path / "photo.png")

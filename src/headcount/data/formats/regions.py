@@ -35,6 +35,8 @@ GivenRegion = Region | str | Path | ArrayLike
 _KIND = "region of interest"
 _TEXTS = (".csv", ".txt")
 _BLURS, _HALF = ("JPEG", "HEIC", "AVIF"), 128
+_SHADES, _PLAIN = 8, 0.9
+"""An image of which so few shades are not this share is no mask."""
 _LEFT_ASIDE = ("point", "points", "line", "linestrip", "polyline", "mask", "circle", "ellipse")
 _Corners = list[tuple[float, float]]
 
@@ -71,7 +73,13 @@ def read_region(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Region:
 
 def _of_image(path: Path, max_pixels: int) -> Region:
     least = _HALF if read_header(path).format in _BLURS else 1
-    mask = read_image(path, max_pixels=max_pixels).max(axis=2) >= least
+    values = read_image(path, max_pixels=max_pixels).max(axis=2)
+    if np.sort(np.bincount(values.ravel()))[-_SHADES:].sum() < _PLAIN * values.size:
+        raise InputError(
+            f'"{path}" is no mask of a {_KIND}: it has many shades, as a photograph has; paint what is inside '
+            "white and all else black."
+        )
+    mask = values >= least
     if mask.all():
         raise InputError(f'"{path}" is no mask of a {_KIND}: no pixel of it is black, so that nothing lies outside.')
     return as_region(mask, file=str(path))
