@@ -81,9 +81,9 @@ def test_a_region_that_does_not_fit_names_the_image(region: Region, words: str) 
 def test_a_polygon_of_thousands_of_corners_takes_no_seconds() -> None:
     turn = np.linspace(0, 2 * np.pi, 9_999, endpoint=False)
     around = 300 * np.stack([np.cos(turn), np.sin(turn)], axis=1) * (1 + 0.01 * np.sin(500 * turn))[:, None] + 400
-    start = time.perf_counter()
+    start = time.process_time()
     mask = as_region(around).in_image((800, 800))
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
     assert mask.sum() == pytest.approx(np.pi * 300**2, rel=0.01)
 
 
