@@ -25,6 +25,10 @@ _SLACK = 0.01
 _EXPECTED = "corners [x, y] of a polygon, a list of such polygons, or a mask of the image's height and width"
 
 
+class RegionDiffersError(InputError):
+    """A region that is none of the image: what is wrong with one frame of a video is wrong with all."""
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Region:
     """A region of interest as it was given, before it meets an image.
@@ -114,11 +118,11 @@ class Region:
         """(h, w) bool, True inside; ``name`` is that of the image, for messages.
 
         Raises:
-            InputError: it is of images of another size, a corner lies outside this one, or no pixel lies in it.
+            RegionDiffersError: it is of images of another size, a corner lies outside this one, or no pixel lies in it.
         """
         image, size = f'"{name}"' if name else "the image", f"{size_wh[0]}×{size_wh[1]}"
         if self.size_wh is not None and self.size_wh != size_wh:
-            raise InputError(
+            raise RegionDiffersError(
                 f"{self._name} is of images of {self.size_wh[0]}×{self.size_wh[1]} pixels, but {image} has {size}: "
                 "give one of this size, or corners from 0 to 1, as shares of the image's sides."
             )
@@ -269,14 +273,14 @@ def _drawn(region: Region, size_wh: tuple[int, int], image: str) -> Mask:
         corners = corners * scale
         beyond = outside(corners, size_wh, slack=_SLACK)
         if len(beyond):
-            raise InputError(
+            raise RegionDiffersError(
                 f"{region._name} has the corner {_shown(corners[beyond[0]])}, which lies outside {image} of "
                 f"{size_wh[0]}×{size_wh[1]} pixels: give corners in pixels of this image, or from 0 to 1, as shares of "
                 "its sides."
             )
         mask |= polygon_mask(corners, size_wh)
     if not mask.any():
-        raise InputError(f"{region._name} holds no pixel of {image}: draw it larger.")
+        raise RegionDiffersError(f"{region._name} holds no pixel of {image}: draw it larger.")
     mask.flags.writeable = False
     return mask
 

@@ -12,6 +12,7 @@ from headcount.core.scene import Scene
 from headcount.evaluate.metrics.scenes import Scenes, ScenesResult
 from headcount.evaluate.metrics.table import EvaluationSettings, NotMeasured, open_metrics
 from headcount.evaluate.published import reached
+from headcount.evaluate.run import evaluate_scenes
 
 TEST = EvaluationSettings(data="worldexpo10", split="test")
 
@@ -59,3 +60,26 @@ def test_only_sets_that_are_reported_so_are_measured_unasked() -> None:
     assert "scenes" in open_metrics(TEST)
     assert "scenes" not in open_metrics(EvaluationSettings(data="shanghaitech-a"))
     assert isinstance(open_metrics(EvaluationSettings(data="x"), ["scenes"])["scenes"].result(), NotMeasured)
+
+
+class _Everywhere:
+    """Finds a head at each pixel of a row, whatever is there."""
+
+    def count(self, source: Scene, /) -> Prediction:
+        width, height = source.size_wh
+        return Prediction(width, (width, height), [[x + 0.5, 4.5] for x in range(width)], "heads")  # type: ignore[arg-type]
+
+
+def test_only_what_lies_in_the_region_of_a_scene_counts() -> None:
+    scenes = []
+    for camera, inside in (("104207", 4), ("200608", 8), ("200608", 8)):
+        region = np.zeros((8, 16), np.bool_)
+        region[:, :inside] = True
+        heads = [[1.5, 1.5], [15.5, 1.5]]
+        scenes.append(
+            Scene(np.zeros((8, 16, 3), np.uint8), heads, region=region, attributes={"scene": camera})  # type: ignore[arg-type]
+        )
+    found = evaluate_scenes(_Everywhere(), scenes, TEST).results["scenes"]
+    assert isinstance(found, ScenesResult)
+    assert [(scene.mae, scene.images) for scene in found.scenes] == [(3, 1), (7, 2)]
+    assert found.mae == 5
