@@ -14,6 +14,7 @@ from headcount.core.kinds import Matcher
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.core.table import Row, Table
+from headcount.data.sets.catalogue import find_entry
 
 WEAKEST_SCORE = 0.01
 """Curves reach down to it, whatever a model's own threshold: heads of lower scores are of no use to anybody."""
@@ -116,8 +117,16 @@ class NotMeasured:
         return []
 
 
-def _row(name: str, target: str, title: str, **needs: str) -> Row:
-    return Row(name=name, target=f"headcount.evaluate.metrics.{target}", title=title, **needs)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricRow(Row):
+    """A metric; ``by_scene`` is measured, unless it is named, only of sets that papers report scene by scene."""
+
+    by_scene: bool = False
+
+
+def _row(name: str, target: str, title: str, *, by_scene: bool = False, **needs: str) -> MetricRow:
+    target = f"headcount.evaluate.metrics.{target}"
+    return MetricRow(name=name, target=target, title=title, by_scene=by_scene, **needs)
 
 
 METRICS = Table(
@@ -125,9 +134,12 @@ METRICS = Table(
     "metric",
     [
         _row("counting", "counting:Counting", "MAE, RMSE, NAE and bias of the counts, by level"),
+        _row("scenes", "scenes:Scenes", "MAE and RMSE by scene, and their means", by_scene=True),
         _row("game", "game:Game", "GAME: the error of the counts by region"),
+        _row("density", "density:Density", "PSNR and SSIM of density maps"),
         _row("timing", "timing:Timing", "The time to count an image"),
         _row("localization", "localization:Localization", "Precision, recall and F1 of located heads"),
+        _row("nap", "nap:Nap", "nAP: average precision of located heads by the distance of their neighbours"),
         _row(
             "boxes",
             "boxes:BoxMetric",
@@ -142,11 +154,16 @@ METRICS = Table(
 
 
 def open_metrics(settings: EvaluationSettings, names: Iterable[str] | None = None) -> dict[str, Metric]:
-    """Metrics by name, ready for their first image: all whose packages are installed, or those of ``names``.
+    """Metrics by name, ready for their first image: those of ``names``, or all whose packages are installed and which
+    fit the data.
 
     Raises:
         InputError: there is no metric of a name; the nearest is suggested.
         MissingExtraError: a named metric needs a package that is not installed.
     """
-    chosen = [row.name for row in METRICS.rows() if row.is_installed] if names is None else names
-    return {name: METRICS.load(name)(settings) for name in chosen}
+    if names is None:
+        entry = find_entry(settings.data)
+        by_scene = entry is not None and entry.scene_key != ""
+        rows = [row for row in METRICS.rows() if by_scene or not (isinstance(row, MetricRow) and row.by_scene)]
+        names = [row.name for row in rows if row.is_installed]
+    return {name: METRICS.load(name)(settings) for name in names}
