@@ -35,8 +35,11 @@ class DataSettings(Settings):
     negatives: str | None = None
     """A folder of photographs in which nobody is, learned from beside the others: one in five, by the hash of its name,
     is for validation. ``negatives`` is also their name among the shares."""
-    crop: int | tuple[int, int] = 320
-    """Side of a square crop, or [height, width], in pixels."""
+    crop: int | tuple[int, int] | Literal["whole"] = 320
+    """Side of a square crop, or [height, width], in pixels; ``whole``: images as they are, filled up at the right and
+    the bottom to what the network takes. Those of a batch must then be of one size."""
+    whole_pixels: int = Field(default=2_000_000, ge=1024)
+    """``whole``: of an image of more pixels, a part of so many is cut at random, which bounds the memory."""
     scale: tuple[float, float] = (0.6, 1.5)
     """Bounds of the factor by which an image is scaled; a JPEG is decoded smaller where the factor is at most 0.5."""
     head_px: tuple[float, float] | None = None
@@ -69,14 +72,16 @@ class DataSettings(Settings):
     """Threads that prepare batches, each one of its own; their number changes no batch."""
 
     @property
-    def crop_hw(self) -> tuple[int, int]:
-        """(height, width) of a crop."""
+    def crop_hw(self) -> tuple[int, int] | None:
+        """(height, width) of a crop; None where whole images are learned from."""
+        if self.crop == "whole":
+            return None
         return (self.crop, self.crop) if isinstance(self.crop, int) else self.crop
 
     @field_validator("crop")
     @classmethod
-    def _large_enough(cls, crop: int | tuple[int, int]) -> int | tuple[int, int]:
-        if (crop if isinstance(crop, int) else min(crop)) < 32:
+    def _large_enough(cls, crop: int | tuple[int, int] | str) -> int | tuple[int, int] | str:
+        if not isinstance(crop, str) and (crop if isinstance(crop, int) else min(crop)) < 32:
             raise ValueError("a side or [height, width], at least 32 pixels each, was expected")
         return crop
 
@@ -98,7 +103,7 @@ class DataSettings(Settings):
     @classmethod
     def _attainable(cls, min_context: int, info: ValidationInfo) -> int:
         crop, scale = info.data.get("crop"), info.data.get("scale")
-        if crop is not None and scale is not None:
+        if crop not in (None, "whole") and scale is not None:
             side = crop if isinstance(crop, int) else min(crop)
             if min_context * scale[0] > side:
                 raise ValueError(f"a crop of {side} pixels never shows so many at a scale of {scale[0]:g} or more")
