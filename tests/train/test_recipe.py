@@ -225,6 +225,7 @@ def test_a_wrong_base_is_named(tmp_path: Path, text: str, words: list[str]) -> N
         ("optimiser.then_sgd_after_epoch=null", lambda r: r.optimiser.then_sgd_after_epoch is None),
         ("data.mirror=false", lambda r: r.data.mirror is False),
         ("data.crop=96", lambda r: r.data.crop_hw == (96, 96)),
+        ("data.crop=whole", lambda r: (r.data.crop, r.data.crop_hw) == ("whole", None)),
         ("data.crop=[512, 1024]", lambda r: r.data.crop_hw == (512, 1024)),
         ("data.jpeg_quality=[20, 30]", lambda r: r.data.jpeg_quality == (20, 30)),
         ("data.min_context=200", lambda r: r.data.min_context == 200),

@@ -75,7 +75,8 @@ def validate_counts(card: ModelCard, runtime: Runtime, validation: Mapping[str, 
 def validation_loss(method: Method, scenes: Sequence[Scene], settings: DataSettings, *, batch: int, seed: int) -> float:
     """The mean total loss over one crop of ``settings.crop`` of each scene, not scaled; the method is set to eval.
 
-    Whole images go through it one by one. Crops depend on ``seed`` and a scene's place among the scenes alone. Batches weigh by their scenes.
+    Crops depend on ``seed`` and a scene's place among the scenes alone. Batches weigh by their scenes; whole images go
+    through the network one by one.
 
     Raises:
         InputError: an image cannot be read, or lacks what the method learns from.

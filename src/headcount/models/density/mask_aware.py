@@ -25,7 +25,7 @@ from headcount.models.parts.backbones import TimmOptions, build_backbone, initia
 from headcount.models.parts.density import DensityOutput, DensitySettings, density_target, total_of
 from headcount.models.parts.necks import TopDownNeck
 from headcount.targets.density import max_pool
-from headcount.targets.mask import box_mask, density_mask, disc_mask
+from headcount.targets.mask import Mask, box_mask, check_mask, density_mask, disc_mask
 
 Variant = Literal[
     "solution1", "solution2", "solution3", "solution4", "solution5", "baseline1", "baseline2", "baseline3"
@@ -176,20 +176,25 @@ class MaskAware(Method):
         return self._maps(images, targets.maps["mask"])
 
     def targets(self, scene: Scene) -> Targets:
-        settings = self.settings
-        density = density_target(scene, settings)
-        if settings.mask == "density":
-            mask = density_mask(density)
-        elif settings.mask == "disc":
-            mask = disc_mask(scene.points_xy, scene.size_wh, radius_px=settings.disc_radius_px)
+        density = density_target(scene, self.settings, self.stride)
+        mask = density_mask(density) if self.settings.mask == "density" else self._drawn_mask(scene)
+        if scene.region is None:  # which may hold a head's density, and nothing of its box
+            try:
+                check_mask(mask, density)
+            except InputError as error:
+                raise InputError(f'"{scene.name}", mask: {self.settings.mask}: {error.message}') from error
+        taught = self.output.targets(scene, density)
+        return Targets({**taught.maps, "mask": mask[None]}, taught.ragged)
+
+    def _drawn_mask(self, scene: Scene) -> Mask:
+        """The mask of discs or boxes, at the output's stride."""
+        if self.settings.mask == "disc":
+            mask = disc_mask(scene.points_xy, scene.size_wh, radius_px=self.settings.disc_radius_px)
         elif scene.boxes_xyxy is not None:
             mask = box_mask(scene.boxes_xyxy, scene.size_wh)
         else:
             raise InputError(f'mask: box needs head boxes, which "{scene.name}" has not: choose density or disc.')
-        if scene.region is not None:
-            mask = mask * scene.region
-        taught = self.output.targets(scene, density)
-        return Targets({**taught.maps, "mask": max_pool(mask, self.stride)[None]}, taught.ragged)
+        return max_pool(mask if scene.region is None else mask * scene.region, self.stride)
 
     def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
         settings = self.settings
