@@ -18,7 +18,7 @@ from headcount.core.image import RgbImage, VideoFrame
 from headcount.core.random import generator
 from headcount.core.scene import Scene
 from headcount.data.augment.photometric import blur, compress, noise, recolour
-from headcount.data.augment.spatial import bounded_scale, crop, draw_window, mirror, whole_window
+from headcount.data.augment.spatial import blank_outside, bounded_scale, crop, draw_window, mirror, whole_window
 from headcount.models.method import Method, TargetBatch, Targets
 from headcount.models.normalise import to_tensor
 from headcount.train.pools import PixelCache, Pool, SampleOrder
@@ -65,7 +65,7 @@ def augmented(
         scene = recolour(scene, rng, strength=settings.colour, gray=settings.gray)
     if settings.jpeg and (own := draws(_JPEG)).random() < settings.jpeg:
         scene = compress(scene, own, quality=settings.jpeg_quality)
-    return scene
+    return blank_outside(scene) if settings.blank_outside else scene
 
 
 Batch = tuple[Tensor, TargetBatch]

@@ -17,7 +17,7 @@ from headcount.train.recipe import Recipe
 
 def card_of(recipe: Recipe, method: Method) -> ModelCard:
     """The card of a recipe's model."""
-    return method_card(
+    card = method_card(
         recipe.method,
         recipe.model,
         method,
@@ -27,6 +27,9 @@ def card_of(recipe: Recipe, method: Method) -> ModelCard:
         recipe=recipe.name,
         seed=recipe.seed,
     )
+    if not recipe.data.blank_outside:
+        return card
+    return card.model_copy(update={"input": card.input.model_copy(update={"blank_outside": True})})
 
 
 def method_card(method_name: str, options: Mapping[str, Any], method: Method, **fields: Any) -> ModelCard:

@@ -242,6 +242,13 @@ def _sampled(
     return sampled
 
 
+def blank_outside(scene: Scene) -> Scene:
+    """The scene with black pixels outside its region of interest; one without a region comes back as it is."""
+    if scene.region is None:
+        return scene
+    return replace(scene, image=scene.pixels() * scene.region[:, :, None])
+
+
 def mirror(scene: Scene) -> Scene:
     """The scene seen in a mirror: x → width − x."""
     pixels = np.ascontiguousarray(scene.pixels()[:, ::-1])
