@@ -98,9 +98,30 @@ def test_whole_images_are_filled_up_to_what_the_network_takes(method: Method) ->
         assert beyond.abs().max() < 0.5 / 127
     scenes = {scene.name: scene for scene in pool.scenes}
     for image, density, name in zip(images, targets.maps["density"], batches.names(0), strict=True):
-        pixels = torch.from_numpy(np.asarray(scenes[name].image)).permute(2, 0, 1) / 255
+        pixels = torch.from_numpy(np.array(scenes[name].image)).permute(2, 0, 1) / 255
         torch.testing.assert_close(image[:, :50, :50], (pixels - 0.5) / 0.5)
         assert float(density.sum(dtype=torch.float64)) == pytest.approx(scenes[name].count, abs=1e-4)
+
+
+@pytest.mark.parametrize("crop", ["whole", 32])
+def test_images_may_be_black_outside_their_region(method: Method, crop: Any) -> None:
+    """And what lies there teaches nothing, black or not."""
+    rng = np.random.default_rng(2)
+    region = np.zeros((64, 64), np.bool_)
+    region[:, :32] = True
+    scene = Scene(rng.integers(60, 256, (64, 64, 3), dtype=np.uint8), rng.uniform(0, 64, (9, 2)), region=region)
+    for blank in (False, True):
+        options = {"crop": crop, "scale": (1, 1), "colour": 0, "gray": 0, "blank_outside": blank}
+        data = DataSettings.model_validate(options)
+        images, targets = Batches([Pool("a", [scene], 1.0)], method, data, batch=1, steps_per_epoch=4, seed=1).at(0)
+        dark = (images[0] == -1).all(dim=0)  # black, normalised
+        assert dark.any() == blank
+        inside = targets.maps["inside"][0, 0]
+        if blank:
+            full = inside.repeat_interleave(8, 0).repeat_interleave(8, 1)
+            assert dark[full == 0].all()
+            assert not dark[full == 1].any()
+        assert not targets.maps["density"][0, 0][inside == 0].any()
 
 
 def test_whole_images_of_one_batch_are_of_one_size(method: Method) -> None:

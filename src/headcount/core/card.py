@@ -32,8 +32,6 @@ class InputSpec(_Record):
     """Height and width are padded to a multiple of this."""
     enlarge: float = Field(default=1.0, ge=1, le=8)
     """Images are enlarged by this factor first; what is found is told in pixels of the image as it was."""
-    blank_outside: bool = False
-    """Where people are counted in a region of interest, the image is black outside it, as where this was learned."""
 
     @model_validator(mode="after")
     def _one_value_a_channel(self) -> InputSpec:
@@ -130,6 +128,8 @@ class ModelCard(_Record):
     decoder: DecoderSpec | None = None
     """None for the task ``size``, whose map is read at points."""
     tile: TileSpec = TileSpec()
+    blank_outside: bool = False
+    """Where people are counted in a region of interest, the image is black outside it, as where this was learned."""
     parameters: int = 0
     data: tuple[DataUse, ...] = ()
     terms: str = ""

@@ -25,6 +25,7 @@ from headcount.core.prediction import Prediction
 from headcount.core.region import Region, inside, masked
 from headcount.core.scene import Scene
 from headcount.core.threads import refuse_fork
+from headcount.data.augment.spatial import blank_outside
 from headcount.data.formats.regions import GivenRegion, region_given
 from headcount.decode.table import DECODERS, decoder_of, score_threshold_of
 from headcount.infer import DEFAULT_MODEL
@@ -232,6 +233,8 @@ class Counter:
     def _read(self, source: Source, channels: Channels) -> _Read:
         started = perf_counter()
         pixels, name = _pixels_of(source, channels, self.max_pixels)
+        if self.card.blank_outside and isinstance(source, Scene) and source.region is not None:
+            pixels = blank_outside(pixels, source.region)
         size_wh, factor = (pixels.shape[1], pixels.shape[0]), self.card.input.enlarge
         width, height = _enlarged_wh(size_wh, factor)
         if factor > 1 and width * height > self.max_pixels:
@@ -250,7 +253,9 @@ class Counter:
         pixels = image.pixels
         size_wh = (pixels.shape[1], pixels.shape[0])
         if region is not None:
-            region.in_image(size_wh, image.source)  # before the network runs: does it fit?
+            mask = region.in_image(size_wh, image.source)  # before the network runs: does it fit?
+            if self.card.blank_outside:
+                pixels = blank_outside(pixels, mask)
         started = perf_counter()
         maps, decoded_wh = self._maps(pixels)
         computed = perf_counter()

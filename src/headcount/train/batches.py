@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -65,7 +66,14 @@ def augmented(
         scene = recolour(scene, rng, strength=settings.colour, gray=settings.gray)
     if settings.jpeg and (own := draws(_JPEG)).random() < settings.jpeg:
         scene = compress(scene, own, quality=settings.jpeg_quality)
-    return blank_outside(scene) if settings.blank_outside else scene
+    return blanked(scene) if settings.blank_outside else scene
+
+
+def blanked(scene: Scene) -> Scene:
+    """The scene with black pixels outside its region of interest; one without a region comes back as it is."""
+    if scene.region is None:
+        return scene
+    return replace(scene, image=blank_outside(scene.pixels(), scene.region))
 
 
 Batch = tuple[Tensor, TargetBatch]

@@ -17,7 +17,7 @@ from headcount.train.recipe import Recipe
 
 def card_of(recipe: Recipe, method: Method) -> ModelCard:
     """The card of a recipe's model."""
-    card = method_card(
+    return method_card(
         recipe.method,
         recipe.model,
         method,
@@ -26,10 +26,8 @@ def card_of(recipe: Recipe, method: Method) -> ModelCard:
         initialisation=recipe.initialisation_note,
         recipe=recipe.name,
         seed=recipe.seed,
+        blank_outside=recipe.data.blank_outside,
     )
-    if not recipe.data.blank_outside:
-        return card
-    return card.model_copy(update={"input": card.input.model_copy(update={"blank_outside": True})})
 
 
 def method_card(method_name: str, options: Mapping[str, Any], method: Method, **fields: Any) -> ModelCard:

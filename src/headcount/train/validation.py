@@ -11,7 +11,7 @@ import torch
 from headcount.core.card import ModelCard
 from headcount.core.random import generator
 from headcount.core.scene import Scene
-from headcount.data.augment.spatial import blank_outside, crop, random_crop, whole_window
+from headcount.data.augment.spatial import crop, random_crop, whole_window
 from headcount.decode.table import score_threshold_of
 from headcount.evaluate.metrics.counting import CountingResult
 from headcount.evaluate.metrics.table import EvaluationSettings
@@ -21,6 +21,7 @@ from headcount.infer.counter import Counter
 from headcount.infer.runtimes.table import Runtime
 from headcount.models.method import Method, TargetBatch
 from headcount.models.normalise import to_tensor
+from headcount.train.batches import blanked
 from headcount.train.recipe import DataSettings
 
 LOWEST_SCORE = 0.05
@@ -100,7 +101,7 @@ def validation_loss(method: Method, scenes: Sequence[Scene], settings: DataSetti
 
 def _validated(scene: Scene, settings: DataSettings, method: Method, draws: np.random.Generator) -> Scene:
     if settings.blank_outside:
-        scene = blank_outside(scene)
+        scene = blanked(scene)
     if settings.crop_hw is not None:
         return random_crop(scene, draws, size=settings.crop_hw, min_visible=settings.min_visible)
     divisor, fill = method.input_spec.size_divisor, method.input_spec.mean_rgb

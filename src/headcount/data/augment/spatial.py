@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from headcount.core.errors import InputError
 from headcount.core.geometry import centres, sides
 from headcount.core.image import ReducedImage, RgbImage, read_reduced
 from headcount.core.scene import Provenance, Scene
@@ -242,11 +243,16 @@ def _sampled(
     return sampled
 
 
-def blank_outside(scene: Scene) -> Scene:
-    """The scene with black pixels outside its region of interest; one without a region comes back as it is."""
-    if scene.region is None:
-        return scene
-    return replace(scene, image=scene.pixels() * scene.region[:, :, None])
+def blank_outside(pixels: RgbImage, region: NDArray[np.bool_]) -> RgbImage:
+    """The image, (h, w, 3), with black pixels outside a region of interest, (h, w) bool.
+
+    Raises:
+        InputError: the two are not of one size.
+    """
+    if region.shape != pixels.shape[:2]:
+        sizes = [f"{shape[1]}×{shape[0]}" for shape in (region.shape, pixels.shape)]
+        raise InputError(f"The region of interest is {sizes[0]}, but its image is {sizes[1]}: give one of its size.")
+    return pixels * region[:, :, None]
 
 
 def mirror(scene: Scene) -> Scene:
