@@ -49,8 +49,8 @@ class DensitySettings(Settings):
     decoder: DensityDecoderSettings = DensityDecoderSettings()
 
 
-def density_target(scene: Scene, settings: DensitySettings) -> DensityMap:
-    """The density of a scene's people in its region: (h, w) float32, one value a pixel."""
+def density_target(scene: Scene, settings: DensitySettings, stride: int = 1) -> DensityMap:
+    """The density of a scene's people in its region: (⌈h/s⌉, ⌈w/s⌉) float32, people per cell of ``stride`` pixels."""
     sigma = settings.density_sigma
     return density_map(
         scene.points_xy,
@@ -58,6 +58,7 @@ def density_target(scene: Scene, settings: DensitySettings) -> DensityMap:
         density_sigma=adaptive_sigma(scene.points_xy) if sigma == "adaptive" else sigma,
         kernel_size=None if sigma == "adaptive" else settings.kernel_size,
         region=scene.region,
+        stride=stride,
     )
 
 
@@ -99,12 +100,12 @@ class DensityOutput:
         return {"density": density if scale == 1 else density / scale}
 
     def targets(self, scene: Scene, density: DensityMap | None = None) -> Targets:
-        """What a scene teaches; ``density`` is its ``density_target`` where that is made already.
+        """What a scene teaches; ``density`` is its ``density_target`` at the stride, where that is made already.
 
         Maps: ``density``, people a cell, and ``inside``, how much of each cell lies in the scene's region.
         """
-        full = density_target(scene, self.settings) if density is None else density
-        return Targets({"density": sum_pool(full, self.stride)[None], "inside": _inside(scene, self.stride)[None]})
+        made = density_target(scene, self.settings, self.stride) if density is None else density
+        return Targets({"density": made[None], "inside": _inside(scene, self.stride)[None]})
 
     def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
         """Scalars by name, whose sum is the loss. What lies outside the region teaches nothing."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from headcount.core.errors import InputError, ModelError, nearest
 from headcount.core.files import file_size, replacing, writing
 from headcount.models.parts.published import names_in_whole, whole_network
-from headcount.models.weights import is_counter, read_foreign, read_tensors, some_of, without_wrappers
+from headcount.models.weights import is_counter, read_foreign, some_of, without_wrappers
 
 # A backbone → the timm network whose tensors come in the same order as the public package's.
 _BY_ORDER = {f"efficientnet_lite{n}": f"tf_efficientnet_lite{n}" for n in range(5)}
@@ -39,8 +39,7 @@ def import_backbone(name: str, file: Path, output: Path) -> list[str]:
     if name not in timm.list_models():
         raise InputError(f'"{name}" is no network that timm has.{nearest(name, timm.list_models())}')
     file_size(file)
-    read = read_tensors if file.suffix.lower() == ".safetensors" else read_foreign
-    tensors = {key: value for key, value in without_wrappers(read(file)).items() if not is_counter(key)}
+    tensors = {key: value for key, value in without_wrappers(read_foreign(file)).items() if not is_counter(key)}
     whole = whole_network(name)
     shapes = whole.state_dict()
     wanted = [key for key in _features(name, shapes) if not is_counter(key)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,6 +23,7 @@ from headcount.losses.scale import Deviation, log_area_loss
 from headcount.models.method import Method, TargetBatch, Targets
 from headcount.models.parts.attention import ScarHead
 from headcount.models.parts.backbones import TimmBackbone, initialise_he, load_backbone
+from headcount.models.parts.classic import dilated_back_end
 from headcount.models.parts.necks import TopDownNeck
 from headcount.targets.scale import scale_target
 
@@ -76,10 +76,7 @@ class HeadScale(Method):
             self.neck = TopDownNeck(self.backbone.channels, settings.width)
             initialise_he(self.neck)
             channels = settings.width
-        layers: list[nn.Module] = []
-        for inside, outside in pairwise((channels, *settings.back_end)):
-            layers += [nn.Conv2d(inside, outside, 3, padding=2, dilation=2), nn.ReLU(inplace=True)]
-        self.back_end = nn.Sequential(*layers)
+        self.back_end = dilated_back_end(channels, settings.back_end)
         self.head = ScarHead(settings.back_end[-1])
         initialise_he(self.back_end)
         nn.init.normal_(self.head.last.weight, 0.0, 0.01)
