@@ -106,7 +106,7 @@ def network_maps(pixels: RgbImage, run: Run, card: ModelCard) -> Maps:
             raise ModelError(f'Stride {stride} of "{name}" does not divide the size divisor {divisor}: mend the card.')
     width, height = _padded((pixels.shape[1], pixels.shape[0]), divisor)
     columns, rows = plan((width, height), card.tile, divisor)
-    fill = np.rint(255 * np.resize(np.asarray(card.input.mean), 3)).astype(np.uint8)
+    fill = np.array(card.input.mean_rgb, np.uint8)
     if card.gives_boxes:
         return _network_boxes(pixels, run, card, columns, rows, fill)
     maps: Maps = {}

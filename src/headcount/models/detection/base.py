@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,7 @@ class DetectorSettings(NetworkSettings):
 class Detector(Method):
     """A method that puts a box on each head; it learns from scenes that have boxes, or in which nobody is."""
 
-    task: ClassVar[Task] = "detect"
+    task: Task = "detect"
     backbone: Backbone
 
     def initialise_backbone(self, file: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -151,7 +151,7 @@ class PredictorMethod(Method):
         InputError: an option that the named predictor does not have.
     """
 
-    task: ClassVar[Task] = "locate"
+    task: Task = "locate"
 
     def __init__(self, settings: PredictorSettings) -> None:
         super().__init__()

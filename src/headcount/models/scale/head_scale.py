@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -56,7 +56,7 @@ class HeadScale(Method):
     """(b, 3, h, w) → ``log_area`` (b, 1, h/8, w/8): the natural log of a head's area in square pixels."""
 
     settings_type = HeadScaleSettings
-    task: ClassVar[Task] = "size"
+    task: Task = "size"
     tile = TileSpec(size=768, halo=96, overlap="average", exact=False)
     """Attention over places takes memory with the fourth power of a tile's side: 340 MB here."""
 
