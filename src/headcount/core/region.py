@@ -171,8 +171,8 @@ class Region:
 def as_region(given: Region | ArrayLike, *, file: str = "") -> Region:
     """What code or a file gives as a region: a mask (h, w), the corners of a polygon (k, 2), or several polygons.
 
-    An array of bool or uint8, and any other that has more than two columns, is a mask: what is not 0 is inside; in one of
-    colours (h, w, 3), what is not black.
+    An array of bool or uint8, and any other that has more than two columns, is a mask: what is not 0 is inside; in
+    one of colours (h, w, 3), what is not black.
 
     Raises:
         InputError: it is none of these, or as ``Region``.
