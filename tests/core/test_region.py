@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.core.prediction import Prediction
@@ -22,7 +23,7 @@ def test_every_form_is_the_same_region() -> None:
     forms = [
         SQUARE, [SQUARE], np.array(SQUARE), np.array([SQUARE]), [np.array(SQUARE)], [*SQUARE, SQUARE[0]],
         mask, mask.astype(np.uint8) * 255, mask.astype(float), mask.tolist(), (np.array(SQUARE) / [10, 8]).tolist(),
-        as_region(SQUARE),
+        as_region(SQUARE), np.dstack([mask] * 3).astype(np.uint8), Image.fromarray(mask), [tuple(c) for c in SQUARE],
     ]  # fmt: skip
     for form in forms:
         np.testing.assert_array_equal(as_region(form).in_image((10, 8)), mask)
@@ -76,6 +77,18 @@ def test_what_is_no_region_is_told_in_one_sentence(given_: object, words: str) -
 def test_a_region_that_does_not_fit_names_the_image(region: Region, words: str) -> None:
     with pytest.raises(InputError, match=words):
         region.in_image((12, 8), "a.jpg")
+
+
+def test_a_hole_that_is_joined_by_a_line_to_the_rim_is_no_crossing() -> None:
+    rim, hole = [[0, 0], [8, 0], [8, 8], [0, 8], [0, 0]], [[2, 2], [2, 6], [6, 6], [6, 2], [2, 2]]
+    mask = as_region([*rim, *hole]).in_image((8, 8))
+    assert mask.sum() == 64 - 16
+    assert not mask[2:6, 2:6].any()
+
+
+def test_one_mask_is_drawn_for_all_images_of_a_size() -> None:
+    region = as_region(SQUARE)
+    assert region.in_image((10, 8), "a.jpg") is region.in_image((10, 8), "b.jpg")
 
 
 def test_a_polygon_of_thousands_of_corners_takes_no_seconds() -> None:

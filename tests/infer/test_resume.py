@@ -306,8 +306,15 @@ def test_a_video_that_the_region_does_not_fit_is_skipped_once(folder: Path, monk
             region.in_image(source.size_wh, source.source)
             return super().count(source, region=region)
 
-    job = Job(Checks(), find_sources(["in/v.mp4", "in/a.png"]).files, region=GATE)  # type: ignore[arg-type]
+    job = Job(Checks(), find_sources(["in/v.mp4"]).files, region=GATE)  # type: ignore[arg-type]
     events = list(job.run())
-    assert len(events) == 2
+    assert len(events) == job.skipped == 1
     assert "v.mp4@0.0s" in events[0].text  # type: ignore[union-attr]
-    assert isinstance(events[1], Counted)
+
+
+def test_a_region_that_cannot_be_read_in_a_csv_is_told(folder: Path) -> None:
+    run(Fake(), "out.csv", region=GATE)
+    text = Path("out.csv").read_bytes().replace(b'{""file""', b'{""fi')
+    Path("out.csv").write_bytes(text)
+    with pytest.raises(InputError, match=r"out\.csv.*no valid JSON"):
+        run(Fake(), "out.csv", resume=True, region=GATE)

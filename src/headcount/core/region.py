@@ -130,7 +130,21 @@ class Region:
             return self.mask
         if not self.polygons_xy:
             raise InputError(f"{self._name} was a mask that is not at hand: read it again.")
-        return _drawn(self, size_wh, image)
+        for corners in self._in_pixels(size_wh):
+            beyond = outside(corners, size_wh, slack=_SLACK)
+            if len(beyond):
+                raise RegionDiffersError(
+                    f"{self._name} has the corner {_shown(corners[beyond[0]])}, which lies outside {image} of {size} "
+                    "pixels: give corners in pixels of this image, or from 0 to 1, as shares of its sides."
+                )
+        mask = _drawn(self, size_wh)
+        if not mask.any():
+            raise RegionDiffersError(f"{self._name} holds no pixel of {image}: draw it larger.")
+        return mask
+
+    def _in_pixels(self, size_wh: tuple[int, int]) -> list[Points]:
+        scale = np.array(size_wh if self.is_relative else (1, 1), np.float64)
+        return [corners * scale for corners in self.polygons_xy]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: the polygons as they were given; of a mask its file's name and its SHA-256."""
@@ -157,7 +171,8 @@ class Region:
 def as_region(given: Region | ArrayLike, *, file: str = "") -> Region:
     """What code or a file gives as a region: a mask (h, w), the corners of a polygon (k, 2), or several polygons.
 
-    An array of bool or uint8, and any other that has more than two columns, is a mask: what is not 0 is inside.
+    An array of bool or uint8, and any other that has more than two columns, is a mask: what is not 0 is inside; in
+    one of colours (h, w, 3), what is not black.
 
     Raises:
         InputError: it is none of these, or as ``Region``.
@@ -171,6 +186,8 @@ def as_region(given: Region | ArrayLike, *, file: str = "") -> Region:
         return given
     what = f'The region of interest "{file}"' if file else "The region of interest"
     refused = InputError(f"{what} is none: {_EXPECTED} were expected.")
+    if hasattr(given, "__array__") or hasattr(given, "__array_interface__"):  # a tensor, a PIL image
+        given = np.asarray(given)
     if not isinstance(given, np.ndarray | Sequence) or isinstance(given, str | bytes):
         raise refused
     if len(given) and not isinstance(given, np.ndarray) and np.ndim(_first(given[0], refused)) == 2:
@@ -179,6 +196,8 @@ def as_region(given: Region | ArrayLike, *, file: str = "") -> Region:
     array = _first(given, refused)
     if array.ndim == 3 and array.shape[2] == 2:
         return Region(tuple(array), file=file)
+    if array.ndim == 3 and array.shape[2] in (1, 3) and array.dtype in (np.bool_, np.uint8):
+        array = np.asarray(array.any(axis=2))  # the colours of an image
     if array.ndim == 2 and (array.dtype in (np.bool_, np.uint8) or array.shape[1] > 2):
         if not np.isfinite(array).all():
             raise InputError(f"{what} is a mask with values that are no finite numbers: use 0 and 1.")
@@ -266,21 +285,10 @@ def area_share(mask: Mask, stride: int, shape: tuple[int, ...]) -> NDArray[np.fl
 
 
 @lru_cache(maxsize=2)
-def _drawn(region: Region, size_wh: tuple[int, int], image: str) -> Mask:
+def _drawn(region: Region, size_wh: tuple[int, int]) -> Mask:
     mask = np.zeros((size_wh[1], size_wh[0]), np.bool_)
-    scale = np.asarray(size_wh, np.float64) if region.is_relative else 1.0
-    for corners in region.polygons_xy:
-        corners = corners * scale
-        beyond = outside(corners, size_wh, slack=_SLACK)
-        if len(beyond):
-            raise RegionDiffersError(
-                f"{region._name} has the corner {_shown(corners[beyond[0]])}, which lies outside {image} of "
-                f"{size_wh[0]}×{size_wh[1]} pixels: give corners in pixels of this image, or from 0 to 1, as shares of "
-                "its sides."
-            )
+    for corners in region._in_pixels(size_wh):
         mask |= polygon_mask(corners, size_wh)
-    if not mask.any():
-        raise RegionDiffersError(f"{region._name} holds no pixel of {image}: draw it larger.")
     mask.flags.writeable = False
     return mask
 

@@ -82,7 +82,7 @@ class DensityResult:
         strides = ", ".join(map(str, self.strides))
         return [
             f"  density map: PSNR {self.psnr:.2f} dB   SSIM {self.ssim:.4f}",
-            f"  {of}; at stride {strides}, against Gaussians of σ {DENSITY_SIGMA:g} px",
+            f"  {of}; at stride {strides}, truth: Gaussians of {DENSITY_SIGMA:g} px",
         ]
 
     def figures(self) -> list[Figure]:

@@ -111,6 +111,12 @@ class Scenes:
         self._counts: dict[str, tuple[list[float], list[int]]] = {}
         self._left_out = 0
 
+    @staticmethod
+    def fits(settings: EvaluationSettings) -> bool:
+        """Of sets that papers report scene by scene."""
+        entry = find_entry(settings.data)
+        return entry is not None and entry.scene_key != ""
+
     def add(self, scene: Scene, prediction: Prediction, seconds: float) -> None:
         """Take in one image."""
         name = scene.attributes.get(self._key, "")

@@ -14,7 +14,6 @@ from headcount.core.kinds import Matcher
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.core.table import Row, Table
-from headcount.data.sets.catalogue import find_entry
 
 WEAKEST_SCORE = 0.01
 """Curves reach down to it, whatever a model's own threshold: heads of lower scores are of no use to anybody."""
@@ -117,16 +116,17 @@ class NotMeasured:
         return []
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricRow(Row):
-    """A metric; ``by_scene`` is measured, unless it is named, only of sets that papers report scene by scene."""
+@runtime_checkable
+class FitsSomeData(Protocol):
+    """A class of metric that is measured, unless it is named, only of some data."""
 
-    by_scene: bool = False
+    def fits(self, settings: EvaluationSettings) -> bool:
+        """Whether it says anything of this data; a static method."""
+        ...
 
 
-def _row(name: str, target: str, title: str, *, by_scene: bool = False, **needs: str) -> MetricRow:
-    target = f"headcount.evaluate.metrics.{target}"
-    return MetricRow(name=name, target=target, title=title, by_scene=by_scene, **needs)
+def _row(name: str, target: str, title: str, **needs: str) -> Row:
+    return Row(name=name, target=f"headcount.evaluate.metrics.{target}", title=title, **needs)
 
 
 METRICS = Table(
@@ -134,7 +134,7 @@ METRICS = Table(
     "metric",
     [
         _row("counting", "counting:Counting", "MAE, RMSE, NAE and bias of the counts, by level"),
-        _row("scenes", "scenes:Scenes", "MAE and RMSE by scene, and their means", by_scene=True),
+        _row("scenes", "scenes:Scenes", "MAE and RMSE by scene, and their means"),
         _row("game", "game:Game", "GAME: the error of the counts by region"),
         _row("density", "density:Density", "PSNR and SSIM of density maps"),
         _row("timing", "timing:Timing", "The time to count an image"),
@@ -161,9 +161,11 @@ def open_metrics(settings: EvaluationSettings, names: Iterable[str] | None = Non
         InputError: there is no metric of a name; the nearest is suggested.
         MissingExtraError: a named metric needs a package that is not installed.
     """
-    if names is None:
-        entry = find_entry(settings.data)
-        by_scene = entry is not None and entry.scene_key != ""
-        rows = [row for row in METRICS.rows() if by_scene or not (isinstance(row, MetricRow) and row.by_scene)]
-        names = [row.name for row in rows if row.is_installed]
-    return {name: METRICS.load(name)(settings) for name in names}
+    if names is not None:
+        return {name: METRICS.load(name)(settings) for name in names}
+    made = {row.name: row.load() for row in METRICS.rows() if row.is_installed}
+    return {
+        name: metric(settings)
+        for name, metric in made.items()
+        if not isinstance(metric, FitsSomeData) or metric.fits(settings)
+    }
