@@ -44,7 +44,7 @@ def import_backbone(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The backbone, by its timm name.")],
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The weights as they are published: .pth or .safetensors.")
+        Path, typer.Argument(metavar="FILE", help="The weights as they are published: .pth, .h5 or .safetensors.")
     ],
     output: Annotated[Path | None, output_option("Write to this file. Default: NAME.safetensors.")] = None,
     force: ForceOption = False,

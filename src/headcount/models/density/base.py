@@ -14,11 +14,10 @@ from headcount.core.card import InputSpec, Task
 from headcount.core.scene import Scene
 from headcount.core.settings import Positive
 from headcount.models.method import Method, TargetBatch, Targets
+from headcount.models.normalise import IMAGENET_MEAN, IMAGENET_STD
 from headcount.models.parts.backbones import initialise_he, load_backbone
 from headcount.models.parts.base import Backbone
 from headcount.models.parts.density import DensityOutput, DensitySettings, total_of
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class DensityNetworkSettings(DensitySettings):

@@ -21,6 +21,7 @@ from headcount.core.scene import Scene
 from headcount.core.settings import Positive, Settings
 from headcount.losses.scale import Deviation, log_area_loss
 from headcount.models.method import Method, TargetBatch, Targets
+from headcount.models.normalise import IMAGENET_MEAN, IMAGENET_STD
 from headcount.models.parts.attention import ScarHead
 from headcount.models.parts.backbones import TimmBackbone, initialise_he, load_backbone
 from headcount.models.parts.classic import dilated_back_end
@@ -48,8 +49,8 @@ class HeadScaleSettings(Settings):
     """What the loss makes of an error of the log area."""
     typical_side_px: Positive = 24.0
     """Where the network starts from."""
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[Positive, Positive, Positive] = IMAGENET_STD
 
 
 class HeadScale(Method):
