@@ -1,6 +1,6 @@
 """The study of the mask-aware network: its five solutions and three baselines, then the losses on the best of them.
 
-"Mask-aware networks for crowd counting" (Jiang et al.), Tables I and II.
+"Mask-aware networks for crowd counting" (Jiang et al.), Tables I to V.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ _FUSING = ("solution4", "solution5")
 def _small() -> Scale:
     """Each variant on one small backbone, with two seeds; then the losses."""
     arms = tuple(
-        Arm(recipe=f"man-small-{variant}", group=_GROUP, variant=variant, seeds=2)
+        Arm(
+            recipe=f"man-small-{variant}", group=_GROUP, variant=variant, seeds=2,
+            papers=(f"man-shanghaitech-a-{variant}",),
+        )
         for variant in (*_BASELINES, *_SOLUTIONS)
     )  # fmt: skip
     losses = SecondStage(
@@ -33,10 +36,21 @@ def _small() -> Scale:
     return Scale(arms=arms, split="val", then=losses)
 
 
+def _paper() -> Scale:
+    """Tables I, II, III and V; Table IV is a cross-validation, a command of its own."""
+    variants = (*_BASELINES, *_SOLUTIONS, "solution5-bce", "csr")
+    arms = tuple(Arm(recipe=f"man-shanghaitech-a-{variant}", group=_GROUP, variant=variant) for variant in variants)
+    for data in ("shanghaitech-b", "worldexpo10"):
+        arms += tuple(
+            Arm(recipe=f"man-{data}-{variant}", group=_GROUP, variant=variant) for variant in ("solution5", "csr")
+        )
+    return Scale(arms=arms, split="test")
+
+
 MAN_ABLATION = Study(
     name="man-ablation",
     title="Mask-aware networks",
-    scales={"small": _small()},
+    scales={"small": _small(), "paper": _paper()},
     baseline="baseline1",
     figures=("MAE", "RMSE", "≤300", "301–700", ">700"),
 )

@@ -116,10 +116,11 @@ def _doubt(lines: Sequence[Line], baseline: str, at_most: float) -> str:
 
 _ENOUGH_TO_ORDER = 3
 """Of two, the table itself shows the order."""
+_PAIRS_SHOWN = 6
 
 
 def _order(lines: Sequence[Line]) -> list[str]:
-    """Where the order of the MAE differs from the paper's."""
+    """Where the order of the MAE differs from the paper's; the pairs that lie farthest apart first."""
     both = [line for line in lines if line.values.get("MAE") and "MAE" in line.paper]
     if len(both) < _ENOUGH_TO_ORDER:
         return []
@@ -128,7 +129,8 @@ def _order(lines: Sequence[Line]) -> list[str]:
     if not turned:
         return ["the order by MAE is the paper's"]
     clear = sum(a.mae - b.mae > _spread(a) + _spread(b) for a, b in turned)
-    listed = ", ".join(f"{b.arm.variant} before {a.arm.variant}" for a, b in turned)
+    listed = ", ".join(f"{b.arm.variant} before {a.arm.variant}" for a, b in turned[:_PAIRS_SHOWN])
+    listed += f" and {len(turned) - _PAIRS_SHOWN} more" if len(turned) > _PAIRS_SHOWN else ""
     spread = f", {clear} by more than the spread over seeds" if any(_spread(line) for line in both) else ""
     return [f"the order by MAE differs from the paper's in {len(turned)} of {plural(len(pairs), 'pair')}{spread}: "
             f"{listed}"]  # fmt: skip
@@ -158,7 +160,9 @@ def table(state: State, study: Study) -> list[str]:
     beside = 2 + _GROUP + _VARIANT + sum(widths.values()) + _PAPER <= _COLUMNS
     if not beside:  # a group stands above its variants, and there is room
         widths = {name: width + (name in _WIDTHS) for name, width in widths.items()}
-    lead, paper = (_GROUP + _VARIANT, _PAPER) if beside else (_VARIANT, _PAPER + 1)
+    names = [arm.variant for arm in study.scale(state.scale).arms]
+    variant = _VARIANT if beside else max(_VARIANT, 1 + max(map(len, names)))
+    lead, paper = (_GROUP + variant, _PAPER) if beside else (variant, _PAPER + 1)
     heads = "".join(f"{name:>{width}}" for name, width in widths.items())
     for block in blocks(state, study):
         lines += ["", block.title, f"  {'':<{lead}}{heads}{'paper':>{paper}}"]
@@ -168,11 +172,11 @@ def table(state: State, study: Study) -> list[str]:
             for line in of_group:
                 cells = "".join(f"{line.shown(name):>{width}}" for name, width in widths.items())
                 start = f"{first:<{_GROUP}}" if beside else ""
-                lines.append(f"  {start}{line.arm.variant:<{_VARIANT}}{cells}{line.shown_paper:>{paper}}")
+                lines.append(f"  {start}{line.arm.variant:<{variant}}{cells}{line.shown_paper:>{paper}}")
                 first = ""
             for note in [block.doubts.get(group, ""), *block.notes.get(group, ())]:
                 lines += textwrap.wrap(note, _COLUMNS, initial_indent="    ", subsequent_indent="      ")
-    return [*lines, "", _legend(study)]
+    return [*lines, *study.summary(state), "", _legend(study)]
 
 
 def _legend(study: Study) -> str:
@@ -214,4 +218,6 @@ def markdown(state: State, study: Study) -> str:
             doubt = [f"{group} {block.doubts[group]}."] if group in block.doubts else []
             for note in [*doubt, *(f"{group}: {note}." for note in block.notes.get(group, ()))]:
                 text += [note, ""]
+    for said in study.summary(state):
+        text += [said, ""]
     return "\n".join([*text, _legend(study)]) + "\n"
