@@ -81,6 +81,33 @@ def test_the_last_layer_of_every_branch_is_linear(variant: str) -> None:
             assert branch[-1].kernel_size == (1, 1)
 
 
+def test_baseline_three_is_as_large_as_solution_five() -> None:
+    for options in ({}, SMALL, {"backbone": "vgg16"}):
+        sizes = {_parameters(build_method("mask_aware", {**options, "variant": v})) for v in ("baseline3", "solution5")}
+        assert len(sizes) == 1
+
+
+@pytest.mark.parametrize("loss", ["zip", "p2r"])
+@pytest.mark.parametrize("variant", ["solution1", "solution2", "solution3", "baseline3"])
+def test_a_loss_of_other_cells_is_refused_where_the_density_is_multiplied(variant: str, loss: str) -> None:
+    words = rf"\"model\.variant\" is '{variant}', but with density_loss: {loss} one of solution4, solution5"
+    with pytest.raises(InputError, match=words):
+        build_method("mask_aware", {"variant": variant, "density_loss": loss})
+
+
+@pytest.mark.parametrize("loss", ["mse", "bayesian", "dm_count"])
+@pytest.mark.parametrize(("variant", "reached"), [("solution1", False), ("solution2", True)])
+def test_whatever_the_loss_it_reaches_the_mask_branch_of_solution_two_alone(
+    variant: str, reached: bool, loss: str
+) -> None:
+    method = _built(variant=variant, density_loss=loss, mask_weight=0.0).train()
+    scene = Scene(np.zeros((64, 96, 3), np.uint8), np.random.default_rng(0).uniform(0, [96, 64], (9, 2)))
+    targets = TargetBatch.join([method.targets(scene)] * 2)
+    method.loss(method.training_forward(_images(), targets), targets)["total"].backward()
+    assert method.mask_branch is not None
+    assert all(bool(p.grad.any()) == reached for p in method.mask_branch.parameters())  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("variant", WITH_MASK)
 def test_the_posterior_can_fall_below_one_half(variant: str) -> None:
     mask = _built(variant=variant).eval()(_images())["mask"]

@@ -22,7 +22,7 @@ from headcount.core.settings import Positive
 from headcount.losses.mask import mask_focal_bce
 from headcount.models.method import Method, TargetBatch, Targets
 from headcount.models.parts.backbones import TimmOptions, build_backbone, initialise_he, load_backbone
-from headcount.models.parts.density import DensityOutput, DensitySettings, density_target, total_of
+from headcount.models.parts.density import DensityOutput, DensitySettings, density_target, region_share, total_of
 from headcount.models.parts.necks import TopDownNeck
 from headcount.targets.density import max_pool
 from headcount.targets.mask import Mask, box_mask, check_mask, density_mask, disc_mask
@@ -30,6 +30,8 @@ from headcount.targets.mask import Mask, box_mask, check_mask, density_mask, dis
 Variant = Literal[
     "solution1", "solution2", "solution3", "solution4", "solution5", "baseline1", "baseline2", "baseline3"
 ]
+_OF_ANY_LOSS = ("solution4", "solution5", "baseline1", "baseline2")
+"""The others multiply the density by the mask, cell by cell, or feed a first density back."""
 
 
 class MaskAwareSettings(DensitySettings):
@@ -58,6 +60,14 @@ class MaskAwareSettings(DensitySettings):
     mask_weight: float = Field(default=1.0, ge=0)
     mask_gamma: float = Field(default=0.0, ge=0)
     """γ of the mask's focal loss; 0 is cross-entropy."""
+
+    @field_validator("variant")
+    @classmethod
+    def _whose_density_is_at_its_own_stride(cls, value: Variant, others: ValidationInfo) -> Variant:
+        loss = others.data.get("density_loss")
+        if loss in ("zip", "p2r") and value not in _OF_ANY_LOSS:
+            raise ValueError(f"with density_loss: {loss} one of {', '.join(_OF_ANY_LOSS)} was expected")
+        return value
 
     @field_validator("mean", "std")
     @classmethod
@@ -184,7 +194,8 @@ class MaskAware(Method):
             except InputError as error:
                 raise InputError(f'"{scene.name}", mask: {self.settings.mask}: {error.message}') from error
         taught = self.output.targets(scene, density)
-        return Targets({**taught.maps, "mask": mask[None]}, taught.ragged)
+        own = {"mask": mask[None], "mask_inside": region_share(scene, self.stride)[None]}
+        return Targets({**taught.maps, **own}, taught.ragged)
 
     def _drawn_mask(self, scene: Scene) -> Mask:
         """The mask of discs or boxes, at the output's stride."""
@@ -205,7 +216,7 @@ class MaskAware(Method):
                 maps["mask_logits"].float(),
                 targets.maps["mask"],
                 gamma=settings.mask_gamma,
-                weight=targets.maps.get("inside"),
+                weight=targets.maps.get("mask_inside"),
             )
             total = total + settings.mask_weight * losses["mask"]
         elif "first_density" in maps:
