@@ -294,3 +294,27 @@ def test_a_csv_of_before_there_were_regions_is_gone_on_with(folder: Path) -> Non
     assert counts("old.csv") == counts("out.csv")
     with Path("old.csv").open(encoding="utf-8", newline="") as file:
         assert {len(row) for row in csv.reader(file)} == {len(rows[0])}
+
+
+def test_a_video_that_the_region_does_not_fit_is_skipped_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headcount.infer.job.read_items", three_frames)
+    Path("in/v.mp4").write_bytes(b"video")
+
+    class Checks(Fake):
+        def count(self, source: Scene, *, region: Region | None = None) -> Prediction:
+            assert region is not None
+            region.in_image(source.size_wh, source.source)
+            return super().count(source, region=region)
+
+    job = Job(Checks(), find_sources(["in/v.mp4"]).files, region=GATE)  # type: ignore[arg-type]
+    events = list(job.run())
+    assert len(events) == job.skipped == 1
+    assert "v.mp4@0.0s" in events[0].text  # type: ignore[union-attr]
+
+
+def test_a_region_that_cannot_be_read_in_a_csv_is_told(folder: Path) -> None:
+    run(Fake(), "out.csv", region=GATE)
+    text = Path("out.csv").read_bytes().replace(b'{""file""', b'{""fi')
+    Path("out.csv").write_bytes(text)
+    with pytest.raises(InputError, match=r"out\.csv.*no valid JSON"):
+        run(Fake(), "out.csv", resume=True, region=GATE)

@@ -103,7 +103,7 @@ def test_whole_images_are_filled_up_to_what_the_network_takes(method: Method) ->
         assert float(density.sum(dtype=torch.float64)) == pytest.approx(scenes[name].count, abs=1e-4)
 
 
-@pytest.mark.parametrize("crop", ["whole", 32])
+@pytest.mark.parametrize("crop", ["whole", 48])
 def test_images_may_be_black_outside_their_region(method: Method, crop: Any) -> None:
     """And what lies there teaches nothing, black or not."""
     rng = np.random.default_rng(2)

@@ -25,6 +25,10 @@ _SLACK = 0.01
 _EXPECTED = "corners [x, y] of a polygon, a list of such polygons, or a mask of the image's height and width"
 
 
+class RegionDiffersError(InputError):
+    """A region that is none of the image: what is wrong with one frame of a video is wrong with all."""
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Region:
     """A region of interest as it was given, before it meets an image.
@@ -114,11 +118,11 @@ class Region:
         """(h, w) bool, True inside; ``name`` is that of the image, for messages.
 
         Raises:
-            InputError: it is of images of another size, a corner lies outside this one, or no pixel lies in it.
+            RegionDiffersError: it is of images of another size, a corner lies outside this one, or no pixel lies in it.
         """
         image, size = f'"{name}"' if name else "the image", f"{size_wh[0]}×{size_wh[1]}"
         if self.size_wh is not None and self.size_wh != size_wh:
-            raise InputError(
+            raise RegionDiffersError(
                 f"{self._name} is of images of {self.size_wh[0]}×{self.size_wh[1]} pixels, but {image} has {size}: "
                 "give one of this size, or corners from 0 to 1, as shares of the image's sides."
             )
@@ -126,7 +130,21 @@ class Region:
             return self.mask
         if not self.polygons_xy:
             raise InputError(f"{self._name} was a mask that is not at hand: read it again.")
-        return _drawn(self, size_wh, image)
+        for corners in self._in_pixels(size_wh):
+            beyond = outside(corners, size_wh, slack=_SLACK)
+            if len(beyond):
+                raise RegionDiffersError(
+                    f"{self._name} has the corner {_shown(corners[beyond[0]])}, which lies outside {image} of {size} "
+                    "pixels: give corners in pixels of this image, or from 0 to 1, as shares of its sides."
+                )
+        mask = _drawn(self, size_wh)
+        if not mask.any():
+            raise RegionDiffersError(f"{self._name} holds no pixel of {image}: draw it larger.")
+        return mask
+
+    def _in_pixels(self, size_wh: tuple[int, int]) -> list[Points]:
+        scale = np.array(size_wh if self.is_relative else (1, 1), np.float64)
+        return [corners * scale for corners in self.polygons_xy]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: the polygons as they were given; of a mask its file's name and its SHA-256."""
@@ -241,35 +259,31 @@ def area_share(mask: Mask, stride: int, shape: tuple[int, ...]) -> NDArray[np.fl
     >>> area_share(np.array([[True, True, False, True, True]]), 2, (1, 3)).tolist()
     [[1.0, 0.5, 1.0]]
     """
-    height, width = mask.shape
-    starts = [
-        np.arange(0, min(length, cells * stride), stride) for length, cells in zip(mask.shape, shape, strict=True)
-    ]
+    rows, columns = (
+        range(0, min(length, cells * stride), stride) for length, cells in zip(mask.shape, shape, strict=True)
+    )
     cut = mask[: shape[0] * stride, : shape[1] * stride].view(np.uint8)
-    rows = np.add.reduceat(cut, starts[0], axis=0, dtype=np.int32)
-    pixels = np.add.reduceat(rows, starts[1], axis=1)
-    tall, wide = (np.minimum(stride, length - start) for length, start in zip((height, width), starts, strict=True))
+    # Each pixel of a cell in its turn: 20 times as fast as np.add.reduceat.
+    by_row = np.zeros((len(rows), cut.shape[1]), np.uint16)
+    for part in (cut[step::stride] for step in range(stride)):
+        by_row[: len(part)] += part
+    pixels = np.zeros((len(rows), len(columns)), np.int64)
+    for rest in (by_row[:, step::stride] for step in range(stride)):
+        pixels[:, : rest.shape[1]] += rest
+    tall, wide = (
+        np.minimum(stride, length - np.array(starts))
+        for length, starts in zip(mask.shape, (rows, columns), strict=True)
+    )
     share = np.zeros(shape)
-    share[: len(tall), : len(wide)] = pixels / (tall[:, None] * wide)
+    share[: len(rows), : len(columns)] = pixels / (tall[:, None] * wide)
     return share
 
 
 @lru_cache(maxsize=2)
-def _drawn(region: Region, size_wh: tuple[int, int], image: str) -> Mask:
+def _drawn(region: Region, size_wh: tuple[int, int]) -> Mask:
     mask = np.zeros((size_wh[1], size_wh[0]), np.bool_)
-    scale = np.asarray(size_wh, np.float64) if region.is_relative else 1.0
-    for corners in region.polygons_xy:
-        corners = corners * scale
-        beyond = outside(corners, size_wh, slack=_SLACK)
-        if len(beyond):
-            raise InputError(
-                f"{region._name} has the corner {_shown(corners[beyond[0]])}, which lies outside {image} of "
-                f"{size_wh[0]}×{size_wh[1]} pixels: give corners in pixels of this image, or from 0 to 1, as shares of "
-                "its sides."
-            )
+    for corners in region._in_pixels(size_wh):
         mask |= polygon_mask(corners, size_wh)
-    if not mask.any():
-        raise InputError(f"{region._name} holds no pixel of {image}: draw it larger.")
     mask.flags.writeable = False
     return mask
 

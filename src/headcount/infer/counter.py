@@ -232,7 +232,7 @@ class Counter:
 
     def _read(self, source: Source, channels: Channels) -> _Read:
         started = perf_counter()
-        pixels, name = _pixels_of(source, channels, self.max_pixels)
+        pixels, name = _pixels_of(source, channels, self.max_pixels, gray=self.card.input.opencv_gray)
         if self.card.blank_outside and isinstance(source, Scene) and source.region is not None:
             pixels = blank_outside(pixels, source.region)
         size_wh, factor = (pixels.shape[1], pixels.shape[0]), self.card.input.enlarge
@@ -360,9 +360,13 @@ def _in_pixels_of(size_wh: tuple[int, int], found: Prediction) -> Prediction:
     )
 
 
-def _pixels_of(source: object, channels: Channels, max_pixels: int) -> tuple[RgbImage, str]:
-    """What was given as pixels, and what it is called."""
+def _pixels_of(source: object, channels: Channels, max_pixels: int, *, gray: bool) -> tuple[RgbImage, str]:
+    """What was given as pixels, and what it is called; ``gray``: as OpenCV makes gray of it, three times."""
     if isinstance(source, Scene):
         name = source.source or (str(source.image) if isinstance(source.image, Path | VideoFrame) else "")
-        return source.pixels(max_pixels=max_pixels), name
-    return given_pixels(source, channels=channels, max_pixels=max_pixels)
+        pixels = source.pixels(max_pixels=max_pixels, stored_gray=gray)
+    else:
+        pixels, name = given_pixels(source, channels=channels, max_pixels=max_pixels, stored_gray=gray)
+    if gray:
+        pixels = cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
+    return pixels, name

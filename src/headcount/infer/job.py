@@ -16,6 +16,7 @@ from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
 from headcount.core.image import count_pictures
 from headcount.core.notes import Note, Skipped
+from headcount.core.region import RegionDiffersError
 from headcount.core.words import plural
 from headcount.core.writers import TextWriter, writer_row
 from headcount.data.formats.predictions import OnePrediction, PredictionFile, PredictionStream
@@ -251,7 +252,12 @@ class Job:
                     self.incomplete += item.is_incomplete
                     yield Note(item.remark)
                 else:
-                    yield from self._count(item, file)
+                    differs = False
+                    for event in self._count(item, file):
+                        differs |= isinstance(event, Skipped) and isinstance(event.error, RegionDiffersError)
+                        yield event
+                    if differs and file.kind == "video":
+                        break
             if self._record is not None and (self.skipped, self.incomplete, len(self._pictures)) == troubles:
                 self._record.add(file)
         if (note := note_of_pictures(self._pictures)) is not None:

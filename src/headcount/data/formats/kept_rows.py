@@ -80,7 +80,7 @@ def csv_rows(path: Path, columns: tuple[str, ...]) -> Iterator[KeptRow]:
         for cells in reader:
             one: dict[str, Any] = dict(zip(columns, cells, strict=False))
             interval = (one.get("low"), one.get("high")) if one.get("low") else None
-            region = json.loads(one["region"]) if one.get("region") else None
+            region = parse_json(one["region"], path, _KIND, line=reader.line_num) if one.get("region") else None
             data = {**one, "interval": interval, "size_wh": (one.get("width"), one.get("height")), "region": region}
             cells += [""] * older
             yield _row(data, f'"{path}", line {reader.line_num}', lambda one, cells=cells: csv_row(cells))  # type: ignore[misc]

@@ -191,8 +191,7 @@ class DensityOutput:
         maps, ragged = {"inside": region_share(scene, stride)[None]}, {}
         if loss in ("mse", "blocks"):
             made = density_target(scene, self.settings, stride) if density is None else density
-            maps["density"] = made[None]
-            return Targets(maps)
+            return Targets({**maps, "density": made[None]})
         points = scene.points_xy if scene.region is None else scene.points_xy[in_mask(scene.points_xy, scene.region)]
         if loss in ("zip", "dm_count"):
             maps["counts"] = cell_counts(points, scene.size_wh, stride)[None]

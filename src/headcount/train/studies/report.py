@@ -176,7 +176,7 @@ def table(state: State, study: Study) -> list[str]:
                 first = ""
             for note in [block.doubts.get(group, ""), *block.notes.get(group, ())]:
                 lines += textwrap.wrap(note, _COLUMNS, initial_indent="    ", subsequent_indent="      ")
-    return [*lines, "", _legend(study)]
+    return [*lines, *study.summary(state), "", _legend(study)]
 
 
 def _legend(study: Study) -> str:
@@ -218,4 +218,6 @@ def markdown(state: State, study: Study) -> str:
             doubt = [f"{group} {block.doubts[group]}."] if group in block.doubts else []
             for note in [*doubt, *(f"{group}: {note}." for note in block.notes.get(group, ()))]:
                 text += [note, ""]
+    for said in study.summary(state):
+        text += [said, ""]
     return "\n".join([*text, _legend(study)]) + "\n"

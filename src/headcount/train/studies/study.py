@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from headcount.core.errors import InputError, nearest
+from headcount.train.studies.state import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +130,7 @@ class Study:
         baseline: the variant that must at least halve the error of the constant count, or its group does not count.
         figures: what is measured and shown, by name; one like ``≤300`` or ``301–700`` is the MAE of the images with so
             many people.
+        summary: what is said of all that is done, in lines below the table.
     """
 
     name: str
@@ -136,6 +138,7 @@ class Study:
     scales: Mapping[str, Scale]
     baseline: str
     figures: tuple[str, ...] = ("MAE", "RMSE", "F1", "AP")
+    summary: Callable[[State], list[str]] = lambda state: []
 
     def scale(self, name: str) -> Scale:
         """One scale.
