@@ -15,17 +15,18 @@ import torch
 from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 
-from headcount.core.card import InputSpec, OutputSpec, Task
+from headcount.core.card import OutputSpec, Task
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.core.settings import Positive
 from headcount.losses.mask import mask_focal_bce
+from headcount.models.density.base import DensityNetworkSettings
 from headcount.models.method import Method, TargetBatch, Targets
 from headcount.models.parts.backbones import TimmOptions, build_backbone, initialise_he, load_backbone
-from headcount.models.parts.density import DensityOutput, DensitySettings, density_target, region_share, total_of
+from headcount.models.parts.density import DensityOutput, density_target, region_share, total_of
 from headcount.models.parts.necks import TopDownNeck
 from headcount.targets.density import max_pool
-from headcount.targets.mask import box_mask, density_mask, disc_mask
+from headcount.targets.mask import Mask, box_mask, check_mask, density_mask, disc_mask
 
 Variant = Literal[
     "solution1", "solution2", "solution3", "solution4", "solution5", "baseline1", "baseline2", "baseline3"
@@ -34,7 +35,7 @@ _OF_ANY_LOSS = ("solution4", "solution5", "baseline1", "baseline2")
 """The others multiply the density by the mask, cell by cell, or feed a first density back."""
 
 
-class MaskAwareSettings(DensitySettings):
+class MaskAwareSettings(DensityNetworkSettings):
     """Options of the mask-aware network; the defaults are the paper's light solution 5."""
 
     variant: Variant = "solution5"
@@ -42,11 +43,8 @@ class MaskAwareSettings(DensitySettings):
     """``light``, ``vgg16`` (the paper's "csr"), or any timm network that has ``features_only``."""
     backbone_options: TimmOptions | None = None
     """Of a timm network."""
-    in_channels: Literal[1, 3] = 3
     width: int = Field(default=256, ge=8)
     """Channels of the branches."""
-    initialisation: Literal["he", "normal"] = "he"
-    """``normal``: the printed normal(0, 0.01), which a short run does not learn from."""
     hard_mask: bool = True
     """Solution 4 when testing: the mask cut at 0.5, or the posterior."""
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
@@ -68,13 +66,6 @@ class MaskAwareSettings(DensitySettings):
         if loss in ("zip", "p2r") and value not in _OF_ANY_LOSS:
             raise ValueError(f"with density_loss: {loss} one of {', '.join(_OF_ANY_LOSS)} was expected")
         return value
-
-    @field_validator("mean", "std")
-    @classmethod
-    def _one_a_channel(cls, values: tuple[float, ...], others: ValidationInfo) -> tuple[float, ...]:
-        if len(values) not in (3, others.data.get("in_channels", 3)):
-            raise ValueError("one number for each channel was expected")
-        return values
 
 
 class _PassThrough(torch.autograd.Function):
@@ -137,12 +128,7 @@ class MaskAware(Method):
             initialise_he(self.backbone, std=std)
         self.output.start(_last(self.regressor))
 
-        self.input_spec = InputSpec(
-            channels=settings.in_channels,
-            mean=settings.mean[: settings.in_channels],
-            std=settings.std[: settings.in_channels],
-            size_divisor=self.output.size_divisor(strides[-1]),
-        )
+        self.input_spec = settings.input_spec(self.output.size_divisor(strides[-1]))
         self.outputs = self.output.outputs
         if variant.startswith("solution"):
             self.outputs += (OutputSpec(name="mask", stride=self.stride),)
@@ -186,21 +172,26 @@ class MaskAware(Method):
         return self._maps(images, targets.maps["mask"])
 
     def targets(self, scene: Scene) -> Targets:
-        settings = self.settings
-        density = density_target(scene, settings)
-        if settings.mask == "density":
-            mask = density_mask(density)
-        elif settings.mask == "disc":
-            mask = disc_mask(scene.points_xy, scene.size_wh, radius_px=settings.disc_radius_px)
+        density = density_target(scene, self.settings, self.stride)
+        mask = density_mask(density) if self.settings.mask == "density" else self._drawn_mask(scene)
+        if scene.region is None:  # which may hold a head's density, and nothing of its box
+            try:
+                check_mask(mask, density)
+            except InputError as error:
+                raise InputError(f'"{scene.name}", mask: {self.settings.mask}: {error.message}') from error
+        taught = self.output.targets(scene, density)
+        own = {"mask": mask[None], "mask_inside": region_share(scene, self.stride)[None]}
+        return Targets({**taught.maps, **own}, taught.ragged)
+
+    def _drawn_mask(self, scene: Scene) -> Mask:
+        """The mask of discs or boxes, at the output's stride."""
+        if self.settings.mask == "disc":
+            mask = disc_mask(scene.points_xy, scene.size_wh, radius_px=self.settings.disc_radius_px)
         elif scene.boxes_xyxy is not None:
             mask = box_mask(scene.boxes_xyxy, scene.size_wh)
         else:
             raise InputError(f'mask: box needs head boxes, which "{scene.name}" has not: choose density or disc.')
-        if scene.region is not None:
-            mask = mask * scene.region
-        taught = self.output.targets(scene, density)
-        own = {"mask": max_pool(mask, self.stride)[None], "mask_inside": region_share(scene, self.stride)[None]}
-        return Targets({**taught.maps, **own}, taught.ragged)
+        return max_pool(mask if scene.region is None else mask * scene.region, self.stride)
 
     def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
         settings = self.settings

@@ -98,8 +98,8 @@ class DensitySettings(Settings):
         return value
 
 
-def density_target(scene: Scene, settings: DensitySettings) -> DensityMap:
-    """The density of a scene's people in its region: (h, w) float32, one value a pixel."""
+def density_target(scene: Scene, settings: DensitySettings, stride: int = 1) -> DensityMap:
+    """The density of a scene's people in its region: (⌈h/s⌉, ⌈w/s⌉) float32, people per cell of ``stride`` pixels."""
     sigma = settings.density_sigma
     return density_map(
         scene.points_xy,
@@ -107,6 +107,7 @@ def density_target(scene: Scene, settings: DensitySettings) -> DensityMap:
         density_sigma=adaptive_sigma(scene.points_xy) if sigma == "adaptive" else sigma,
         kernel_size=None if sigma == "adaptive" else settings.kernel_size,
         region=scene.region,
+        stride=stride,
     )
 
 
@@ -181,7 +182,7 @@ class DensityOutput:
         return {"density": density if scale == 1 else density / scale}
 
     def targets(self, scene: Scene, density: DensityMap | None = None) -> Targets:
-        """What a scene teaches; ``density`` is its ``density_target`` where that is made already.
+        """What a scene teaches; ``density`` is its ``density_target`` at the stride, where that is made already.
 
         Maps: ``inside``, how much of each cell lies in the scene's region, and where the loss reads them ``density``,
         people a cell, or ``counts``, points a cell. Ragged: ``points``, (n, 2) in pixels.
@@ -189,9 +190,8 @@ class DensityOutput:
         loss, stride = self.settings.density_loss, self.outputs[0].stride
         maps, ragged = {"inside": region_share(scene, stride)[None]}, {}
         if loss in ("mse", "blocks"):
-            full = density_target(scene, self.settings) if density is None else density
-            maps["density"] = sum_pool(full, stride)[None]
-            return Targets(maps)
+            made = density_target(scene, self.settings, stride) if density is None else density
+            return Targets({**maps, "density": made[None]})
         points = scene.points_xy if scene.region is None else scene.points_xy[in_mask(scene.points_xy, scene.region)]
         if loss in ("zip", "dm_count"):
             maps["counts"] = cell_counts(points, scene.size_wh, stride)[None]
