@@ -520,3 +520,33 @@ def test_the_density_map_of_one_image(photos: Path, count: RunCli) -> None:
     assert count("photos/1.png", "-o", "look.png")[0] == 0
     assert '"all.npy" would hold one image, and here there may be several' in count("photos", "-o", "all.npy")[2]
     assert not Path("all.npy").exists()
+
+
+def test_a_region_is_counted_alone_and_written_down(photos: Path, count: RunCli) -> None:
+    Path("left.json").write_text("[[0, 0], [32, 0], [32, 48], [0, 48]]", encoding="utf-8")
+    mask = np.zeros((48, 64), np.uint8)
+    mask[:, :32] = 1
+    Image.fromarray(mask).save("left.png")
+    found = []
+    for region in ("left.json", "left.png"):
+        output = f"{region}.jsonl"
+        code, _, err = count("photos", "--region", region, "--output", output, "--save-dir", f"over {region}")
+        assert (code, err) == (0, "")
+        found.append([json.loads(line) for line in Path(output).read_text(encoding="utf-8").splitlines()])
+    assert [row["count"] for row in found[0]] == [row["count"] for row in found[1]]
+    assert found[0][0]["region"] == {"file": "left.json", "polygons_xy": [[[0, 0], [32, 0], [32, 48], [0, 48]]]}
+    assert found[1][0]["region"]["file"] == "left.png"
+    assert len(list(Path("over left.png").iterdir())) == 3
+    code, _, err = count("photos", "--output", "left.png.jsonl", "--resume")
+    assert code == 2
+    assert "whole images" in err
+
+
+def test_a_file_that_is_no_region_is_told_before_anything_is_counted(photos: Path, count: RunCli) -> None:
+    Path("two.json").write_text("[[0, 0], [32, 0]]", encoding="utf-8")
+    for region, words in (("two.json", "three corners"), ("none.json", "There is no"), ("photos/1.png", "many shades")):
+        code, out, err = count("photos", "--region", region, "--output", "out.csv")
+        assert (code, out) == (2, "")
+        assert words in err
+        assert len(err.splitlines()) == 1
+        assert not Path("out.csv").exists()

@@ -8,6 +8,7 @@ import pytest
 from headcount.core.errors import InputError
 from headcount.core.geometry import centres
 from headcount.core.prediction import Prediction
+from headcount.core.region import as_region
 from headcount.draw.prediction import caption_of, draw_boxes, draw_density, draw_points
 
 
@@ -101,3 +102,17 @@ def test_boxes_of_heads_are_what_is_drawn_of_them_and_those_of_parts_are_not() -
     assert np.array_equal(parts.draw(image, kind="boxes"), heads.draw(image))
     with pytest.raises(InputError, match="no boxes"):
         Prediction(0, (128, 96)).draw(image, kind="boxes")
+
+
+def test_a_region_is_outlined_and_the_rest_dimmed() -> None:
+    image = np.full((96, 128, 3), 200, np.uint8)
+    region = as_region([[64, 0], [128, 0], [128, 96], [64, 96]])
+    found = Prediction(3.0, (128, 96), region=region)
+    drawn = found.draw(image, kind="points")
+    assert (drawn[60:90, :56] == drawn[80, 20]).all()
+    assert drawn[80, 20].tolist() == [120] * 3
+    assert drawn[80, 100].tolist() == [200] * 3
+    assert (drawn[80, 60:68] != 200).any()
+    assert caption_of(found) == "3 people (in the region)"
+    known = Prediction.from_dict(Prediction(3.0, (128, 96), region=as_region(np.eye(96, 128) > 0)).to_dict())
+    assert (known.draw(image, kind="points")[80] == 200).all()

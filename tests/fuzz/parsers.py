@@ -30,6 +30,7 @@ from headcount.data.formats.head_list import write_boxes, write_points
 from headcount.data.formats.labelme import write_labelme
 from headcount.data.formats.nwpu import read_nwpu_predictions, read_nwpu_truth
 from headcount.data.formats.predictions import read_predictions
+from headcount.data.formats.regions import read_region
 from headcount.data.formats.voc import write_voc
 from headcount.data.formats.yolo import write_yolo
 from headcount.data.media.sources import expand_source
@@ -91,6 +92,20 @@ def _image(path: Path) -> Path:
 def _write(path: Path, content: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def _more_regions() -> list[bytes]:
+    """As LabelMe, COCO and VIA write polygons."""
+    corners = [[1, 2], [20.5, 2], [20, 22]]
+    shape = {"label": "gate", "shape_type": "polygon", "points": corners}
+    part = {"category_id": 1, "segmentation": [[1, 2, 20.5, 2, 20, 22]]}
+    drawn = {"name": "polygon", "all_points_x": [1, 20.5, 20], "all_points_y": [2, 2, 22]}
+    every: list[dict[str, Any]] = [
+        {"imageWidth": 32, "imageHeight": 24, "shapes": [shape]},
+        {"images": [{"width": 32, "height": 24}], "categories": [{"id": 1, "name": "gate"}], "annotations": [part]},
+        {"a.png": {"regions": [{"shape_attributes": drawn}]}},
+    ]
+    return [json.dumps(data).encode() for data in every]
 
 
 def _mat(values: dict[str, Any], *, packed: bool = False) -> bytes:
@@ -526,6 +541,10 @@ PARSERS: dict[str, Parser] = {
                lambda folder: _all(read_predictions(folder / "out.json"))),
         Parser("predictions-lines", "out.jsonl", partial(_text, "out.jsonl", f"{json.dumps(_PREDICTION)}\n" * 2),
                lambda folder: _all(read_predictions(folder / "out.jsonl"))),
+        Parser("region", "r.json", partial(_text, "r.json", "[[1, 2], [20.5, 2], [20, 22]]"),
+               lambda folder: _all([read_region(folder / "r.json")]), _more_regions),
+        Parser("region-corners", "r.csv", partial(_text, "r.csv", "x,y\n1,2\n20.5,2\n20,22\n\n1,1\n5,1\n5,9\n"),
+               lambda folder: _all([read_region(folder / "r.csv")])),
         Parser("card", "card.json", partial(_text, "card.json", json.dumps(_CARD)),
                lambda folder: _all(ModelCard.read(folder / "card.json"))),
         Parser("sources", "list.txt", _list_of_sources, _read_sources),

@@ -286,6 +286,22 @@ def test_tiled_models_that_pool_say_so(counter: Counter, tiny_card: Callable[...
     assert "in tiles" in warning
 
 
+def test_a_model_that_learned_from_black_surroundings_sees_them_so(
+    counter: Counter, tiny_card: Callable[..., ModelCard], picture: np.ndarray
+) -> None:
+    region = np.zeros(picture.shape[:2], np.bool_)
+    region[16:64, 24:100] = True
+    black = np.where(region[:, :, None], picture, np.uint8(0))
+    blank = Counter(tiny_card(blank_outside=True), counter.runtime)
+    scene = Scene(picture, region=region)
+    assert blank.count(scene).count == counter.count(black).count != counter.count(scene).count
+    inside = blank.count(picture, region=region).count
+    assert inside == counter.count(black, region=region).count != counter.count(picture, region=region).count
+    assert blank.count(picture).count == counter.count(picture).count
+    with pytest.raises(InputError, match="region of interest is 10×10, but its image is 160×96"):
+        blank.count(Scene(picture, region=region[:10, :10]))
+
+
 def test_a_wrong_card_is_a_model_error(counter: Counter, tiny_card: Callable[..., ModelCard]) -> None:
     wrong = Counter(tiny_card(outputs=(OutputSpec(name="mask", stride=8),)), counter.runtime)
     with pytest.raises(ModelError, match="density"):
@@ -410,3 +426,63 @@ def test_maps_are_decoded_once_more_down_to_a_lower_score(
     assert weaker is not None
     assert (found.count, weaker.count) == (1, 8)
     assert counter.count_keeping_maps(Scene(picture))[1](0.01) is None  # a density has no threshold
+
+
+LEFT = np.zeros((96, 160), np.bool_)
+LEFT[:, :75] = True
+
+
+def test_what_is_inside_does_not_depend_on_where_the_region_ends(counter: Counter, picture: np.ndarray) -> None:
+    whole = counter.count(picture)
+    left, right = counter.count(picture, region=LEFT), counter.count(picture, region=~LEFT)
+    assert left.count + right.count == pytest.approx(whole.count, abs=1e-4)
+    assert 0 < left.count < whole.count
+    assert left.density is not None
+    assert whole.density is not None
+    np.testing.assert_array_equal(left.density[:, :9], whole.density[:, :9])
+    assert not left.density[:, 10:].any()
+    assert (left.points_xy[:, 0] < 75).all()
+    assert len(left.points_xy) + len(right.points_xy) == len(whole.points_xy)
+    assert left.region is not None
+    assert left.region.to_dict()["mask_sha256"]
+
+
+def test_a_region_in_every_form_and_call_counts_alike(counter: Counter, picture: np.ndarray, tmp_path: Path) -> None:
+    corners = [[0, 0], [75, 0], [75, 96], [0, 96]]
+    (tmp_path / "left.csv").write_text("0,0\n75,0\n75,96\n0,96\n", encoding="utf-8")
+    forms = [LEFT, corners, np.array(corners) / [160, 96], [corners], tmp_path / "left.csv", str(tmp_path / "left.csv")]
+    expected = counter.count(picture, region=LEFT).count
+    assert [counter.count(picture, region=form).count for form in forms] == [expected] * 6
+    assert [found.count for found in counter.count([picture] * 4, region=corners)] == [expected] * 4
+    assert counter.count_keeping_maps(Scene(picture), region=corners)[0].count == expected
+    scene = Scene(picture, region=LEFT)
+    assert counter.count(scene).count == counter.count(picture).count
+    assert counter.count(scene, region=scene.region).count == expected
+
+
+def test_a_region_that_does_not_fit_is_refused_before_anything_is_counted(
+    counter: Counter, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counter, "_maps", None)
+    with pytest.raises(InputError, match="4×4 pixels, but the image has 160×96"):
+        counter.count(picture, region=np.ones((4, 4), np.bool_))
+
+
+def test_pixels_of_a_region_are_those_of_images_of_one_size(
+    counter: Counter, picture_file: Path, tmp_path: Path
+) -> None:
+    Image.open(picture_file).resize((200, 120)).save(tmp_path / "b.png")
+    corners = np.array([[0.0, 0.0], [75, 0], [75, 96]])
+    counts = counter.count_many([picture_file, tmp_path / "b.png"], region=corners)
+    next(counts)
+    with pytest.raises(InputError, match=r'is of images of 160×96 pixels, but ".*b\.png" has 200×120'):
+        next(counts)
+    assert len(counter.count([picture_file, tmp_path / "b.png"], region=corners / [160, 96])) == 2
+
+
+def test_the_second_look_at_a_large_photograph_is_of_the_region(counter: Counter, picture: np.ndarray) -> None:
+    large = cv2.resize(picture, (3200, 1920))
+    found = counter.count(large, region=[[0, 0], [0.01, 0], [0.01, 0.01], [0, 0.01]])
+    assert found.count < 10
+    assert "check" in found.timing_ms
+    assert found.warnings == ()

@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from PIL import Image
 from headcount.core.errors import InputError
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.prediction import Prediction
+from headcount.core.region import Region, as_region
 from headcount.core.scene import Scene
 from headcount.data.media.sources import Item, SourceFile
 from headcount.infer.job import Counted, Job, find_sources, open_results
@@ -34,15 +37,16 @@ class Fake:
         self.runtime = SimpleNamespace(name="fake", device="cpu", precision=precision)
         self.until, self.seen = until, list[str]()
 
-    def count(self, source: Scene) -> Prediction:
+    def count(self, source: Scene, *, region: Region | None = None) -> Prediction:
         if self.until and self.until in source.source:
             raise KeyboardInterrupt
         self.seen.append(source.source)
         pixels = source.pixels()
-        return Prediction(
+        found = Prediction(
             float(pixels[0, 0, 0]), (pixels.shape[1], pixels.shape[0]), source=source.source, model=self.card.name,
             runtime=f"fake cpu {self.runtime.precision}", interval=(1.0, 2.5) if "a" in source.source else None,
         )  # fmt: skip
+        return found if region is None else replace(found, region=region, interval=None)
 
 
 def paint(name: str, red: int) -> None:
@@ -58,12 +62,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(counter: Fake, output: str, *, resume: bool = False, every_s: float = 1.0, source: str = "in") -> list[str]:
+def run(
+    counter: Fake, output: str, *, resume: bool = False, every_s: float = 1.0, source: str = "in",
+    region: Region | None = None,
+) -> list[str]:  # fmt: skip
     """Count; what was counted now."""
     sources = find_sources([source])
     try:
         with open_results(Path(output), sources, overwrite=False, resume=resume) as results:
-            job = Job(counter, sources.files, results=results, resume=resume, every_s=every_s)  # type: ignore[arg-type]
+            job = Job(
+                counter, sources.files, results=results, resume=resume, every_s=every_s, region=region,  # type: ignore[arg-type]
+            )  # fmt: skip
             return [event.item.name for event in job.run() if isinstance(event, Counted)]
     except KeyboardInterrupt:
         return ["interrupted"]
@@ -107,7 +116,7 @@ def test_what_is_new_or_changed_is_counted_again(folder: Path, cut: bool) -> Non
 
 def test_what_changed_behind_its_count_while_the_run_went_on_is_counted_again(folder: Path) -> None:
     class Slow(Fake):
-        def count(self, source: Scene) -> Prediction:
+        def count(self, source: Scene, **how: Any) -> Prediction:
             if "c.png" in source.source:
                 paint("in/a.png", 7)
             return super().count(source)
@@ -228,3 +237,84 @@ def test_another_file_is_not_gone_on_with(folder: Path, suffix: str, content: st
 def test_an_interruption_before_the_first_row_leaves_nothing(folder: Path) -> None:
     assert run(Fake(until="a.png"), "out.csv") == ["interrupted"]
     assert [path.name for path in folder.iterdir()] == ["in"]
+
+
+GATE = as_region([[0, 0], [9, 0], [9, 9]], file="gate.json")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("cut", [True, False])
+def test_what_was_counted_in_another_region_is_not_mixed_in(folder: Path, suffix: str, cut: bool) -> None:
+    output = f"out{suffix}"
+    run(Fake(until="c.png" if cut else ""), output, region=GATE)
+    before = Path(output).read_bytes()
+    for other, words in (
+        (None, "whole images"),
+        (as_region([[0, 0], [9, 0], [9, 8]], file="b.json"), 'interest ."b.json".'),
+    ):
+        with pytest.raises(InputError, match=rf'in a region of interest \("gate.json"\), but now it is in .*{words}'):
+            run(Fake(), output, resume=True, region=other)
+    assert Path(output).read_bytes() == before
+    renamed = replace(GATE, file="same.json")
+    assert run(Fake(), output, resume=True, region=renamed) == (["in/c.png", "in/d.png"] if cut else [])
+    assert len(counts(output)) == 4
+
+
+def test_whole_images_are_not_gone_on_with_in_a_region(folder: Path) -> None:
+    run(Fake(until="c.png"), "out.csv")
+    with pytest.raises(InputError, match="in whole images, but now it is in a region"):
+        run(Fake(), "out.csv", resume=True, region=GATE)
+
+
+def test_the_size_of_the_first_image_is_that_of_the_region_also_when_it_goes_on(folder: Path) -> None:
+    run(Fake(until="c.png"), "out.csv", region=GATE)
+    Image.new("RGB", (80, 60)).save("in/c.png")
+    sources = find_sources(["in"])
+
+    class Checks(Fake):
+        def count(self, source: Scene, *, region: Region | None = None) -> Prediction:
+            assert region is not None
+            region.in_image(source.size_wh, source.source)
+            return super().count(source, region=region)
+
+    with open_results(Path("out.csv"), sources, overwrite=False, resume=True) as results:
+        job = Job(Checks(), sources.files, results=results, resume=True, region=GATE)  # type: ignore[arg-type]
+        events = list(job.run())
+    assert 'is of images of 64×48 pixels, but "in/c.png" has 80×60' in events[0].text  # type: ignore[union-attr]
+    assert (job.counted, job.skipped) == (1, 1)
+
+
+def test_a_csv_of_before_there_were_regions_is_gone_on_with(folder: Path) -> None:
+    run(Fake(), "out.csv")
+    with Path("out.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    with Path("old.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(row[:-1] for row in rows[:3])
+    assert run(Fake(), "old.csv", resume=True) == ["in/c.png", "in/d.png"]
+    assert counts("old.csv") == counts("out.csv")
+    with Path("old.csv").open(encoding="utf-8", newline="") as file:
+        assert {len(row) for row in csv.reader(file)} == {len(rows[0])}
+
+
+def test_a_video_that_the_region_does_not_fit_is_skipped_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headcount.infer.job.read_items", three_frames)
+    Path("in/v.mp4").write_bytes(b"video")
+
+    class Checks(Fake):
+        def count(self, source: Scene, *, region: Region | None = None) -> Prediction:
+            assert region is not None
+            region.in_image(source.size_wh, source.source)
+            return super().count(source, region=region)
+
+    job = Job(Checks(), find_sources(["in/v.mp4"]).files, region=GATE)  # type: ignore[arg-type]
+    events = list(job.run())
+    assert len(events) == job.skipped == 1
+    assert "v.mp4@0.0s" in events[0].text  # type: ignore[union-attr]
+
+
+def test_a_region_that_cannot_be_read_in_a_csv_is_told(folder: Path) -> None:
+    run(Fake(), "out.csv", region=GATE)
+    text = Path("out.csv").read_bytes().replace(b'{""file""', b'{""fi')
+    Path("out.csv").write_bytes(text)
+    with pytest.raises(InputError, match=r"out\.csv.*no valid JSON"):
+        run(Fake(), "out.csv", resume=True, region=GATE)

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +32,10 @@ from headcount.train.checkpoint import find_checkpoint, read_checkpoint
 from headcount.train.loop import train
 from headcount.train.recipe import Recipe, load_recipe
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("threads_kept")]
 STEPS = 16
 NEVER = 1e9
 TO_SGD = {"then_sgd_after_epoch": 2}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +262,29 @@ def test_stopped_at_any_step_it_ends_the_same(
     assert saved.name == f"last-{stop:08d}"
     assert _train(recipe, resume=True)[0].split("; ")[1] == f"step {stop} of 16"
     _assert_equal_ends(tmp_path / "run", unbroken["sgd"])
+
+
+WHOLE = {"crop": "whole", "scale": [1, 1], "mirror": False, "colour": 0, "gray": 0, "painted_scenes": 0, "shares": {}}
+
+
+@pytest.mark.parametrize("stop", [7, 8, 9])
+def test_whole_images_and_the_change_to_sgd_end_the_same_after_a_cut(
+    tmp_path: Path, points: Path, stop: int
+) -> None:  # fmt: skip
+    """As the paper trains its VGG network: images of several sizes, one a step; cut before, at and after the change."""
+    kind = {"data": WHOLE, "batch": 1, "optimiser": {"name": "adam", **TO_SGD}, "checkpoint_seconds": 0.0}
+    if not (whole := tmp_path.parent / "whole" / "run").is_dir():  # once for all cuts
+        _train(_recipe(whole.parent, points, **kind))
+    recipe = _recipe(tmp_path, points, **kind)
+
+    def cut(text: str) -> None:
+        if text.startswith(f"step {stop + 1}/"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, say=cut)
+    _train(recipe, resume=True)
+    _assert_equal_ends(tmp_path / "run", whole)
 
 
 def test_when_checkpoints_fall_changes_nothing(tmp_path: Path, points: Path, unbroken: dict[str, Path]) -> None:

@@ -55,6 +55,14 @@ def count(
     save_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a picture (overlay) of each image to this folder.")
     ] = None,
+    region: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Count inside this region alone: corners (.json, .csv), a LabelMe, COCO or VIA file, or a mask image.",
+            show_default=False,
+        ),
+    ] = None,
     draw: Annotated[
         str, choice("What pictures show", PICTURE_KINDS, more="auto is points where they suffice")
     ] = "auto",
@@ -102,6 +110,9 @@ def count(
         _show(event, ctx, quiet=quiet)
     if not found.files:
         raise InputError("None of the sources can be counted.")
+    if region is not None:
+        from headcount.data.formats.regions import read_region
+    where = None if region is None else read_region(region, max_pixels=max_pixels)
     rows: list[CountLine] = []
     skipped = sum(isinstance(event, Skipped) for event in found.events)
     stopped: KeyboardInterrupt | HeadcountError | None = None
@@ -125,7 +136,7 @@ def count(
             )
             job = Job(
                 counter, found.files, every_s=every, results=results, overlays=overlays, draw=cast(PictureKind, draw),
-                resume=resume,
+                region=where, resume=resume,
             )  # fmt: skip
             rows += [CountLine.of_row(row) for row in job.kept]
             if rows and not quiet:

@@ -47,6 +47,12 @@ class InputSpec(_Record):
             raise ValueError("opencv_gray is for one channel")
         return self
 
+    @property
+    def mean_rgb(self) -> tuple[int, int, int]:
+        """The mean colour, which images are filled up with: normalised, it is the zero that convolutions pad with."""
+        red, green, blue = (round(255 * level) for level in (self.mean if len(self.mean) == 3 else 3 * self.mean))
+        return red, green, blue
+
 
 class OutputSpec(_Record):
     """One named map: its stride in input pixels, and how many values a cell holds.
@@ -130,6 +136,8 @@ class ModelCard(_Record):
     decoder: DecoderSpec | None = None
     """None for the task ``size``, whose map is read at points."""
     tile: TileSpec = TileSpec()
+    blank_outside: bool = False
+    """Where people are counted in a region of interest, the image is black outside it, as where this was learned."""
     parameters: int = 0
     data: tuple[DataUse, ...] = ()
     terms: str = ""

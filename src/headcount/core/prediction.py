@@ -18,6 +18,7 @@ from headcount.core.geometry import as_boxes, as_points
 from headcount.core.image import RgbImage
 from headcount.core.image_given import GivenImage, given_pixels
 from headcount.core.kinds import PictureKind
+from headcount.core.region import Region
 from headcount.core.table import load_object
 from headcount.core.words import whole_people
 from headcount.core.writers import Writer, writer_row
@@ -63,6 +64,7 @@ class Prediction:
         source: file, frame or array the prediction is of.
         timing_ms: milliseconds by step (``read``, ``network``, ``decode``).
         warnings: what the reader of the number should know.
+        region: where people were counted, as if nobody were beyond it; None: in the whole image.
     """
 
     count: float
@@ -80,6 +82,7 @@ class Prediction:
     source: str = ""
     timing_ms: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    region: Region | None = None
 
     def __post_init__(self) -> None:
         _refuse_others(self.count, self.size_wh)
@@ -108,6 +111,7 @@ class Prediction:
         held += ["boxes"] if self.boxes_xyxy is not None else []
         held += [f"density {'×'.join(map(str, self.density.shape))}"] if self.density is not None else []
         held += [f"interval {self.interval[0]:g} to {self.interval[1]:g}"] if self.interval else []
+        held += ["in a region"] if self.region is not None else []
         held += ["warnings"] if self.warnings else []
         where = f" in {self.source!r}" if self.source else ""
         size = f"{self.size_wh[0]}×{self.size_wh[1]}"
@@ -122,6 +126,7 @@ class Prediction:
             "count": round(self.count, 3),
             "people": self.people,
             "interval": list(self.interval) if self.interval else None,
+            "region": None if self.region is None else self.region.to_dict(),
             "size_wh": list(self.size_wh),
             "points_kind": self.points_kind,
             "points_xy": [[round(float(x), 2), round(float(y), 2)] for x, y in self.points_xy],
@@ -148,7 +153,7 @@ class Prediction:
         """
         try:
             interval = data.get("interval")
-            scores, boxes = data.get("scores"), data.get("boxes_xyxy")
+            scores, boxes, region = data.get("scores"), data.get("boxes_xyxy"), data.get("region")
             width, height = data["size_wh"]
             return cls(
                 count=float(data["count"]),
@@ -160,6 +165,7 @@ class Prediction:
                 # Before boxes had a kind, only instances had boxes.
                 boxes_kind="heads" if boxes is None else data.get("boxes_kind", "parts"),
                 interval=None if interval is None else (float(interval[0]), float(interval[1])),
+                region=None if region is None else Region.from_dict(region),
                 model=str(data.get("model", "")),
                 runtime=str(data.get("runtime", "")),
                 source=str(data.get("source", "")),
@@ -168,7 +174,7 @@ class Prediction:
             )
         except KeyError as error:
             raise InputError(f"A prediction needs the field {error}, which is missing.") from error
-        except (TypeError, ValueError, IndexError, OverflowError) as error:
+        except (TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
             raise InputError(f"A prediction's fields are not as expected ({error}).") from error
 
     def draw(self, image: GivenImage | None = None, *, kind: PictureKind = "auto") -> RgbImage:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _DOT = (255, 45, 85)
 _RIM = (255, 255, 255)
+_EDGE = (0, 140, 255)
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
+_OUTSIDE = 0.6  # of its brightness is left to what lies outside a region
 _STRIP_ROWS = 512  # blended at a time: in floats, a picture of 40 megapixels would take gigabytes
 
 
@@ -33,6 +35,15 @@ def draw_prediction(prediction: Prediction, image: RgbImage, kind: PictureKind) 
             f"The image is {width}×{height}, but the prediction is of one of "
             f"{prediction.size_wh[0]}×{prediction.size_wh[1]}: pass the image it was made from."
         )
+    region = prediction.region
+    # One that was read back may know of no more than which mask it was.
+    mask = (
+        None
+        if region is None or not (region.polygons_xy or region.mask is not None)
+        else region.in_image((width, height))
+    )
+    if mask is not None:
+        image = np.where(mask[..., None], image, (_OUTSIDE * image).astype(np.uint8))
     if kind == "auto":
         # Peaks that miss much of a dense crowd would show a wrong number of dots: there the heat map is honest.
         keeps_up = len(prediction.points_xy) >= 0.7 * prediction.count
@@ -49,6 +60,8 @@ def draw_prediction(prediction: Prediction, image: RgbImage, kind: PictureKind) 
         picture = draw_density(image, prediction.density, prediction.density_stride)
     else:
         picture = draw_points(image, prediction.points_xy)
+    if mask is not None:
+        outline(picture, mask)
     return _caption(picture, caption_of(prediction, dots=kind == "points"))
 
 
@@ -61,13 +74,21 @@ def caption_of(prediction: Prediction, *, dots: bool = False) -> str:
     ('86 people', '86 people (57 peaks marked)')
     """
     text = people(prediction.people)
-    asides = []
+    asides = [] if prediction.region is None else ["in the region"]
     if prediction.interval is not None:
         asides.append("{:,} to {:,}".format(*map(whole_people, prediction.interval)))
     if dots and prediction.points_kind == "peaks":
         peaks = len(prediction.points_xy)
         asides.append(f"{plural(peaks, 'peak')} marked")
     return f"{text} ({'; '.join(asides)})" if asides else text
+
+
+def outline(picture: RgbImage, mask: NDArray[np.bool_]) -> None:
+    """A rimmed line around a mask (h, w), drawn into the picture (h, w, 3)."""
+    edges, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    line = max(1, round(max(picture.shape[:2]) / 640))
+    for thickness, shade in ((3 * line, _RIM), (line, _EDGE)):
+        cv2.drawContours(picture, edges, -1, shade, thickness, cv2.LINE_AA)
 
 
 def draw_points(

@@ -22,8 +22,11 @@ from headcount.core.image_given import GivenImage, given_pixels, is_one_image
 from headcount.core.kinds import PictureKind
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.prediction import Prediction
+from headcount.core.region import Region, inside, masked
 from headcount.core.scene import Scene
 from headcount.core.threads import refuse_fork
+from headcount.data.augment.spatial import blank_outside
+from headcount.data.formats.regions import GivenRegion, region_given
 from headcount.decode.table import DECODERS, decoder_of, score_threshold_of
 from headcount.infer import DEFAULT_MODEL
 from headcount.infer.models import ModelFiles, check_weights, find_model
@@ -133,34 +136,47 @@ class Counter:
             )
 
     @overload
-    def count(self, source: Source, *, channels: Channels = "rgb") -> Prediction: ...
+    def count(self, source: Source, *, channels: Channels = "rgb", region: GivenRegion | None = None) -> Prediction: ...
 
     @overload
-    def count(self, source: list[Any] | tuple[Any, ...], *, channels: Channels = "rgb") -> list[Prediction]: ...
+    def count(
+        self, source: list[Any] | tuple[Any, ...], *, channels: Channels = "rgb", region: GivenRegion | None = None
+    ) -> list[Prediction]: ...
 
     def count(
-        self, source: Source | list[Any] | tuple[Any, ...], *, channels: Channels = "rgb"
+        self,
+        source: Source | list[Any] | tuple[Any, ...],
+        *,
+        channels: Channels = "rgb",
+        region: GivenRegion | None = None,
     ) -> Prediction | list[Prediction]:
-        """Count one image, or each of a list. A Scene's annotations and region are left aside.
+        """Count one image, or each of a list. A Scene's annotations are left aside, and so is its own region: to count
+        there give it as ``region=scene.region``.
 
         An image is the path of its file, the bytes of one or a file open for them, a PIL image, or pixels: uint8 of
         (h, w, 3) RGB, (h, w, 4) RGBA or (h, w) gray. ``channels`` is the order of the colours in arrays: ``bgr`` for
         those that OpenCV read.
+
+        With a ``region`` of interest only people inside it are counted, and the rest is as if nobody were there: a file
+        (``read_region``), a bool mask (h, w), the corners (k, 2) of a polygon in pixels of the upright image or as
+        shares of its sides, from 0 to 1, or several polygons. The model looks at the whole image all the same, so that
+        what is inside does not depend on where the region ends. Corners in pixels are for images of one size.
 
         ``Prediction.source`` is the path as it was given, or the Scene's own source. ``timing_ms`` holds ``read``,
         ``network``, ``decode`` and ``total``. A large photograph is looked at once more, shrunk (``check`` in
         ``timing_ms``): where the two counts differ by much, ``warnings`` says both.
 
         Raises:
-            InputError: the image cannot be read, is no ``Source``, or has more than ``max_pixels`` pixels; or the
-                Counter was loaded in another process.
+            InputError: the image cannot be read, is no ``Source``, or has more than ``max_pixels`` pixels; the region
+                is none, or does not fit the image; or the Counter was loaded in another process.
             ModelError: the model's maps are not what its card says, or hold NaN.
         """
         if isinstance(source, (list, tuple)):
-            return list(self.count_many(source, channels=channels))
-        return self._counted(self._read(source, channels))
+            return list(self.count_many(source, channels=channels, region=region))
+        where = None if region is None else region_given(region)
+        return self._counted(self._read(source, channels), where)
 
-    def count_keeping_maps(self, scene: Scene) -> tuple[Prediction, DecodeAgain]:
+    def count_keeping_maps(self, scene: Scene, *, region: GivenRegion | None = None) -> tuple[Prediction, DecodeAgain]:
         """Count a Scene as ``count`` does, and decode its maps once more when asked to, down to a lower score.
 
         What it finds at a score threshold of its own (which is lowered to the one given, never raised) has no warnings
@@ -169,19 +185,22 @@ class Counter:
         Raises:
             InputError, ModelError: as ``count`` does.
         """
-        image = self._read(scene, "rgb")
-        prediction, maps, decoded_wh = self._counted_with_maps(image)
+        image, where = self._read(scene, "rgb"), None if region is None else region_given(region)
+        prediction, maps, decoded_wh = self._counted_with_maps(image, where)
         size_wh, own = prediction.size_wh, score_threshold_of(self.card)
 
         def again(score: float) -> Prediction | None:
             if own is None:
                 return None
             decode = decoder_of(self.card.calibrated({"score_threshold": min(score, own)}))
-            return _in_pixels_of(size_wh, decode(maps, self._strides, decoded_wh))
+            found = _in_pixels_of(size_wh, decode(maps, self._strides, decoded_wh))
+            return found if where is None else inside(found, where, image.source)
 
         return prediction, again
 
-    def count_many(self, sources: Iterable[Source], *, channels: Channels = "rgb") -> Iterator[Prediction]:
+    def count_many(
+        self, sources: Iterable[Source], *, channels: Channels = "rgb", region: GivenRegion | None = None
+    ) -> Iterator[Prediction]:
         """Count images one after the other, each when it is asked for.
 
         While one is counted the next ones are read: two at a time, by other threads; nothing else is kept. It ends at
@@ -192,6 +211,7 @@ class Counter:
         """
         if isinstance(sources, Scene) or is_one_image(sources):
             raise InputError("One image was given where several were expected: put it into a list.")
+        where = None if region is None else region_given(region)
         read = partial(self._read, channels=channels)
         with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as readers:
             coming: deque[Future[_Read]] = deque()
@@ -199,9 +219,13 @@ class Counter:
                 for source in sources:
                     coming.append(readers.submit(read, source))
                     if len(coming) > _READERS:
-                        yield self._counted(coming.popleft().result())
+                        found = self._counted(coming.popleft().result(), where)
+                        where = None if where is None else where.of_images_of(found.size_wh)
+                        yield found
                 while coming:
-                    yield self._counted(coming.popleft().result())
+                    found = self._counted(coming.popleft().result(), where)
+                    where = None if where is None else where.of_images_of(found.size_wh)
+                    yield found
             finally:
                 for one in coming:
                     one.cancel()
@@ -209,6 +233,8 @@ class Counter:
     def _read(self, source: Source, channels: Channels) -> _Read:
         started = perf_counter()
         pixels, name = _pixels_of(source, channels, self.max_pixels, gray=self.card.input.opencv_gray)
+        if self.card.blank_outside and isinstance(source, Scene) and source.region is not None:
+            pixels = blank_outside(pixels, source.region)
         size_wh, factor = (pixels.shape[1], pixels.shape[0]), self.card.input.enlarge
         width, height = _enlarged_wh(size_wh, factor)
         if factor > 1 and width * height > self.max_pixels:
@@ -219,18 +245,24 @@ class Counter:
             )
         return _Read(pixels, name, 1e3 * (perf_counter() - started))
 
-    def _counted(self, image: _Read) -> Prediction:
-        return self._counted_with_maps(image)[0]
+    def _counted(self, image: _Read, region: Region | None) -> Prediction:
+        return self._counted_with_maps(image, region)[0]
 
-    def _counted_with_maps(self, image: _Read) -> tuple[Prediction, Maps, tuple[int, int]]:
+    def _counted_with_maps(self, image: _Read, region: Region | None) -> tuple[Prediction, Maps, tuple[int, int]]:
         refuse_fork(self._process)
         pixels = image.pixels
         size_wh = (pixels.shape[1], pixels.shape[0])
+        if region is not None:
+            mask = region.in_image(size_wh, image.source)  # before the network runs: does it fit?
+            if self.card.blank_outside:
+                pixels = blank_outside(pixels, mask)
         started = perf_counter()
         maps, decoded_wh = self._maps(pixels)
         computed = perf_counter()
         found = self._decode(maps, self._strides, decoded_wh)
         prediction = _in_pixels_of(size_wh, found)
+        if region is not None:
+            prediction = inside(prediction, region, image.source)
         decoded = perf_counter()
         timing_ms = {
             "read": image.read_ms,
@@ -240,7 +272,7 @@ class Counter:
         warnings = (*prediction.warnings, *self._warnings(size_wh))
         shrunk = _shrunk(pixels)
         if shrunk is not None:
-            warnings += self._second_look(prediction.count, shrunk)
+            warnings += self._second_look(prediction, shrunk, image.source)
             timing_ms["check"] = 1e3 * (perf_counter() - decoded)
         told = dataclasses.replace(
             prediction,
@@ -257,7 +289,7 @@ class Counter:
         pixels = _enlarged(pixels, self.card.input.enlarge)
         return network_maps(pixels, self.runtime.run, self.card), (pixels.shape[1], pixels.shape[0])
 
-    def _second_look(self, count: float, shrunk: RgbImage) -> tuple[str, ...]:
+    def _second_look(self, first: Prediction, shrunk: RgbImage, name: str) -> tuple[str, ...]:
         """What to say of an image that counts otherwise when it is shrunk.
 
         A model knows heads of the sizes it was trained on; a photograph of many pixels may show far larger ones, of
@@ -265,7 +297,11 @@ class Counter:
         """
         size_wh = (shrunk.shape[1], shrunk.shape[0])
         maps, decoded_wh = self._maps(shrunk)
-        other = self._decode(maps, self._strides, decoded_wh).count
+        found, count = self._decode(maps, self._strides, decoded_wh), first.count
+        if first.region is not None:
+            mask = first.region.in_image(first.size_wh, name).view(np.uint8)
+            found = masked(found, cv2.resize(mask, found.size_wh, interpolation=cv2.INTER_NEAREST) > 0, name)
+        other = found.count
         low, high = sorted((count + 10, other + 10))  # so that a handful more or less is no news
         if high <= _SECOND_LOOK_FACTOR * low:
             return ()

@@ -16,6 +16,7 @@ from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
 from headcount.core.image import count_pictures
 from headcount.core.notes import Note, Skipped
+from headcount.core.region import RegionDiffersError
 from headcount.core.words import plural
 from headcount.core.writers import TextWriter, writer_row
 from headcount.data.formats.predictions import OnePrediction, PredictionFile, PredictionStream
@@ -35,6 +36,7 @@ from headcount.infer.resume import RunRecord, go_on, settings_of
 if TYPE_CHECKING:
     from headcount.core.kinds import PictureKind
     from headcount.core.prediction import Prediction
+    from headcount.core.region import Region
     from headcount.data.formats.kept_rows import KeptRow
     from headcount.infer.counter import Counter
 
@@ -168,6 +170,7 @@ class Job:
         results: a file or stream that every prediction is added to.
         overlays: a folder that a picture of every prediction is written to.
         draw: what these pictures show.
+        region: where people are counted; one whose corners are pixels is for images of one size, that of the first.
         resume: go on behind the rows that were in ``results`` before; see ``go_on``.
 
     Raises:
@@ -189,23 +192,26 @@ class Job:
         results: PredictionFile | PredictionStream | OnePrediction | None = None,
         overlays: OverlayFolder | None = None,
         draw: PictureKind = "auto",
+        region: Region | None = None,
         resume: bool = False,
     ) -> None:
         if overlays is not None:
             counter.refuse_picture(draw)
         self.kept: list[KeptRow] = []
-        settings = settings_of(counter, every_s=every_s)
+        settings = settings_of(counter, every_s=every_s, region=region)
         self._record: RunRecord | None = None
         if isinstance(results, PredictionFile) and results.can_be_resumed:
             self._record = RunRecord(results.path)
             if resume:
                 self.kept, files = go_on(results, files, settings)
+        if region is not None and self.kept:
+            region = region.of_images_of(self.kept[0].size_wh)
         if overlays is not None:
             overlays.make()
         if self._record is not None and not resume:  # the last step: a run that is refused leaves nothing behind
             self._record.start(settings, {})
         self.counter, self.files, self.every_s = counter, files, every_s
-        self.results, self.overlays, self.draw = results, overlays, draw
+        self.results, self.overlays, self.draw, self.region = results, overlays, draw, region
         self.counted = self.skipped = self.incomplete = 0
         self._pictures: dict[str, int] = {}  # of files that hold more than one
 
@@ -246,7 +252,12 @@ class Job:
                     self.incomplete += item.is_incomplete
                     yield Note(item.remark)
                 else:
-                    yield from self._count(item, file)
+                    differs = False
+                    for event in self._count(item, file):
+                        differs |= isinstance(event, Skipped) and isinstance(event.error, RegionDiffersError)
+                        yield event
+                    if differs and file.kind == "video":
+                        break
             if self._record is not None and (self.skipped, self.incomplete, len(self._pictures)) == troubles:
                 self._record.add(file)
         if (note := note_of_pictures(self._pictures)) is not None:
@@ -270,7 +281,11 @@ class Job:
         try:
             if item.scene is None:
                 raise InputError(f'"{item.name}" holds no image.')
-            prediction = self.counter.count(item.scene)
+            if self.region is None:
+                prediction = self.counter.count(item.scene)
+            else:
+                prediction = self.counter.count(item.scene, region=self.region)
+                self.region = self.region.of_images_of(prediction.size_wh)
             pixels = None if self.overlays is None else item.scene.pixels(max_pixels=self.counter.max_pixels)
         except Exception as error:
             _end_where_the_disk_is_full(error)

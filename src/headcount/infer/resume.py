@@ -17,6 +17,7 @@ from headcount.data.media.sources import SourceFile
 from headcount.infer.runtimes.table import words_of
 
 if TYPE_CHECKING:
+    from headcount.core.region import Region
     from headcount.data.formats.kept_rows import KeptRow
     from headcount.infer.counter import Counter
 
@@ -25,10 +26,13 @@ _State = tuple[int, int]
 """A file's bytes, and its time of change in nanoseconds."""
 
 
-def settings_of(counter: Counter, *, every_s: float) -> dict[str, Any]:
+def settings_of(counter: Counter, *, every_s: float, region: Region | None = None) -> dict[str, Any]:
     """What a count depends on, as plain data."""
     card = counter.card
-    return {"model": card.name, "runtime": words_of(counter.runtime), "sha256": dict(card.sha256), "every_s": every_s}
+    return {
+        "model": card.name, "runtime": words_of(counter.runtime), "sha256": dict(card.sha256), "every_s": every_s,
+        "region": None if region is None else region.to_dict(),
+    }  # fmt: skip
 
 
 class RunRecord:
@@ -81,8 +85,8 @@ def go_on(
     of the run is begun.
 
     Raises:
-        InputError: the rows were counted by another model, runtime or precision, or a video with another time between
-            frames.
+        InputError: the rows were counted by another model, runtime or precision, in another region, or a video with
+            another time between frames.
     """
     record = RunRecord(results.path)
     before, rows = record.read(), results.rows_before
@@ -155,6 +159,12 @@ def _refuse_others(
             f"{now['runtime']}: {instead}.",
             remedy="overwrite",
         )
+    elsewhere = next((row.region for row in rows if not _same_region(row.region, now["region"])), now["region"])
+    if elsewhere is not now["region"]:
+        raise InputError(
+            f'"{path}" was counted in {_in_words(elsewhere)}, but now it is in {_in_words(now["region"])}: {instead}.',
+            remedy="overwrite",
+        )
     if not rows or before is None:
         return
     if before.get("sha256") != now["sha256"]:
@@ -167,6 +177,19 @@ def _refuse_others(
             f"{instead}.",
             remedy="overwrite",
         )
+
+
+def _same_region(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+    """Whether two regions are the same, whatever their files are called."""
+    if one is None or other is None:
+        return one is other
+    return all(one.get(key) == other.get(key) for key in ("polygons_xy", "mask_sha256"))
+
+
+def _in_words(region: Mapping[str, Any] | None) -> str:
+    if region is None:
+        return "whole images"
+    return "a region of interest" + (f' ("{region["file"]}")' if region.get("file") else "")
 
 
 def _state(path: Path) -> _State:

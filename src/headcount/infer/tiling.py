@@ -111,7 +111,7 @@ def network_maps(pixels: RgbImage, run: Run, card: ModelCard) -> Maps:
     seen_wh = _seen(size_wh, card.input)
     pixels = pixels[: seen_wh[1], : seen_wh[0]]
     columns, rows = plan(seen_wh, card.tile, divisor)
-    fill = np.rint(255 * np.resize(np.asarray(card.input.mean), 3)).astype(np.uint8)
+    fill = np.array(card.input.mean_rgb, np.uint8)
     if card.gives_boxes:
         return _network_boxes(pixels, run, card, columns, rows, fill)
     maps: Maps = {}

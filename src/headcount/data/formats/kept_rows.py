@@ -28,6 +28,7 @@ class KeptRow:
         count: people.
         interval: (low, high), or None.
         size_wh: (width, height) of the image.
+        region: where people were counted, as ``Region.to_dict`` says it, or None.
         text: what stands in the file.
     """
 
@@ -37,6 +38,7 @@ class KeptRow:
     count: float
     interval: tuple[float, float] | None
     size_wh: tuple[int, int]
+    region: Mapping[str, Any] | None
     text: str
 
 
@@ -72,12 +74,15 @@ def csv_rows(path: Path, columns: tuple[str, ...]) -> Iterator[KeptRow]:
     reader = csv.reader(io.StringIO("".join(_whole_lines(path)), newline=""), strict=True)
     try:
         header = next(reader, list(columns))
-        if header != list(columns):
+        older = header == list(columns[:-1])  # written before there were regions
+        if header != list(columns) and not older:
             raise InputError(f'"{path}" has other columns than {",".join(columns)}: write to another file.')
         for cells in reader:
-            one = dict(zip(columns, cells, strict=False))
+            one: dict[str, Any] = dict(zip(columns, cells, strict=False))
             interval = (one.get("low"), one.get("high")) if one.get("low") else None
-            data = {**one, "interval": interval, "size_wh": (one.get("width"), one.get("height"))}
+            region = parse_json(one["region"], path, _KIND, line=reader.line_num) if one.get("region") else None
+            data = {**one, "interval": interval, "size_wh": (one.get("width"), one.get("height")), "region": region}
+            cells += [""] * older
             yield _row(data, f'"{path}", line {reader.line_num}', lambda one, cells=cells: csv_row(cells))  # type: ignore[misc]
     except csv.Error as error:
         raise InputError(f'"{path}", line {reader.line_num}: this is no valid CSV ({error}).') from error
@@ -94,11 +99,11 @@ def _dumped(data: Mapping[str, Any]) -> str:
 
 def _row(data: Any, where: str, text: Callable[[Mapping[str, Any]], str]) -> KeptRow:
     try:
-        interval, (width, height) = data["interval"], data["size_wh"]
+        interval, (width, height), region = data["interval"], data["size_wh"], data.get("region")
         return KeptRow(
             str(data["source"]), str(data["model"]), str(data["runtime"]), float(data["count"]),
             None if interval is None else (float(interval[0]), float(interval[1])),
-            (int(width), int(height)), text(data),
+            (int(width), int(height)), None if region is None else dict(region), text(data),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise InputError(f"{where}: this is no prediction ({type(error).__name__}: {error}).") from error

@@ -36,7 +36,7 @@ from headcount.data.parse.text import read_lines, read_text
 _KIND = "file of predictions"
 CSV_COLUMNS = (
     "source", "count", "people", "low", "high", "points", "points_kind", "width", "height", "model", "runtime",
-    "warnings",
+    "warnings", "region",
 )  # fmt: skip
 
 
@@ -289,10 +289,11 @@ def _json_line(prediction: Prediction) -> str:
 def _csv_line(prediction: Prediction) -> str:
     low, high = prediction.interval or ("", "")
     width, height = prediction.size_wh
+    region = "" if prediction.region is None else json.dumps(prediction.region.to_dict(), ensure_ascii=False)
     return csv_row([
         prediction.source, round(prediction.count, 3), prediction.people, low, high, len(prediction.points_xy),
         prediction.points_kind,
-        width, height, prediction.model, prediction.runtime, "; ".join(prediction.warnings),
+        width, height, prediction.model, prediction.runtime, "; ".join(prediction.warnings), region,
     ])  # fmt: skip
 
 

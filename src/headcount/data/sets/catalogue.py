@@ -41,6 +41,8 @@ class CatalogueEntry:
         annotated: what is annotated, in a few words.
         paper: where it was published.
         levels: upper bounds of the density levels its papers report by.
+        scene_key: the attribute of images that names their scene, where errors are averaged scene by scene.
+        scenes: those of the test, in the order in which papers number them.
     """
 
     name: str
@@ -52,6 +54,8 @@ class CatalogueEntry:
     annotated: str = "points"
     paper: str = ""
     levels: tuple[int, ...] = ()
+    scene_key: str = ""
+    scenes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.total == (None, None) and self.releases:
@@ -85,9 +89,11 @@ def _rows(
     annotated: str = "points",
     paper: str = "",
     levels: tuple[int, ...] = (),
+    scene_key: str = "",
+    scenes: tuple[str, ...] = (),
 ) -> Iterator[SetRow]:
     """A row for each way to split a set: the ending of its name → its reader in ``published/``, its splits."""
-    entry = CatalogueEntry(name, title, releases, terms, ask_at, total, annotated, paper, levels)
+    entry = CatalogueEntry(name, title, releases, terms, ask_at, total, annotated, paper, levels, scene_key, scenes)
     for ending, (reader, splits) in ways.items():
         target = f"headcount.data.sets.published.{reader}"
         yield SetRow(name=name + ending, title=title, target=target, entry=entry, splits=splits)
@@ -144,7 +150,8 @@ SETS = Table(
             ),
             terms="research use only, after a signed agreement",
             ask_at="the authors of the paper (www.ee.cuhk.edu.hk/~xgwang/expo.html)",
-            annotated="points, region of interest",
+            annotated="points, region of interest", scene_key="scene",
+            scenes=("104207", "200608", "200702", "202201", "500717"),
             paper='"Cross-scene Crowd Counting via Deep Convolutional Neural Networks" (CVPR 2015)',
         ),
         *_rows(

@@ -31,13 +31,11 @@ from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.core.words import plural
 from headcount.decode.boxes import overlaps
+from headcount.evaluate.metrics.curve import Curve
 from headcount.evaluate.metrics.located import Tally
 from headcount.evaluate.metrics.table import WEAKEST_SCORE, EvaluationSettings, Figure
 
 IOUS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
-_RECALLS = np.linspace(0, 1, 101)
-_FALSE_PER_IMAGE = 10 ** np.linspace(-2, 0, 9)
-_LEAST_MISS_RATE = 1e-10  # it has a logarithm
 _HEADS_AT_ONCE = 16  # each is compared with every box of its group
 _PAIRS_AT_ONCE = 2_000_000
 _SLACK = 1e-6  # pairs of an IoU of 0.5 to the last digit are for the matcher to judge
@@ -186,49 +184,6 @@ class BoxMetric:
             weakest=WEAKEST_SCORE if self._is_deep else None,
             provenance=dict(self._provenance),
         )
-
-
-class Curve(NamedTuple):
-    """How many boxes of at least each score that occurs, the highest first, are true and false: (k,) each."""
-
-    true: NDArray[np.intp]
-    false: NDArray[np.intp]
-
-    @classmethod
-    def of(cls, scores: NDArray[np.float64], true_scores: NDArray[np.float64]) -> Curve:
-        """Of the scores of all boxes and of the true ones, in any order.
-
-        >>> curve = Curve.of(np.array([0.9, 0.8, 0.8, 0.1]), np.array([0.9, 0.8]))
-        >>> curve.true.tolist(), curve.false.tolist()
-        ([1, 2, 2], [0, 1, 2])
-        """
-        levels = np.unique(scores)
-        at_least = len(scores) - np.searchsorted(np.sort(scores), levels)
-        true = len(true_scores) - np.searchsorted(np.sort(true_scores), levels)
-        return cls(true[::-1], (at_least - true)[::-1])
-
-    def average_precision(self, heads: int) -> float:
-        """COCO's: the mean over recalls 0, 0.01 … 1 of the best precision at that recall or beyond; 0 where none is.
-
-        >>> round(Curve(np.array([1, 1, 2]), np.array([0, 1, 1])).average_precision(4), 4)  # 1 to 0.25, 2/3 to 0.5
-        0.4224
-        """
-        precision = self.true / np.maximum(self.true + self.false, 1)
-        best = np.maximum.accumulate(precision[::-1])[::-1]
-        place = np.searchsorted(self.true / heads, _RECALLS)
-        return float(np.append(best, 0.0)[place].mean())
-
-    def miss_rate(self, heads: int, images: int) -> float:
-        """MR⁻²: at each number of false boxes an image, the miss rate of the most boxes that are within it.
-
-        It is 1 where even the first boxes are beyond it.
-
-        >>> round(Curve(np.array([9, 9]), np.array([0, 1])).miss_rate(10, 1), 6)
-        0.1
-        """
-        miss = np.append(1.0, 1 - self.true / heads)  # of no boxes at all
-        place = np.searchsorted(self.false / images, _FALSE_PER_IMAGE, side="right")
-        return float(np.exp(np.log(np.maximum(miss[place], _LEAST_MISS_RATE)).mean()))
 
 
 def match_boxes(boxes_xyxy: Boxes, scores: NDArray[np.float64], heads_xyxy: Boxes) -> Found:

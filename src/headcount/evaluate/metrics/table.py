@@ -116,6 +116,15 @@ class NotMeasured:
         return []
 
 
+@runtime_checkable
+class FitsSomeData(Protocol):
+    """A class of metric that is measured, unless it is named, only of some data."""
+
+    def fits(self, settings: EvaluationSettings) -> bool:
+        """Whether it says anything of this data; a static method."""
+        ...
+
+
 def _row(name: str, target: str, title: str, **needs: str) -> Row:
     return Row(name=name, target=f"headcount.evaluate.metrics.{target}", title=title, **needs)
 
@@ -125,9 +134,12 @@ METRICS = Table(
     "metric",
     [
         _row("counting", "counting:Counting", "MAE, RMSE, NAE and bias of the counts, by level"),
+        _row("scenes", "scenes:Scenes", "MAE and RMSE by scene, and their means"),
         _row("game", "game:Game", "GAME: the error of the counts by region"),
+        _row("density", "density:Density", "PSNR and SSIM of density maps"),
         _row("timing", "timing:Timing", "The time to count an image"),
         _row("localization", "localization:Localization", "Precision, recall and F1 of located heads"),
+        _row("nap", "nap:Nap", "nAP: average precision of located heads by the distance of their neighbours"),
         _row(
             "boxes",
             "boxes:BoxMetric",
@@ -142,11 +154,18 @@ METRICS = Table(
 
 
 def open_metrics(settings: EvaluationSettings, names: Iterable[str] | None = None) -> dict[str, Metric]:
-    """Metrics by name, ready for their first image: all whose packages are installed, or those of ``names``.
+    """Metrics by name, ready for their first image: those of ``names``, or all whose packages are installed and which
+    fit the data.
 
     Raises:
         InputError: there is no metric of a name; the nearest is suggested.
         MissingExtraError: a named metric needs a package that is not installed.
     """
-    chosen = [row.name for row in METRICS.rows() if row.is_installed] if names is None else names
-    return {name: METRICS.load(name)(settings) for name in chosen}
+    if names is not None:
+        return {name: METRICS.load(name)(settings) for name in names}
+    made = {row.name: row.load() for row in METRICS.rows() if row.is_installed}
+    return {
+        name: metric(settings)
+        for name, metric in made.items()
+        if not isinstance(metric, FitsSomeData) or metric.fits(settings)
+    }

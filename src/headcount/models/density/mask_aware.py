@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 
 from headcount.core.card import OutputSpec, Task
@@ -23,14 +23,16 @@ from headcount.losses.mask import mask_focal_bce
 from headcount.models.density.base import DensityNetworkSettings
 from headcount.models.method import Method, TargetBatch, Targets
 from headcount.models.parts.backbones import TimmOptions, build_backbone, initialise_he, load_backbone
-from headcount.models.parts.density import DensityOutput, density_target, total_of
+from headcount.models.parts.density import DensityOutput, density_target, region_share, total_of
 from headcount.models.parts.necks import TopDownNeck
 from headcount.targets.density import max_pool
-from headcount.targets.mask import box_mask, density_mask, disc_mask
+from headcount.targets.mask import Mask, box_mask, check_mask, density_mask, disc_mask
 
 Variant = Literal[
     "solution1", "solution2", "solution3", "solution4", "solution5", "baseline1", "baseline2", "baseline3"
 ]
+_OF_ANY_LOSS = ("solution4", "solution5", "baseline1", "baseline2")
+"""The others multiply the density by the mask, cell by cell, or feed a first density back."""
 
 
 class MaskAwareSettings(DensityNetworkSettings):
@@ -56,6 +58,14 @@ class MaskAwareSettings(DensityNetworkSettings):
     mask_weight: float = Field(default=1.0, ge=0)
     mask_gamma: float = Field(default=0.0, ge=0)
     """γ of the mask's focal loss; 0 is cross-entropy."""
+
+    @field_validator("variant")
+    @classmethod
+    def _whose_density_is_at_its_own_stride(cls, value: Variant, others: ValidationInfo) -> Variant:
+        loss = others.data.get("density_loss")
+        if loss in ("zip", "p2r") and value not in _OF_ANY_LOSS:
+            raise ValueError(f"with density_loss: {loss} one of {', '.join(_OF_ANY_LOSS)} was expected")
+        return value
 
 
 class _PassThrough(torch.autograd.Function):
@@ -162,20 +172,26 @@ class MaskAware(Method):
         return self._maps(images, targets.maps["mask"])
 
     def targets(self, scene: Scene) -> Targets:
-        settings = self.settings
-        density = density_target(scene, settings)
-        if settings.mask == "density":
-            mask = density_mask(density)
-        elif settings.mask == "disc":
-            mask = disc_mask(scene.points_xy, scene.size_wh, radius_px=settings.disc_radius_px)
+        density = density_target(scene, self.settings, self.stride)
+        mask = density_mask(density) if self.settings.mask == "density" else self._drawn_mask(scene)
+        if scene.region is None:  # which may hold a head's density, and nothing of its box
+            try:
+                check_mask(mask, density)
+            except InputError as error:
+                raise InputError(f'"{scene.name}", mask: {self.settings.mask}: {error.message}') from error
+        taught = self.output.targets(scene, density)
+        own = {"mask": mask[None], "mask_inside": region_share(scene, self.stride)[None]}
+        return Targets({**taught.maps, **own}, taught.ragged)
+
+    def _drawn_mask(self, scene: Scene) -> Mask:
+        """The mask of discs or boxes, at the output's stride."""
+        if self.settings.mask == "disc":
+            mask = disc_mask(scene.points_xy, scene.size_wh, radius_px=self.settings.disc_radius_px)
         elif scene.boxes_xyxy is not None:
             mask = box_mask(scene.boxes_xyxy, scene.size_wh)
         else:
             raise InputError(f'mask: box needs head boxes, which "{scene.name}" has not: choose density or disc.')
-        if scene.region is not None:
-            mask = mask * scene.region
-        taught = self.output.targets(scene, density)
-        return Targets({**taught.maps, "mask": max_pool(mask, self.stride)[None]}, taught.ragged)
+        return max_pool(mask if scene.region is None else mask * scene.region, self.stride)
 
     def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
         settings = self.settings
@@ -186,7 +202,7 @@ class MaskAware(Method):
                 maps["mask_logits"].float(),
                 targets.maps["mask"],
                 gamma=settings.mask_gamma,
-                weight=targets.maps.get("inside"),
+                weight=targets.maps.get("mask_inside"),
             )
             total = total + settings.mask_weight * losses["mask"]
         elif "first_density" in maps:

@@ -14,7 +14,8 @@ import pytest
 from scipy.io import savemat
 
 from headcount.core.errors import InputError
-from headcount.data.sets.published.worldexpo10 import TEST_SCENES, list_worldexpo10, read_region, scene_of
+from headcount.data.sets.catalogue import CATALOGUE
+from headcount.data.sets.published.worldexpo10 import list_worldexpo10, read_region, scene_of
 from headcount.data.sets.registry import list_dataset, read_dataset
 
 
@@ -30,7 +31,7 @@ def test_frames_have_points_region_and_scene(write_set: Callable[[str], Path]) -
 
 def test_test_scenes_keep_their_names(write_set: Callable[[str], Path]) -> None:
     found = list_dataset(f"worldexpo10={write_set('worldexpo10')}", "test")
-    assert sorted({raw.group for raw in found}) == sorted(TEST_SCENES)[:2]
+    assert sorted({raw.group for raw in found}) == sorted(CATALOGUE["worldexpo10"].scenes)[:2]
 
 
 def test_labels_beside_their_folders_and_scenes_without_region_are_read(write_set: Callable[[str], Path]) -> None:

@@ -3,11 +3,11 @@
     train_frame/SCENE_….jpg              train_label/SCENE/SCENE_….mat, train_label/SCENE/roi.mat
     test_frame/SCENE/SCENE_….jpg         test_label/SCENE/SCENE_….mat, test_label/SCENE/roi.mat
 
-Zhang et al., "Cross-scene Crowd Counting via Deep Convolutional Neural Networks", CVPR 2015. A frame's name begins with
-the six digits of its camera, its scene: five of them are the test (``TEST_SCENES``), whose errors are averaged scene
-by scene; every image has its scene in ``attributes["scene"]``. Copies differ in whether frames and labels lie in a
-folder of their scene, so both are read. The layout is known from the code of those who train on the set, which all
-agree on it.
+Zhang et al., "Cross-scene Crowd Counting via Deep Convolutional Neural Networks", CVPR 2015. A frame's name begins
+with the six digits of its camera, its scene: five of them are the test (the catalogue's ``scenes``), whose errors are
+averaged scene by scene; every image has its scene in ``attributes["scene"]``. Copies differ in whether frames and
+labels lie in a folder of their scene, so both are read. The layout is known from the code of those who train on the
+set, which all agree on it.
 
 Points are `point_position`, (x, y); the region's corners are `maskVerticesXCoordinates` and `…YCoordinates`. Both come
 out of MATLAB's pictures, so both count pixels from 1, and are moved by half a pixel; the set itself does not say.
@@ -31,7 +31,6 @@ from headcount.data.formats.raw import Listing, RawAnnotation, Remark
 from headcount.data.parse.mat import as_column, read_members
 from headcount.data.sets.layout import join, read_mat_points, strays
 
-TEST_SCENES = ("104207", "200608", "200702", "202201", "500717")
 CORNERS = ("maskVerticesXCoordinates", "maskVerticesYCoordinates")
 ROI = "roi"
 _SPLITS = ("train", "test")
