@@ -18,8 +18,8 @@ from headcount.models.density.base import DensityNetwork, DensityNetworkSettings
 from headcount.models.parts.classic import VggBackbone, dilated_back_end
 
 _SCALES = (1, 2, 3, 6)
-_HALO_PX = 144
-"""How far CSRNet's ends see."""
+_HALO_PX = 64
+"""Less than CSRNet's ends see, 144: tiles are never quite the whole image here."""
 
 
 class CanNetSettings(DensityNetworkSettings):
@@ -29,8 +29,8 @@ class CanNetSettings(DensityNetworkSettings):
     """Channels of the first convolutions, which all others follow; VGG-16's weights fit 64 alone."""
     batch_norm: bool = False
     """Behind each convolution of the back end, as in most checkpoints that the authors' code has trained."""
-    tile_px: int = Field(default=1024, ge=512)
-    """Side of the largest square that it looks at whole: set it by the images that it is trained on. Its contexts are
+    tile_px: int = Field(default=1024, ge=256)
+    """Side of the largest square that it looks at whole: set it by the crops that it is trained on. Its contexts are
     of the whole image, so that one in tiles counts otherwise."""
 
 
