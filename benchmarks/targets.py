@@ -1,5 +1,8 @@
 """What each kind of target can tell at best: the true maps, decoded as a network's would be, and what is lost.
 
+    python -m benchmarks.targets
+prints how long it takes to make a density and its mask, as wide as the image and at a network's stride of 8.
+
     python -m benchmarks.targets --data shanghaitech-a=PATH --data shanghaitech-b=PATH
 prints, for maps at strides 1, 2 and 4, how many heads are found, F1 when each point may match one head within 4 and
 within 8 pixels, and the processor time a map takes to decode. No network is involved: what is missing here, no
@@ -17,17 +20,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.timing import medians_ms
 from headcount.core.errors import HeadcountError
 from headcount.core.scene import Scene
 from headcount.data.sets.registry import read_dataset
 from headcount.decode.table import open_decoder
 from headcount.evaluate.metrics.matching import match
 from headcount.targets.cross import cross_map
-from headcount.targets.density import density_map, sum_pool
+from headcount.targets.density import density_map
 from headcount.targets.instance import boxes_from_points, instance_map, separate_boxes
+from headcount.targets.mask import density_mask
 
 STRIDES = (1, 2, 4)
 RADII_PX = (4.0, 8.0)
+CROWDS = ((2_000, (1024, 768)), (10_000, (4096, 3072)))
 SHORT_CAP_PX = 10  # of the squares of the small models' recipe
 
 Points = NDArray[np.float64]
@@ -45,7 +51,7 @@ class Kind(NamedTuple):
 
 def densities(points_xy: Points, size_wh: tuple[int, int], stride: int) -> Map:
     """15×15 Gaussians of σ = 4."""
-    return sum_pool(density_map(points_xy, size_wh), stride)
+    return density_map(points_xy, size_wh, stride=stride)
 
 
 def crosses(points_xy: Points, size_wh: tuple[int, int], stride: int) -> Map:
@@ -70,6 +76,23 @@ KINDS = (
     Kind("instances", "confidence", "instances", squares),
     Kind("instances set apart", "confidence", "instances", separated),
 )
+
+
+def speed() -> Iterator[str]:
+    """Lines of at most 80 columns: how long a density and its mask take."""
+    yield f"{'density and mask':<26}{'stride':>6}{'heads':>9}{'Σ − heads':>12}{'ms':>9}"
+    for heads, (width, height) in CROWDS:
+        points_xy = np.random.default_rng(1).uniform(0, 1, (heads, 2)) * (width, height)
+
+        def both(stride: int, points_xy: Points = points_xy, size_wh: tuple[int, int] = (width, height)) -> Map:
+            density = density_map(points_xy, size_wh, stride=stride)
+            density_mask(density)
+            return density
+
+        taken = medians_ms({str(stride): lambda stride=stride: both(stride) for stride in (1, 8)}, rounds=21)  # type: ignore[misc]
+        for stride in (1, 8):
+            extra = both(stride).sum(dtype=np.float64) - heads
+            yield f"{f'{width}×{height}':<26}{stride:>6}{heads:>9,}{extra:>12.1e}{taken[str(stride)]:>9.1f}"
 
 
 def study(scenes: Iterable[Scene], kind: Kind, stride: int) -> tuple[int, int, list[int], float]:
@@ -108,11 +131,11 @@ def table(scenes: Sequence[Scene]) -> Iterator[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     assert __doc__
     parser = argparse.ArgumentParser(prog="python -m benchmarks.targets", description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--data", required=True, action="append", metavar="NAME=PATH", help="as in shanghaitech-a=/data"
-    )
+    parser.add_argument("--data", default=[], action="append", metavar="NAME=PATH", help="as in shanghaitech-a=/data")
     parser.add_argument("--split", default="val", help="train, val, trainval or test (default: val)")
     options = parser.parse_args(arguments)
+    if not options.data:
+        print("\n".join(speed()))
     for spec in options.data:
         try:
             scenes = read_dataset(spec, options.split)

@@ -44,6 +44,12 @@ def test_a_card_is_read_back_as_written(tmp_path: Path, changes: dict[str, objec
     assert ModelCard.read(tmp_path / "m.json") == card
 
 
+def test_opencvs_gray_is_for_one_channel() -> None:
+    assert InputSpec(channels=1, mean=(0,), std=(1,), opencv_gray=True).opencv_gray
+    with pytest.raises(ValidationError, match="opencv_gray is for one channel"):
+        InputSpec(opencv_gray=True)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

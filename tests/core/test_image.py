@@ -38,6 +38,24 @@ def test_odd_images_are_read_rightly(odd_images: dict, name: str) -> None:
     assert read_header(path).size_wh == size_wh
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_stored_gray_is_what_opencv_reads_as_gray(tmp_path: Path, orientation: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / "a.jpg", quality=60, exif=exif)
+    gray = cv2.imread(str(tmp_path / "a.jpg"), cv2.IMREAD_GRAYSCALE)
+    found = read_image(tmp_path / "a.jpg", stored_gray=True)
+    assert all(np.array_equal(found[..., channel], gray) for channel in range(3))
+    made = cv2.cvtColor(read_image(tmp_path / "a.jpg"), cv2.COLOR_RGB2GRAY)
+    assert np.abs(made.astype(int) - gray).max() > 3  # colours that a JPEG has cut off at 0 and 255 tell another one
+
+
+def test_stored_gray_of_what_is_no_jpeg_is_its_colours(odd_images: dict) -> None:
+    path = odd_images["rgb.png"][0]
+    assert np.array_equal(read_image(path, stored_gray=True), read_image(path))
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_bad_files_get_one_sentence(bad_images: dict, name: str) -> None:
     path, words = bad_images[name]

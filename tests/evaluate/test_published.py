@@ -8,6 +8,7 @@ import pytest
 from headcount.evaluate.metrics.counting import counting_result
 from headcount.evaluate.metrics.localization import evaluate_localization
 from headcount.evaluate.metrics.located import ImagePoints
+from headcount.evaluate.metrics.scenes import SceneErrors, ScenesResult
 from headcount.evaluate.published import compare, reached
 from headcount.train.recipe import Published, published_rows
 
@@ -58,3 +59,17 @@ def test_a_shipped_recipe(results: dict[str, object]) -> None:
     lines = compare("x", published_rows("iim-nwpu-hrnet-box"), results, "nwpu-crowd", "").lines()
     assert max(map(len, lines)) <= 80
     assert any("80.2" in line and "330.9" in line for line in lines)
+
+
+def test_the_scenes_of_a_paper_stand_beside_those_reached() -> None:
+    scenes = tuple(
+        SceneErrors(name=f"{k}", label=f"S{k} {k}" if k < 3 else f"{k}", images=2, mean_count=9, mae=k, rmse=k, bias=0)
+        for k in (1, 2, 3)
+    )
+    results = {"counting": counting_result([2.0], [1]), "scenes": ScenesResult(scenes)}
+    assert reached(results) == {"MAE": 2, "RMSE": 2, "NAE": 1, "S1": 1, "S2": 2}
+    lines = compare("x", published_rows("man-worldexpo10-csr"), results, "worldexpo10", "test").lines()
+    assert lines[1].split() == ["MAE", "S1", "S2", "S3", "S4", "S5"]
+    assert lines[2].split()[2:] == ["2.0", "1.0", "2.0", "–", "–", "–"]
+    assert lines[3].split()[-6:] == ["8.3", "2.2", "11.5", "11.6", "13.9", "2.5"]
+    assert max(map(len, lines)) <= 80

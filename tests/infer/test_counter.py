@@ -286,6 +286,22 @@ def test_tiled_models_that_pool_say_so(counter: Counter, tiny_card: Callable[...
     assert "in tiles" in warning
 
 
+def test_a_model_that_learned_from_black_surroundings_sees_them_so(
+    counter: Counter, tiny_card: Callable[..., ModelCard], picture: np.ndarray
+) -> None:
+    region = np.zeros(picture.shape[:2], np.bool_)
+    region[16:64, 24:100] = True
+    black = np.where(region[:, :, None], picture, np.uint8(0))
+    blank = Counter(tiny_card(blank_outside=True), counter.runtime)
+    scene = Scene(picture, region=region)
+    assert blank.count(scene).count == counter.count(black).count != counter.count(scene).count
+    inside = blank.count(picture, region=region).count
+    assert inside == counter.count(black, region=region).count != counter.count(picture, region=region).count
+    assert blank.count(picture).count == counter.count(picture).count
+    with pytest.raises(InputError, match="region of interest is 10×10, but its image is 160×96"):
+        blank.count(Scene(picture, region=region[:10, :10]))
+
+
 def test_a_wrong_card_is_a_model_error(counter: Counter, tiny_card: Callable[..., ModelCard]) -> None:
     wrong = Counter(tiny_card(outputs=(OutputSpec(name="mask", stride=8),)), counter.runtime)
     with pytest.raises(ModelError, match="density"):

@@ -116,6 +116,24 @@ def test_average_averages_where_tiles_overlap(tiny_card: MakeCard) -> None:
     assert maps["density"][0, 0].tolist() == [0, 1, 2, 3, 4, 5, 3, 4, 2, 3, 4, 5, 6, 7]
 
 
+@pytest.mark.parametrize("tile", [WHOLE, TileSpec(size=128, halo=32), TileSpec(size=128, halo=32, overlap="average")])
+def test_a_card_may_have_sides_cut_instead_of_padded(network: Runtime, tiny_card: MakeCard, tile: TileSpec) -> None:
+    pixels = random_pixels((300, 170))
+    cut = network_maps(pixels, network.run, tiny_card(tile=tile, input=InputSpec(cut=True)))
+    left = network_maps(pixels[:160, :288], network.run, tiny_card(tile=tile))
+    assert cut["density"].shape == (1, 24, 40)  # of the padded image, so that no cell of it is missing
+    np.testing.assert_array_equal(cut["density"][:, :20, :36], left["density"])
+    assert cut["density"][:, 20:].max() == cut["density"][:, :, 36:].max() == 0
+    assert is_tiled((300, 170), tiny_card(tile=tile, input=InputSpec(cut=True))) == (tile is not WHOLE)
+
+
+def test_a_side_that_is_too_short_to_be_cut_is_padded(network: Runtime, tiny_card: MakeCard) -> None:
+    pixels = random_pixels((70, 20))
+    cut = network_maps(pixels, network.run, tiny_card(input=InputSpec(cut=True)))
+    padded = network_maps(pixels[:, :64], network.run, tiny_card())
+    np.testing.assert_array_equal(cut["density"][:, :, :8], padded["density"])
+
+
 def test_padding_is_the_mean_colour_at_right_and_bottom(tiny_card: MakeCard) -> None:
     seen = []
 

@@ -81,6 +81,33 @@ def test_the_last_layer_of_every_branch_is_linear(variant: str) -> None:
             assert branch[-1].kernel_size == (1, 1)
 
 
+def test_baseline_three_is_as_large_as_solution_five() -> None:
+    for options in ({}, SMALL, {"backbone": "vgg16"}):
+        sizes = {_parameters(build_method("mask_aware", {**options, "variant": v})) for v in ("baseline3", "solution5")}
+        assert len(sizes) == 1
+
+
+@pytest.mark.parametrize("loss", ["zip", "p2r"])
+@pytest.mark.parametrize("variant", ["solution1", "solution2", "solution3", "baseline3"])
+def test_a_loss_of_other_cells_is_refused_where_the_density_is_multiplied(variant: str, loss: str) -> None:
+    words = rf"\"model\.variant\" is '{variant}', but with density_loss: {loss} one of solution4, solution5"
+    with pytest.raises(InputError, match=words):
+        build_method("mask_aware", {"variant": variant, "density_loss": loss})
+
+
+@pytest.mark.parametrize("loss", ["mse", "bayesian", "dm_count"])
+@pytest.mark.parametrize(("variant", "reached"), [("solution1", False), ("solution2", True)])
+def test_whatever_the_loss_it_reaches_the_mask_branch_of_solution_two_alone(
+    variant: str, reached: bool, loss: str
+) -> None:
+    method = _built(variant=variant, density_loss=loss, mask_weight=0.0).train()
+    scene = Scene(np.zeros((64, 96, 3), np.uint8), np.random.default_rng(0).uniform(0, [96, 64], (9, 2)))
+    targets = TargetBatch.join([method.targets(scene)] * 2)
+    method.loss(method.training_forward(_images(), targets), targets)["total"].backward()
+    assert method.mask_branch is not None
+    assert all(bool(p.grad.any()) == reached for p in method.mask_branch.parameters())  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("variant", WITH_MASK)
 def test_the_posterior_can_fall_below_one_half(variant: str) -> None:
     mask = _built(variant=variant).eval()(_images())["mask"]
@@ -167,7 +194,7 @@ def test_targets_are_pooled_to_the_stride() -> None:
     scene = _scene(POINTS)
     targets = _built().targets(scene)
     full = density_map(scene.points_xy, (60, 40))
-    np.testing.assert_array_equal(targets.maps["density"][0], sum_pool(full, 8))
+    np.testing.assert_allclose(targets.maps["density"][0], sum_pool(full, 8), atol=1e-6)
     assert targets.maps["mask"].shape == (1, 5, 8)
     np.testing.assert_array_equal(targets.maps["mask"][0] > 0, sum_pool(full, 8) > 0)
 
@@ -175,7 +202,8 @@ def test_targets_are_pooled_to_the_stride() -> None:
 def test_adaptive_sigma_is_an_option() -> None:
     scene = _scene(POINTS)
     full = density_map(scene.points_xy, (60, 40), density_sigma=adaptive_sigma(scene.points_xy), kernel_size=None)
-    np.testing.assert_array_equal(_built(density_sigma="adaptive").targets(scene).maps["density"][0], sum_pool(full, 8))
+    density = _built(density_sigma="adaptive").targets(scene).maps["density"][0]
+    np.testing.assert_allclose(density, sum_pool(full, 8), atol=1e-6)
 
 
 def test_disc_and_box_masks_are_options() -> None:
@@ -191,6 +219,13 @@ def test_a_box_mask_without_boxes_names_the_scene() -> None:
         _built(mask="box").targets(_scene(POINTS, name="hall/1.jpg"))
 
 
+def test_a_mask_without_foreground_where_people_are_names_the_scene() -> None:
+    scene = _scene(POINTS, boxes_xyxy=np.zeros((0, 4)), name="hall/1.jpg")
+    with pytest.raises(InputError, match=r'"hall/1\.jpg", mask: box: The mask has no foreground.* 5\.0 people'):
+        _built(mask="box").targets(scene)
+    assert not _built(mask="box").targets(_scene([], boxes_xyxy=np.zeros((0, 4)))).maps["mask"].any()
+
+
 def test_the_region_cuts_density_and_mask_but_not_inside_it() -> None:
     region = np.zeros((40, 60), np.bool_)
     region[:, :32] = True
@@ -198,7 +233,7 @@ def test_the_region_cuts_density_and_mask_but_not_inside_it() -> None:
     whole = _built(kernel_size=3).targets(_scene(POINTS))
     for name in ("density", "mask"):
         assert not targets.maps[name][..., 4:].any()
-        np.testing.assert_array_equal(targets.maps[name][..., :3], whole.maps[name][..., :3])
+        np.testing.assert_allclose(targets.maps[name][..., :3], whole.maps[name][..., :3], atol=1e-6)
 
 
 def test_the_vgg_variant_has_csrnets_front_end() -> None:

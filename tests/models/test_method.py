@@ -24,6 +24,7 @@ DETECTOR = {"backbone": "test_efficientnet", "width": 16}
 DENSE = {**DETECTOR, "tower_depth": 2}
 LOCATOR = {"predictor": "test_efficientnet", "width": 16, "map_stride": 2}
 VARIANTS = [*(f"solution{n}" for n in range(1, 6)), *(f"baseline{n}" for n in range(1, 4))]
+LOSSES = ("bayesian", "dm_count", "zip", "p2r")
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "mask_aware": {
         **{name: {**SMALL, "variant": name, "density_activation": "softplus"} for name in VARIANTS},
@@ -32,6 +33,24 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "gray": {**SMALL, "in_channels": 1, "density_activation": "softplus"},
         "blocks": {**SMALL, "density_loss": "blocks", "density_activation": "softplus"},
         "light": {"width": 256, "density_activation": "softplus"},
+        **{
+            loss: {**SMALL, "density_loss": loss, "density_activation": "softplus"} for loss in ("bayesian", "dm_count")
+        },
+        **{loss: {**SMALL, "density_loss": loss, "density_activation": "softplus"} for loss in LOSSES},
+        "gated": {**SMALL, "variant": "solution2", "density_loss": "bayesian", "density_activation": "softplus"},
+        "scaled": {**SMALL, "variant": "baseline3", "density_activation": "softplus", "label_scale": 100},
+    },
+    "csrnet": {
+        "softplus": {"width": 4, "density_activation": "softplus"},
+        "gray": {"width": 4, "density_activation": "softplus", "in_channels": 1},
+    },
+    "cannet": {
+        "softplus": {"width": 4, "density_activation": "softplus"},
+        "batch norms": {"width": 4, "density_activation": "softplus", "batch_norm": True},
+    },
+    "mcnn": {
+        "softplus": {"density_activation": "softplus"},
+        "colour": {"density_activation": "softplus", "in_channels": 3},
     },
     "centernet": {
         "mask focal": {**DETECTOR, "head_width": 16},
@@ -88,6 +107,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "gaussian_prior": {f"stride{n}": {**LOCATOR, "map_stride": n} for n in (1, 2, 4)},
 }
 """Method → what tells its tests apart → its options. A new method adds its own line."""
+DENSITY = ("mask_aware", "csrnet", "cannet", "mcnn")
 CASES = [pytest.param(name, key, id=f"{name}-{key}") for name, cases in OPTIONS.items() for key in cases]
 
 
@@ -191,6 +211,33 @@ def test_an_empty_scene_has_targets_and_a_finite_loss(name: str, case: str) -> N
     targets = TargetBatch.join([method.targets(scene)] * 2)
     losses = method.loss(method.training_forward(_images(method), targets), targets)
     assert all(loss.isfinite() and loss.dim() == 0 for loss in losses.values())
+
+
+@pytest.mark.parametrize(("name", "case"), [(n, c) for n in OPTIONS for c in OPTIONS[n] if n in DENSITY])
+def test_a_batch_of_nobody_and_a_dense_crowd_has_a_finite_loss_and_gradient(name: str, case: str) -> None:
+    method = _built(name, case).train()
+    pixels, points = np.zeros((64, 96, 3), np.uint8), np.random.default_rng(5).uniform(0, [96, 64], (3000, 2))
+    nobody, crowd = Scene(pixels), Scene(pixels, points, np.concatenate([points, points + 3], axis=1))
+    targets = TargetBatch.join([method.targets(nobody), method.targets(crowd)])
+    images = torch.stack([torch.zeros(method.input_spec.channels, 64, 96), _images(method, 1)[0] * 3])
+    losses = method.loss(method.training_forward(images, targets), targets)
+    assert all(loss.isfinite() for loss in losses.values())
+    losses["total"].backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_a_batch_that_mixes_empty_and_dense_has_a_finite_loss_and_gradient(name: str, case: str) -> None:
+    method = _built(name, case).train()
+    points = np.random.default_rng(5).uniform(0, [96, 64], (400, 2))
+    boxes = np.concatenate([points, np.minimum(points + 4, [96, 64])], axis=1)
+    dense = Scene(np.zeros((64, 96, 3), np.uint8), points, boxes)
+    empty = Scene(np.zeros((64, 96, 3), np.uint8), boxes_xyxy=np.zeros((0, 4)))
+    targets = TargetBatch.join([method.targets(empty), method.targets(dense)])
+    losses = method.loss(method.training_forward(_images(method), targets), targets)
+    assert all(loss.isfinite() and loss.dim() == 0 for loss in losses.values())
+    losses["total"].backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
 
 
 @pytest.mark.parametrize(("name", "case"), CASES)

@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -58,3 +59,21 @@ def test_a_missing_or_damaged_file_is_named(tmp_path: Path, content: bytes | Non
 def test_a_folder_is_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         read_foreign(tmp_path)
+
+
+def test_what_a_training_script_keeps_beside_the_weights_is_left_aside(tmp_path: Path) -> None:
+    weights = {"frontend.0.weight": torch.arange(4.0)}
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(2))], lr=0.1, momentum=0.9).state_dict()
+    for best in (66.4, np.float64(66.4), np.float32(66.4), np.int64(66), torch.tensor(66.4)):
+        kept = {"epoch": 7, "arch": None, "state_dict": weights, "best_prec1": best, "optimizer": optimizer}
+        for zipped in (True, False):
+            torch.save(kept, tmp_path / "best.pth.tar", _use_new_zipfile_serialization=zipped)
+            assert torch.equal(
+                read_foreign(tmp_path / "best.pth.tar")["frontend.0.weight"], weights["frontend.0.weight"]
+            )
+
+
+def test_an_array_of_numpys_is_no_weight(tmp_path: Path) -> None:
+    torch.save({"w": torch.zeros(1), "v": np.zeros(3)}, tmp_path / "a.pth")
+    with pytest.raises(ModelError, match=r"a\.pth"):
+        read_foreign(tmp_path / "a.pth")

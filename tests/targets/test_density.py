@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +17,10 @@ from scipy.ndimage import gaussian_filter
 
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
+from headcount.data.augment.spatial import Window, crop, mirror
 from headcount.data.sets.registry import read_dataset
 from headcount.targets.density import adaptive_sigma, density_map, max_pool, sum_pool
+from headcount.targets.mask import density_mask
 
 SHANGHAITECH = Path(__file__).parents[2] / "../shared/data/ShanghaiTech"
 NOBODY = np.zeros((0, 2))
@@ -147,7 +151,16 @@ def test_density_outside_the_region_is_dropped() -> None:
         ([[1.0, 1.0]], {"kernel_size": -3}, "odd"),
         ([[1.0, 1.0]], {"density_sigma": 0.0}, "positive"),
         ([[1.0, 1.0]], {"density_sigma": -1.0}, "positive"),
+        ([[1.0, 1.0]], {"density_sigma": -1.0}, "must be positive, a number of pixels, but it is -1"),
         ([[1.0, 1.0]], {"density_sigma": float("nan")}, "positive"),
+        ([[1.0, 1.0]], {"density_sigma": float("inf")}, "positive"),
+        ([[1.0, 1.0]] * 2, {"density_sigma": np.array([4.0, -2.5])}, "it is -2.5"),
+        ([[1.0, 1.0]] * 2, {"density_sigma": np.ones(3)}, r"one for each of 2 points, but is \(3,\)"),
+        ([[1.0, float("nan")]], {}, "inside the 8×6 image"),
+        (NOBODY, {"density_sigma": -4.0}, "it is -4"),
+        (NOBODY, {"stride": 0}, "stride must be a whole number of pixels, at least 1, but it is 0"),
+        ([[1.0, 1.0]], {"stride": -8}, "it is -8"),
+        ([[1.0, 1.0]], {"stride": 2.5}, "it is 2.5"),
         ([[8.1, 1.0]], {}, "inside the 8×6 image"),
         ([[1.0, 6.1]], {}, "inside the 8×6 image"),
         ([[-0.1, 1.0]], {}, "inside the 8×6 image"),
@@ -182,6 +195,13 @@ def test_adaptive_sigma_has_bounds_and_a_fallback(points: NDArray[np.float64], e
     assert adaptive_sigma(points).tolist() == expected
 
 
+@pytest.mark.parametrize("name", ["beta", "cap_px", "fallback_px"])
+@pytest.mark.parametrize("value", [0.0, -4.0, float("nan")])
+def test_adaptive_sigma_refuses_what_is_not_positive(name: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"{name} must be positive, but it is {value}"):
+        adaptive_sigma(NOBODY, **{name: value})
+
+
 maps = hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.floats(0, 8, width=32))
 
 
@@ -197,6 +217,60 @@ def test_pooling_takes_blocks_from_the_top_left(full: NDArray[np.float32], strid
             block = full[row * stride : (row + 1) * stride, column * stride : (column + 1) * stride]
             assert summed[row, column] == pytest.approx(block.sum(dtype=np.float64), rel=1e-6)
             assert largest[row, column] == block.max()
+
+
+@pytest.mark.parametrize("pool", [sum_pool, max_pool])
+@pytest.mark.parametrize("stride", [0, -8, 1.5])
+def test_a_stride_that_is_none_is_refused(pool: Callable, stride: float) -> None:
+    with pytest.raises(InputError, match=f"stride must be .* at least 1, but it is {stride}"):
+        pool(np.ones((4, 4), np.float32), stride)
+
+
+@relaxed
+@given(_crowds(), st.integers(1, 40), st.sampled_from([1, 7, 15, None]), st.booleans())
+def test_a_stride_is_the_pooled_map_of_pixels(
+    crowd: tuple[NDArray[np.float64], tuple[int, int]], stride: int, kernel_size: int | None, in_region: bool
+) -> None:
+    points, size_wh = crowd
+    region = np.random.default_rng(len(points)).uniform(size=size_wh[::-1]) < 0.5 if in_region else None
+    sigma = adaptive_sigma(points) if kernel_size is None else 4.0
+    options: dict[str, Any] = {"density_sigma": sigma, "kernel_size": kernel_size, "region": region}
+    whole, direct = density_map(points, size_wh, **options), density_map(points, size_wh, **options, stride=stride)
+    np.testing.assert_allclose(direct, sum_pool(whole, stride), rtol=1e-6, atol=1e-7)
+    np.testing.assert_array_equal(density_mask(direct), max_pool(density_mask(whole), stride))
+    inside = whole.sum(dtype=np.float64) if in_region else len(points)
+    assert direct.sum(dtype=np.float64) == pytest.approx(inside, abs=1e-4)
+
+
+@pytest.mark.parametrize("stride", [1, 8])
+def test_what_rounding_takes_does_not_add_up(stride: int) -> None:
+    """Ten thousand heads alike, each on a pixel's centre, none on another."""
+    columns, rows = np.meshgrid(np.arange(7, 1607, 16), np.arange(7, 1607, 16))
+    points = np.stack([columns.ravel(), rows.ravel()], axis=1) + 0.5
+    density = density_map(points, (1600, 1600), stride=stride)
+    assert density.sum(dtype=np.float64) == pytest.approx(10_000, abs=1e-5)
+
+
+@relaxed
+@given(_crowds(largest=90), st.sampled_from([4, 8]), st.floats(0.4, 2.5), st.booleans(), st.integers(0, 99))
+def test_mass_comes_through_scaling_mirroring_cropping_and_pooling(
+    crowd: tuple[NDArray[np.float64], tuple[int, int]], stride: int, factor: float, turned: bool, seed: int
+) -> None:
+    """Tiles of a scaled, mirrored scene: the masses of their pooled maps add up to its heads."""
+    points, (width, height) = crowd
+    scene = Scene(np.zeros((height, width, 3), np.uint8), points)
+    size_wh = (max(1, round(width * factor)), max(1, round(height * factor)))
+    scene = crop(scene, Window(scene.size_wh, (0, 0, width, height), size_wh, factor))
+    scene = mirror(scene) if turned else scene
+    side, mass = int(np.random.default_rng(seed).integers(9, 40)), 0.0
+    for top in range(0, size_wh[1], side):
+        for left in range(0, size_wh[0], side):
+            cut = (left, top, min(side, size_wh[0] - left), min(side, size_wh[1] - top))
+            tile = crop(scene, Window(size_wh, cut, cut[2:]))
+            density = density_map(tile.points_xy, tile.size_wh, stride=stride)
+            assert density.sum(dtype=np.float64) == pytest.approx(tile.count, abs=1e-4)
+            mass += float(density.sum(dtype=np.float64))
+    assert mass == pytest.approx(len(points), abs=1e-4)
 
 
 @relaxed

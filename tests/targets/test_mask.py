@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from headcount.core.errors import InputError
 from headcount.targets.density import density_map
-from headcount.targets.mask import box_mask, density_mask, disc_mask
+from headcount.targets.mask import box_mask, check_mask, density_mask, disc_mask
 
 SIZE_WH = (23, 17)
 relaxed = settings(deadline=None, max_examples=60)
@@ -75,3 +75,17 @@ def test_box_mask_is_every_pixel_centre_within_and_the_middle(corners: list[tupl
 def test_a_box_smaller_than_a_pixel_marks_the_pixel_of_its_centre() -> None:
     mask = box_mask(np.array([[3.1, 4.1, 3.3, 4.3]]), SIZE_WH)
     assert np.argwhere(mask).tolist() == [[4, 3]]
+
+
+def test_a_mask_must_be_of_the_density_it_goes_with() -> None:
+    people, nobody = np.full((2, 3), 0.5), np.zeros((2, 3))
+    check_mask(np.eye(2, 3), people)
+    check_mask(nobody, nobody)  # nobody there: nothing to show
+    with pytest.raises(InputError, match=r"no foreground, but the density holds 3\.0 people"):
+        check_mask(nobody, people)
+    with pytest.raises(InputError, match=r"which is \(2, 3\), but is \(1, 3\)"):
+        check_mask(np.ones((1, 3)), people)
+    with pytest.raises(InputError, match=r"must be 0 or 1, but of shape \(2, 3\) it is 0\.5 at \(0, 0\)"):
+        check_mask(people, people)
+    with pytest.raises(InputError, match=r"it is nan at \(0, 0\)"):
+        check_mask(np.full((2, 3), np.nan), people)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from headcount.core.errors import HeadcountError, InputError, MissingExtraError
 from headcount.core.scene import Scene
-from headcount.data.augment.spatial import head_size
+from headcount.data.augment.spatial import head_size, whole_window
 from headcount.models.method import Method
 from headcount.models.table import build_method
 from headcount.train.batches import Batches, augmented
@@ -86,6 +86,67 @@ def test_a_batch_has_the_shapes_of_crop_and_stride(method: Method) -> None:
     assert (images.shape, images.dtype) == ((3, 3, 32, 32), torch.float32)
     shapes = {key: tuple(value.shape) for key, value in targets.maps.items()}
     assert shapes == {"density": (3, 1, 4, 4), "mask": (3, 1, 4, 4)}
+
+
+def test_whole_images_are_filled_up_to_what_the_network_takes(method: Method) -> None:
+    pool = _pool("a", 3, side=50)
+    options: dict[str, Any] = {"crop": "whole", "scale": (1, 1), "mirror": False, "colour": 0, "gray": 0}
+    batches = Batches([pool], method, DataSettings(**options), batch=2, steps_per_epoch=2, seed=1)
+    images, targets = batches.at(0)
+    assert images.shape == (2, 3, 64, 64)
+    for beyond in (images[:, :, 50:], images[:, :, :, 50:]):  # the mean colour is a network's zero
+        assert beyond.abs().max() < 0.5 / 127
+    scenes = {scene.name: scene for scene in pool.scenes}
+    for image, density, name in zip(images, targets.maps["density"], batches.names(0), strict=True):
+        pixels = torch.from_numpy(np.array(scenes[name].image)).permute(2, 0, 1) / 255
+        torch.testing.assert_close(image[:, :50, :50], (pixels - 0.5) / 0.5)
+        assert float(density.sum(dtype=torch.float64)) == pytest.approx(scenes[name].count, abs=1e-4)
+
+
+@pytest.mark.parametrize("crop", ["whole", 48])
+def test_images_may_be_black_outside_their_region(method: Method, crop: Any) -> None:
+    """And what lies there teaches nothing, black or not."""
+    rng = np.random.default_rng(2)
+    region = np.zeros((64, 64), np.bool_)
+    region[:, :32] = True
+    scene = Scene(rng.integers(60, 256, (64, 64, 3), dtype=np.uint8), rng.uniform(0, 64, (9, 2)), region=region)
+    for blank in (False, True):
+        options = {"crop": crop, "scale": (1, 1), "colour": 0, "gray": 0, "blank_outside": blank}
+        data = DataSettings.model_validate(options)
+        images, targets = Batches([Pool("a", [scene], 1.0)], method, data, batch=1, steps_per_epoch=4, seed=1).at(0)
+        dark = (images[0] == -1).all(dim=0)  # black, normalised
+        assert dark.any() == blank
+        inside = targets.maps["inside"][0, 0]
+        if blank:
+            full = inside.repeat_interleave(8, 0).repeat_interleave(8, 1)
+            assert dark[full == 0].all()
+            assert not dark[full == 1].any()
+        assert not targets.maps["density"][0, 0][inside == 0].any()
+
+
+def test_whole_images_of_one_batch_are_of_one_size(method: Method) -> None:
+    pools = [_pool("a", 2), _pool("b", 1, side=40)]
+    whole = DataSettings(crop="whole", scale=(1, 1))
+    with pytest.raises(InputError, match=r'one size, but "a0" 48×48 and "b0" 40×40: take batch=1, or crops'):
+        Batches(pools, method, whole, batch=2, steps_per_epoch=1, seed=1)
+    with pytest.raises(InputError, match=r"scaled alike, but data\.scale is \[0\.6, 1\.5\]: take \[1, 1\]"):
+        Batches(pools[:1], method, DataSettings(crop="whole"), batch=2, steps_per_epoch=1, seed=1)
+    one = Batches(pools, method, whole, batch=1, steps_per_epoch=6, seed=1)
+    assert {tuple(one.at(step)[0].shape[2:]) for step in range(6)} == {(64, 64)}
+    assert len(list(one.run(0, 6))) == 6
+
+
+def test_a_whole_image_that_is_too_large_is_cut_at_random(method: Method) -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (96, 256, 3), dtype=np.uint8)
+    pool = Pool("a", [Scene(image, rng.uniform(0, 96, (9, 2)), name="a")], 1.0)
+    whole = DataSettings(crop="whole", whole_pixels=96 * 256 // 4, scale=(1, 1))
+    batches = Batches([pool], method, whole, batch=1, steps_per_epoch=8, seed=1)
+    seen = [batches.at(step)[0] for step in range(8)]
+    assert {tuple(one.shape) for one in seen} == {(1, 3, 64, 128)}  # 48×128 of it, filled up
+    assert len({one.numpy().tobytes() for one in seen}) == 8
+    large = whole_window((4096, 3072), rng, divisor=8, most_pixels=2_000_000)
+    assert 0.99 * 2_000_000 < np.prod(large.size_wh) < 1.02 * 2_000_000
 
 
 def _files(tmp_path: Path, n: int, side: int = 100) -> list[Scene]:

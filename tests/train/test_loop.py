@@ -272,6 +272,29 @@ def test_stopped_at_any_step_it_ends_the_same(
     _assert_equal_ends(tmp_path / "run", unbroken["sgd"])
 
 
+WHOLE = {"crop": "whole", "scale": [1, 1], "mirror": False, "colour": 0, "gray": 0, "painted_scenes": 0, "shares": {}}
+
+
+@pytest.mark.parametrize("stop", [7, 8, 9])
+def test_whole_images_and_the_change_to_sgd_end_the_same_after_a_cut(
+    tmp_path: Path, points: Path, stop: int
+) -> None:  # fmt: skip
+    """As the paper trains its VGG network: images of several sizes, one a step; cut before, at and after the change."""
+    kind = {"data": WHOLE, "batch": 1, "optimiser": {"name": "adam", **TO_SGD}, "checkpoint_seconds": 0.0}
+    if not (whole := tmp_path.parent / "whole" / "run").is_dir():  # once for all cuts
+        _train(_recipe(whole.parent, points, **kind))
+    recipe = _recipe(tmp_path, points, **kind)
+
+    def cut(text: str) -> None:
+        if text.startswith(f"step {stop + 1}/"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, say=cut)
+    _train(recipe, resume=True)
+    _assert_equal_ends(tmp_path / "run", whole)
+
+
 def test_when_checkpoints_fall_changes_nothing(tmp_path: Path, points: Path, unbroken: dict[str, Path]) -> None:
     _train(_recipe(tmp_path, points, checkpoint_seconds=0.0))
     _assert_equal_ends(tmp_path / "run", unbroken["adamw"])

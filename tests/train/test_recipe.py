@@ -116,6 +116,8 @@ _MFL_TABLES = {
     "YOLOv5": ((2.84, 4.04), (2.52, 5.20), (5.62, 7.10), (67.17, 177.58)),
     "YOLOv5*": ((2.41, 3.53), (2.27, 4.97), (5.07, 6.40), (64.20, 165.78)),
     "Faster R-CNN": ((2.89, 4.14), (2.96, 4.96), (8.88, 11.12)),
+    "CSRNet": ((2.46, 3.41), (3.75, 7.85), (5.25, 6.56), (65.20, 92.47)),
+    "CANNet": ((2.13, 2.81), (3.32, 6.26), (6.76, 8.12), (60.10, 80.36)),
 }
 # Tables III to V, on GTA_Head: γ, β, MAE, RMSE.
 _MFL_L_M = ((4, 0.25, 36.99, 88.34), (4, 0.375, 37.66, 86.47), (4, 0.5, 37.25, 85.84), (4, 1, 38.66, 89.73))
@@ -129,6 +131,7 @@ _MFL_BOTH = (
     (5, 1, 36.26, 85.21),
 )  # fmt: skip
 _MFL = [name.removesuffix(".yaml") for name in SHIPPED if name.startswith("mfl-") and "-small-" not in name]
+_MFL_DENSITY = [f"{network}-{data}" for network in ("csrnet", "cannet") for data in _MFL_SETS]
 
 
 def test_there_is_a_recipe_for_each_row_of_the_tables_on_mask_focal_loss() -> None:
@@ -141,7 +144,7 @@ def test_there_is_a_recipe_for_each_row_of_the_tables_on_mask_focal_loss() -> No
     for table, loss, rows in (("III", "L_m", _MFL_L_M), ("IV", "L_m^P1", _MFL_GAMMA), ("V", "L_m^P1", _MFL_BOTH)):
         for gamma, beta, mae, rmse in rows:
             expected[f"Table {table}, {loss}, γ {gamma}, β {beta:g}", "gta-head"] = (mae, rmse)
-    recipes = [read_recipe(name) for name in _MFL]
+    recipes = [read_recipe(name) for name in _MFL + _MFL_DENSITY]
     found = Counter((p.row, p.data, p.mae, p.rmse) for recipe in recipes for p in recipe.published)
     assert found == Counter((row, data, *figures) for (row, data), figures in expected.items())
     for recipe in recipes:
@@ -175,6 +178,110 @@ def test_the_arms_of_the_small_study_differ_in_nothing_but_detector_and_loss() -
     same = [r.model_dump(exclude={"name", "summary", "method", "model"}) for r in recipes]
     assert all(one == same[0] for one in same)
     assert {r.model["backbone"] for r in recipes} == {"efficientnet_lite0"}
+
+
+# "Mask-aware networks for crowd counting" (Jiang et al.), Tables I to V, the rows that headcount has networks of.
+_MAN_A = {
+    "Table I, baseline 1": (77.25, 127.21), "Table I, baseline 2": (74.96, 117.72),
+    "Table I, solution 1": (87.45, 128.81), "Table I, solution 2": (69.77, 120.61),
+    "Table I, solution 3": (76.66, 115.40), "Table I, solution 4": (71.37, 111.91),
+    "Table I, solution 5": (65.74, 107.83), "Table II, Baseline 3": (73.66, 120.26),
+    "Table II, solution 5": (65.74, 107.83), "Table II, Our model_csr": (61.82, 100.01),
+    "IV-D (2), binary cross-entropy": (66.08, 104.69), "Table III, Our method": (65.7, 107.8),
+    "Table III, Our model_csr": (61.8, 100.0), "Table II, CSRNet": (68.2, 115.0),
+    "Table III, CSRNet": (68.2, 115.0), "Table III, MCNN": (110.2, 173.2),
+}  # fmt: skip
+_MAN_B = {
+    "Table III, Our method": (11.7, 16.4), "Table III, Our model_csr": (8.6, 13.3), "Table III, CSRNet": (10.6, 16.0),
+    "Table III, MCNN": (26.4, 41.3),
+}  # fmt: skip
+_MAN_UCF = {
+    "Table IV, Our method": (283.3, 411.6), "Table IV, Our model_csr": (245.4, 349.3),
+    "Table IV, CSRNet": (266.1, 397.5), "Table IV, MCNN": (377.6, 509.1),
+}  # fmt: skip
+_MAN_EXPO = {
+    "Table V, Our method": (3.0, 16.7, 11.6, 12.5, 4.1, 9.58),
+    "Table V, Our model_csr": (2.2, 11.5, 11.6, 13.9, 2.5, 8.34),
+    "Table V, CSRNet": (2.9, 11.5, 8.6, 16.6, 3.4, 8.6),
+    "Table V, MCNN": (3.4, 20.6, 12.9, 13.0, 8.1, 11.6),
+}
+# "Context-Aware Crowd Counting" (Liu et al.): the rows of CANNet in its own paper.
+_CAN = {
+    "shanghaitech-a": (62.3, 100.0), "shanghaitech-b": (7.8, 12.2), "ucf-cc-50": (212.2, 243.7),
+    "worldexpo10": (2.9, 12.0, 10.0, 7.9, 4.3, 7.4),
+}  # fmt: skip
+_DENSITY = [name.removesuffix(".yaml") for name in SHIPPED if re.match("(man|csrnet|cannet|mcnn)-(?!small)", name)]
+
+
+def test_there_is_a_recipe_for_each_row_of_the_tables_on_mask_aware_networks() -> None:
+    by_data = {"shanghaitech-a": _MAN_A, "shanghaitech-b": _MAN_B, "ucf-cc-50": _MAN_UCF}
+    expected = Counter((data, row, *figures) for data, rows in by_data.items() for row, figures in rows.items())
+    expected += Counter(("worldexpo10", row, *figures) for row, figures in _MAN_EXPO.items())
+    found = Counter()
+    for recipe in map(read_recipe, _DENSITY):
+        for p in recipe.published:
+            figures = (p.mae, p.rmse) if not p.scenes else (*p.scenes.values(), p.mae)
+            assert list(p.scenes) in ([], ["S1", "S2", "S3", "S4", "S5"])
+            assert p.split == "test"
+            if p.row.startswith("Context-Aware"):
+                assert (recipe.method, figures) == ("cannet", _CAN[p.data])
+            elif recipe.name not in _MFL_DENSITY:
+                found[p.data, p.row, *figures] += 1
+        data = {name.split("-fold")[0] for name in recipe.data.sources}
+        assert {p.data for p in recipe.published} in (data, set()), recipe.name
+        assert data <= CATALOGUE.keys()
+    assert found == expected
+    named = {p.data for name in _DENSITY for p in read_recipe(name).published if p.row.startswith("Context-Aware")}
+    assert named == _CAN.keys()
+
+
+def test_the_mean_of_scenes_is_what_the_paper_prints() -> None:
+    scenes = [p for name in _DENSITY for p in read_recipe(name).published if p.scenes]
+    assert scenes
+    for p in scenes:
+        assert p.mae == pytest.approx(sum(p.scenes.values()) / 5, abs=0.03)
+        assert p.figures == {"MAE": p.mae, **p.scenes}
+
+
+@pytest.mark.parametrize("network", ["csrnet", "cannet", "mcnn"])
+def test_density_recipes_differ_in_nothing_but_data_and_kernel(network: str) -> None:
+    recipes = [read_recipe(name) for name in _DENSITY if name.startswith(network) and not name.endswith("-modern")]
+    trained = {json.dumps(r.model_dump(exclude={"name", "summary", "published"}, mode="json")) for r in recipes}
+    assert len(trained) == len(recipes) == (4 if network == "mcnn" else 8)
+    for recipe in recipes:
+        assert recipe.method == network
+        assert (recipe.initialisation == "none") == (network == "mcnn")
+        assert (recipe.data.crop_hw is None) == (network != "cannet")
+        assert recipe.model["initialisation"] == "normal"
+        assert recipe.optimiser == recipes[0].optimiser
+        assert recipe.data.blank_outside == ("worldexpo10" in recipe.name)
+        dense = {"shanghaitech-a", "ucf-cc-50-fold1"} & recipe.data.sources.keys()
+        assert (recipe.model["density_sigma"] == "adaptive") == bool(dense), recipe.name
+
+
+def test_mask_aware_recipes_train_as_the_paper_does() -> None:
+    recipes = {name: read_recipe(name) for name in _DENSITY if name.startswith("man-") and name != "man-modern"}
+    trained = {
+        json.dumps(r.model_dump(exclude={"name", "summary", "published"}, mode="json")) for r in recipes.values()
+    }
+    assert len(trained) == len(recipes)
+    for name, recipe in recipes.items():
+        optimiser, data, is_vgg = recipe.optimiser, recipe.data, name.endswith("-csr")
+        assert (optimiser.lr, optimiser.step_epochs, optimiser.step_factor, recipe.ema) == (1e-5, 20, 0.1, None)
+        assert (data.scale, data.colour, data.gray, recipe.model["initialisation"]) == ((1, 1), 0, 0, "normal")
+        assert data.blank_outside == ("worldexpo10" in name)
+        if is_vgg:  # SGD where images are of several sizes, else Adam
+            mixed = "-a-" in name or "ucf" in name
+            assert (data.crop_hw, data.mirror, recipe.model["backbone"]) == (None, False, "vgg16")
+            assert (optimiser.name, recipe.batch) == (("sgd", 1) if mixed else ("adam", 4))
+            assert optimiser.then_sgd_after_epoch is None
+        else:
+            assert (data.crop_hw, data.mirror, recipe.model["backbone"]) == ((160, 192), True, "light")
+            assert (optimiser.name, optimiser.then_sgd_after_epoch, optimiser.momentum) == ("adam", 10, 0.9)
+        crops = recipe.batch * recipe.steps_per_epoch
+        images = {"shanghaitech-a": 240, "shanghaitech-b": 320, "ucf-cc-50-fold1": 32}.get(*data.sources)
+        if images:
+            assert crops / images == (1 if is_vgg else 60 if "ucf" in name else 200)
 
 
 def test_a_recipe_holds_what_differs_from_its_base(tmp_path: Path) -> None:
@@ -225,6 +332,7 @@ def test_a_wrong_base_is_named(tmp_path: Path, text: str, words: list[str]) -> N
         ("optimiser.then_sgd_after_epoch=null", lambda r: r.optimiser.then_sgd_after_epoch is None),
         ("data.mirror=false", lambda r: r.data.mirror is False),
         ("data.crop=96", lambda r: r.data.crop_hw == (96, 96)),
+        ("data.crop=whole", lambda r: (r.data.crop, r.data.crop_hw) == ("whole", None)),
         ("data.crop=[512, 1024]", lambda r: r.data.crop_hw == (512, 1024)),
         ("data.jpeg_quality=[20, 30]", lambda r: r.data.jpeg_quality == (20, 30)),
         ("data.min_context=200", lambda r: r.data.min_context == 200),

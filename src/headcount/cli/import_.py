@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -18,12 +19,20 @@ def _verb(name: str, function: str, sentence: str) -> Verb:
     return Verb(name=name, target=target, title="headcount import", package="torch", extra="train", help=sentence)
 
 
+_SENTENCES = {
+    "iim": "Import a checkpoint of the IIM authors as a model.",
+    "csrnet": "Import a checkpoint of the CSRNet authors' code as a model.",
+    "cannet": "Import a checkpoint of the CANNet authors' code as a model.",
+    "mcnn": "Import a checkpoint of the public MCNN code as a model.",
+}
+"""Of the methods that have a rule in their table: what importing one says of itself."""
+
 IMPORT_VERBS = Table(
     "commands.import",
     "command",
     [
         _verb("backbone", "import_backbone", "Import a backbone's weights for training."),
-        _verb("iim", "import_iim", "Import a checkpoint of the IIM authors as a model."),
+        *(_verb(name, f"import_{name}", sentence) for name, sentence in _SENTENCES.items()),
     ],
     Verb,
 )
@@ -35,7 +44,7 @@ def import_backbone(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The backbone, by its timm name.")],
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The weights as they are published: .pth or .safetensors.")
+        Path, typer.Argument(metavar="FILE", help="The weights as they are published: .pth, .h5 or .safetensors.")
     ],
     output: Annotated[Path | None, output_option("Write to this file. Default: NAME.safetensors.")] = None,
     force: ForceOption = False,
@@ -67,28 +76,41 @@ def import_backbone(
     typer.echo(f"Imported to {target}.")
 
 
-def import_iim(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The authors' .pth.")],
-    output: Annotated[
-        Path | None,
-        output_option(
-            "Write to this .onnx (and a .safetensors beside it), or to this .safetensors alone. "
-            "Default: the name of FILE with .onnx."
-        ),
-    ] = None,
-    data: Annotated[
-        str, typer.Option(metavar="NAME", help="Name the data set it was trained on, which the file does not tell.")
-    ] = "nwpu-crowd",
-    force: ForceOption = False,
-) -> None:
-    """Import a checkpoint of the IIM authors as a model."""
-    from headcount.cli.streams import results_are_filed
+def _importer(method: str, sentence: str, *, usual: str = "") -> Callable[..., None]:
+    """The command that imports checkpoints of a method; ``usual`` is what most of them were trained on."""
 
-    target = output if output is not None else Path(f"{file.stem}.onnx")
-    refuse_model_files(target, overwrite=force)
+    def run(
+        file: Annotated[
+            Path, typer.Argument(metavar="FILE", help="The weights as they are published: .pth, .h5 or .safetensors.")
+        ],
+        output: Annotated[
+            Path | None,
+            output_option(
+                "Write to this .onnx (and a .safetensors beside it), or to this .safetensors alone. "
+                "Default: the name of FILE with .onnx."
+            ),
+        ] = None,
+        data: Annotated[
+            str, typer.Option(metavar="NAME", help="Name the data set it was trained on, which the file does not tell.")
+        ] = usual,
+        force: ForceOption = False,
+    ) -> None:
+        from headcount.cli.streams import results_are_filed
 
-    from headcount.train.importing import import_weights
+        target = output if output is not None else Path(f"{file.stem}.onnx")
+        refuse_model_files(target, overwrite=force)
 
-    import_weights("iim", file, target, data=data)
-    results_are_filed()
-    typer.echo(f"Imported to {target}.")
+        from headcount.train.importing import import_weights
+
+        import_weights(method, file, target, data=data)
+        results_are_filed()
+        typer.echo(f"Imported to {target}.")
+
+    run.__doc__ = sentence
+    return run
+
+
+import_iim = _importer("iim", _SENTENCES["iim"], usual="nwpu-crowd")
+import_csrnet = _importer("csrnet", _SENTENCES["csrnet"])
+import_cannet = _importer("cannet", _SENTENCES["cannet"])
+import_mcnn = _importer("mcnn", _SENTENCES["mcnn"])

@@ -65,6 +65,11 @@ VERBS = Table(
             extra="train", help="Train a model by a recipe.",
         ),
         Verb(
+            name="cross-validate", target="headcount.cli.cross_validate:cross_validate", panel=_TRAIN,
+            title="headcount cross-validate", package="torch", extra="train",
+            help="Train a recipe on each fold of its data set, one after the other, and tell the mean of their errors.",
+        ),
+        Verb(
             name="reproduce", target="headcount.cli.reproduce:reproduce", panel=_TRAIN, title="headcount reproduce",
             package="torch", extra="train",
             help="Run a paper's comparison: one training after the other, and a table of what they reach.",

@@ -72,10 +72,13 @@ def _cost(recipe: Recipe) -> str:
     from headcount.core.table import is_installed
     from headcount.core.words import plural
 
-    height, width = recipe.data.crop_hw
+    if (crop_hw := recipe.data.crop_hw) is None:
+        seen = plural(recipe.batch, "whole image")
+    else:
+        seen = f"{plural(recipe.batch, 'crop')} of {crop_hw[1]}×{crop_hw[0]} pixels"
     parts = [
         f"{plural(recipe.epochs, 'epoch')} of {plural(recipe.steps_per_epoch, 'step')}, "
-        f"{plural(recipe.total_steps, 'step')} of {plural(recipe.batch, 'crop')} of {width}×{height} pixels"
+        f"{plural(recipe.total_steps, 'step')} of {seen}"
     ]
     if is_installed("torch"):
         from headcount.train.card import parameters_of

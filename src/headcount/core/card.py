@@ -30,6 +30,12 @@ class InputSpec(_Record):
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
     size_divisor: int = Field(default=32, ge=1, le=4096)
     """Height and width are padded to a multiple of this."""
+    cut: bool = False
+    """They are cut to a multiple of ``size_divisor`` instead, as the code did that the weights come from; a side that
+    is shorter is padded."""
+    opencv_gray: bool = False
+    """Gray levels are those that OpenCV reads from a file, of a JPEG the brightness that it stores; by itself a network
+    of one channel is given the brightness of the colours, unrounded."""
     enlarge: float = Field(default=1.0, ge=1, le=8)
     """Images are enlarged by this factor first; what is found is told in pixels of the image as it was."""
 
@@ -37,7 +43,15 @@ class InputSpec(_Record):
     def _one_value_a_channel(self) -> InputSpec:
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ValueError(f"mean and std must have one value for each of {self.channels} channels")
+        if self.opencv_gray and self.channels != 1:
+            raise ValueError("opencv_gray is for one channel")
         return self
+
+    @property
+    def mean_rgb(self) -> tuple[int, int, int]:
+        """The mean colour, which images are filled up with: normalised, it is the zero that convolutions pad with."""
+        red, green, blue = (round(255 * level) for level in (self.mean if len(self.mean) == 3 else 3 * self.mean))
+        return red, green, blue
 
 
 class OutputSpec(_Record):
@@ -122,6 +136,8 @@ class ModelCard(_Record):
     decoder: DecoderSpec | None = None
     """None for the task ``size``, whose map is read at points."""
     tile: TileSpec = TileSpec()
+    blank_outside: bool = False
+    """Where people are counted in a region of interest, the image is black outside it, as where this was learned."""
     parameters: int = 0
     data: tuple[DataUse, ...] = ()
     terms: str = ""

@@ -265,8 +265,10 @@ def count_pictures(source: ImageSource) -> int:
         return 1
 
 
-def read_image(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
+def read_image(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS, stored_gray: bool = False) -> RgbImage:
     """The pixels of an image file: (h, w, 3) uint8 RGB, EXIF orientation obeyed.
+
+    ``stored_gray``: of a JPEG the brightness that it stores, three times, instead of its colours.
 
     Gray and CMYK become RGB, gray of more than 8 bits becomes 8 (from the fewest of 8, 10, 12, 14 or 16 bits that
     hold its brightest pixel), transparent parts are laid on white, and of an animation the first frame is read. Of
@@ -276,10 +278,12 @@ def read_image(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> 
         InputError: the file is missing, empty, truncated, no image, or has more than ``max_pixels`` pixels
             (read from its header before anything is decoded).
     """
-    return read_reduced(source, 1, max_pixels=max_pixels).pixels
+    return read_reduced(source, 1, max_pixels=max_pixels, stored_gray=stored_gray).pixels
 
 
-def read_reduced(source: ImageSource, reduction: int, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ReducedImage:
+def read_reduced(
+    source: ImageSource, reduction: int, *, max_pixels: int = DEFAULT_MAX_PIXELS, stored_gray: bool = False
+) -> ReducedImage:
     """``read_image`` at half, a quarter or an eighth of the size (``reduction`` 2, 4 or 8), for less time and memory.
 
     Only JPEG can: its blocks of 8 × 8 are decoded straight to fewer pixels. Other formats, and a JPEG with a side
@@ -297,7 +301,8 @@ def read_reduced(source: ImageSource, reduction: int, *, max_pixels: int = DEFAU
                 f'"{name}" is a JPEG of more than {most} scans, which take long to decode (10 are usual): save it anew.'
             )
         try:
-            reduction, origin_xy = _reduce(opened.image, header.orientation, reduction)
+            mode = "L" if stored_gray else None
+            reduction, origin_xy = _reduce(opened.image, header.orientation, reduction, mode)
             # TIFF's plug-in asks for Pillow's limit once more.
             with _without_pillows_limit if header.format == "TIFF" else nullcontext():
                 pixels = _rgb_pixels(opened.image, header.orientation)
@@ -352,11 +357,13 @@ def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return pixels[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
 
 
-def _reduce(image: Image.Image, orientation: int, reduction: int) -> tuple[int, tuple[int, int]]:
-    """Have a JPEG decoded smaller; the reduction it takes, and where its upright first pixel begins in the original."""
+def _reduce(image: Image.Image, orientation: int, reduction: int, mode: str | None) -> tuple[int, tuple[int, int]]:
+    """Have a JPEG decoded smaller, and in a mode; the reduction it takes, and where its upright first pixel begins in
+    the original.
+    """
     width, height = image.size
     smaller = (max(1, width // reduction), max(1, height // reduction))
-    drafted = image.draft(None, smaller) if reduction > 1 and image.format == "JPEG" else None
+    drafted = image.draft(mode, smaller) if (mode or reduction > 1) and image.format == "JPEG" else None
     if drafted is None:
         return 1, (0, 0)
     taken = round(width / drafted[1][2])

@@ -21,15 +21,17 @@ GivenImage = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[n
 
 
 def given_pixels(
-    given: object, *, channels: Channels = "rgb", max_pixels: int = DEFAULT_MAX_PIXELS
+    given: object, *, channels: Channels = "rgb", max_pixels: int = DEFAULT_MAX_PIXELS, stored_gray: bool = False
 ) -> tuple[RgbImage, str]:
     """A ``GivenImage`` as (h, w, 3) uint8 RGB, and its path where it has one; ``channels`` are those of arrays.
+
+    ``stored_gray`` is as ``read_image`` has it.
 
     Raises:
         InputError: it is none, cannot be read, or has more than ``max_pixels`` pixels.
     """
     if isinstance(given, (str, os.PathLike)):
-        return read_image(Path(given), max_pixels=max_pixels), str(given)
+        return read_image(Path(given), max_pixels=max_pixels, stored_gray=stored_gray), str(given)
     if isinstance(given, Image.Image):
         return pillow_pixels(given, max_pixels=max_pixels), str(getattr(given, "filename", ""))
     if isinstance(given, np.ndarray):
@@ -47,9 +49,9 @@ def given_pixels(
             )
         if not given:
             raise InputError("The open file has nothing more to read: go back to its beginning with seek(0).")
-        return read_image(EncodedImage(bytes(given)), max_pixels=max_pixels), name
+        return read_image(EncodedImage(bytes(given)), max_pixels=max_pixels, stored_gray=stored_gray), name
     if isinstance(given, (bytes, bytearray, memoryview)):
-        return read_image(EncodedImage(bytes(given)), max_pixels=max_pixels), ""
+        return read_image(EncodedImage(bytes(given)), max_pixels=max_pixels, stored_gray=stored_gray), ""
     kind = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
     raise InputError(
         f"An image is a path, the bytes of a file, a PIL image or a uint8 array, but a {kind} was given: "

@@ -87,10 +87,10 @@ class Scene:
             return self.image.size_wh
         return self.image.shape[1], self.image.shape[0]
 
-    def pixels(self, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> RgbImage:
-        """(h, w, 3) uint8 RGB; a file or frame is decoded anew at each call."""
+    def pixels(self, *, max_pixels: int = DEFAULT_MAX_PIXELS, stored_gray: bool = False) -> RgbImage:
+        """(h, w, 3) uint8 RGB; a file or frame is decoded anew at each call. ``stored_gray``: as ``read_image``."""
         if isinstance(self.image, Path):
-            return read_image(self.image, max_pixels=max_pixels)
+            return read_image(self.image, max_pixels=max_pixels, stored_gray=stored_gray)
         if isinstance(self.image, VideoFrame):
             return self.image.pixels(max_pixels=max_pixels)
         return self.image

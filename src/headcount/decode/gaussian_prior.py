@@ -20,7 +20,7 @@ from headcount.core.prediction import Prediction
 from headcount.core.settings import Odd, Settings
 from headcount.decode.inputs import read_map
 from headcount.decode.maxima import local_maxima
-from headcount.targets.density import density_map, sum_pool
+from headcount.targets.density import density_map
 
 _KERNEL_MAX = 255  # pixels; no head is wider
 
@@ -120,8 +120,7 @@ def reconstruct_heads(
         found = weight[cells[:, 1], cells[:, 0]]
         best = np.argsort(-found, kind="stable")[:left]
         places = clip_to_centres((cells[best] + 0.5 + _within_cell(score, cells[best])) * stride, size_wh)
-        made = density_map(places, size_wh, density_sigma=density_sigma, kernel_size=kernel_size)
-        residual -= sum_pool(made, stride)
+        residual -= density_map(places, size_wh, density_sigma=density_sigma, kernel_size=kernel_size, stride=stride)
         points.append(places)
         weights.append(found[best].astype(np.float64))
         left -= len(best)
@@ -132,10 +131,9 @@ def _cell_kernel(stride: int, density_sigma: float, kernel_size: int) -> NDArray
     """What a head at a cell's centre leaves along one axis of a map of ``stride``: (2m + 1,), summing to 1."""
     reach = -(-(kernel_size // 2 + 1) // stride)
     side = (2 * reach + 1) * stride
-    one = density_map(
-        np.array([[side / 2, side / 2]]), (side, side), density_sigma=density_sigma, kernel_size=kernel_size
-    )
-    along: NDArray[np.float64] = sum_pool(one, stride).sum(axis=0, dtype=np.float64)
+    middle = np.array([[side / 2, side / 2]])
+    one = density_map(middle, (side, side), density_sigma=density_sigma, kernel_size=kernel_size, stride=stride)
+    along: NDArray[np.float64] = one.sum(axis=0, dtype=np.float64)
     # An even stride's cells have no pixel at their centre, and the kernel is cut about a pixel: both sides alike.
     return (along + along[::-1]) / 2
 

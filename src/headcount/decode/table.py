@@ -55,6 +55,13 @@ DECODERS = Table(
         _row("given_boxes", "given_boxes", "decode_given_boxes", "GivenBoxesDecoderSettings", ("points", "boxes")),
         _row("instances", "instance", "decode_instances", "InstanceDecoderSettings", ("points", "boxes")),
         _row("peaks", "peaks", "decode_peaks", "PeaksDecoderSettings", ("points", "boxes")),
+        _row(
+            "point_to_region",
+            "point_to_region",
+            "decode_point_to_region",
+            "PointToRegionDecoderSettings",
+            ("points",),
+        ),
         _row("raz_loc", "raz_loc", "decode_raz_loc", "RazLocDecoderSettings", ("points",)),
     ],
     DecoderRow,

@@ -12,6 +12,7 @@ from headcount.evaluate.metrics.scenes import ScenesResult
 
 _COLUMNS = {"F1": ("F1", 7, 1), "precision": ("P", 7, 1), "recall": ("R", 7, 1)}
 _COLUMNS |= {"MAE": ("MAE", 9, 1), "RMSE": ("RMSE", 9, 1), "NAE": ("NAE", 8, 3)}
+_COLUMNS |= {f"S{number}": (f"S{number}", 7, 1) for number in range(1, 6)}
 _ROOM = 28
 
 
@@ -75,7 +76,7 @@ def compare(recipe: str, rows: Sequence[PublishedRow], results: Mapping[str, Any
 
 def reached(results: Mapping[str, Any]) -> dict[str, float]:
     """Figures as papers print them: F1, precision and recall at σ_l in percent, where heads have boxes; MAE and RMSE as
-    the means of scenes, where a set is reported so.
+    the means of scenes, where a set is reported so, and the MAE of each that papers number: ``S1`` ….
     """
     figures: dict[str, float] = {}
     located, counting = results.get("localization"), results.get("counting")
@@ -90,6 +91,7 @@ def reached(results: Mapping[str, Any]) -> dict[str, float]:
             figures["NAE"] = counting.nae
     if isinstance(scenes := results.get("scenes"), ScenesResult):
         figures |= {"MAE": scenes.mae, "RMSE": scenes.rmse}
+        figures |= {one.label.split()[0]: one.mae for one in scenes.scenes if one.label != one.name}
     return figures
 
 

@@ -25,6 +25,7 @@ from headcount.core.prediction import Prediction
 from headcount.core.region import Region, inside, masked
 from headcount.core.scene import Scene
 from headcount.core.threads import refuse_fork
+from headcount.data.augment.spatial import blank_outside
 from headcount.data.formats.regions import GivenRegion, region_given
 from headcount.decode.table import DECODERS, decoder_of, score_threshold_of
 from headcount.infer import DEFAULT_MODEL
@@ -231,7 +232,9 @@ class Counter:
 
     def _read(self, source: Source, channels: Channels) -> _Read:
         started = perf_counter()
-        pixels, name = _pixels_of(source, channels, self.max_pixels)
+        pixels, name = _pixels_of(source, channels, self.max_pixels, gray=self.card.input.opencv_gray)
+        if self.card.blank_outside and isinstance(source, Scene) and source.region is not None:
+            pixels = blank_outside(pixels, source.region)
         size_wh, factor = (pixels.shape[1], pixels.shape[0]), self.card.input.enlarge
         width, height = _enlarged_wh(size_wh, factor)
         if factor > 1 and width * height > self.max_pixels:
@@ -250,7 +253,9 @@ class Counter:
         pixels = image.pixels
         size_wh = (pixels.shape[1], pixels.shape[0])
         if region is not None:
-            region.in_image(size_wh, image.source)  # before the network runs: does it fit?
+            mask = region.in_image(size_wh, image.source)  # before the network runs: does it fit?
+            if self.card.blank_outside:
+                pixels = blank_outside(pixels, mask)
         started = perf_counter()
         maps, decoded_wh = self._maps(pixels)
         computed = perf_counter()
@@ -355,9 +360,13 @@ def _in_pixels_of(size_wh: tuple[int, int], found: Prediction) -> Prediction:
     )
 
 
-def _pixels_of(source: object, channels: Channels, max_pixels: int) -> tuple[RgbImage, str]:
-    """What was given as pixels, and what it is called."""
+def _pixels_of(source: object, channels: Channels, max_pixels: int, *, gray: bool) -> tuple[RgbImage, str]:
+    """What was given as pixels, and what it is called; ``gray``: as OpenCV makes gray of it, three times."""
     if isinstance(source, Scene):
         name = source.source or (str(source.image) if isinstance(source.image, Path | VideoFrame) else "")
-        return source.pixels(max_pixels=max_pixels), name
-    return given_pixels(source, channels=channels, max_pixels=max_pixels)
+        pixels = source.pixels(max_pixels=max_pixels, stored_gray=gray)
+    else:
+        pixels, name = given_pixels(source, channels=channels, max_pixels=max_pixels, stored_gray=gray)
+    if gray:
+        pixels = cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
+    return pixels, name

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from headcount.core.card import ModelCard, TileSpec
+from headcount.core.card import InputSpec, ModelCard, TileSpec
 from headcount.core.errors import ModelError, nearest
 from headcount.core.geometry import Boxes, centres, sides
 from headcount.core.image import RgbImage
@@ -85,12 +85,14 @@ def plan(size_wh: tuple[int, int], spec: TileSpec, divisor: int) -> tuple[list[S
 
 def is_tiled(size_wh: tuple[int, int], card: ModelCard) -> bool:
     """Whether an image of this size is cut into tiles for this model."""
-    columns, rows = plan(_padded(size_wh, card.input.size_divisor), card.tile, card.input.size_divisor)
+    columns, rows = plan(_seen(size_wh, card.input), card.tile, card.input.size_divisor)
     return len(columns) * len(rows) > 1
 
 
 def network_maps(pixels: RgbImage, run: Run, card: ModelCard) -> Maps:
     """All maps that the card names, of an image of any size: (c, h' / stride, w' / stride), h' × w' padded.
+
+    Where the card has the image cut, cells beyond what is left of it are 0.
 
     Of a network that gives boxes itself they are (5, n): of each its sides in pixels of the image, and its score.
 
@@ -104,9 +106,12 @@ def network_maps(pixels: RgbImage, run: Run, card: ModelCard) -> Maps:
     for name, stride in strides.items():
         if divisor % stride:
             raise ModelError(f'Stride {stride} of "{name}" does not divide the size divisor {divisor}: mend the card.')
-    width, height = _padded((pixels.shape[1], pixels.shape[0]), divisor)
-    columns, rows = plan((width, height), card.tile, divisor)
-    fill = np.rint(255 * np.resize(np.asarray(card.input.mean), 3)).astype(np.uint8)
+    size_wh = (pixels.shape[1], pixels.shape[0])
+    width, height = _padded(size_wh, divisor)
+    seen_wh = _seen(size_wh, card.input)
+    pixels = pixels[: seen_wh[1], : seen_wh[0]]
+    columns, rows = plan(seen_wh, card.tile, divisor)
+    fill = np.array(card.input.mean_rgb, np.uint8)
     if card.gives_boxes:
         return _network_boxes(pixels, run, card, columns, rows, fill)
     maps: Maps = {}
@@ -130,7 +135,7 @@ def network_maps(pixels: RgbImage, run: Run, card: ModelCard) -> Maps:
                     maps[name][:, *kept] = values[:, rows_in, columns_in]
     if averaged:
         for name, number in visits.items():
-            maps[name] /= number
+            maps[name] /= np.maximum(number, 1)
     return maps
 
 
@@ -207,6 +212,15 @@ def join_boxes(tiles: Iterable[TileBoxes], *, iou: float) -> tuple[Boxes, NDArra
 
 def _padded(size_wh: tuple[int, int], divisor: int) -> tuple[int, int]:
     return -(-size_wh[0] // divisor) * divisor, -(-size_wh[1] // divisor) * divisor
+
+
+def _seen(size_wh: tuple[int, int], spec: InputSpec) -> tuple[int, int]:
+    """The size at which the network sees an image: padded, or cut if the card says so and something is left."""
+    padded, divisor = _padded(size_wh, spec.size_divisor), spec.size_divisor
+    if not spec.cut:
+        return padded
+    width, height = (side // divisor * divisor or full for side, full in zip(size_wh, padded, strict=True))
+    return width, height
 
 
 def _core(span: Span, stride: int) -> slice:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from headcount.losses.shapes import same_shape
+
 Comparison = Literal["mse", "l1", "smooth_l1", "poisson"]
 
 
@@ -16,7 +18,11 @@ def density_mse(density: Tensor, target: Tensor) -> Tensor:
     """Eq. 2 of "Mask-aware networks…": squared error summed over an image's cells, averaged over the batch.
 
     Both (b, 1, h, w), people per cell. Returns a scalar.
+
+    Raises:
+        InputError: the shapes differ.
     """
+    same_shape("density", density, target=target)
     return (density - target).square().sum(dim=(1, 2, 3)).mean()
 
 
@@ -37,7 +43,11 @@ def block_count_loss(
     seek the median, so on sparse blocks they count low.
 
     ``density`` must be non-negative. Both (b, 1, h, w). Returns a scalar.
+
+    Raises:
+        InputError: the shapes differ.
     """
+    same_shape("density", density, target=target)
     losses = []
     for block in blocks:
         predicted, true = block_counts(density, block), block_counts(target, block)

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from headcount.core.errors import InputError
+from headcount.losses.shapes import same_shape
 
 BetaOn = Literal["log", "poly", "both"]
 
@@ -257,10 +258,6 @@ def _computed(logits: Tensor) -> Tensor:
 
 
 def _check(logits: Tensor, num_objects: float | Tensor | None, **others: Tensor) -> None:
-    for name, other in others.items():
-        if other.shape != logits.shape:
-            raise InputError(
-                f"{name} must be of the logits' shape {tuple(logits.shape)}, but its shape is {tuple(other.shape)}."
-            )
+    same_shape("logits", logits, **others)
     if isinstance(num_objects, Tensor) and num_objects.dim() > 0:
         raise InputError(f"num_objects must be one number, but its shape is {tuple(num_objects.shape)}.")

@@ -83,7 +83,7 @@ class Method(nn.Module, ABC):
     """
 
     settings_type: ClassVar[type[BaseModel]]
-    task: ClassVar[Task]
+    task: Task
     """What a model of it does; one that tells sizes counts nobody, and is validated by its loss."""
     input_spec: InputSpec
     outputs: tuple[OutputSpec, ...]

@@ -10,6 +10,9 @@ from torch import Tensor
 from headcount.core.card import InputSpec
 from headcount.core.image import RgbImage
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of red, green and blue, as networks that were trained on ImageNet take them."""
+
 
 def to_tensor(images: list[RgbImage], spec: InputSpec) -> Tensor:
     """(h, w, 3) uint8 images of one size → (b, c, h, w) float32, normalised as the model card says."""

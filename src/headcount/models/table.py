@@ -40,6 +40,9 @@ METHODS = Table(
     "method",
     [
         _row("mask_aware", "density.mask_aware:MaskAware", "The mask-aware network"),
+        _row("csrnet", "density.csrnet:CsrNet", "CSRNet", foreign="density.foreign:CSRNET"),
+        _row("cannet", "density.cannet:CanNet", "CANNet", foreign="density.foreign:CANNET"),
+        _row("mcnn", "density.mcnn:Mcnn", "MCNN", foreign="density.foreign:MCNN"),
         _row("iim", "instance.iim.method:Iim", "Independent instance maps", foreign="instance.iim.foreign:FOREIGN"),
         _row("gaussian_prior", "instance.gaussian_prior:GaussianPrior", "A Gaussian prior on IIM's network"),
         _row("raz_loc", "instance.raz_loc:RazLoc", "Cross-shaped labels on IIM's network"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from headcount.core.errors import ModelError
+from headcount.models.hdf5 import is_hdf5, read_hdf5
 
 _COUNTER = "num_batches_tracked"
 
@@ -98,8 +99,9 @@ class ForeignWeights:
         title: the method as the authors' is called: ``IIM``.
         telling: what a file lacks that is none of theirs, for its message: ``neither "a…" nor "b…"``.
         options_of: the names in a checkpoint → the method's options that build their network; None if it is another.
+        options: the method's options that hold for all their networks.
         data: what they trained on → the options that belong to it, which a checkpoint does not say.
-        usual: the data set of most of their checkpoints, a key of ``data``.
+        usual: the data set of most of their checkpoints, a key of ``data``; empty where no option depends on it.
         their_name: the name of one of our tensors, and the options → its name in their checkpoint.
         unused: names that nothing in their network reads.
     """
@@ -107,8 +109,9 @@ class ForeignWeights:
     title: str
     telling: str
     options_of: Callable[[Collection[str]], dict[str, Any] | None]
+    options: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Mapping[str, Any]]
-    usual: str
+    usual: str = ""
     their_name: Callable[[str, Mapping[str, Any]], str]
     unused: frozenset[str] = frozenset()
 
@@ -157,24 +160,46 @@ def without_wrappers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {".".join(part for part in key.split(".") if part != "module"): value for key, value in tensors.items()}
 
 
+class _LeftOut:
+    """What a number of numpy's in a checkpoint becomes: nothing of numpy is made from a stranger's file."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def __setstate__(self, state: object) -> None: ...
+
+
+_NUMPY_NUMBERS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    (_LeftOut, f"numpy.{name}")
+    for name in ("dtype", "core.multiarray.scalar", "_core.multiarray.scalar", "dtypes.Float64DType")
+]
+"""Training scripts keep their best error so, beside the weights."""
+
+
 def read_foreign(file: Path) -> Mapping[str, Tensor]:
-    """The tensors of a ``.pth``, its state dict alone; nothing in it is run.
+    """The tensors of a file as others publish it: a ``.safetensors``, an HDF5 file, or a ``.pth``, of that its state
+    dict alone; nothing in it is run.
 
     Raises:
         ModelError: it is missing, damaged, or holds anything that the restricted unpickler refuses.
     """
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise ModelError(f'There is no file "{file}": check the path.') from error
-    except Exception as error:
-        raise ModelError(
-            f'"{file}" is no checkpoint of plain tensors ({type(error).__name__}): anything else could run code and is '
-            "refused."
-        ) from error
+    if file.suffix.lower() == ".safetensors":
+        return read_tensors(file)
+    if is_hdf5(file):
+        content: object = read_hdf5(file)
+    else:
+        try:
+            with torch.serialization.safe_globals(_NUMPY_NUMBERS):
+                content = torch.load(file, map_location="cpu", weights_only=True)
+        except FileNotFoundError as error:
+            raise ModelError(f'There is no file "{file}": check the path.') from error
+        except Exception as error:
+            raise ModelError(
+                f'"{file}" is no checkpoint of plain tensors ({type(error).__name__}): anything else could run code '
+                "and is refused."
+            ) from error
     for wrapper in ("state_dict", "model", "net"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()) or not content:
         raise ModelError(f'"{file}" holds no state dict: a table of named tensors was expected.')
-    return {str(key): value for key, value in content.items()}
+    return {key.decode("latin-1") if isinstance(key, bytes) else str(key): value for key, value in content.items()}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -12,12 +13,13 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from headcount.core.card import InputSpec
 from headcount.core.errors import HeadcountError, InputError
 from headcount.core.image import RgbImage, VideoFrame
 from headcount.core.random import generator
 from headcount.core.scene import Scene
 from headcount.data.augment.photometric import blur, compress, noise, recolour
-from headcount.data.augment.spatial import bounded_scale, crop, draw_window, mirror
+from headcount.data.augment.spatial import blank_outside, bounded_scale, crop, draw_window, mirror, whole_window
 from headcount.models.method import Method, TargetBatch, Targets
 from headcount.models.normalise import to_tensor
 from headcount.train.pools import PixelCache, Pool, SampleOrder
@@ -29,16 +31,30 @@ _AUGMENT, _BLUR, _NOISE, _JPEG = 3, 4, 5, 6
 
 
 def augmented(
-    scene: Scene, settings: DataSettings, cache: PixelCache, draws: Callable[[int], np.random.Generator]
+    scene: Scene,
+    settings: DataSettings,
+    cache: PixelCache,
+    draws: Callable[[int], np.random.Generator],
+    spec: InputSpec | None = None,
 ) -> Scene:
-    """One training crop of a scene; ``draws`` gives the sample's generator of each stream."""
+    """One training crop of a scene; ``draws`` gives the sample's generator of each stream.
+
+    A whole image is filled up to what ``spec`` takes, with its mean colour, as when people are counted.
+    """
     rng = draws(_AUGMENT)
     scale = bounded_scale(scene, settings.scale, settings.head_px)
-    window = draw_window(
-        cache.size_wh(scene), rng, crop_hw=settings.crop_hw, scale=scale, min_context=settings.min_context
-    )
+    size_wh, spec = cache.size_wh(scene), InputSpec() if spec is None else spec
+    if settings.crop_hw is None:
+        window = whole_window(
+            size_wh, rng, scale=scale, divisor=spec.size_divisor, most_pixels=settings.whole_pixels
+        )  # fmt: skip
+    else:
+        window = draw_window(size_wh, rng, crop_hw=settings.crop_hw, scale=scale, min_context=settings.min_context)
     # The reduction follows from the draw alone, never from what the cache holds: a resumed run sees the same pixels.
-    scene = crop(scene, window, cache.load(scene, window.reduction), min_visible=settings.min_visible)
+    scene = crop(
+        scene, window, cache.load(scene, window.reduction), min_visible=settings.min_visible,
+        fill=128 if settings.crop_hw is not None else spec.mean_rgb,
+    )  # fmt: skip
     if settings.mirror and rng.random() < 0.5:
         scene = mirror(scene)
     # In a camera's order: the lens, the sensor, its processing, the file.
@@ -50,7 +66,14 @@ def augmented(
         scene = recolour(scene, rng, strength=settings.colour, gray=settings.gray)
     if settings.jpeg and (own := draws(_JPEG)).random() < settings.jpeg:
         scene = compress(scene, own, quality=settings.jpeg_quality)
-    return scene
+    return blanked(scene) if settings.blank_outside else scene
+
+
+def blanked(scene: Scene) -> Scene:
+    """The scene with black pixels outside its region of interest; one without a region comes back as it is."""
+    if scene.region is None:
+        return scene
+    return replace(scene, image=blank_outside(scene.pixels(), scene.region))
 
 
 Batch = tuple[Tensor, TargetBatch]
@@ -69,7 +92,31 @@ class Batches:
         self.order = SampleOrder(pools, batch * steps_per_epoch, seed)
         self.cache = PixelCache(settings.cache_mb)
         self.method, self.settings, self.batch, self.steps, self.seed = method, settings, batch, steps_per_epoch, seed
+        if settings.crop_hw is None and batch > 1:
+            self._refuse_other_sizes([scene for pool in pools for scene in pool.scenes])
         self._scenes = lru_cache(maxsize=2)(self.order.epoch)  # where one epoch ends, workers are in two
+
+    def _refuse_other_sizes(self, scenes: Sequence[Scene]) -> None:
+        """Stop where whole images could not stand in one batch.
+
+        Raises:
+            InputError: two are of different sizes, or are scaled differently; names both.
+        """
+        advice = "take batch=1, or crops"
+        if self.settings.scale[0] != self.settings.scale[1]:
+            raise InputError(
+                f"Whole images of one batch must be scaled alike, but data.scale is {list(self.settings.scale)}: "
+                f"take [1, 1], {advice}."
+            )
+        first = scenes[0]
+        for scene in scenes:
+            sizes = [self.cache.size_wh(one) for one in (first, scene)]
+            if sizes[0] != sizes[1]:
+                told = " and ".join(
+                    f'"{_name(one)}" {width}×{height}'
+                    for one, (width, height) in zip((first, scene), sizes, strict=True)
+                )
+                raise InputError(f"Whole images of one batch must be of one size, but {told}: {advice}.")
 
     def at(self, step: int) -> Batch:
         """The batch of a step, counted from 0 over the whole run: a function of (seed, step) alone.
@@ -95,7 +142,7 @@ class Batches:
             return generator(self.seed, stream=stream, epoch=epoch, index=index)
 
         try:
-            varied = augmented(scene, self.settings, self.cache, draws)
+            varied = augmented(scene, self.settings, self.cache, draws, self.method.input_spec)
             return varied.pixels(), self.method.targets(varied)
         except Exception as error:
             named = _name(scene)

@@ -26,6 +26,7 @@ def card_of(recipe: Recipe, method: Method) -> ModelCard:
         initialisation=recipe.initialisation_note,
         recipe=recipe.name,
         seed=recipe.seed,
+        blank_outside=recipe.data.blank_outside,
     )
 
 

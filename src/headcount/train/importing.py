@@ -5,7 +5,9 @@ Which methods, and how, say the rows of ``METHODS``; only tensors are read (``mo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,7 +26,8 @@ def import_weights(method_name: str, file: Path, output: Path, *, data: str = ""
 
     ``output`` is an ``.onnx``, with the ``.safetensors`` beside it, or that alone. Weights stay in float32: the maps
     are the authors' own, to 1e-5. ``data`` is what the checkpoint was trained on, which it does not say: the image's
-    normalisation and enlargement go by it. Without it, that of most of the authors' checkpoints is taken.
+    normalisation and enlargement go by it, where they differ. Without it, that of most of the authors' checkpoints is
+    taken where it matters, and the card names none where it does not.
 
     Raises:
         InputError: there is no rule for the method, or its authors have trained on no such data set.
@@ -32,7 +35,7 @@ def import_weights(method_name: str, file: Path, output: Path, *, data: str = ""
     """
     foreign = _rule_of(method_name)
     data = data or foreign.usual
-    if data not in foreign.data:
+    if data and data not in foreign.data:
         raise InputError(
             f'The authors of {foreign.title} have trained on no data set "{data}".{nearest(data, foreign.data)}'
         )
@@ -43,7 +46,7 @@ def import_weights(method_name: str, file: Path, output: Path, *, data: str = ""
             f'"{file}" is no checkpoint of the {foreign.title} authors: it has {foreign.telling}, but '
             f"{some_of(theirs)}."
         )
-    options = {**found, **foreign.data[data]}
+    options = {**foreign.options, **found, **foreign.data.get(data, {})}
     with torch.device("meta"):  # drawing random weights takes longer than all the rest
         method = build_method(method_name, options)
     method = method.to_empty(device="cpu").eval()
@@ -53,12 +56,17 @@ def import_weights(method_name: str, file: Path, output: Path, *, data: str = ""
         options,
         method,
         name=output.stem,
-        summary=f"{foreign.title} ({', '.join(map(str, found.values()))}) by its authors, trained on {data}.",
-        data=(_data_use(data),),
+        summary=_summary(foreign.title, found, data),
+        data=(_data_use(data),) if data else (),
         terms="The authors' weights; the data they were trained on is for research use only.",
         initialisation=f"imported from {file.name} (SHA-256 {sha256_of(file)})",
     )
     return write_model(method, card, output, halved=False)
+
+
+def _summary(title: str, found: Mapping[str, Any], data: str) -> str:
+    kinds = ", ".join(value for value in found.values() if isinstance(value, str))
+    return f"{title}{f' ({kinds})' if kinds else ''} by its authors{f', trained on {data}' if data else ''}."
 
 
 def _rule_of(method_name: str) -> ForeignWeights:

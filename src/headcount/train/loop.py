@@ -125,7 +125,7 @@ def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
     torch.manual_seed(recipe.seed)
     method = build_method(recipe.method, recipe.model)
     divisor = method.input_spec.size_divisor
-    if any(side % divisor for side in recipe.data.crop_hw):
+    if any(side % divisor for side in recipe.data.crop_hw or ()):
         raise InputError(f"data.crop is {recipe.data.crop}, but this network takes multiples of {divisor}.")
     if recipe.initialisation not in (None, "none") and saved is None:
         start = method.initialise(initial_weights(str(recipe.initialisation)))

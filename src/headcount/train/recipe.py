@@ -35,8 +35,11 @@ class DataSettings(Settings):
     negatives: str | None = None
     """A folder of photographs in which nobody is, learned from beside the others: one in five, by the hash of its name,
     is for validation. ``negatives`` is also their name among the shares."""
-    crop: int | tuple[int, int] = 320
-    """Side of a square crop, or [height, width], in pixels."""
+    crop: int | tuple[int, int] | Literal["whole"] = 320
+    """Side of a square crop, or [height, width], in pixels; ``whole``: images as they are, filled up at the right and
+    the bottom to what the network takes. Those of a batch must then be of one size."""
+    whole_pixels: int = Field(default=2**21, ge=1024)
+    """``whole``: of an image of more pixels, a part of so many is cut at random, which bounds the memory."""
     scale: tuple[float, float] = (0.6, 1.5)
     """Bounds of the factor by which an image is scaled; a JPEG is decoded smaller where the factor is at most 0.5."""
     head_px: tuple[float, float] | None = None
@@ -44,6 +47,9 @@ class DataSettings(Settings):
     always may be. The size is the lower quartile of its boxes' sides, or of the distances from head to nearest head."""
     min_context: int = Field(default=1, ge=1)
     """Pixels of the photograph that a crop shows at least, each way: bounds the factor above."""
+    blank_outside: bool = False
+    """Images are black outside their region of interest, as those of the mask-aware paper are; a model that has learned
+    so sees them so, too, when it counts in a region. Heads outside teach nothing, with or without."""
     min_visible: Chance = 0.0
     """A head of whose box the crop's border leaves a smaller share than this is dropped; without boxes, none is."""
     mirror: bool = True
@@ -69,14 +75,16 @@ class DataSettings(Settings):
     """Threads that prepare batches, each one of its own; their number changes no batch."""
 
     @property
-    def crop_hw(self) -> tuple[int, int]:
-        """(height, width) of a crop."""
+    def crop_hw(self) -> tuple[int, int] | None:
+        """(height, width) of a crop; None where whole images are learned from."""
+        if self.crop == "whole":
+            return None
         return (self.crop, self.crop) if isinstance(self.crop, int) else self.crop
 
     @field_validator("crop")
     @classmethod
-    def _large_enough(cls, crop: int | tuple[int, int]) -> int | tuple[int, int]:
-        if (crop if isinstance(crop, int) else min(crop)) < 32:
+    def _large_enough(cls, crop: int | tuple[int, int] | str) -> int | tuple[int, int] | str:
+        if not isinstance(crop, str) and (crop if isinstance(crop, int) else min(crop)) < 32:
             raise ValueError("a side or [height, width], at least 32 pixels each, was expected")
         return crop
 
@@ -98,7 +106,7 @@ class DataSettings(Settings):
     @classmethod
     def _attainable(cls, min_context: int, info: ValidationInfo) -> int:
         crop, scale = info.data.get("crop"), info.data.get("scale")
-        if crop is not None and scale is not None:
+        if crop not in (None, "whole") and scale is not None:
             side = crop if isinstance(crop, int) else min(crop)
             if min_context * scale[0] > side:
                 raise ValueError(f"a crop of {side} pixels never shows so many at a scale of {scale[0]:g} or more")
@@ -143,13 +151,18 @@ class Published(Settings):
     rmse: Measure | None = None
     """The papers of this field call it MSE."""
     nae: Measure | None = None
+    scenes: dict[str, Measure] = Field(default_factory=dict)
+    """Scene → its MAE, where a data set is reported on scene by scene and ``mae`` is their mean (WorldExpo'10)."""
 
     @property
     def figures(self) -> dict[str, float]:
-        """What is reported, by name, in the order of the papers' tables; F1, precision and recall are percentages."""
+        """What is reported, by name, in the order of the papers' tables; F1, precision and recall are percentages.
+
+        The MAE of a scene is called as the scene is.
+        """
         values = {"F1": self.f1, "precision": self.precision, "recall": self.recall}
         values |= {"MAE": self.mae, "RMSE": self.rmse, "NAE": self.nae}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name, value in values.items() if value is not None} | self.scenes
 
 
 class Recipe(Settings):

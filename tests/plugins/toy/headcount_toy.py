@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -60,7 +59,7 @@ class ToySettings(Settings):
 
 class Toy(Method):
     settings_type = ToySettings
-    task: ClassVar[Task] = "detect"
+    task: Task = "detect"
 
     def __init__(self, settings: ToySettings) -> None:
         super().__init__()

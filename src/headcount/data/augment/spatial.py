@@ -6,6 +6,8 @@ Pixels, points, boxes and region move together; attributes are carried along. Wh
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from headcount.core.errors import InputError
 from headcount.core.geometry import centres, sides
 from headcount.core.image import ReducedImage, RgbImage, read_reduced
 from headcount.core.scene import Provenance, Scene
@@ -85,10 +88,38 @@ def draw_window(
     return Window(image_wh, (left, top, wide, high), (crop_w, crop_h), factor)
 
 
+def whole_window(
+    image_wh: tuple[int, int],
+    generator: np.random.Generator,
+    *,
+    scale: tuple[float, float] = (1.0, 1.0),
+    divisor: int = 1,
+    most_pixels: int | None = None,
+) -> Window:
+    """The window of all of an image of ``image_wh``, on a canvas whose sides are multiples of ``divisor``.
+
+    The image is scaled by a factor drawn log-uniformly from ``scale``. Where it then has more than ``most_pixels``, a
+    part of so many is cut, of its own shape and at a place drawn evenly: memory has a bound, whatever the image.
+    """
+    factor = float(np.exp(generator.uniform(*np.log(scale))))
+    width, height = image_wh
+    share = 1.0 if most_pixels is None else min(1.0, math.sqrt(most_pixels / (width * height)) / factor)
+    wide, high = max(1, math.floor(width * share)), max(1, math.floor(height * share))
+    left, top = int(generator.integers(0, width - wide + 1)), int(generator.integers(0, height - high + 1))
+    canvas_w, canvas_h = (-(-max(1, round(side * factor)) // divisor) * divisor for side in (wide, high))
+    return Window(image_wh, (left, top, wide, high), (canvas_w, canvas_h), factor)
+
+
 def crop(
-    scene: Scene, window: Window, view: ReducedImage | None = None, *, min_visible: float = 0.0, fill: int = 128
+    scene: Scene,
+    window: Window,
+    view: ReducedImage | None = None,
+    *,
+    min_visible: float = 0.0,
+    fill: int | Sequence[int] = 128,
 ) -> Scene:
-    """The part of a scene that a window shows; where the scaled part is smaller than the canvas, the rest is ``fill``.
+    """The part of a scene that a window shows; where the scaled part is smaller than the canvas, the rest is ``fill``,
+    a level of gray or three of RGB.
 
     Cut and scaled in one step, so that only the crop's own pixels are touched. ``view`` is the scene's image where
     it is decoded already, maybe smaller (the window then grows to whole pixels of it); else it is read here, at the
@@ -119,7 +150,8 @@ def crop(
     out_h = min(canvas_h, max(1, round(cut_h * unit * window.factor)))
     interpolation = cv2.INTER_AREA if out_w < cut_w else cv2.INTER_LINEAR
     resized = cv2.resize(cut, (out_w, out_h), interpolation=interpolation) if (out_w, out_h) != (cut_w, cut_h) else cut
-    canvas = np.full((canvas_h, canvas_w, 3), fill, np.uint8)
+    canvas = np.empty((canvas_h, canvas_w, 3), np.uint8)
+    canvas[:] = fill
     canvas[:out_h, :out_w] = resized
     shown = (origin_x + first_x * unit, origin_y + first_y * unit, cut_w * unit, cut_h * unit)
     return _moved(scene, window.image_wh, canvas, shown, (out_w, out_h), min_visible)
@@ -209,6 +241,18 @@ def _sampled(
     columns, rows = np.clip(columns, 0, region.shape[1] - 1), np.clip(rows, 0, region.shape[0] - 1)
     sampled: NDArray[np.bool_] = region[rows[:, None], columns]
     return sampled
+
+
+def blank_outside(pixels: RgbImage, region: NDArray[np.bool_]) -> RgbImage:
+    """The image, (h, w, 3), with black pixels outside a region of interest, (h, w) bool.
+
+    Raises:
+        InputError: the two are not of one size.
+    """
+    if region.shape != pixels.shape[:2]:
+        sizes = [f"{shape[1]}×{shape[0]}" for shape in (region.shape, pixels.shape)]
+        raise InputError(f"The region of interest is {sizes[0]}, but its image is {sizes[1]}: give one of its size.")
+    return pixels * region[:, :, None]
 
 
 def mirror(scene: Scene) -> Scene:

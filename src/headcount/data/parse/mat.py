@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headcount.core.errors import InputError, MissingExtraError, nearest
+from headcount.core.hdf5 import HDF5_BEGINNING, plain_dataset
 from headcount.core.table import is_installed
 from headcount.data.parse.text import read_bytes
 from headcount.data.parse.values import LARGEST_PX, cut
@@ -39,7 +40,6 @@ HDF5_EXTRA = "train"
 """The extra that brings h5py, which reads version 7.3."""
 _DEEPEST = 32
 _MOST_DIMENSIONS = 32
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 _CELL, _STRUCT, _CHAR, _SPARSE = 1, 2, 4, 5
 _NUMBERS = range(6, 16)
@@ -149,7 +149,7 @@ def _missing(path: Path, name: str, known: list[str], place: str) -> _MissingKey
 def _read_variables(path: Path, wanted: set[str]) -> dict[str, NDArray[Any]]:
     """The wanted variables; those that are not wanted, but there, as empty arrays, for their names."""
     content = read_bytes(path, "MAT file of annotations", max_bytes=MAT_MAX_BYTES)
-    if content[:8] == _HDF5 or content[512:520] == _HDF5:
+    if content[:8] == HDF5_BEGINNING or content[512:520] == HDF5_BEGINNING:
         return _read_hdf5(path, wanted)
     header, order = content[:128], {b"IM": "<", b"MI": ">"}.get(content[126:128], "")
     if len(header) < 128 or not order or struct.unpack_from(order + "H", header, 124)[0] != 0x0100:
@@ -358,9 +358,8 @@ def _read_hdf5(path: Path, wanted: set[str]) -> dict[str, NDArray[Any]]:
                 found[name] = np.zeros(0)
                 if name not in wanted:
                     continue
-                stored: Any = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
-                plain = isinstance(stored, h5py.Dataset) and stored.dtype.kind in "iuf" and not stored.is_virtual
-                if not plain or stored.external or "MATLAB_object_decode" in stored.attrs:
+                stored = plain_dataset(file, name)
+                if stored is None or "MATLAB_object_decode" in stored.attrs:
                     raise InputError(f'"{path}", {name}: of version 7.3 only arrays of numbers are read: {again}.')
                 if stored.size * 8 > MAT_MAX_BYTES:
                     raise InputError(f'"{path}", {name}: {stored.size:,} values are no annotations.')

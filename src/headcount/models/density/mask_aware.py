@@ -9,32 +9,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, Task
+from headcount.core.card import OutputSpec, Task
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.core.settings import Positive
-from headcount.decode.density import DensityDecoderSettings
 from headcount.losses.mask import mask_focal_bce
+from headcount.models.density.base import DensityNetworkSettings
 from headcount.models.method import Method, TargetBatch, Targets
 from headcount.models.parts.backbones import TimmOptions, build_backbone, initialise_he, load_backbone
-from headcount.models.parts.density_targets import DensityTargetSettings, density_loss, density_target
+from headcount.models.parts.density import DensityOutput, density_target, region_share, total_of
 from headcount.models.parts.necks import TopDownNeck
-from headcount.targets.density import max_pool, sum_pool
-from headcount.targets.mask import box_mask, density_mask, disc_mask
+from headcount.targets.density import max_pool
+from headcount.targets.mask import Mask, box_mask, check_mask, density_mask, disc_mask
 
 Variant = Literal[
     "solution1", "solution2", "solution3", "solution4", "solution5", "baseline1", "baseline2", "baseline3"
 ]
+_OF_ANY_LOSS = ("solution4", "solution5", "baseline1", "baseline2")
+"""The others multiply the density by the mask, cell by cell, or feed a first density back."""
 
 
-class MaskAwareSettings(DensityTargetSettings):
+class MaskAwareSettings(DensityNetworkSettings):
     """Options of the mask-aware network; the defaults are the paper's light solution 5."""
 
     variant: Variant = "solution5"
@@ -42,12 +43,8 @@ class MaskAwareSettings(DensityTargetSettings):
     """``light``, ``vgg16`` (the paper's "csr"), or any timm network that has ``features_only``."""
     backbone_options: TimmOptions | None = None
     """Of a timm network."""
-    in_channels: Literal[1, 3] = 3
     width: int = Field(default=256, ge=8)
     """Channels of the branches."""
-    initialisation: Literal["he", "normal"] = "he"
-    """``normal``: the printed normal(0, 0.01), which a short run does not learn from."""
-    density_activation: Literal["relu", "softplus", "linear"] = "relu"
     hard_mask: bool = True
     """Solution 4 when testing: the mask cut at 0.5, or the posterior."""
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
@@ -62,14 +59,13 @@ class MaskAwareSettings(DensityTargetSettings):
     mask_gamma: float = Field(default=0.0, ge=0)
     """γ of the mask's focal loss; 0 is cross-entropy."""
 
-    decoder: DensityDecoderSettings = DensityDecoderSettings()
-
-    @field_validator("mean", "std")
+    @field_validator("variant")
     @classmethod
-    def _one_a_channel(cls, values: tuple[float, ...], others: ValidationInfo) -> tuple[float, ...]:
-        if len(values) not in (3, others.data.get("in_channels", 3)):
-            raise ValueError("one number for each channel was expected")
-        return values
+    def _whose_density_is_at_its_own_stride(cls, value: Variant, others: ValidationInfo) -> Variant:
+        loss = others.data.get("density_loss")
+        if loss in ("zip", "p2r") and value not in _OF_ANY_LOSS:
+            raise ValueError(f"with density_loss: {loss} one of {', '.join(_OF_ANY_LOSS)} was expected")
+        return value
 
 
 class _PassThrough(torch.autograd.Function):
@@ -84,19 +80,19 @@ class _PassThrough(torch.autograd.Function):
         return gradients[0]
 
 
-def _branch(*widths: int) -> nn.Sequential:
-    """3×3 convolutions with ReLU through ``widths``, then a linear 1×1 to one channel."""
+def _branch(*widths: int, channels: int = 1) -> nn.Sequential:
+    """3×3 convolutions with ReLU through ``widths``, then a linear 1×1 to ``channels``."""
     layers: list[nn.Module] = []
     for inside, outside in pairwise(widths):
         layers += [nn.Conv2d(inside, outside, 3, padding=1), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 1))
+    return nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 1))
 
 
 class MaskAware(Method):
     """(b, c, h, w) → ``density`` and ``mask``, (b, 1, h/s, w/s) each, s the stride of the backbone's finest map."""
 
     settings_type = MaskAwareSettings
-    task: ClassVar[Task] = "count"
+    task: Task = "count"
 
     def __init__(self, settings: MaskAwareSettings) -> None:
         super().__init__()
@@ -111,16 +107,18 @@ class MaskAware(Method):
         # The paper's light backbone already ends in the branches' 256 channels: no adapter there.
         self.neck: nn.Module | None = None if channels == [width] else TopDownNeck(channels, width)
         self.stride = strides[0]
+        self.output = DensityOutput(settings, self.stride)
+        self.task, self.decoder = self.output.task, self.output.decoder
 
         self.mask_branch = _branch(width, width) if variant not in ("baseline1", "baseline2") else None
         self.feedback: nn.Module | None = None
         if variant in ("solution4", "solution5", "baseline3"):
             self.feedback = nn.Sequential(nn.Conv2d(1, width, 3, padding=1), nn.ReLU(inplace=True))
-            self.regressor = _branch(2 * width, width, width)
+            self.regressor = _branch(2 * width, width, width, channels=self.output.channels)
         elif variant == "baseline2":
-            self.regressor = _branch(width, width, width, width)
+            self.regressor = _branch(width, width, width, width, channels=self.output.channels)
         else:
-            self.regressor = _branch(width, width)
+            self.regressor = _branch(width, width, channels=self.output.channels)
 
         std = 0.01 if settings.initialisation == "normal" else None
         for part in (self.neck, self.mask_branch, self.feedback, self.regressor):
@@ -128,22 +126,12 @@ class MaskAware(Method):
                 initialise_he(part, std=std)
         if settings.backbone in ("light", "vgg16"):
             initialise_he(self.backbone, std=std)
-        if settings.density_activation == "softplus":
-            # Starts near the mean of a crowd, about one person in twenty cells, not at softplus(0) = 0.69.
-            last = _last(self.regressor)
-            nn.init.normal_(last.weight, 0.0, 0.01)
-            nn.init.constant_(last.bias, -3.0)  # type: ignore[arg-type]
+        self.output.start(_last(self.regressor))
 
-        self.input_spec = InputSpec(
-            channels=settings.in_channels,
-            mean=settings.mean[: settings.in_channels],
-            std=settings.std[: settings.in_channels],
-            size_divisor=strides[-1],
-        )
-        self.outputs = (OutputSpec(name="density", stride=self.stride),)
+        self.input_spec = settings.input_spec(self.output.size_divisor(strides[-1]))
+        self.outputs = self.output.outputs
         if variant.startswith("solution"):
             self.outputs += (OutputSpec(name="mask", stride=self.stride),)
-        self.decoder = DecoderSpec(name="density", settings=settings.decoder.model_dump())
 
     def initialise_backbone(self, file: Path) -> None:
         load_backbone(self.backbone, file)
@@ -153,13 +141,13 @@ class MaskAware(Method):
         image = features[0] if self.neck is None else self.neck(features)
         variant = self.settings.variant
         if self.mask_branch is None:
-            return {"density": self._positive(self.regressor(image))}
+            return self.output.maps(self.regressor(image))
         logits = self.mask_branch(image)
         if variant == "baseline3":  # the branch regresses density, which the fusion then listens to
             assert self.feedback is not None
-            first = self._positive(logits)
+            first = self.output.maps(logits)["density"]
             fused = torch.cat([image, self.feedback(first)], dim=1)
-            return {"density": self._positive(self.regressor(fused)), "first_density": first}
+            return {**self.output.maps(self.regressor(fused)), "first_density": first}
         posterior = torch.sigmoid(logits)
         maps = {"mask": posterior, "mask_logits": logits}
         if self.feedback is not None:
@@ -168,21 +156,13 @@ class MaskAware(Method):
                 hard = self.settings.hard_mask
                 entering = true_mask if true_mask is not None else _PassThrough.apply(posterior) if hard else posterior
             fused = torch.cat([image, self.feedback(entering)], dim=1)
-            density = self._positive(self.regressor(fused))
-        else:
-            gate = posterior
-            if variant == "solution1":
-                gate = true_mask if true_mask is not None else _PassThrough.apply(posterior)
-            elif variant == "solution3":
-                gate = _PassThrough.apply(posterior)
-            density = self._positive(self.regressor(image)) * gate
-        return {"density": density, **maps}
-
-    def _positive(self, density: Tensor) -> Tensor:
-        activation = self.settings.density_activation
-        if activation == "linear":
-            return density
-        return F.relu(density) if activation == "relu" else F.softplus(density)
+            return {**self.output.maps(self.regressor(fused)), **maps}
+        gate = posterior
+        if variant == "solution1":
+            gate = true_mask if true_mask is not None else _PassThrough.apply(posterior)
+        elif variant == "solution3":
+            gate = _PassThrough.apply(posterior)
+        return {"density": self.output.maps(self.regressor(image))["density"] * gate, **maps}
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         maps = self._maps(images, None)
@@ -192,31 +172,41 @@ class MaskAware(Method):
         return self._maps(images, targets.maps["mask"])
 
     def targets(self, scene: Scene) -> Targets:
-        settings = self.settings
-        density = density_target(scene, settings)
-        if settings.mask == "density":
-            mask = density_mask(density)
-        elif settings.mask == "disc":
-            mask = disc_mask(scene.points_xy, scene.size_wh, radius_px=settings.disc_radius_px)
+        density = density_target(scene, self.settings, self.stride)
+        mask = density_mask(density) if self.settings.mask == "density" else self._drawn_mask(scene)
+        if scene.region is None:  # which may hold a head's density, and nothing of its box
+            try:
+                check_mask(mask, density)
+            except InputError as error:
+                raise InputError(f'"{scene.name}", mask: {self.settings.mask}: {error.message}') from error
+        taught = self.output.targets(scene, density)
+        own = {"mask": mask[None], "mask_inside": region_share(scene, self.stride)[None]}
+        return Targets({**taught.maps, **own}, taught.ragged)
+
+    def _drawn_mask(self, scene: Scene) -> Mask:
+        """The mask of discs or boxes, at the output's stride."""
+        if self.settings.mask == "disc":
+            mask = disc_mask(scene.points_xy, scene.size_wh, radius_px=self.settings.disc_radius_px)
         elif scene.boxes_xyxy is not None:
             mask = box_mask(scene.boxes_xyxy, scene.size_wh)
         else:
             raise InputError(f'mask: box needs head boxes, which "{scene.name}" has not: choose density or disc.')
-        if scene.region is not None:
-            mask = mask * scene.region
-        return Targets({"density": sum_pool(density, self.stride)[None], "mask": max_pool(mask, self.stride)[None]})
+        return max_pool(mask if scene.region is None else mask * scene.region, self.stride)
 
     def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
         settings = self.settings
-        losses = {"density": density_loss(maps["density"].float(), targets.maps["density"], settings)}
-        total = settings.alpha * losses["density"]
+        losses = self.output.loss(maps, targets)
+        total = settings.alpha * total_of(losses)
         if "mask_logits" in maps:
             losses["mask"] = mask_focal_bce(
-                maps["mask_logits"].float(), targets.maps["mask"], gamma=settings.mask_gamma
+                maps["mask_logits"].float(),
+                targets.maps["mask"],
+                gamma=settings.mask_gamma,
+                weight=targets.maps.get("mask_inside"),
             )
             total = total + settings.mask_weight * losses["mask"]
         elif "first_density" in maps:
-            losses["first_density"] = density_loss(maps["first_density"].float(), targets.maps["density"], settings)
+            losses["first_density"] = total_of(self.output.loss({"density": maps["first_density"]}, targets))
             total = total + settings.mask_weight * losses["first_density"]
         return {"total": total, **losses}
 

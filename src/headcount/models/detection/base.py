@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from headcount.core.geometry import checked_boxes
 from headcount.core.scene import Scene
 from headcount.core.settings import Positive, Settings
 from headcount.models.method import Method
+from headcount.models.normalise import IMAGENET_MEAN, IMAGENET_STD
 from headcount.models.parts.backbones import load_backbone
 from headcount.models.parts.base import Backbone
 
@@ -38,8 +39,8 @@ class NetworkSettings(Settings):
     """How many of the backbone's first stages keep the weights of their initialisation."""
     fixed_statistics: bool = False
     """Whether the backbone's batch norms keep the mean and variance of their initialisation."""
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[Positive, Positive, Positive] = IMAGENET_STD
 
 
 class DetectorSettings(NetworkSettings):
@@ -58,7 +59,7 @@ class DetectorSettings(NetworkSettings):
 class Detector(Method):
     """A method that puts a box on each head; it learns from scenes that have boxes, or in which nobody is."""
 
-    task: ClassVar[Task] = "detect"
+    task: Task = "detect"
     backbone: Backbone
 
     def initialise_backbone(self, file: Path) -> None:

@@ -14,7 +14,7 @@ from headcount.core.scene import Scene
 from headcount.decode.gaussian_prior import GaussianPriorDecoderSettings
 from headcount.models.instance.predictor import PredictorMethod, PredictorSettings
 from headcount.models.method import TargetBatch, Targets
-from headcount.targets.density import density_map, sum_pool
+from headcount.targets.density import density_map
 
 _AREA_PX = 100.0  # the loss is of people in 100 pixels: there a lone head of σ = 4 peaks at 1
 
@@ -52,8 +52,9 @@ class GaussianPrior(PredictorMethod):
             density_sigma=self.settings.decoder.density_sigma,
             kernel_size=self.settings.decoder.kernel_size,
             region=scene.region,
+            stride=self.settings.map_stride,
         )
-        return Targets({"density": sum_pool(density, self.settings.map_stride)[None]})
+        return Targets({"density": density[None]})
 
     def loss(self, maps: Mapping[str, Tensor], targets: TargetBatch) -> dict[str, Tensor]:
         loss = F.mse_loss(maps["density"].float() * self.unit, targets.maps["density"] * self.unit)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -20,6 +20,7 @@ from headcount.core.card import InputSpec, Task
 from headcount.core.errors import InputError
 from headcount.core.settings import Positive, Settings
 from headcount.models.method import Method
+from headcount.models.normalise import IMAGENET_MEAN, IMAGENET_STD
 from headcount.models.parts.backbones import TimmBackbone, load_backbone
 from headcount.models.parts.necks import SmallPyramid
 
@@ -136,8 +137,8 @@ class PredictorSettings(Settings):
     """Stride of the predicted map; 2 and 4 only for the small predictor."""
     frozen_stages: int = Field(default=0, ge=0)
     """How many first stages of the small predictor's network keep the weights of their initialisation."""
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[Positive, Positive, Positive] = IMAGENET_STD
     enlarge: float = Field(default=1.0, ge=1, le=8)
     """Factor by which images are enlarged for counting; in training it is part of ``data.scale``."""
 
@@ -151,7 +152,7 @@ class PredictorMethod(Method):
         InputError: an option that the named predictor does not have.
     """
 
-    task: ClassVar[Task] = "locate"
+    task: Task = "locate"
 
     def __init__(self, settings: PredictorSettings) -> None:
         super().__init__()

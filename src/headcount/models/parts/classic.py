@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -56,17 +56,20 @@ VGG = "vgg16"
 
 
 class VggBackbone(Backbone):
-    """The first ten convolutions of VGG-16, as CSRNet's front end: stride 8, 512 channels."""
+    """The first ten convolutions of VGG-16, as CSRNet's front end: stride 8, 512 channels.
 
-    def __init__(self, *, in_channels: int = 3) -> None:
+    ``width`` are the channels of its first convolutions, which the others follow; 64 is VGG-16's own.
+    """
+
+    def __init__(self, *, in_channels: int = 3, width: int = 64) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         channels = in_channels
-        for width in (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512):
-            layers.append(_conv(channels, width) if width else nn.MaxPool2d(2))
-            channels = width or channels
+        for factor in (1, 1, 0, 2, 2, 0, 4, 4, 4, 0, 8, 8, 8):
+            layers.append(_conv(channels, factor * width) if factor else nn.MaxPool2d(2))
+            channels = factor * width or channels
         self.layers = nn.Sequential(*layers)
-        self.channels, self.strides = [512], [8]
+        self.channels, self.strides = [8 * width], [8]
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(b, c, h, w) → [(b, 512, h/8, w/8)]."""
@@ -76,3 +79,14 @@ class VggBackbone(Backbone):
         whole = whole_network(VGG).state_dict()
         features = [key for key in whole if key.startswith("features.")]  # convolutions alone, in order
         return dict(zip(self.state_dict(), features, strict=False)), set(whole)
+
+
+def dilated_back_end(inside: int, widths: Sequence[int], *, batch_norm: bool = False) -> nn.Sequential:
+    """CSRNet's back end: 3×3 convolutions of dilation 2 with ReLU, of ``widths`` channels; h and w stay."""
+    layers: list[nn.Module] = []
+    for width in widths:
+        layers.append(nn.Conv2d(inside, width, 3, padding=2, dilation=2))
+        layers += [nn.BatchNorm2d(width)] if batch_norm else []
+        layers.append(nn.ReLU(inplace=True))
+        inside = width
+    return nn.Sequential(*layers)

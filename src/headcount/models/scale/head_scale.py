@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -22,8 +21,10 @@ from headcount.core.scene import Scene
 from headcount.core.settings import Positive, Settings
 from headcount.losses.scale import Deviation, log_area_loss
 from headcount.models.method import Method, TargetBatch, Targets
+from headcount.models.normalise import IMAGENET_MEAN, IMAGENET_STD
 from headcount.models.parts.attention import ScarHead
 from headcount.models.parts.backbones import TimmBackbone, initialise_he, load_backbone
+from headcount.models.parts.classic import dilated_back_end
 from headcount.models.parts.necks import TopDownNeck
 from headcount.targets.scale import scale_target
 
@@ -48,15 +49,15 @@ class HeadScaleSettings(Settings):
     """What the loss makes of an error of the log area."""
     typical_side_px: Positive = 24.0
     """Where the network starts from."""
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[Positive, Positive, Positive] = IMAGENET_STD
 
 
 class HeadScale(Method):
     """(b, 3, h, w) → ``log_area`` (b, 1, h/8, w/8): the natural log of a head's area in square pixels."""
 
     settings_type = HeadScaleSettings
-    task: ClassVar[Task] = "size"
+    task: Task = "size"
     tile = TileSpec(size=768, halo=96, overlap="average", exact=False)
     """Attention over places takes memory with the fourth power of a tile's side: 340 MB here."""
 
@@ -76,10 +77,7 @@ class HeadScale(Method):
             self.neck = TopDownNeck(self.backbone.channels, settings.width)
             initialise_he(self.neck)
             channels = settings.width
-        layers: list[nn.Module] = []
-        for inside, outside in pairwise((channels, *settings.back_end)):
-            layers += [nn.Conv2d(inside, outside, 3, padding=2, dilation=2), nn.ReLU(inplace=True)]
-        self.back_end = nn.Sequential(*layers)
+        self.back_end = dilated_back_end(channels, settings.back_end)
         self.head = ScarHead(settings.back_end[-1])
         initialise_he(self.back_end)
         nn.init.normal_(self.head.last.weight, 0.0, 0.01)

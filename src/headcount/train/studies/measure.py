@@ -11,6 +11,7 @@ from headcount.core.errors import ModelError
 from headcount.core.scene import Scene
 from headcount.core.settings import checked
 from headcount.evaluate.metrics.boxes import BoxesResult
+from headcount.evaluate.metrics.counting import LevelResult
 from headcount.evaluate.metrics.table import METRICS, EvaluationSettings
 from headcount.evaluate.published import reached
 from headcount.evaluate.run import evaluate_scenes
@@ -24,7 +25,6 @@ from headcount.train.recipe import Recipe
 from headcount.train.studies.state import Measured
 
 _METRICS = ("counting", "localization", "boxes")
-_KEPT = ("MAE", "RMSE", "F1", "AP", "AP50")
 
 
 class Trained:
@@ -33,6 +33,7 @@ class Trained:
     Attributes:
         threshold: the least score of a head, as the run's last validation chose it; None of a model without one, and
             where nothing was validated on.
+        held_out: by data set, the MAE of that validation where it was on images held out of training.
         card: the model's, with that threshold.
         counter: what counts with it.
     """
@@ -52,6 +53,8 @@ class Trained:
         self.method.load_state_dict(saved.part("ema"))
         validated = [entry["score_threshold"] for entry in saved.state["history"] if "score_threshold" in entry]
         self.threshold: float | None = validated[-1] if validated else None
+        history = saved.state["history"] if recipe.data.held_out is not None else []
+        self.held_out: dict[str, float] = dict(history[-1].get("mae", {})) if history else {}
         self.card = card_of(recipe, self.method)
         if self.threshold is not None:
             self.card = self.card.calibrated({"score_threshold": self.threshold})
@@ -60,13 +63,22 @@ class Trained:
         self.counter = Counter(self.card, self.runtime)
 
 
-def measure(counter: Counter, scenes: Sequence[Scene], data: str, split: str) -> Measured:
-    """What a model reaches on the images of one data set."""
+def measure(counter: Counter, scenes: Sequence[Scene], data: str, split: str, *, figures: Sequence[str]) -> Measured:
+    """What a model reaches on the images of one data set: of ``figures`` those that there are, and AP50 beside AP."""
     metrics = [name for name in _METRICS if name in METRICS and METRICS[name].is_installed]
     settings = EvaluationSettings(data=data, split=split)
     report = evaluate_scenes(counter, scenes, settings, metrics=metrics, keep_worst=0)
-    figures = reached(report.results)
+    found = reached(report.results)
     boxes = report.results.get("boxes")
     if isinstance(boxes, BoxesResult) and boxes.mean_ap is not None and boxes.ap50 is not None:
-        figures |= {"AP": 100 * boxes.mean_ap, "AP50": 100 * boxes.ap50}
-    return Measured(images=len(scenes), figures={name: figures[name] for name in _KEPT if name in figures})
+        found |= {"AP": 100 * boxes.mean_ap, "AP50": 100 * boxes.ap50}
+    found |= {_level(level): level.mae for level in report.counting.levels}
+    kept = [*figures, *(["AP50"] if "AP" in figures else [])]
+    return Measured(images=len(scenes), figures={name: found[name] for name in kept if name in found})
+
+
+def _level(level: LevelResult) -> str:
+    """A level as a figure is called: ``≤300``, ``301–700``, ``>700``."""
+    if level.high is None:
+        return f">{level.low - 1}"
+    return f"{level.low}–{level.high}" if level.low else f"≤{level.high}"

@@ -1,4 +1,4 @@
-"""What the variants of a group find in some images, side by side: heat and peaks where the method has a heat map.
+"""What the variants of a group find in some images, side by side: heat and peaks, densities, or boxes.
 
 Fig. 8 of "Mask Focal Loss…" (Zhong et al.).
 """
@@ -6,7 +6,7 @@ Fig. 8 of "Mask Focal Loss…" (Zhong et al.).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from headcount.core.image import RgbImage
@@ -15,39 +15,46 @@ from headcount.draw.figure import write_picture
 from headcount.draw.heat import draw_heat, draw_peaks, sheet_of
 from headcount.draw.prediction import draw_boxes
 from headcount.infer.tiling import network_maps
+from headcount.train.studies.density_sheets import density_rows
 from headcount.train.studies.measure import Trained
-from headcount.train.studies.state import Done
 
-_WIDTH_PX = 420
-_HEAT = "heat"
+_WIDTH_PX, _NARROW_PX = 420, 300
+_HEAT, _DENSITY = "heat", "density"
 _NO_NAME = re.compile(r"[^\w.-]+")
 _Row = list[tuple[str, RgbImage]]
 
 
-def draw_group(done: Sequence[Done], scenes: Sequence[Scene], runs: Path, folder: Path) -> list[Path]:
-    """Write a sheet for each scene that has none yet, and return those; ``runs`` holds the folders of the runs.
+def draw_group(group: str, runs: Mapping[str, Path], scenes: Sequence[Scene], folder: Path) -> list[Path]:
+    """Write a sheet for each scene that has none yet, and return those; ``runs`` holds each variant's folder.
 
     Raises:
         ModelError: a run's checkpoint is gone.
         InputError: a picture cannot be written.
     """
-    group = done[0].group.lower().replace(" ", "-")
-    sheets = {folder / f"{group}-{_NO_NAME.sub('-', scene.name)}.png": scene for scene in scenes}
+    lead = group.lower().replace(" ", "-")
+    sheets = {folder / f"{lead}-{_NO_NAME.sub('-', scene.name)}.png": scene for scene in scenes}
     sheets = {path: scene for path, scene in sheets.items() if not path.exists()}
     if not sheets:
         return []
-    trained = {one.variant: Trained(runs / one.name) for one in done}
+    trained = {variant: Trained(run) for variant, run in runs.items()}
+    draw = _with_heat if _all_have(_HEAT, trained) else _with_boxes
+    width_px = _WIDTH_PX
+    if _any_has(_DENSITY, trained):
+        draw, width_px = density_rows, _NARROW_PX
     for path, scene in sheets.items():
-        rows = _with_heat(scene, trained) if _has_heat(trained) else _with_boxes(scene, trained)
-        write_picture(sheet_of(rows, _WIDTH_PX), path)
+        write_picture(sheet_of(draw(scene, trained), width_px), path)
     return list(sheets)
 
 
-def _has_heat(trained: dict[str, Trained]) -> bool:
-    return all(any(output.name == _HEAT for output in one.card.outputs) for one in trained.values())
+def _all_have(name: str, trained: Mapping[str, Trained]) -> bool:
+    return all(any(output.name == name for output in one.card.outputs) for one in trained.values())
 
 
-def _with_heat(scene: Scene, trained: dict[str, Trained]) -> list[_Row]:
+def _any_has(name: str, trained: Mapping[str, Trained]) -> bool:
+    return any(any(output.name == name for output in one.card.outputs) for one in trained.values())
+
+
+def _with_heat(scene: Scene, trained: Mapping[str, Trained]) -> list[_Row]:
     """The photograph and its target, the heat of each variant, the peaks of each variant."""
     pixels, size_wh = scene.pixels(), scene.size_wh
     heats: _Row = []
@@ -65,11 +72,11 @@ def _with_heat(scene: Scene, trained: dict[str, Trained]) -> list[_Row]:
     return [boxes, heats, peaks]
 
 
-def _with_boxes(scene: Scene, trained: dict[str, Trained]) -> list[_Row]:
+def _with_boxes(scene: Scene, trained: Mapping[str, Trained]) -> list[_Row]:
     return [_boxes(scene, trained)]
 
 
-def _boxes(scene: Scene, trained: dict[str, Trained]) -> _Row:
+def _boxes(scene: Scene, trained: Mapping[str, Trained]) -> _Row:
     """The photograph with its true boxes, and with those that each variant finds."""
     pixels = scene.pixels()
     true = pixels if scene.boxes_xyxy is None else draw_boxes(pixels, scene.boxes_xyxy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +26,9 @@ from headcount.train.resume import different_setting
 from headcount.train.studies.measure import Trained, measure
 from headcount.train.studies.pictures import draw_group
 from headcount.train.studies.report import markdown
+from headcount.train.studies.second import best_arm, held_out_error, missing_arms
 from headcount.train.studies.state import STATE, Constant, Done, State, read_state
-from headcount.train.studies.study import Run, Study, chosen_arms, runs_of
+from headcount.train.studies.study import Run, Scale, Study, chosen_arms, runs_of
 
 Say = Callable[[str], None]
 TABLE, RUNS, PICTURES = "study.md", "runs", "pictures"
@@ -84,22 +85,104 @@ def run_study(study: Study, scale_name: str, options: StudyOptions, *, say: Say)
     if options.resume and not (folder / STATE).is_file() and not (folder / RUNS).is_dir():
         raise InputError(f'There is no study in "{folder}" to resume: start one.')
     _refuse_own_settings(options.changes)
-    runs = runs_of(chosen_arms(scale, options.only), options.seeds)
-    recipes = _recipes(runs, options)
+    arms = chosen_arms(scale, options.only)
     split = options.split or scale.split
-    for run in recipes:
-        _refuse_other_settings(run, state.find(run.name), recipes[run], folder)
-    for start in dict.fromkeys(recipe.initialisation for recipe in recipes.values()):
-        if start not in (None, "none"):
-            initial_weights(str(start))
-    lists = _read_lists(recipes.values(), split, options.images, say)
+    varied = scale.then.chosen(options.only) if scale.then is not None else ()
+    if not arms:
+        _refuse_second_stage_alone(scale, _measured_alike(state, split, options.images))
+    stage = _Stage(study, runs_of(arms, options.seeds), options, split, say)
+    second = _second_stage(study, scale, varied, state, options, split, say)
+    for one in (stage, second):
+        if one is not None:
+            one.check(state)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    failed: list[Skipped] = []
     with held(folder):
         state = read_state(folder, study.name, scale_name)  # another command may have ended since
-        for number, (run, recipe) in enumerate(recipes.items(), 1):
-            lead = f"Run {number} of {len(recipes)}, {run.name}"
+        state, failed = stage.run(state)
+        asked = len(stage.recipes)
+        second = _second_stage(study, scale, varied, state, options, split, say, tell=True)
+        if second is not None:
+            second.check(state)
+            state, more = second.run(state)
+            failed, asked = [*failed, *more], asked + len(second.recipes)
+    if failed and len(failed) == asked:
+        raise_first(failed)
+    return state, failed
+
+
+def _measured_alike(state: State, split: str, images: int | None) -> list[Done]:
+    return [one for one in state.runs if (one.split, one.at_most) == (split, images)]
+
+
+def _refuse_second_stage_alone(scale: Scale, done: Sequence[Done]) -> None:
+    """Stop where the second stage alone is asked for, and it is not known yet what it starts from.
+
+    Raises:
+        InputError: names an arm that is still to be run.
+    """
+    missing = missing_arms(scale, done)
+    if missing:
+        raise InputError(
+            f'What was asked for starts from the best of the first stage, of which "{missing[0].name}" is not done: '
+            "run the whole study."
+        )
+
+
+def _second_stage(
+    study: Study, scale: Scale, varied: Sequence[str], state: State, options: StudyOptions, split: str, say: Say,
+    *, tell: bool = False,
+) -> _Stage | None:  # fmt: skip
+    """The second stage, as soon as the first tells which arm it varies."""
+    done = _measured_alike(state, split, options.images)
+    best = best_arm(scale, state, done)
+    if scale.then is None or best is None or not varied:
+        return None
+    missing = missing_arms(scale, done)
+    if missing and tell and options.only:
+        say(f"{scale.then.group.capitalize()}: not yet, {missing[0].name} is still to be run.")
+    if missing and (options.only or not tell):
+        return None
+    arms = [arm for arm in scale.then.arms(best) if arm.variant in varied]
+    if tell:
+        error = held_out_error(best, state, done)
+        say(f"{scale.then.group.capitalize()}: on {best.variant}, which errs least on the held-out images ({error:.3f} "
+            "of the error of one count for all).")  # fmt: skip
+        for name in varied:
+            if name not in [arm.variant for arm in arms]:
+                say(f"{name} is left out: {best.variant} cannot learn by it.")
+    return _Stage(study, runs_of(arms, options.seeds), options, split, say)
+
+
+class _Stage:
+    """Runs that are known from the start, with their recipes and the images that they are measured on."""
+
+    def __init__(self, study: Study, runs: Sequence[Run], options: StudyOptions, split: str, say: Say) -> None:
+        self.study, self.options, self.split, self.say = study, options, split, say
+        self.recipes = _recipes(runs, options) if runs else {}
+        self.lists: dict[str, list[Scene]] = {}
+
+    def check(self, state: State) -> None:
+        """Stop before anything is done where something cannot be.
+
+        Raises:
+            InputError: a run was begun or done with other settings, or what it learns from or is measured on is not
+                there.
+        """
+        for run, recipe in self.recipes.items():
+            _refuse_other_settings(run, state.find(run.name), recipe, self.options.output)
+        for start in dict.fromkeys(recipe.initialisation for recipe in self.recipes.values()):
+            if start not in (None, "none"):
+                initial_weights(str(start))
+        if not self.lists:
+            self.lists = _read_lists(self.recipes.values(), self.split, self.options.images, self.say)
+
+    def run(self, state: State) -> tuple[State, list[Skipped]]:
+        """Run what is not done yet; the state with it, and what failed."""
+        options, split, say, folder = self.options, self.split, self.say, self.options.output
+        failed: list[Skipped] = []
+        for number, (run, recipe) in enumerate(self.recipes.items(), 1):
+            lead = f"Run {number} of {len(self.recipes)}, {run.name}"
             done = state.find(run.name)
             if done is not None and (done.split, done.at_most) == (split, options.images):
                 say(f"{lead}: done before.")
@@ -107,20 +190,58 @@ def run_study(study: Study, scale_name: str, options: StudyOptions, *, say: Say)
                 say(f"{lead}: {plural(recipe.total_steps, 'step')}.")
                 try:
                     train(recipe, resume=(recipe.folder / RECIPE).is_file(), say=say)
-                    mine = {name: lists[name] for name in recipe.data.sources}
+                    mine = {name: self.lists[name] for name in recipe.data.sources}
                     say(f"{run.name}: measured on {plural(sum(map(len, mine.values())), 'image')} …")
-                    state = state.with_run(*_measure(run, recipe, mine, split, options.images, say))
+                    state = state.with_run(*self._measure(run, recipe, mine))
                 except HeadcountError as error:
                     failed.append(Skipped(run.name, error))
                     say(f"{run.name} failed: {error.message}")
                     continue
                 state.save(folder)
             with atomic_text(folder / TABLE) as file:
-                file.write(markdown(state, study))
-            _draw(run, state, lists, folder, say)
-    if failed and len(failed) == len(recipes):
-        raise_first(failed)
-    return state, failed
+                file.write(markdown(state, self.study))
+            self._draw(run, state, {one.name for one in failed})
+        return state, failed
+
+    def _measure(
+        self, run: Run, recipe: Recipe, lists: Mapping[str, Sequence[Scene]]
+    ) -> tuple[Done, dict[str, Constant]]:
+        trained = Trained(recipe.folder)
+        results = {
+            name: measure(trained.counter, scenes, name, self.split, figures=self.study.figures)
+            for name, scenes in lists.items()
+        }
+        for name, result in results.items():
+            found = ", ".join(f"{figure} {value:.2f}" for figure, value in result.figures.items())
+            self.say(f"{run.name} on {name}, {self.split}: {found}")
+        done = Done(
+            arm=run.arm.name, group=run.arm.group, variant=run.arm.variant, seed=run.seed, steps=recipe.total_steps,
+            recipe=json.loads(recipe.model_dump_json()), split=self.split, at_most=self.options.images,
+            threshold=trained.threshold, held_out=trained.held_out, results=results,
+        )  # fmt: skip
+        learned = {pool.name: np.array([scene.count for scene in pool.scenes]) for pool in read_pools(recipe.data)}
+        constants = {}
+        for name, scenes in lists.items():
+            mean = float(learned[name].mean())
+            error = float(np.abs(np.array([scene.count for scene in scenes]) - mean).mean())
+            constants[name] = Constant(count=mean, mae=error, images=len(scenes))
+        return done, constants
+
+    def _draw(self, run: Run, state: State, failed: Collection[str]) -> None:
+        """The pictures of a group, as soon as all its arms that did not fail are done with the first seed."""
+        mine = state.find(run.name)
+        assert mine is not None
+        group = [one for one in self.recipes if one.arm.group == run.arm.group and one.seed == 1]
+        found = {one: state.find(one.name) for one in group if one.name not in failed}
+        same = [one for one, done in found.items() if done is not None and done.results.keys() == mine.results.keys()]
+        if run.seed != 1 or len(same) < 2 or None in found.values():
+            return
+        folder = self.options.output
+        for data in mine.results:
+            scenes = evenly(self.lists[data], _PICTURES)
+            runs = {one.arm.variant: folder / RUNS / one.name for one in same}
+            for path in draw_group(run.arm.group, runs, scenes, folder / PICTURES):
+                self.say(f"wrote {path}")
 
 
 def _recipes(runs: Sequence[Run], options: StudyOptions) -> dict[Run, Recipe]:
@@ -162,7 +283,8 @@ def _recipe(run: Run, options: StudyOptions) -> Recipe:
     if options.threads is not None:
         overrides.append(f"threads={options.threads}")
     folder = options.output / RUNS / run.name
-    return load_recipe(run.arm.recipe, [*overrides, *options.changes, f"seed={run.seed}", f"output={folder}"])
+    own = [*run.arm.changes, f"seed={run.seed}", f"output={folder}"]
+    return load_recipe(run.arm.recipe, [*overrides, *options.changes, *own])
 
 
 def _refuse_other_settings(run: Run, done: Done | None, recipe: Recipe, folder: Path) -> None:
@@ -201,38 +323,3 @@ def _read_lists(recipes: Iterable[Recipe], split: str, images: int | None, say: 
                 if not lists[name]:
                     raise InputError(f'"{path}" has no images of the split "{split}" of {name}.', remedy="split")
     return lists
-
-
-def _measure(
-    run: Run, recipe: Recipe, lists: Mapping[str, Sequence[Scene]], split: str, images: int | None, say: Say
-) -> tuple[Done, dict[str, Constant]]:
-    trained = Trained(recipe.folder)
-    results = {name: measure(trained.counter, scenes, name, split) for name, scenes in lists.items()}
-    for name, result in results.items():
-        found = ", ".join(f"{figure} {value:.2f}" for figure, value in result.figures.items())
-        say(f"{run.name} on {name}, {split}: {found}")
-    done = Done(
-        arm=run.arm.name, group=run.arm.group, variant=run.arm.variant, seed=run.seed, steps=recipe.total_steps,
-        recipe=json.loads(recipe.model_dump_json()), split=split, at_most=images, threshold=trained.threshold,
-        results=results,
-    )  # fmt: skip
-    learned = {pool.name: np.array([scene.count for scene in pool.scenes]) for pool in read_pools(recipe.data)}
-    constants = {}
-    for name, scenes in lists.items():
-        mean = float(learned[name].mean())
-        error = float(np.abs(np.array([scene.count for scene in scenes]) - mean).mean())
-        constants[name] = Constant(count=mean, mae=error, images=len(scenes))
-    return done, constants
-
-
-def _draw(run: Run, state: State, lists: Mapping[str, Sequence[Scene]], folder: Path, say: Say) -> None:
-    """The pictures of a group, as soon as each of its variants is done with the first seed."""
-    mine = state.find(run.name)
-    assert mine is not None
-    group = [one for one in state.runs if one.group == mine.group and one.seed == 1]
-    same = [one for one in group if one.results.keys() == mine.results.keys()]
-    if run.seed != 1 or len(same) < 2:
-        return
-    for data in mine.results:
-        for path in draw_group(same, evenly(lists[data], _PICTURES), folder / RUNS, folder / PICTURES):
-            say(f"wrote {path}")

@@ -29,7 +29,7 @@ class Measured(Settings):
 
     images: int
     figures: dict[str, float]
-    """By name: MAE and RMSE; F1 at σ_l, AP and AP50 in percent."""
+    """By name: MAE and RMSE; F1 at σ_l, AP and AP50 in percent; MAE by the number of people, as in ``301–700``."""
 
 
 class Done(Settings):
@@ -47,6 +47,8 @@ class Done(Settings):
     """The limit of images of each list that it was measured under."""
     threshold: float | None
     """The least score of a head, chosen on images that were neither learned from nor reported on."""
+    held_out: dict[str, float] = Field(default_factory=dict)
+    """By data set, the MAE of the run's last validation on the images held out of its training."""
     results: dict[str, Measured]
 
     @property

@@ -15,6 +15,10 @@ STUDIES = Table(
             name="mfl", target="headcount.train.studies.mfl:MFL", title="The Mask Focal Loss against the focal loss",
             package="torch", extra="train",
         ),
+        Row(
+            name="man-ablation", target="headcount.train.studies.man:MAN_ABLATION",
+            title="Mask-aware networks: solutions, baselines and losses", package="torch", extra="train",
+        ),
     ],
     Row,
 )  # fmt: skip

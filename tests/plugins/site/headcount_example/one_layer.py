@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -22,7 +21,7 @@ class OneLayerSettings(Settings):
 
 class OneLayer(Method):
     settings_type = OneLayerSettings
-    task: ClassVar[Task] = "count"
+    task: Task = "count"
     input_spec = InputSpec(size_divisor=32)
     outputs = (OutputSpec(name="density", stride=8),)
     decoder = DecoderSpec(name="density")

@@ -1,0 +1,26 @@
+"""How many people are in each cell: whole numbers, without a kernel."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headcount.core.errors import InputError
+
+
+def cell_counts(points_xy: NDArray[np.float64], size_wh: tuple[int, int], stride: int) -> NDArray[np.float32]:
+    """(⌈h/s⌉, ⌈w/s⌉) the number of points in each cell of ``stride`` pixels; the far border is the last pixel's.
+
+    Raises:
+        InputError: a point outside the image.
+
+    >>> cell_counts(np.array([[0.5, 0.5], [7.9, 3.0], [16.0, 8.0]]), (16, 8), 8).tolist()
+    [[2.0, 1.0]]
+    """
+    width, height = size_wh
+    if (points_xy < 0).any() or (points_xy > np.asarray(size_wh)).any():
+        raise InputError(f"Every point must lie inside the {width}×{height} image: clamp or drop those outside.")
+    pixel = np.minimum(np.floor(points_xy).astype(np.int64), np.asarray(size_wh) - 1)
+    column, row = (pixel // stride).T
+    columns, rows = -(-width // stride), -(-height // stride)
+    return np.bincount(row * columns + column, minlength=rows * columns).reshape(rows, columns).astype(np.float32)
