@@ -40,7 +40,6 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "csrnet": {
         "softplus": {"width": 4, "density_activation": "softplus"},
         "gray": {"width": 4, "density_activation": "softplus", "in_channels": 1},
-        "zip": {"width": 4, "density_loss": "zip"},
         "p2r": {"width": 4, "density_loss": "p2r"},
     },
     "cannet": {
@@ -50,8 +49,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "mcnn": {
         "softplus": {"density_activation": "softplus"},
         "colour": {"density_activation": "softplus", "in_channels": 3},
-        "zip": {"density_loss": "zip", "block": 8},
-        "p2r": {"density_loss": "p2r"},
+        "zip": {"density_loss": "zip"},
     },
     "centernet": {
         "mask focal": {**DETECTOR, "head_width": 16},
