@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
-from headcount.models.density.mask_aware import MaskAware
+from headcount.models.density.mask_aware import MaskAware, _PassThrough
 from headcount.models.method import Method, TargetBatch
 from headcount.models.table import build_method
 from headcount.targets.density import adaptive_sigma, density_map, sum_pool
@@ -125,6 +125,14 @@ def test_whether_the_density_teaches_the_mask_branch(variant: str, reached: bool
     assert method.mask_branch is not None
     gradients = [p.grad for p in method.mask_branch.parameters()]
     assert all((g is not None and bool(g.abs().sum() > 0)) == reached for g in gradients)
+
+
+def test_the_straight_through_gradient_is_one() -> None:
+    posterior = torch.tensor([0.0, 0.3, 0.5, 0.51, 1.0], requires_grad=True)
+    hard = _PassThrough.apply(posterior)
+    assert hard.tolist() == [0, 0, 0, 1, 1]
+    (gradient,) = torch.autograd.grad(hard.sum(), posterior)
+    assert gradient.tolist() == [1] * 5
 
 
 def test_solution_three_passes_the_gradient_straight_through_a_hard_mask() -> None:
