@@ -244,6 +244,17 @@ def test_the_region_cuts_density_and_mask_but_not_inside_it() -> None:
         np.testing.assert_allclose(targets.maps[name][..., :3], whole.maps[name][..., :3], atol=1e-6)
 
 
+def test_what_lies_outside_the_region_teaches_the_mask_nothing() -> None:
+    method = _built()
+    region = np.zeros((64, 96), np.bool_)
+    region[:, :32] = True
+    targets = TargetBatch.join([method.targets(Scene(np.zeros((64, 96, 3), np.uint8), [[9.0, 9.0]], region=region))])
+    maps = method.training_forward(_images()[:1], targets)
+    (gradient,) = torch.autograd.grad(method.loss(maps, targets)["mask"], maps["mask_logits"])
+    assert gradient[..., :4].all()
+    assert not gradient[..., 4:].any()
+
+
 def test_the_vgg_variant_has_csrnets_front_end() -> None:
     method = build_method("mask_aware", {"backbone": "vgg16"})
     assert [output.stride for output in method.outputs] == [8, 8]
