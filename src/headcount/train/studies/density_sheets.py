@@ -55,11 +55,12 @@ def density_rows(scene: Scene, trained: Mapping[str, Trained]) -> list[Pictures]
                 masks.append(("true mask", draw_heat(true[_MASK][0], stride, size_wh)))
             with _listening(one.method) as heard:
                 posterior = network_maps(pixels, one.runtime.run, one.card)[_MASK][0]
-            seen = draw_heat(posterior, stride, size_wh)
-            masks.append((f"{variant}: posterior", seen))
+            seen = (f"{variant}: posterior", draw_heat(posterior, stride, size_wh))
             if len(heard) == len(_FEATURES) and not is_tiled(size_wh, one.card):
                 maps = [(f"{variant}: {name}", draw_heat(heard[name], stride, size_wh)) for name in heard]
-                features.append([(f"{variant}: posterior", seen), *maps, densities[-1]])
+                features.append([seen, *maps, densities[-1]])
+            else:
+                masks.append(seen)
     return [*_rows(densities), *_rows(masks), *features]
 
 

@@ -12,6 +12,8 @@ _BASELINES = ("baseline1", "baseline2", "baseline3")
 _SOLUTIONS = ("solution1", "solution2", "solution3", "solution4", "solution5")
 _FUSING = ("solution4", "solution5")
 """The solutions whose density is not multiplied by their mask: all losses can be put to them."""
+_LOSSES = ("mse", "bayesian", "dm_count", "zip", "p2r")
+"""Beside ``blocks``, by which the first stage learns."""
 
 
 def _small() -> Scale:
@@ -28,7 +30,7 @@ def _small() -> Scale:
         among=(*_BASELINES, *_FUSING),
         variations={
             "blocks": Variation(),
-            "mse": Variation(changes=("model.density_loss=mse",)),
+            **{loss: Variation(changes=(f"model.density_loss={loss}",)) for loss in _LOSSES},
             "mask focal": Variation(changes=("model.mask_gamma=2",), needs=_FUSING),
         },
         seeds=2,
