@@ -26,7 +26,7 @@ from headcount.train.resume import different_setting
 from headcount.train.studies.measure import Trained, measure
 from headcount.train.studies.pictures import draw_group
 from headcount.train.studies.report import markdown
-from headcount.train.studies.second import best_arm, held_out_error, missing_arms
+from headcount.train.studies.second import best_arm, missing_arms
 from headcount.train.studies.state import STATE, Constant, Done, State, read_state
 from headcount.train.studies.study import Run, Scale, Study, chosen_arms, runs_of
 
@@ -145,9 +145,7 @@ def _second_stage(
         return None
     arms = [arm for arm in scale.then.arms(best) if arm.variant in varied]
     if tell:
-        error = held_out_error(best, state, done)
-        say(f"{scale.then.group.capitalize()}: on {best.variant}, which errs least on the held-out images ({error:.3f} "
-            "of the error of one count for all).")  # fmt: skip
+        say(f"{scale.then.group.capitalize()}: on {best.variant}, which errs least on the held-out images.")
         for name in varied:
             if name not in [arm.variant for arm in arms]:
                 say(f"{name} is left out: {best.variant} cannot learn by it.")
