@@ -176,7 +176,7 @@ def table(state: State, study: Study) -> list[str]:
                 first = ""
             for note in [block.doubts.get(group, ""), *block.notes.get(group, ())]:
                 lines += textwrap.wrap(note, _COLUMNS, initial_indent="    ", subsequent_indent="      ")
-    return [*lines, *study.summary(state), "", _legend(study)]
+    return [*lines, *study.summary(state), "", *textwrap.wrap(_legend(study), _COLUMNS)]
 
 
 def _legend(study: Study) -> str:
