@@ -2,6 +2,8 @@
 PYTHON ?= python3
 LIGHT  := .venv/light
 DEV    := .venv/dev
+# Two workers, a file of tests at a time: some files train a network once for all of their tests.
+PARALLEL ?= -n 2 --dist loadfile
 PIP    := -m pip --disable-pip-version-check
 
 .PHONY: help demo test quick lint types floors unit bench fuzz format clean
@@ -48,12 +50,12 @@ floors: $(DEV)/ready
 
 # Should the interpreter itself die, a core file tells where: gdb $(DEV)/bin/python core
 unit: $(DEV)/ready
-	@ulimit -S -c unlimited 2>/dev/null || true; $(DEV)/bin/python -m pytest || { code=$$?; [ $$code -lt 128 ] || \
+	@ulimit -S -c unlimited 2>/dev/null || true; $(DEV)/bin/python -m pytest $(PARALLEL) || { code=$$?; [ $$code -lt 128 ] || \
 	echo "pytest died: look for its core file here, or where $$(cat /proc/sys/kernel/core_pattern 2>/dev/null) says." >&2; \
 	exit $$code; }
 
 quick: lint floors
-	$(DEV)/bin/python -m pytest -m "not slow"
+	$(DEV)/bin/python -m pytest $(PARALLEL) -m "not slow"
 
 bench: $(DEV)/ready
 	$(DEV)/bin/python -m benchmarks

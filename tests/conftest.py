@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 
 # Importing headcount, further down, switches off what libraries would report, before any test imports them.
-os.environ.setdefault("OMP_NUM_THREADS", "2")  # read when torch and others are imported: as many on every machine
+# Read when torch and others are imported: as many on every machine, and no more than there are cores for two workers.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 
 import signal
 import struct
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import numpy as np
@@ -30,6 +32,12 @@ for _signal in (signal.SIGINT, signal.SIGTERM):
 # How long one example takes says more of what else the machine does than of the code.
 hypothesis.settings.register_profile("headcount", deadline=None)
 hypothesis.settings.load_profile("headcount")
+
+if TYPE_CHECKING:
+    from headcount.train.checkpoint import Checkpoint
+    from headcount.train.recipe import Recipe
+
+    TrainTwice = Callable[..., tuple[Checkpoint, Checkpoint]]
 
 TINY_RADIUS_PX = 1 + 2 + 4 + 8  # three 3×3 convolutions of stride 2, and one at stride 8
 
@@ -74,6 +82,38 @@ def write_tiny_onnx(path: Path, *, seed: int = 3) -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+@pytest.fixture(scope="module")
+def threads_kept() -> Iterator[None]:
+    """Training sets how many threads torch takes, of the whole process: the tests of other files keep theirs."""
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def trained_whole_and_cut() -> TrainTwice:
+    """Trains a recipe, then another up to a step where it is cut off, goes on with that, and opens both ends."""
+    from headcount.train.checkpoint import find_checkpoint, read_checkpoint
+    from headcount.train.loop import train
+
+    def both(whole: Recipe, cut: Recipe, *, at: int, say: Callable[[str], None] = str) -> tuple[Checkpoint, Checkpoint]:
+        def stop(line: str) -> None:
+            if line.startswith(f"step {at}/"):
+                raise KeyboardInterrupt
+
+        train(whole, say=say)
+        with pytest.raises(KeyboardInterrupt):
+            train(cut, say=stop)
+        train(cut, resume=True, say=str)
+        ends = [find_checkpoint(recipe.folder) for recipe in (whole, cut)]
+        assert None not in ends
+        first, second = (read_checkpoint(end) for end in ends if end is not None)
+        return first, second
+
+    return both
 
 
 def _card(weights: Path | None = None, **changes: object) -> ModelCard:

@@ -124,21 +124,38 @@ def locator() -> Counter:
     return load("headcount-locate-s", precision="f32")
 
 
-def test_the_locator_finds_the_same_heads_in_tiles(locator: Counter) -> None:
-    pixels = paint_scene(3, size_wh=(1536, 1472), count=500).pixels()
-    card = locator.card
+@pytest.fixture(scope="module")
+def detector() -> Counter:
+    return load("headcount-detect-s", precision="f32")
+
+
+@pytest.mark.parametrize(
+    ("name", "boxes", "people", "atol"), [("locator", "parts", 500, 1e-6), ("detector", "heads", 300, 0.1)]
+)
+def test_the_same_heads_are_found_in_tiles(
+    name: str, boxes: str, people: int, atol: float, request: pytest.FixtureRequest
+) -> None:
+    counter: Counter = request.getfixturevalue(name)
+    pixels = paint_scene(3, size_wh=(1536, 1472), count=people).pixels()
+    card = counter.card
     assert card.tile.exact
     side = 2 * card.tile.halo + 96
-    tiled = Counter(card.model_copy(update={"tile": TileSpec(size=side, halo=card.tile.halo)}), locator.runtime)
-    whole, parts = locator.count(pixels), tiled.count(pixels)
+    tiled = Counter(card.model_copy(update={"tile": TileSpec(size=side, halo=card.tile.halo)}), counter.runtime)
+    whole, parts = counter.count(pixels), tiled.count(pixels)
     assert whole.points_kind == "heads"
     assert whole.count == len(whole.points_xy) > 0
-    np.testing.assert_allclose(parts.points_xy, whole.points_xy, atol=1e-6)
+    np.testing.assert_allclose(parts.points_xy, whole.points_xy, atol=atol)
+    assert whole.boxes_kind == boxes
+    assert whole.boxes_xyxy is not None
+    assert parts.boxes_xyxy is not None
+    np.testing.assert_allclose(parts.boxes_xyxy, whole.boxes_xyxy, atol=atol)
 
 
-def test_the_locator_sees_nobody_where_nobody_is(locator: Counter) -> None:
+@pytest.mark.parametrize("name", ["locator", "detector"])
+def test_nobody_is_found_where_nobody_is(name: str, request: pytest.FixtureRequest) -> None:
+    counter: Counter = request.getfixturevalue(name)
     for value in (0, 128, 255):
-        assert locator.count(np.full((300, 417, 3), value, np.uint8)).count == 0
+        assert counter.count(np.full((300, 417, 3), value, np.uint8)).count == 0
 
 
 @pytest.mark.parametrize(("data", "least"), [("scut-head-a", 0.8), ("scut-head-b", 0.75), ("shanghaitech-b", 0.6)])
@@ -152,30 +169,6 @@ def test_the_locator_finds_heads_in_photographs(locator: Counter, data: str, lea
     assert isinstance(found, LocalizationResult)
     key = "8px" if data.startswith("shanghaitech") else "sigma_l"
     assert next(result for result in found.radii if result.radius.key == key).total.f1 >= least
-
-
-@pytest.fixture(scope="module")
-def detector() -> Counter:
-    return load("headcount-detect-s", precision="f32")
-
-
-def test_the_detector_draws_the_same_boxes_in_tiles(detector: Counter) -> None:
-    pixels = paint_scene(3, size_wh=(1536, 1472), count=300).pixels()
-    card = detector.card
-    assert card.tile.exact
-    side = 2 * card.tile.halo + 96
-    tiled = Counter(card.model_copy(update={"tile": TileSpec(size=side, halo=card.tile.halo)}), detector.runtime)
-    whole, parts = detector.count(pixels), tiled.count(pixels)
-    assert whole.boxes_kind == "heads"
-    assert whole.boxes_xyxy is not None
-    assert parts.boxes_xyxy is not None
-    assert whole.count == len(whole.boxes_xyxy) > 0
-    np.testing.assert_allclose(parts.boxes_xyxy, whole.boxes_xyxy, atol=0.1)
-
-
-def test_the_detector_sees_nobody_where_nobody_is(detector: Counter) -> None:
-    for value in (0, 128, 255):
-        assert detector.count(np.full((300, 417, 3), value, np.uint8)).count == 0
 
 
 @pytest.mark.parametrize(("data", "least", "at_most"), [("scut-head-a", 0.9, 3.0), ("scut-head-b", 0.85, 3.5)])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.core.prediction import Prediction
@@ -22,7 +23,7 @@ def test_every_form_is_the_same_region() -> None:
     forms = [
         SQUARE, [SQUARE], np.array(SQUARE), np.array([SQUARE]), [np.array(SQUARE)], [*SQUARE, SQUARE[0]],
         mask, mask.astype(np.uint8) * 255, mask.astype(float), mask.tolist(), (np.array(SQUARE) / [10, 8]).tolist(),
-        as_region(SQUARE),
+        as_region(SQUARE), np.dstack([mask] * 3).astype(np.uint8), Image.fromarray(mask), [tuple(c) for c in SQUARE],
     ]  # fmt: skip
     for form in forms:
         np.testing.assert_array_equal(as_region(form).in_image((10, 8)), mask)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,14 @@ from headcount.models.method import Method, TargetBatch
 from headcount.models.table import METHODS, build_method, method_class
 from headcount.synth import paint_scene
 from headcount.train.batches import Batches
-from headcount.train.checkpoint import find_checkpoint, read_checkpoint
+from headcount.train.checkpoint import Checkpoint
 from headcount.train.export import export_checkpoint
 from headcount.train.loop import train
 from headcount.train.pools import Pool
 from headcount.train.recipe import DataSettings, Recipe, load_recipe
 from headcount.train.validation import validation_loss
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("threads_kept")]
 ENTRY_POINTS = """
 [headcount.methods]
 toy = headcount_toy:METHOD
@@ -65,13 +65,6 @@ def _forget() -> None:
     for table in TABLES:
         table.__dict__.pop("_others", None)
         table._loaded.clear()
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 def _recipe(folder: Path, **changes: Any) -> Recipe:
@@ -125,18 +118,11 @@ def test_a_batch_without_any_box_is_learned_from(precision: str) -> None:
 
 
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
-def test_a_run_that_is_cut_off_and_resumed_ends_bit_equal(tmp_path: Path, precision: str) -> None:
-    whole, cut = (_recipe(tmp_path / name, precision=precision) for name in ("whole", "cut"))
-    train(whole, say=lambda line: None)
-
-    def stop(line: str) -> None:
-        if line.startswith("step 3/"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(cut, say=stop)
-    train(cut, resume=True, say=lambda line: None)
-    first, second = (read_checkpoint(find_checkpoint(tmp_path / name) or tmp_path) for name in ("whole", "cut"))
+def test_a_run_that_is_cut_off_and_resumed_ends_bit_equal(
+    tmp_path: Path, precision: str, trained_whole_and_cut: Callable[..., tuple[Checkpoint, Checkpoint]]
+) -> None:
+    recipes = (_recipe(tmp_path / name, precision=precision) for name in ("whole", "cut"))
+    first, second = trained_whole_and_cut(*recipes, at=3)
     assert first.step == second.step == 4
     assert [key for key, value in first.tensors.items() if not torch.equal(value, second.tensors[key])] == []
 

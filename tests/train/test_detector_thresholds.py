@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +22,14 @@ from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
 from headcount.synth import paint_scene
 from headcount.train.card import method_card
-from headcount.train.checkpoint import find_checkpoint, read_checkpoint
+from headcount.train.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
 from headcount.train.export import export_checkpoint
-from headcount.train.loop import train
 from headcount.train.recipe import Recipe, load_recipe
 from headcount.train.validation import LOWEST_SCORE, validate_counts
 
+pytestmark = pytest.mark.usefixtures("threads_kept")
+
 SMALL = {"backbone": "test_efficientnet", "width": 16, "head_width": 16}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 def _scenes() -> list[Scene]:
@@ -85,19 +79,12 @@ def test_validation_counts_as_the_model_does_at_the_threshold_that_it_chooses() 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("data")
-def test_thresholds_survive_being_cut_off_saved_and_exported(tmp_path: Path) -> None:
-    whole, cut = (_recipe(tmp_path / name) for name in ("whole", "cut"))
+def test_thresholds_survive_being_cut_off_saved_and_exported(
+    tmp_path: Path, trained_whole_and_cut: Callable[..., tuple[Checkpoint, Checkpoint]]
+) -> None:
     said: list[str] = []
-    train(whole, say=said.append)
-
-    def stop(line: str) -> None:
-        if line.startswith("step 5/"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(cut, say=stop)
-    train(cut, resume=True, say=lambda line: None)
-    first, second = (read_checkpoint(find_checkpoint(tmp_path / name) or tmp_path) for name in ("whole", "cut"))
+    recipes = (_recipe(tmp_path / name) for name in ("whole", "cut"))
+    first, second = trained_whole_and_cut(*recipes, at=5, say=said.append)
     assert first.state["history"] == second.state["history"]
     assert [key for key, value in first.tensors.items() if not torch.equal(value, second.tensors[key])] == []
 

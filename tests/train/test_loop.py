@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +32,10 @@ from headcount.train.checkpoint import find_checkpoint, read_checkpoint
 from headcount.train.loop import train
 from headcount.train.recipe import Recipe, load_recipe
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("threads_kept")]
 STEPS = 16
 NEVER = 1e9
 TO_SGD = {"then_sgd_after_epoch": 2}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +21,10 @@ from headcount.train.loop import train
 from headcount.train.recipe import DataSettings, load_recipe
 from headcount.train.validation import validation_loss
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("threads_kept")]
 
 SMALL = {"backbone": "test_efficientnet", "front": "pyramid", "width": 8, "back_end": [16], "deviation": "l1"}
 DATA = DataSettings(crop=64)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 def _scenes() -> list[Scene]:

@@ -171,7 +171,8 @@ class Region:
 def as_region(given: Region | ArrayLike, *, file: str = "") -> Region:
     """What code or a file gives as a region: a mask (h, w), the corners of a polygon (k, 2), or several polygons.
 
-    An array of bool or uint8, and any other that has more than two columns, is a mask: what is not 0 is inside.
+    An array of bool or uint8, and any other that has more than two columns, is a mask: what is not 0 is inside; in
+    one of colours (h, w, 3), what is not black.
 
     Raises:
         InputError: it is none of these, or as ``Region``.
@@ -185,6 +186,8 @@ def as_region(given: Region | ArrayLike, *, file: str = "") -> Region:
         return given
     what = f'The region of interest "{file}"' if file else "The region of interest"
     refused = InputError(f"{what} is none: {_EXPECTED} were expected.")
+    if hasattr(given, "__array__") or hasattr(given, "__array_interface__"):  # a tensor, a PIL image
+        given = np.asarray(given)
     if not isinstance(given, np.ndarray | Sequence) or isinstance(given, str | bytes):
         raise refused
     if len(given) and not isinstance(given, np.ndarray) and np.ndim(_first(given[0], refused)) == 2:
@@ -193,6 +196,8 @@ def as_region(given: Region | ArrayLike, *, file: str = "") -> Region:
     array = _first(given, refused)
     if array.ndim == 3 and array.shape[2] == 2:
         return Region(tuple(array), file=file)
+    if array.ndim == 3 and array.shape[2] in (1, 3) and array.dtype in (np.bool_, np.uint8):
+        array = np.asarray(array.any(axis=2))  # the colours of an image
     if array.ndim == 2 and (array.dtype in (np.bool_, np.uint8) or array.shape[1] > 2):
         if not np.isfinite(array).all():
             raise InputError(f"{what} is a mask with values that are no finite numbers: use 0 and 1.")

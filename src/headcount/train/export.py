@@ -39,6 +39,7 @@ from headcount.train.card import card_of
 from headcount.train.checkpoint import TENSORS, Checkpoint, find_checkpoint, read_checkpoint
 from headcount.train.pools import PAINTED
 from headcount.train.recipe import Recipe
+from headcount.train.validation import chosen_threshold
 
 
 def _is_halved(shape: Sequence[int]) -> bool:
@@ -80,7 +81,7 @@ def export_checkpoint(
                 "notes": tuple(_note(change) for change in saved.state.get("changes", [])),
             }
         )
-        .calibrated({**_validated(saved.state.get("history", [])), **(decoder or {})})
+        .calibrated({**chosen_threshold(saved.state.get("history", [])), **(decoder or {})})
     )
     if decoder:
         decoder_of(card)  # a wrong setting is told before anything is written
@@ -89,12 +90,6 @@ def export_checkpoint(
 
 def _note(change: Mapping[str, Any]) -> str:
     return f"While it was trained, at step {change['step']:,}: {change['what']}."
-
-
-def _validated(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """The score threshold that the last validation of a checkpoint chose, where there is one."""
-    chosen = [entry["score_threshold"] for entry in history if "score_threshold" in entry]
-    return {"score_threshold": chosen[-1]} if chosen else {}
 
 
 def write_model(method: Method, card: ModelCard, output: Path, *, halved: bool = True) -> ModelCard:

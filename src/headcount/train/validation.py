@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,6 +72,12 @@ def validate_counts(card: ModelCard, runtime: Runtime, validation: Mapping[str, 
     errors = [relative_error(results[name].mae, [image.true for image in reports[name].images]) for name in reports]
     worst = {name: report.worst for name, report in reports.items()}
     return CountedValidation(results, worst, sum(errors) / len(errors), threshold)
+
+
+def chosen_threshold(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """The decoder's setting that the last validation of a run's history chose; empty where none did."""
+    chosen = [entry["score_threshold"] for entry in history if "score_threshold" in entry]
+    return {"score_threshold": chosen[-1]} if chosen else {}
 
 
 def validation_loss(method: Method, scenes: Sequence[Scene], settings: DataSettings, *, batch: int, seed: int) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from headcount.core.geometry import centres
 from headcount.core.prediction import BoxesKind, Prediction
 from headcount.core.scene import Scene
-from headcount.evaluate.metrics.boxes import IOUS, BoxesResult, BoxMetric, Curve, match_boxes
+from headcount.evaluate.metrics.boxes import IOUS, BoxesResult, BoxMetric, match_boxes
 from headcount.evaluate.metrics.located import LocalizationResult
 from headcount.evaluate.metrics.table import WEAKEST_SCORE, EvaluationSettings, SeesWeaker
 from headcount.evaluate.run import evaluate_scenes
@@ -299,8 +299,3 @@ def test_heads_in_small_groups_change_nothing(monkeypatch: pytest.MonkeyPatch) -
     found.append(match_boxes(image.boxes, image.scores, image.heads))
     for one, other in zip(found[0].true, found[1].true, strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-def test_a_curve_of_nothing() -> None:
-    curve = Curve.of(np.zeros(0), np.zeros(0))
-    assert (curve.average_precision(3), curve.miss_rate(3, 1)) == (0, 1)

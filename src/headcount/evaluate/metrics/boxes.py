@@ -31,7 +31,7 @@ from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.core.words import plural
 from headcount.decode.boxes import overlaps
-from headcount.evaluate.metrics.curve import Curve as Curve
+from headcount.evaluate.metrics.curve import Curve
 from headcount.evaluate.metrics.located import Tally
 from headcount.evaluate.metrics.table import WEAKEST_SCORE, EvaluationSettings, Figure
 

@@ -23,6 +23,7 @@ from headcount.train.card import card_of
 from headcount.train.checkpoint import find_checkpoint, read_checkpoint
 from headcount.train.recipe import Recipe
 from headcount.train.studies.state import Measured
+from headcount.train.validation import chosen_threshold
 
 _METRICS = ("counting", "localization", "boxes")
 
@@ -51,13 +52,12 @@ class Trained:
         recipe = checked(Recipe, saved.state.get("recipe", {}), f"the recipe in {found}")
         self.method: Method = build_method(recipe.method, recipe.model).eval()
         self.method.load_state_dict(saved.part("ema"))
-        validated = [entry["score_threshold"] for entry in saved.state["history"] if "score_threshold" in entry]
-        self.threshold: float | None = validated[-1] if validated else None
-        history = saved.state["history"] if recipe.data.held_out is not None else []
-        self.held_out: dict[str, float] = dict(history[-1].get("mae", {})) if history else {}
-        self.card = card_of(recipe, self.method)
-        if self.threshold is not None:
-            self.card = self.card.calibrated({"score_threshold": self.threshold})
+        history = saved.state["history"]
+        chosen = chosen_threshold(history)
+        self.threshold = chosen.get("score_threshold")
+        validated = history[-1] if recipe.data.held_out is not None and history else {}
+        self.held_out: dict[str, float] = dict(validated.get("mae", {}))
+        self.card = card_of(recipe, self.method).calibrated(chosen)
         device = "cuda" if recipe.device != "cpu" and torch.cuda.is_available() else "cpu"
         self.runtime = TorchRuntime(self.method, self.method.input_spec, device=device)
         self.counter = Counter(self.card, self.runtime)
