@@ -271,6 +271,14 @@ def test_linear_density_is_an_option() -> None:
     assert _built(density_activation="linear").eval()(_images() * 3)["density"].min() < 0
 
 
+@pytest.mark.parametrize("variant", ["solution2", "solution5", "baseline2"])
+def test_a_label_scale_never_reaches_a_count(variant: str) -> None:
+    """The same weights, read as a hundred times as many people: what is counted is a hundredth."""
+    plain, scaled = (_built(variant=variant, density_activation="relu", label_scale=s).eval() for s in (1, 100))
+    scaled.load_state_dict(plain.state_dict())
+    torch.testing.assert_close(scaled(_images())["density"] * 100, plain(_images())["density"])
+
+
 def test_strides_that_do_not_double_are_refused() -> None:
     with pytest.raises(InputError, match=r"must double.*\[8, 32\]"):
         build_method("mask_aware", {"backbone": "test_efficientnet", "backbone_options": {"strides": [8, 32]}})
