@@ -126,8 +126,9 @@ def test_nobody_gives_an_empty_map() -> None:
     assert density_map(NOBODY, (5, 3)).shape == (3, 5)
 
 
-def test_sigma_far_below_a_pixel_still_weighs_one() -> None:
-    density = density_map(np.array([[8.0, 8.0], [3.2, 0.0]]), (16, 16), density_sigma=0.01)
+@pytest.mark.parametrize("sigma", [0.01, 1e-200])
+def test_sigma_far_below_a_pixel_still_weighs_one(sigma: float) -> None:
+    density = density_map(np.array([[8.0, 8.0], [3.2, 0.0]]), (16, 16), density_sigma=sigma)
     assert density.sum(dtype=np.float64) == pytest.approx(2, abs=1e-6)
 
 

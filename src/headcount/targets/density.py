@@ -123,9 +123,11 @@ def _axis(
     """Cells along one axis and the share of a head in each, normalised, (n, k) both; cells beyond have a share of 0."""
     middle = np.minimum(np.floor(centres).astype(np.int64), length - 1)  # the far border is the last pixel's
     index = middle[:, None] + np.arange(-radius, radius + 1)
-    squared = ((index + 0.5 - centres[:, None]) / sigmas[:, None]) ** 2
+    squared = (index + 0.5 - centres[:, None]) ** 2
     # Relative to the nearest pixel, which the normalisation cancels: a tiny sigma must not leave 0 / 0.
-    weight = np.exp(-0.5 * (squared - squared.min(axis=1, keepdims=True)))
+    squared -= squared.min(axis=1, keepdims=True)
+    with np.errstate(over="ignore"):  # an infinite distance weighs nothing, as it should
+        weight = np.exp(-0.5 * (squared / sigmas[:, None] / sigmas[:, None]))
     weight[(index < 0) | (index >= length)] = 0
     weight /= weight.sum(axis=1, keepdims=True)
     if stride == 1:
