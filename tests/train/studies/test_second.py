@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from headcount.core.errors import HeadcountError, InputError
 from headcount.core.scene import Scene
 from headcount.data.formats.head_list import write_boxes
 from headcount.synth import paint_scene
+from headcount.train import pools
 from headcount.train.recipe import Recipe
 from headcount.train.studies import run as study_run
 from headcount.train.studies.report import markdown, table
@@ -116,9 +117,16 @@ def test_the_second_stage_varies_what_errs_least_on_the_held_out_images(
 
 
 def test_cut_off_in_the_second_stage_it_goes_on(
-    study: Study, whole: tuple[State, Path, list[str]], tmp_path: Path
+    study: Study, whole: tuple[State, Path, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = StudyOptions(output=tmp_path)
+    read: list[str] = []
+
+    def read_source(name: str, path: str, split: str, say: Callable[[str], None]) -> list[Scene]:
+        read.append(name)
+        return pools.read_source(name, path, split, say)
+
+    monkeypatch.setattr(study_run, "read_source", read_source)
     cut = False
 
     def interrupt(text: str) -> None:
@@ -129,8 +137,10 @@ def test_cut_off_in_the_second_stage_it_goes_on(
 
     with pytest.raises(KeyboardInterrupt):
         run_study(study, "small", options, say=interrupt)
+    assert read == ["boxes"]  # once for both stages, and so is told what of it is left out
     state, _ = run_study(study, "small", replace(options, resume=True), say=interrupt)
     assert cut
+    assert read == ["boxes"] * 2
     assert [one.results for one in state.runs] == [one.results for one in whole[0].runs]
     assert table(state, study) == table(whole[0], study)
     assert (tmp_path / "study.md").read_text("utf-8") == (whole[1] / "study.md").read_text("utf-8")
@@ -150,10 +160,30 @@ def test_a_part_is_run_by_its_name(study: Study, tmp_path: Path) -> None:
     assert len(state.runs) == 3
     with pytest.raises(InputError, match=r'of which "baseline1-seed2" is not done'):
         run_study(study, "small", replace(options, only=["losses"], seeds=2), say=_silent)
-    state, _ = run_study(study, "small", replace(options, only=["solution2"]), say=_silent)  # extra: by name alone
+    told: list[str] = []
+    before = _pictures(tmp_path, "masks")
+    state, _ = run_study(study, "small", replace(options, only=["solution2"]), say=told.append)  # extra: by name alone
     assert state.runs[-1].name == "solution2-seed1"
+    assert [text for text in told if text.startswith("wrote")] == [f"wrote {path}" for path in before]
+    after = _pictures(tmp_path, "masks")  # with the two that were done before
+    assert [height for _, height in after.values()] > [height for _, height in before.values()]
+    run_study(study, "small", replace(options, only=["masks"]), say=told.append)
+    assert sum(text.startswith("wrote") for text in told) == len(after)
+    assert _pictures(tmp_path, "masks") == after
     with pytest.raises(InputError, match=r'no "solution7"\. Did you mean "solution'):
         run_study(study, "small", replace(options, only=["solution7"]), say=_silent)
+
+
+def _pictures(folder: Path, group: str) -> dict[Path, tuple[int, int]]:
+    """The size of each picture of a group."""
+    return {path: Image.open(path).size for path in sorted((folder / "pictures").glob(f"{group}-*.png"))}
+
+
+def test_what_the_second_stage_varies_is_no_setting_of_all_runs(study: Study, tmp_path: Path) -> None:
+    for key in ("model.density_loss", "model.mask_gamma", "seed"):
+        with pytest.raises(InputError, match=f'sets "{key}" of each run itself'):
+            run_study(study, "small", StudyOptions(output=tmp_path / "none", changes=[f"{key}=1"]), say=_silent)
+    assert not (tmp_path / "none").exists()
 
 
 def test_an_arm_that_fails_is_not_chosen(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,12 +16,15 @@ from headcount.core.image import RgbImage
 from headcount.core.scene import Scene
 from headcount.draw.heat import draw_heat, draw_peaks
 from headcount.infer.tiling import is_tiled, network_maps
+from headcount.targets.density import density_map
 from headcount.train.studies.measure import Trained
 
 _COLUMNS = 4
 _BRIGHTEST = 0.995
 """The quantile of the true density's people that is drawn brightest."""
-_DENSITY, _MASK = "density", "mask"
+_STRIDE = 8
+"""Of the true density: that of most of these networks. What a variant learns by may be another map, or none."""
+_MASK = "mask"
 _FEATURES = {"feedback": "feedback feature", "regressor.1": "fused feature"}
 """Of a regressor that listens to its mask: the mask's convolution, and the first layer after both meet (Fig. 5c, d)."""
 Pictures = list[tuple[str, RgbImage]]
@@ -34,25 +37,22 @@ def density_rows(scene: Scene, trained: Mapping[str, Trained]) -> list[Pictures]
     densities: Pictures = [(f"{scene.count} heads", pixels)]
     masks: Pictures = []
     features: list[Pictures] = []
-    brightest = 0.0
+    per_pixel = density_map(scene.points_xy, size_wh, stride=_STRIDE) / np.float32(_STRIDE**2)
+    brightest = _brightest(per_pixel)
+    densities.append(("true density", draw_heat(per_pixel / brightest, _STRIDE, size_wh)))
     for variant, one in trained.items():
-        true = one.method.targets(scene).maps
-        if _DENSITY in true and not brightest:
-            stride = one.card.stride(_DENSITY)
-            per_pixel = true[_DENSITY][0] / stride**2
-            brightest = _brightest(per_pixel)
-            densities.append(("true density", draw_heat(per_pixel / brightest, stride, size_wh)))
         found = one.counter.count(scene)
         caption = f"{variant}: {found.people}"
         if found.density is None:
             densities.append((caption, draw_peaks(found.points_xy, size_wh)))
         else:
-            shown = found.density / (found.density_stride**2 * (brightest or 1.0))
+            shown = found.density / (found.density_stride**2 * brightest)
             densities.append((caption, draw_heat(shown, found.density_stride, size_wh)))
         if any(output.name == _MASK for output in one.card.outputs):
             stride = one.card.stride(_MASK)
             if not masks:
-                masks.append(("true mask", draw_heat(true[_MASK][0], stride, size_wh)))
+                true = one.method.targets(scene).maps[_MASK][0]
+                masks.append(("true mask", draw_heat(true, stride, size_wh)))
             with _listening(one.method) as heard:
                 posterior = network_maps(pixels, one.runtime.run, one.card)[_MASK][0]
             seen = (f"{variant}: posterior", draw_heat(posterior, stride, size_wh))

@@ -24,8 +24,12 @@ _NO_NAME = re.compile(r"[^\w.-]+")
 _Row = list[tuple[str, RgbImage]]
 
 
-def draw_group(group: str, runs: Mapping[str, Path], scenes: Sequence[Scene], folder: Path) -> list[Path]:
-    """Write a sheet for each scene that has none yet, and return those; ``runs`` holds each variant's folder.
+def draw_group(
+    group: str, runs: Mapping[str, Path], scenes: Sequence[Scene], folder: Path, *, again: bool = False
+) -> list[Path]:
+    """Write a sheet for each scene that has none yet, or, ``again``, for all, and return those.
+
+    ``runs`` holds each variant's folder.
 
     Raises:
         ModelError: a run's checkpoint is gone.
@@ -33,7 +37,7 @@ def draw_group(group: str, runs: Mapping[str, Path], scenes: Sequence[Scene], fo
     """
     lead = group.lower().replace(" ", "-")
     sheets = {folder / f"{lead}-{_NO_NAME.sub('-', scene.name)}.png": scene for scene in scenes}
-    sheets = {path: scene for path, scene in sheets.items() if not path.exists()}
+    sheets = {path: scene for path, scene in sheets.items() if again or not path.exists()}
     if not sheets:
         return []
     trained = {variant: Trained(run) for variant, run in runs.items()}

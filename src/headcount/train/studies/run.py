@@ -26,7 +26,7 @@ from headcount.train.resume import different_setting
 from headcount.train.studies.measure import Trained, measure
 from headcount.train.studies.pictures import draw_group
 from headcount.train.studies.report import markdown
-from headcount.train.studies.second import best_arm, missing_runs
+from headcount.train.studies.second import arms_shown, best_arm, missing_runs
 from headcount.train.studies.state import STATE, Constant, Done, State, read_state
 from headcount.train.studies.study import Run, Scale, Study, chosen_arms, runs_of
 
@@ -84,14 +84,15 @@ def run_study(study: Study, scale_name: str, options: StudyOptions, *, say: Say)
     state = read_state(folder, study.name, scale_name)
     if options.resume and not (folder / STATE).is_file() and not (folder / RUNS).is_dir():
         raise InputError(f'There is no study in "{folder}" to resume: start one.')
-    _refuse_own_settings(options.changes)
+    _refuse_own_settings(options.changes, scale)
     arms = chosen_arms(scale, options.only)
     split = options.split or scale.split
     varied = scale.then.chosen(options.only) if scale.then is not None else ()
     if not arms:
         _refuse_second_stage_alone(scale, options.seeds, _measured_alike(state, split, options.images))
-    stage = _Stage(study, runs_of(arms, options.seeds), options, split, say)
-    second = _second_stage(study, scale, varied, state, options, split, say)
+    work = _Work(study=study, scale=scale, options=options, split=split, say=say)
+    stage = _Stage(work, runs_of(arms, options.seeds))
+    second = _second_stage(work, varied, state)
     for one in (stage, second):
         if one is not None:
             one.check(state)
@@ -101,7 +102,7 @@ def run_study(study: Study, scale_name: str, options: StudyOptions, *, say: Say)
         state = read_state(folder, study.name, scale_name)  # another command may have ended since
         state, failed = stage.run(state)
         asked = len(stage.recipes)
-        second = _second_stage(study, scale, varied, state, options, split, say, tell=True)
+        second = _second_stage(work, varied, state, tell=True)
         if second is not None:
             second.check(state)
             state, more = second.run(state)
@@ -109,6 +110,18 @@ def run_study(study: Study, scale_name: str, options: StudyOptions, *, say: Say)
     if failed and len(failed) == asked:
         raise_first(failed)
     return state, failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What the stages of a study have in common; ``lists``: the images that are reported on, by data set, read once."""
+
+    study: Study
+    scale: Scale
+    options: StudyOptions
+    split: str
+    say: Say
+    lists: dict[str, list[Scene]] = field(default_factory=dict)
 
 
 def _measured_alike(state: State, split: str, images: int | None) -> list[Done]:
@@ -129,12 +142,10 @@ def _refuse_second_stage_alone(scale: Scale, seeds: int | None, done: Sequence[D
         )
 
 
-def _second_stage(
-    study: Study, scale: Scale, varied: Sequence[str], state: State, options: StudyOptions, split: str, say: Say,
-    *, tell: bool = False,
-) -> _Stage | None:  # fmt: skip
+def _second_stage(work: _Work, varied: Sequence[str], state: State, *, tell: bool = False) -> _Stage | None:
     """The second stage, as soon as the first tells which arm it varies."""
-    done = _measured_alike(state, split, options.images)
+    scale, options, say = work.scale, work.options, work.say
+    done = _measured_alike(state, work.split, options.images)
     best = best_arm(scale, state, done)
     if scale.then is None or best is None or not varied:
         return None
@@ -149,16 +160,17 @@ def _second_stage(
         for name in varied:
             if name not in [arm.variant for arm in arms]:
                 say(f"{name} is left out: {best.variant} cannot learn by it.")
-    return _Stage(study, runs_of(arms, options.seeds), options, split, say)
+    return _Stage(work, runs_of(arms, options.seeds))
 
 
 class _Stage:
     """Runs that are known from the start, with their recipes and the images that they are measured on."""
 
-    def __init__(self, study: Study, runs: Sequence[Run], options: StudyOptions, split: str, say: Say) -> None:
-        self.study, self.options, self.split, self.say = study, options, split, say
-        self.recipes = _recipes(runs, options) if runs else {}
-        self.lists: dict[str, list[Scene]] = {}
+    def __init__(self, work: _Work, runs: Sequence[Run]) -> None:
+        self.work = work
+        self.recipes = _recipes(runs, work.options) if runs else {}
+        self.changed: set[str] = set()
+        """The groups with a run that their pictures do not show yet."""
 
     def check(self, state: State) -> None:
         """Stop before anything is done where something cannot be.
@@ -168,16 +180,15 @@ class _Stage:
                 there.
         """
         for run, recipe in self.recipes.items():
-            _refuse_other_settings(run, state.find(run.name), recipe, self.options.output)
+            _refuse_other_settings(run, state.find(run.name), recipe, self.work.options.output)
         for start in dict.fromkeys(recipe.initialisation for recipe in self.recipes.values()):
             if start not in (None, "none"):
                 initial_weights(str(start))
-        if not self.lists:
-            self.lists = _read_lists(self.recipes.values(), self.split, self.options.images, self.say)
+        _read_lists(self.recipes.values(), self.work)
 
     def run(self, state: State) -> tuple[State, list[Skipped]]:
         """Run what is not done yet; the state with it, and what failed."""
-        options, split, say, folder = self.options, self.split, self.say, self.options.output
+        options, split, say, folder = self.work.options, self.work.split, self.work.say, self.work.options.output
         failed: list[Skipped] = []
         for number, (run, recipe) in enumerate(self.recipes.items(), 1):
             lead = f"Run {number} of {len(self.recipes)}, {run.name}"
@@ -188,7 +199,7 @@ class _Stage:
                 say(f"{lead}: {plural(recipe.total_steps, 'step')}.")
                 try:
                     train(recipe, resume=(recipe.folder / RECIPE).is_file(), say=say)
-                    mine = {name: self.lists[name] for name in recipe.data.sources}
+                    mine = {name: self.work.lists[name] for name in recipe.data.sources}
                     say(f"{run.name}: measured on {plural(sum(map(len, mine.values())), 'image')} …")
                     state = state.with_run(*self._measure(run, recipe, mine))
                 except HeadcountError as error:
@@ -196,8 +207,9 @@ class _Stage:
                     say(f"{run.name} failed: {error.message}")
                     continue
                 state.save(folder)
+                self.changed.add(run.arm.group)
             with atomic_text(folder / TABLE) as file:
-                file.write(markdown(state, self.study))
+                file.write(markdown(state, self.work.study))
             self._draw(run, state, {one.name for one in failed})
         return state, failed
 
@@ -206,15 +218,15 @@ class _Stage:
     ) -> tuple[Done, dict[str, Constant]]:
         trained = Trained(recipe.folder)
         results = {
-            name: measure(trained.counter, scenes, name, self.split, figures=self.study.figures)
+            name: measure(trained.counter, scenes, name, self.work.split, figures=self.work.study.figures)
             for name, scenes in lists.items()
         }
         for name, result in results.items():
             found = ", ".join(f"{figure} {value:.2f}" for figure, value in result.figures.items())
-            self.say(f"{run.name} on {name}, {self.split}: {found}")
+            self.work.say(f"{run.name} on {name}, {self.work.split}: {found}")
         done = Done(
             arm=run.arm.name, group=run.arm.group, variant=run.arm.variant, seed=run.seed, steps=recipe.total_steps,
-            recipe=json.loads(recipe.model_dump_json()), split=self.split, at_most=self.options.images,
+            recipe=json.loads(recipe.model_dump_json()), split=self.work.split, at_most=self.work.options.images,
             threshold=trained.threshold, held_out=trained.held_out, results=results,
         )  # fmt: skip
         learned = {pool.name: np.array([scene.count for scene in pool.scenes]) for pool in read_pools(recipe.data)}
@@ -226,20 +238,28 @@ class _Stage:
         return done, constants
 
     def _draw(self, run: Run, state: State, failed: Collection[str]) -> None:
-        """The pictures of a group, as soon as all its arms that did not fail are done with the first seed."""
+        """The pictures of a group, once what was asked for of it is done with the first seed, or has failed.
+
+        All its arms that are done are on them, those of an earlier command too.
+        """
         mine = state.find(run.name)
         assert mine is not None
-        group = [one for one in self.recipes if one.arm.group == run.arm.group and one.seed == 1]
-        found = {one: state.find(one.name) for one in group if one.name not in failed}
-        same = [one for one, done in found.items() if done is not None and done.results.keys() == mine.results.keys()]
-        if run.seed != 1 or len(same) < 2 or None in found.values():
+        group = run.arm.group
+        awaited = [one.name for one in self.recipes if one.arm.group == group and one.seed == 1]
+        if run.seed != 1 or any(state.find(name) is None for name in awaited if name not in failed):
             return
-        folder = self.options.output
+        first = [Run(arm, 1) for arm in arms_shown(self.work.scale, state.runs) if arm.group == group]
+        found = {one: state.find(one.name) for one in first}
+        same = [one for one, done in found.items() if done is not None and done.results.keys() == mine.results.keys()]
+        if len(same) < 2:
+            return
+        folder = self.work.options.output
+        runs = {one.arm.variant: folder / RUNS / one.name for one in same}
         for data in mine.results:
-            scenes = evenly(self.lists[data], _PICTURES)
-            runs = {one.arm.variant: folder / RUNS / one.name for one in same}
-            for path in draw_group(run.arm.group, runs, scenes, folder / PICTURES):
-                self.say(f"wrote {path}")
+            scenes = evenly(self.work.lists[data], _PICTURES)
+            for path in draw_group(group, runs, scenes, folder / PICTURES, again=group in self.changed):
+                self.work.say(f"wrote {path}")
+        self.changed.discard(group)
 
 
 def _recipes(runs: Sequence[Run], options: StudyOptions) -> dict[Run, Recipe]:
@@ -258,15 +278,24 @@ def _recipes(runs: Sequence[Run], options: StudyOptions) -> dict[Run, Recipe]:
     return recipes
 
 
-def _refuse_own_settings(changes: Sequence[str]) -> None:
-    """Stop where a change of all recipes names what the study sets for each: it would be lost.
+def _refuse_own_settings(changes: Sequence[str], scale: Scale) -> None:
+    """Stop where a change of all recipes names what the study sets for each: it would be lost, or the rows untrue.
 
     Raises:
         InputError: names it.
     """
-    for key, remedy in (("seed", "seeds"), ("output", "output")):
-        if any(change.partition("=")[0].strip() == key for change in changes):
-            raise InputError(f'A study sets "{key}" of each run itself: leave it out of the settings.', remedy=remedy)
+    remedies = {"seed": "seeds", "output": "output"}
+    variations = scale.then.variations.values() if scale.then is not None else ()
+    own = dict.fromkeys([*remedies, *(_key_of(change) for one in variations for change in one.changes)])
+    for key in map(_key_of, changes):
+        if key in own:
+            raise InputError(
+                f'A study sets "{key}" of each run itself: leave it out of the settings.', remedy=remedies.get(key, "")
+            )
+
+
+def _key_of(change: str) -> str:
+    return change.partition("=")[0].strip()
 
 
 def _recipe(run: Run, options: StudyOptions) -> Recipe:
@@ -311,13 +340,12 @@ def _begun(folder: Path) -> dict[str, Any] | None:
     return None
 
 
-def _read_lists(recipes: Iterable[Recipe], split: str, images: int | None, say: Say) -> dict[str, list[Scene]]:
-    """The images that are reported on, by data set."""
-    lists: dict[str, list[Scene]] = {}
+def _read_lists(recipes: Iterable[Recipe], work: _Work) -> None:
+    """Read the images that are reported on, of the data sets that were not read yet."""
     for recipe in recipes:
         for name, path in recipe.data.sources.items():
-            if name not in lists:
-                lists[name] = evenly(read_source(name, path, split, say), images)
-                if not lists[name]:
-                    raise InputError(f'"{path}" has no images of the split "{split}" of {name}.', remedy="split")
-    return lists
+            if name not in work.lists:
+                scenes = evenly(read_source(name, path, work.split, work.say), work.options.images)
+                if not scenes:
+                    raise InputError(f'"{path}" has no images of the split "{work.split}" of {name}.', remedy="split")
+                work.lists[name] = scenes
