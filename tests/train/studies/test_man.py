@@ -7,6 +7,7 @@ import pytest
 from headcount.models.table import build_method
 from headcount.train.recipe import load_recipe, published_rows, read_recipe, shipped_recipes
 from headcount.train.studies.man import MAN_ABLATION
+from headcount.train.studies.report import Line
 from headcount.train.studies.study import Arm, runs_of
 from headcount.train.studies.table import STUDIES
 
@@ -55,3 +56,15 @@ def test_each_loss_can_be_put_to_whatever_is_best(best: Arm) -> None:
     for arm in SMALL.then.arms(best):
         recipe = load_recipe(arm.recipe, arm.changes)
         build_method(recipe.method, {**recipe.model, "width": 8, "backbone": "test_efficientnet"})
+
+
+@pytest.mark.parametrize("scale", list(MAN_ABLATION.scales))
+def test_the_papers_figures_fit_their_column_as_they_are_printed(scale: str) -> None:
+    shown = {
+        arm.variant: Line(arm, {}, (), dict(row.figures)).shown_paper
+        for arm in MAN_ABLATION.scale(scale).arms
+        for row in published_rows((arm.papers or (arm.recipe,))[0])
+    }
+    assert shown["MCNN"] in ("110.2/173.2", "26.4/41.3", "11.6")
+    assert shown["solution1"] == "87.45/128.81"
+    assert max(map(len, shown.values())) <= 12

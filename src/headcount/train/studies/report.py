@@ -49,8 +49,10 @@ class Line:
 
     @property
     def shown_paper(self) -> str:
-        """``1.92/2.94``: MAE and RMSE."""
-        return "/".join(f"{self.paper[name]:.2f}" for name in ("MAE", "RMSE") if name in self.paper) or "–"
+        """``1.92/2.94``: MAE and RMSE, with as many digits as the paper's: one or two."""
+        values = [self.paper[name] for name in ("MAE", "RMSE") if name in self.paper]
+        digits = 1 if all(round(value, 1) == value for value in values) else 2
+        return "/".join(f"{value:.{digits}f}" for value in values) or "–"
 
 
 @dataclass(frozen=True, slots=True)
