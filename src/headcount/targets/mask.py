@@ -28,20 +28,22 @@ def disc_mask(points_xy: NDArray[np.float64], size_wh: tuple[int, int], *, radiu
     """
     if radius_px <= 0:
         raise InputError(f"radius_px must be positive, but it is {radius_px}.")
-    reach = int(np.ceil(radius_px))
-    offset = np.arange(-reach, reach + 1)
-    corner = np.floor(points_xy).astype(np.int64)  # the pixel that holds each point
-    columns = corner[:, 0, None, None] + offset[None, None, :]
-    rows = corner[:, 1, None, None] + offset[None, :, None]
-    columns, rows = np.broadcast_arrays(columns, rows)
-    near = (columns + 0.5 - points_xy[:, 0, None, None]) ** 2 + (
-        rows + 0.5 - points_xy[:, 1, None, None]
-    ) ** 2 <= radius_px**2
     width, height = size_wh
-    keep = near & (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
-    mask = np.zeros((height, width), np.float32)
-    mask[rows[keep], columns[keep]] = 1.0
-    return mask
+    reach = int(np.ceil(radius_px))
+    corner = np.floor(points_xy)  # the pixel that holds each point
+    margin = reach + 1  # about the image: discs beyond it do not reach in
+    near = ((corner >= -margin) & (corner < np.asarray(size_wh) + margin)).all(axis=1)
+    points_xy, corner = points_xy[near], corner[near].astype(np.int64)
+    offset = np.arange(-reach, reach + 1)
+    columns, rows = (corner[:, axis, None] + offset for axis in (0, 1))  # (n, k) each
+    across = (columns + 0.5 - points_xy[:, 0, None]) ** 2
+    down = (rows + 0.5 - points_xy[:, 1, None]) ** 2
+    inside = down[:, :, None] + across[:, None, :] <= radius_px**2
+    side = margin + reach  # a disc's middle may lie in the margin itself
+    framed = np.zeros((height + 2 * side, width + 2 * side), np.float32)
+    cells = ((rows + side) * framed.shape[1])[:, :, None] + (columns + side)[:, None, :]
+    framed.reshape(-1)[cells[inside]] = 1.0
+    return np.ascontiguousarray(framed[side : side + height, side : side + width])
 
 
 def box_mask(boxes_xyxy: NDArray[np.float64], size_wh: tuple[int, int]) -> Mask:
