@@ -27,6 +27,7 @@ from headcount.infer import DEFAULT_MODEL
 if TYPE_CHECKING:
     from headcount.cli.results import CountLine
     from headcount.core.notes import Note, Skipped
+    from headcount.core.region import Region
     from headcount.data.formats.predictions import OnePrediction, PredictionFile, PredictionStream
     from headcount.infer.job import Job
 
@@ -110,9 +111,11 @@ def count(
         _show(event, ctx, quiet=quiet)
     if not found.files:
         raise InputError("None of the sources can be counted.")
+    where: Region | None = None
     if region is not None:
         from headcount.data.formats.regions import read_region
-    where = None if region is None else read_region(region, max_pixels=max_pixels)
+
+        where = read_region(region, max_pixels=max_pixels)
     rows: list[CountLine] = []
     skipped = sum(isinstance(event, Skipped) for event in found.events)
     stopped: KeyboardInterrupt | HeadcountError | None = None

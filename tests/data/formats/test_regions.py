@@ -51,6 +51,7 @@ VIA = {
     "data",
     [
         CORNERS, [CORNERS], [*CORNERS, CORNERS[0]], {"polygons_xy": [CORNERS]}, LABELME, COCO, VIA,
+        {"polygon": CORNERS}, {"name": "gate", "polygons": [CORNERS]}, {"points": CORNERS},
         {"_via_img_metadata": VIA}, [[x / 10, y / 8] for x, y in CORNERS],
         {**LABELME, "shapes": [_shape([[2, 1], [6, 5]], "rectangle")]},
     ],
@@ -86,6 +87,18 @@ def test_masks_are_images_that_are_not_black_inside(tmp_path: Path, mode: str) -
         image = image.convert(mode)
     image.save(tmp_path / "m.png")
     np.testing.assert_array_equal(read_region(tmp_path / "m.png").in_image(SIZE_WH), MASK)
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 255), (255, 0, 0)])
+def test_what_is_transparent_in_a_mask_is_outside(tmp_path: Path, colour: tuple[int, int, int]) -> None:
+    painted = np.zeros((8, 10, 4), np.uint8)
+    painted[MASK] = (*colour, 200)
+    Image.fromarray(painted).save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_region(tmp_path / "m.png").in_image(SIZE_WH), MASK)
+    painted[MASK] = (0, 0, 0, 255)  # black on nothing: neither is inside
+    Image.fromarray(painted).save(tmp_path / "m.png")
+    with pytest.raises(InputError, match="holds no pixel"):
+        read_region(tmp_path / "m.png")
 
 
 def test_the_blur_of_a_jpeg_is_no_part_of_the_mask(tmp_path: Path) -> None:
@@ -128,10 +141,14 @@ def test_what_holds_no_region_is_told(tmp_path: Path, name: str, content: str, w
 
 
 def test_masks_of_one_colour_and_missing_files_are_told(tmp_path: Path) -> None:
-    for value, words in ((0, "holds no pixel"), (255, "nothing lies outside")):
-        Image.new("L", SIZE_WH, value).save(tmp_path / "m.png")
-        with pytest.raises(InputError, match=words):
-            read_region(tmp_path / "m.png")
+    Image.new("L", SIZE_WH, 0).save(tmp_path / "m.png")
+    with pytest.raises(InputError, match="holds no pixel"):
+        read_region(tmp_path / "m.png")
+    Image.fromarray(1 + MASK.astype(np.uint8)).save(tmp_path / "m.png")
+    with pytest.raises(InputError, match="nothing lies outside"):
+        read_region(tmp_path / "m.png")
+    Image.new("L", SIZE_WH, 255).save(tmp_path / "m.png")
+    assert read_region(tmp_path / "m.png").in_image(SIZE_WH).all()
     for name in ("no.json", "no.csv", "no.png"):
         with pytest.raises(InputError, match=name):
             read_region(tmp_path / name)

@@ -1,9 +1,10 @@
 """Regions of interest in files: corners of polygons as JSON or as text, or a mask as an image.
 
-- An image of the photograph's size: pixels that are not black are inside; of JPEG, HEIC and AVIF, which blur edges,
-  those of at least half brightness.
-- ``.json``: a list of corners [x, y] or of several such lists, also as ``polygons_xy`` of an object; a LabelMe file;
-  COCO or VIA annotations of one image. Of annotated shapes polygons and rectangles are taken, none that is called head.
+- An image of the photograph's size: pixels that are neither black nor transparent are inside; of JPEG, HEIC and AVIF,
+  which blur edges, those of at least half brightness.
+- ``.json``: a list of corners [x, y] or of several such lists, also as a field ``polygon``, ``polygons``, ``points`` or
+  ``polygons_xy`` of an object; a LabelMe file; COCO or VIA annotations of one image. Of annotated shapes polygons and
+  rectangles are taken, none that is called head.
 - ``.csv`` or ``.txt``: a corner a line, x and y, with or without a header; an empty line begins another polygon.
 """
 
@@ -34,6 +35,7 @@ GivenRegion = Region | str | Path | ArrayLike
 
 _KIND = "region of interest"
 _TEXTS = (".csv", ".txt")
+_FIELDS = ("polygon", "polygons", "points", "polygons_xy")
 _BLURS, _HALF = ("JPEG", "HEIC", "AVIF"), 128
 _SHADES, _PLAIN = 8, 0.9
 """An image of which so few shades are not this share is no mask."""
@@ -73,14 +75,14 @@ def read_region(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Region:
 
 def _of_image(path: Path, max_pixels: int) -> Region:
     least = _HALF if read_header(path).format in _BLURS else 1
-    values = read_image(path, max_pixels=max_pixels).max(axis=2)
+    values = read_image(path, max_pixels=max_pixels, behind=0).max(axis=2)
     if np.sort(np.bincount(values.ravel()))[-_SHADES:].sum() < _PLAIN * values.size:
         raise InputError(
             f'"{path}" is no mask of a {_KIND}: it has many shades, as a photograph has; paint what is inside '
             "white and all else black."
         )
     mask = values >= least
-    if mask.all():
+    if mask.all() and values.min() < values.max():  # one shade alone may be meant: all of the image
         raise InputError(f'"{path}" is no mask of a {_KIND}: no pixel of it is black, so that nothing lies outside.')
     return as_region(mask, file=str(path))
 
@@ -95,8 +97,8 @@ def _of_json(path: Path) -> Region:
         polygons = list(_of_coco(data, path))
         image = _only(data.get("images"), path, "images")
         size = size_wh(image.get("width"), image.get("height"))
-    elif isinstance(data, dict) and "polygons_xy" in data:
-        polygons = _of_lists(data["polygons_xy"], path, "polygons_xy")
+    elif isinstance(data, dict) and (field := next((name for name in _FIELDS if name in data), None)) is not None:
+        polygons = _of_lists(data[field], path, field)
     elif isinstance(data, dict):
         polygons = list(_of_via(data.get("_via_img_metadata", data), path))
     else:
