@@ -212,19 +212,22 @@ class Counter:
             raise InputError("One image was given where several were expected: put it into a list.")
         where = None if region is None else region_given(region)
         read = partial(self._read, channels=channels)
+
+        def counted(image: Future[_Read]) -> Prediction:
+            nonlocal where
+            found = self._counted(image.result(), where)
+            where = None if where is None else where.of_images_of(found.size_wh)
+            return found
+
         with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as readers:
             coming: deque[Future[_Read]] = deque()
             try:
                 for source in sources:
                     coming.append(readers.submit(read, source))
                     if len(coming) > _READERS:
-                        found = self._counted(coming.popleft().result(), where)
-                        where = None if where is None else where.of_images_of(found.size_wh)
-                        yield found
+                        yield counted(coming.popleft())
                 while coming:
-                    found = self._counted(coming.popleft().result(), where)
-                    where = None if where is None else where.of_images_of(found.size_wh)
-                    yield found
+                    yield counted(coming.popleft())
             finally:
                 for one in coming:
                     one.cancel()

@@ -31,8 +31,9 @@ COCO = {
     "images": [{"id": 1, "file_name": "a.jpg", "width": 10, "height": 8}],
     "categories": [{"id": 1, "name": "gate"}, {"id": 2, "name": "head"}],
     "annotations": [
-        {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[2, 1, 6, 1, 6, 5, 2, 5]]},
+        {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[2, 1, 4, 1, 4, 5, 2, 5]]},
         {"id": 2, "image_id": 1, "category_id": 2, "bbox": [0, 0, 9, 9]},
+        {"id": 3, "image_id": 1, "category_id": 1, "bbox": [3, 1, 3, 4], "segmentation": []},
     ],
 }
 VIA = {
@@ -42,6 +43,10 @@ VIA = {
             {"shape_attributes": {"name": "polygon", "all_points_x": [2, 6, 6, 2], "all_points_y": [1, 1, 5, 5]}},
             {"shape_attributes": {"name": "rect", "x": 3, "y": 2, "width": 1, "height": 1}},
             {"shape_attributes": {"name": "point", "cx": 3, "cy": 2}},
+            {
+                "shape_attributes": {"name": "rect", "x": 0, "y": 0, "width": 1, "height": 1},
+                "region_attributes": {"kind": "Head"},
+            },
         ],
     }
 }
@@ -125,6 +130,12 @@ def test_the_blur_of_a_jpeg_is_no_part_of_the_mask(tmp_path: Path) -> None:
         ("r.json", "nothing", "no valid JSON"),
         ("r.json", json.dumps({**LABELME, "shapes": []}), "holds no region"),
         ("r.json", json.dumps({**LABELME, "shapes": [3]}), "shapes: a list of objects"),
+        (
+            "r.json",
+            json.dumps({**LABELME, "shapes": [_shape(CORNERS), _shape([[4, 4], [5, 5]], "circle")]}),
+            r"shapes\[1\]: 'circle' is no shape of a region of interest: draw polygons",
+        ),
+        ("r.json", json.dumps({**COCO, "annotations": [{"bbox": [1, 2, 3]}]}), "x, y, width, height"),
         ("r.json", json.dumps({**COCO, "images": [{}, {}]}), "of one image, but here are 2"),
         ("r.json", json.dumps({**COCO, "annotations": [{"segmentation": {"counts": "x"}}]}), "x1, y1, x2, y2"),
         ("r.csv", "x,y\n1,2,3\n", "line 2: x and y of a corner were expected"),
