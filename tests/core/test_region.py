@@ -54,7 +54,7 @@ def test_corners_just_beyond_the_image_are_cut_at_its_border() -> None:
         ([["a", "b"], ["c", "d"], ["e", "f"]], "is none"),
         ("gate", "is none"),
         (7, "is none"),
-        (np.zeros((4, 4), np.bool_), "holds no pixel: set those"),
+        (np.zeros((4, 4), np.bool_), "holds no pixel: of the mask's 4×4 none is set; set those inside"),
         (np.full((4, 4), np.nan), "no finite numbers"),
         (np.zeros((2, 2, 2, 2)), "is none"),
         (np.zeros(5), "is none"),

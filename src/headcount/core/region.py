@@ -59,9 +59,13 @@ class Region:
 
     def __post_init__(self) -> None:
         if self.mask is not None:
-            if self.mask.ndim != 2 or not self.mask.any():
-                raise InputError(f"{self._name} holds no pixel: set those that are inside.")
+            if self.mask.ndim != 2:
+                raise InputError(f"{self._name} must be a mask (h, w), but its shape is {self.mask.shape}.")
             height, width = self.mask.shape
+            if not self.mask.any():
+                raise InputError(
+                    f"{self._name} holds no pixel: of the mask's {width}×{height} none is set; set those inside."
+                )
             digest = hashlib.sha256(f"{width}×{height}".encode() + np.packbits(self.mask).tobytes())
             object.__setattr__(self, "size_wh", (width, height))
             object.__setattr__(self, "mask_sha256", digest.hexdigest())
