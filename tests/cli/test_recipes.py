@@ -42,6 +42,15 @@ def test_one_is_told_with_its_merged_settings_and_figures(run_cli: RunCli) -> No
     assert settings["seed"] == 7
 
 
+def test_one_of_whole_images_and_of_scenes_is_told(run_cli: RunCli) -> None:
+    code, out, _ = run_cli("recipes", "man-worldexpo10-csr")
+    assert code == 0
+    told = " ".join(out.split())
+    assert "MAE 8.34, S1 2.2, S2 11.5, S3 11.6, S4 13.9, S5 2.5" in told
+    assert "40,560 steps of 4 whole images;" in told
+    assert (_settings(out)["data"]["crop"], _settings(out)["data"]["blank_outside"]) == ("whole", True)
+
+
 def test_what_it_tells_is_a_recipe(run_cli: RunCli, tmp_path: Path) -> None:
     _, out, _ = run_cli("recipes", "table5-small-cross")
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"name": "mine", **_settings(out)}))

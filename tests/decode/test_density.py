@@ -115,6 +115,32 @@ def test_wrong_maps_are_refused() -> None:
         open_decoder("density", {})({"heat": np.zeros((1, 4, 4), np.float32)}, {"heat": 8}, (32, 32))
 
 
+@pytest.mark.parametrize(
+    ("stride", "words"),
+    [
+        (4, r"of a 1024×768 image must be at least \(1, 192, 256\), which is stride 4, .* but it is \(1, 96, 128\)"),
+        (
+            16,
+            r"must be at least \(1, 48, 64\), which is stride 16, and no more than padding adds, but it is \(1, 96, 12",
+        ),
+        (1, r"must be at least \(1, 768, 1024\)"),
+        (0, 'stride of the map "density" must be at least 1 pixel, but it is 0'),
+        (-8, "but it is -8"),
+    ],
+)
+def test_a_map_of_another_stride_is_refused(stride: int, words: str) -> None:
+    maps = {"density": np.zeros((1, 96, 128), np.float32)}  # of stride 8
+    with pytest.raises(ModelError, match=words):
+        open_decoder("density", {})(maps, {"density": stride}, (1024, 768))
+
+
+@pytest.mark.parametrize("size_wh", [(1, 1), (17, 23), (129, 64), (1000, 700)])
+@pytest.mark.parametrize("divisor", [8, 32, 128])
+def test_cells_of_padding_are_no_other_stride(size_wh: tuple[int, int], divisor: int) -> None:
+    padded = [-(-side // divisor) * divisor // 8 for side in size_wh[::-1]]
+    assert decode(np.zeros(padded), size_wh).count == 0
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(0, 2**32 - 1))
 def test_any_map(width: int, height: int, seed: int) -> None:

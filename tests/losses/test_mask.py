@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd import gradcheck
 from torch.nn import functional as F
 
+from headcount.core.errors import InputError
 from headcount.losses.mask import mask_focal_bce
 
 
@@ -71,3 +72,22 @@ def test_easy_cells_weigh_less_as_gamma_grows() -> None:
     logits, mask = torch.tensor([[3.0]]), torch.tensor([[1.0]])
     losses = [mask_focal_bce(logits, mask, gamma=gamma).item() for gamma in (0.0, 1.0, 2.0, 4.0)]
     assert losses == sorted(losses, reverse=True)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+def test_a_weight_says_what_a_cell_counts_in_the_mean(gamma: float) -> None:
+    logits, mask = _case(3)
+    whole = mask_focal_bce(logits, mask, gamma=gamma)
+    torch.testing.assert_close(mask_focal_bce(logits, mask, gamma=gamma, weight=torch.ones_like(mask)), whole)
+    inside = torch.zeros_like(mask)
+    inside[..., :3] = 1
+    left = mask_focal_bce(logits[..., :3], mask[..., :3], gamma=gamma)
+    torch.testing.assert_close(mask_focal_bce(logits, mask, gamma=gamma, weight=inside), left)
+    assert mask_focal_bce(logits, mask, gamma=gamma, weight=torch.zeros_like(mask)).item() == 0
+
+
+def test_what_does_not_fit_is_named() -> None:
+    with pytest.raises(InputError, match="gamma must be at least 0, but it is -1"):
+        mask_focal_bce(torch.zeros(1), torch.zeros(1), gamma=-1)
+    with pytest.raises(InputError, match=r"mask must be of the shape of logits, \(1, 1, 2, 2\), but its shape is"):
+        mask_focal_bce(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 4, 4))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from headcount.core.errors import InputError
 from headcount.core.scene import Scene
-from headcount.models.density.mask_aware import MaskAware
+from headcount.models.density.mask_aware import MaskAware, _PassThrough
 from headcount.models.method import Method, TargetBatch
 from headcount.models.table import build_method
 from headcount.targets.density import adaptive_sigma, density_map, sum_pool
@@ -127,6 +127,14 @@ def test_whether_the_density_teaches_the_mask_branch(variant: str, reached: bool
     assert all((g is not None and bool(g.abs().sum() > 0)) == reached for g in gradients)
 
 
+def test_the_straight_through_gradient_is_one() -> None:
+    posterior = torch.tensor([0.0, 0.3, 0.5, 0.51, 1.0], requires_grad=True)
+    hard = _PassThrough.apply(posterior)
+    assert hard.tolist() == [0, 0, 0, 1, 1]
+    (gradient,) = torch.autograd.grad(hard.sum(), posterior)
+    assert gradient.tolist() == [1] * 5
+
+
 def test_solution_three_passes_the_gradient_straight_through_a_hard_mask() -> None:
     method = _built(variant="solution3").eval()
     maps = method.training_forward(_images(), _truth())
@@ -236,6 +244,17 @@ def test_the_region_cuts_density_and_mask_but_not_inside_it() -> None:
         np.testing.assert_allclose(targets.maps[name][..., :3], whole.maps[name][..., :3], atol=1e-6)
 
 
+def test_what_lies_outside_the_region_teaches_the_mask_nothing() -> None:
+    method = _built()
+    region = np.zeros((64, 96), np.bool_)
+    region[:, :32] = True
+    targets = TargetBatch.join([method.targets(Scene(np.zeros((64, 96, 3), np.uint8), [[9.0, 9.0]], region=region))])
+    maps = method.training_forward(_images()[:1], targets)
+    (gradient,) = torch.autograd.grad(method.loss(maps, targets)["mask"], maps["mask_logits"])
+    assert gradient[..., :4].all()
+    assert not gradient[..., 4:].any()
+
+
 def test_the_vgg_variant_has_csrnets_front_end() -> None:
     method = build_method("mask_aware", {"backbone": "vgg16"})
     assert [output.stride for output in method.outputs] == [8, 8]
@@ -269,6 +288,14 @@ def test_softplus_starts_near_a_sparse_crowd() -> None:
 
 def test_linear_density_is_an_option() -> None:
     assert _built(density_activation="linear").eval()(_images() * 3)["density"].min() < 0
+
+
+@pytest.mark.parametrize("variant", ["solution2", "solution5", "baseline2"])
+def test_a_label_scale_never_reaches_a_count(variant: str) -> None:
+    """The same weights, read as a hundred times as many people: what is counted is a hundredth."""
+    plain, scaled = (_built(variant=variant, density_activation="relu", label_scale=s).eval() for s in (1, 100))
+    scaled.load_state_dict(plain.state_dict())
+    torch.testing.assert_close(scaled(_images())["density"] * 100, plain(_images())["density"])
 
 
 def test_strides_that_do_not_double_are_refused() -> None:

@@ -33,9 +33,6 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "gray": {**SMALL, "in_channels": 1, "density_activation": "softplus"},
         "blocks": {**SMALL, "density_loss": "blocks", "density_activation": "softplus"},
         "light": {"width": 256, "density_activation": "softplus"},
-        **{
-            loss: {**SMALL, "density_loss": loss, "density_activation": "softplus"} for loss in ("bayesian", "dm_count")
-        },
         **{loss: {**SMALL, "density_loss": loss, "density_activation": "softplus"} for loss in LOSSES},
         "gated": {**SMALL, "variant": "solution2", "density_loss": "bayesian", "density_activation": "softplus"},
         "scaled": {**SMALL, "variant": "baseline3", "density_activation": "softplus", "label_scale": 100},
@@ -43,6 +40,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "csrnet": {
         "softplus": {"width": 4, "density_activation": "softplus"},
         "gray": {"width": 4, "density_activation": "softplus", "in_channels": 1},
+        "p2r": {"width": 4, "density_loss": "p2r"},
     },
     "cannet": {
         "softplus": {"width": 4, "density_activation": "softplus"},
@@ -51,6 +49,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "mcnn": {
         "softplus": {"density_activation": "softplus"},
         "colour": {"density_activation": "softplus", "in_channels": 3},
+        "zip": {"density_loss": "zip"},
     },
     "centernet": {
         "mask focal": {**DETECTOR, "head_width": 16},

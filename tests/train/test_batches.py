@@ -85,7 +85,8 @@ def test_a_batch_has_the_shapes_of_crop_and_stride(method: Method) -> None:
     images, targets = _batches(method).at(0)
     assert (images.shape, images.dtype) == ((3, 3, 32, 32), torch.float32)
     shapes = {key: tuple(value.shape) for key, value in targets.maps.items()}
-    assert shapes == {"density": (3, 1, 4, 4), "mask": (3, 1, 4, 4)}
+    assert shapes.keys() >= {"density", "mask"}
+    assert set(shapes.values()) == {(3, 1, 4, 4)}
 
 
 def test_whole_images_are_filled_up_to_what_the_network_takes(method: Method) -> None:

@@ -97,6 +97,26 @@ def test_every_runtime_gives_the_networks_maps_at_every_size(exported: Path) -> 
                 assert difference.max() < 1e-4 * scale, (runtime.name, name, height, width)
 
 
+@pytest.mark.parametrize("options", [{"density_loss": "p2r"}, {"density_loss": "zip"}])
+def test_what_other_losses_learn_counts_in_openvino_as_in_the_network(options: dict[str, Any], tmp_path: Path) -> None:
+    """Heads by their cells, people by blocks."""
+    small = {**SMALL, "variant": "baseline1", "density_activation": "softplus", **options}
+    weights = tmp_path / "small.onnx"
+    card = export_checkpoint(_run(tmp_path / "run", small), weights)
+    assert card.task == ("locate" if options == {"density_loss": "p2r"} else "count")
+    counter = headcount.load(weights, runtime="openvino", precision="f32")
+    method = build_method(card.method, card.architecture)
+    state = {name: value.float() for name, value in load_file(weights.with_suffix(".safetensors")).items()}
+    method.load_state_dict(state, strict=False)
+    by_torch = headcount.Counter(card, TorchRuntime(method, card.input))
+    for height, width in [(17, 23), (96, 64)]:
+        found, expected = (one.count(_pixels(height, width)[0]) for one in (counter, by_torch))
+        assert found.points_kind == ("heads" if card.task == "locate" else "peaks")
+        assert found.count == pytest.approx(expected.count, rel=1e-3)
+        if card.task == "locate":
+            np.testing.assert_array_equal(found.points_xy, expected.points_xy)
+
+
 def test_the_graph_takes_uint8_pixels_of_any_size_and_is_half_precision(exported: Path) -> None:
     session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
     (pixels,) = session.get_inputs()

@@ -10,16 +10,19 @@ import torch
 import yaml
 from PIL import Image
 
+from headcount.core.card import ModelCard
 from headcount.core.scene import Scene
 from headcount.data.sets.registry import Reading
 from headcount.label.sizes import load_sizes
+from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
 from headcount.synth import paint_scene
+from headcount.train.card import card_of
 from headcount.train.checkpoint import find_checkpoint, read_checkpoint
 from headcount.train.export import export_checkpoint
 from headcount.train.loop import train
-from headcount.train.recipe import DataSettings, load_recipe
-from headcount.train.validation import validation_loss
+from headcount.train.recipe import DataSettings, Recipe, load_recipe
+from headcount.train.validation import validate_counts, validation_loss
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("threads_kept")]
 
@@ -42,10 +45,45 @@ def test_it_is_the_same_every_time_and_depends_on_weights_and_seed() -> None:
     assert validation_loss(method, _scenes(), DATA, batch=2, seed=1) != losses[0]
 
 
+def test_whole_images_are_validated_one_by_one() -> None:
+    torch.manual_seed(0)
+    method = build_method("head_scale", SMALL)
+    scenes = [paint_scene(seed, size_wh=(128 - 16 * seed, 96), count=8) for seed in range(3)]
+    whole = DataSettings(crop="whole", scale=(1, 1))
+    losses = [validation_loss(method, scenes, whole, batch=batch, seed=1) for batch in (1, 2)]
+    assert losses[0] == losses[1] > 0
+
+
 def test_scenes_without_heads_cost_nothing() -> None:
     method = build_method("head_scale", SMALL)
     blank = Scene(np.zeros((64, 64, 3), np.uint8), boxes_xyxy=np.zeros((0, 4)))
     assert validation_loss(method, [blank], DATA, batch=4, seed=1) == 0
+
+
+@pytest.mark.parametrize("blank", [False, True])
+def test_a_model_is_validated_on_images_as_it_learns_them(
+    blank: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    """Black outside the region of interest, or not; and its card says so."""
+    rng, region = np.random.default_rng(0), np.zeros((64, 64), np.bool_)
+    region[:, :32] = True
+    scene = Scene(rng.integers(9, 256, (64, 64, 3), dtype=np.uint8), rng.uniform(0, 64, (9, 2)), region=region)
+    recipe = Recipe(
+        name="tiny", model={"backbone": "test_efficientnet", "width": 8}, data=DataSettings(blank_outside=blank)
+    )
+    method = build_method(recipe.method, recipe.model).eval()
+    card, seen = card_of(recipe, method), []
+    assert ModelCard.model_validate_json(card.to_json()).blank_outside == blank
+
+    class Watched(TorchRuntime):
+        def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+            seen.append(pixels[0])
+            return super().run(pixels)
+
+    counted = validate_counts(card, Watched(method, method.input_spec, device="cpu"), {"expo": [scene]})
+    assert counted.results["expo"].heads == (scene.points_xy[:, 0] < 32).sum()
+    assert (not seen[0][:, 32:].any()) == blank
+    np.testing.assert_array_equal(seen[0][:, :32], scene.pixels()[:, :32])
 
 
 @pytest.mark.slow

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from headcount.core.errors import ModelError
 
+_MOST_PADDING_PX = 128
+
 
 def read_map(
     maps: Mapping[str, NDArray[np.float32]],
@@ -20,7 +22,7 @@ def read_map(
     """``maps[name]``, (1, h', w'), as the (⌈h/s⌉, ⌈w/s⌉) cells that the image has; its padding is cut off.
 
     Raises:
-        ModelError: there is no such map, it is smaller than the image, or a map holds NaN or infinity.
+        ModelError: there is no such map, it is not of its stride, or a map holds NaN or infinity.
     """
     values: NDArray[np.float32] = read_channels(maps, name, strides, size_wh, decoder)[0]
     return values
@@ -48,12 +50,18 @@ def read_channels(
         refuse_not_finite(key, values)
     width, height = size_wh
     stride = strides[name]
+    if stride < 1:
+        raise ModelError(f'The stride of the map "{name}" must be at least 1 pixel, but it is {stride}.')
     columns, rows = -(-width // stride), -(-height // stride)
     values = maps[name]
-    if values.ndim != 3 or values.shape[0] != channels or values.shape[1] < rows or values.shape[2] < columns:
+    is_of_image = values.ndim == 3 and values.shape[0] == channels
+    # An image is filled up to the next multiple of something: by less than itself, or than the largest of those.
+    for side, cells, own in zip((height, width), values.shape[1:], (rows, columns), strict=False):
+        is_of_image &= own <= cells and cells * stride - side < max(side, _MOST_PADDING_PX)
+    if not is_of_image:
         raise ModelError(
-            f'The map "{name}" of a {width}×{height} image must be at least ({channels}, {rows}, {columns}), but it is '
-            f"{values.shape}."
+            f'The map "{name}" of a {width}×{height} image must be at least ({channels}, {rows}, {columns}), which is '
+            f"stride {stride}, and no more than padding adds, but it is {values.shape}."
         )
     return values[:, :rows, :columns]
 

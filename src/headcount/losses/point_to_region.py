@@ -74,10 +74,10 @@ def _heads(
     target = torch.zeros_like(logits)
     if not len(points):
         return target
-    squared, owner = zip(
-        *(squared_distances(cells[rows], points).min(dim=1) for rows in portions(len(cells), len(points))), strict=True
-    )
-    distance, point = torch.cat(squared).sqrt_(), torch.cat(owner)
+    distance, point = torch.empty_like(logits), torch.empty(len(logits), dtype=torch.int64, device=logits.device)
+    for rows in portions(len(cells), len(points)):
+        distance[rows], point[rows] = squared_distances(cells[rows], points).min(dim=1)
+    distance.sqrt_()
     near = (usable & (distance <= reach_px)).nonzero().flatten()
     if not len(near):
         return target

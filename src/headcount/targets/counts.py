@@ -17,10 +17,19 @@ def cell_counts(points_xy: NDArray[np.float64], size_wh: tuple[int, int], stride
     >>> cell_counts(np.array([[0.5, 0.5], [7.9, 3.0], [16.0, 8.0]]), (16, 8), 8).tolist()
     [[2.0, 1.0]]
     """
+    column, row = (pixels_of(points_xy, size_wh) // stride).T
+    columns, rows = -(-size_wh[0] // stride), -(-size_wh[1] // stride)
+    return np.bincount(row * columns + column, minlength=rows * columns).reshape(rows, columns).astype(np.float32)
+
+
+def pixels_of(points_xy: NDArray[np.float64], size_wh: tuple[int, int]) -> NDArray[np.int64]:
+    """(n, 2) the pixel (column, row) that holds each point; the far border is the last pixel's.
+
+    Raises:
+        InputError: a point outside the image.
+    """
     width, height = size_wh
     if (points_xy < 0).any() or (points_xy > np.asarray(size_wh)).any():
         raise InputError(f"Every point must lie inside the {width}×{height} image: clamp or drop those outside.")
-    pixel = np.minimum(np.floor(points_xy).astype(np.int64), np.asarray(size_wh) - 1)
-    column, row = (pixel // stride).T
-    columns, rows = -(-width // stride), -(-height // stride)
-    return np.bincount(row * columns + column, minlength=rows * columns).reshape(rows, columns).astype(np.float32)
+    pixels: NDArray[np.int64] = np.minimum(np.floor(points_xy).astype(np.int64), np.array(size_wh) - 1)
+    return pixels

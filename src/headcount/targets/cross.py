@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from headcount.core.errors import InputError
+from headcount.targets.counts import pixels_of
 from headcount.targets.density import max_pool
 
 _ARMS_XY = np.array([[0, 0], [-1, 0], [1, 0], [0, -1], [0, 1]])
@@ -35,9 +35,7 @@ def cross_map(
     [[0, 1, 0, 0], [1, 1, 1, 0], [0, 1, 0, 0]]
     """
     width, height = size_wh
-    if (points_xy < 0).any() or (points_xy > np.asarray(size_wh)).any():
-        raise InputError(f"Every point must lie inside the {width}×{height} image: clamp or drop those outside.")
-    pixels = np.minimum(np.floor(points_xy).astype(np.int64), np.array(size_wh) - 1)  # the far border's is the last
+    pixels = pixels_of(points_xy, size_wh)
     if region is not None:
         pixels = pixels[region[pixels[:, 1], pixels[:, 0]]]
     limit = np.array([-(-width // stride), -(-height // stride)])

@@ -92,3 +92,33 @@ def test_markdown_says_seeds_and_thresholds() -> None:
 
 def test_nothing_done_is_said() -> None:
     assert table(State(study="test", scale="small"), STUDY) == ["A test, scale small", "  nothing is done yet"]
+
+
+def _of_three(maes: dict[str, tuple[float, ...]]) -> list[str]:
+    arms = tuple(Arm(recipe=name, group="Networks", variant=name, papers=(f"p-{name}",)) for name in maes)
+    study = Study(name="test", title="A test", scales={"small": Scale(arms=arms, split="val")}, baseline="a")
+    runs = tuple(
+        _done(name, "Networks", name, seed, mae) for name, of in maes.items() for seed, mae in enumerate(of, 1)
+    )
+    return [line.strip() for line in table(STATE.model_copy(update={"runs": runs}), study)]
+
+
+def test_where_the_order_differs_from_the_papers_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    papers = {"p-a": (_Row("x", 77, 127),), "p-b": (_Row("x", 70, 120),), "p-c": (_Row("x", 66, 108),)}
+    monkeypatch.setattr(report, "published_rows", papers.get)
+    assert "the order by MAE is the paper's" in _of_three({"a": (9.0,), "b": (8.0,), "c": (7.0,)})
+    within = " ".join(_of_three({"a": (9.0, 9.2), "b": (5.0, 8.0), "c": (8.0, 8.2)}))
+    assert "differs from the paper's in 1 of 3 pairs, 0 by more than the spread over seeds: b before c" in within
+    clear = " ".join(_of_three({"a": (2.0, 2.2), "b": (5.0, 8.0), "c": (9.0, 9.2)}))
+    assert "in 3 of 3 pairs, 3 by more than the spread over seeds: a before c, a before b, b before c" in clear
+
+
+def test_what_errs_least_on_the_held_out_images_is_said() -> None:
+    runs = tuple(
+        _done(name, "Networks", name, 1, 9.0).model_copy(update={"held_out": {"x": error}})
+        for name, error in (("a", 3.0), ("b", 1.0), ("c", 2.0))
+    )
+    arms = tuple(Arm(recipe=name, group="Networks", variant=name, papers=("q-focal",)) for name in "abc")
+    study = Study(name="test", title="A test", scales={"small": Scale(arms=arms, split="val")}, baseline="a")
+    lines = [line.strip() for line in table(STATE.model_copy(update={"runs": runs}), study)]
+    assert "MAE on the images held out of training: b 1.0, c 2.0, a 3.0" in lines

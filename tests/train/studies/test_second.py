@@ -140,7 +140,7 @@ def test_cut_off_in_the_second_stage_it_goes_on(
 
 def test_a_part_is_run_by_its_name(study: Study, tmp_path: Path) -> None:
     options = StudyOptions(output=tmp_path, steps=1, images=1)
-    with pytest.raises(InputError, match=r'best of the first stage, of which "baseline1" is not done'):
+    with pytest.raises(InputError, match=r'best of the first stage, of which "baseline1-seed1" is not done'):
         run_study(study, "small", replace(options, only=["losses"]), say=_silent)
     state, _ = run_study(study, "small", replace(options, only=["baseline1"]), say=_silent)
     assert [one.name for one in state.runs] == ["baseline1-seed1"]
@@ -148,6 +148,8 @@ def test_a_part_is_run_by_its_name(study: Study, tmp_path: Path) -> None:
     assert [one.name for one in state.runs] == ["baseline1-seed1", "solution5-seed1"]
     state, _ = run_study(study, "small", replace(options, only=["mse"]), say=_silent)
     assert len(state.runs) == 3
+    with pytest.raises(InputError, match=r'of which "baseline1-seed2" is not done'):
+        run_study(study, "small", replace(options, only=["losses"], seeds=2), say=_silent)
     state, _ = run_study(study, "small", replace(options, only=["solution2"]), say=_silent)  # extra: by name alone
     assert state.runs[-1].name == "solution2-seed1"
     with pytest.raises(InputError, match=r'no "solution7"\. Did you mean "solution'):

@@ -28,7 +28,7 @@ from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.core.words import plural
 from headcount.evaluate.metrics.table import EvaluationSettings, Figure, NotMeasured
-from headcount.targets.density import density_map, sum_pool
+from headcount.targets.density import density_map
 
 Map = NDArray[np.float64]
 
@@ -133,11 +133,10 @@ def true_density(scene: Scene, prediction: Prediction) -> Map:
     """What the density map of a prediction should have been, cell by cell, in the scene's region."""
     assert prediction.density is not None
     size_wh, stride = prediction.size_wh, prediction.density_stride
-    full = density_map(
+    pooled = density_map(
         clip_points(scene.points_xy, size_wh), size_wh, density_sigma=DENSITY_SIGMA, kernel_size=KERNEL_SIZE,
-        region=scene.region,
+        region=scene.region, stride=stride,
     )  # fmt: skip
-    pooled = sum_pool(full, stride)
     rows, columns = prediction.density.shape
     true = np.zeros((rows, columns))  # a map may hold padding
     pooled = pooled[:rows, :columns]

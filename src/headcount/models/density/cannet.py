@@ -18,8 +18,8 @@ from headcount.models.density.base import DensityNetwork, DensityNetworkSettings
 from headcount.models.parts.classic import VggBackbone, dilated_back_end
 
 _SCALES = (1, 2, 3, 6)
-_HALO_PX = 144
-"""How far CSRNet's ends see."""
+_HALO_PX = 64
+"""Less than CSRNet's ends see, 144: tiles are never quite the whole image here."""
 
 
 class CanNetSettings(DensityNetworkSettings):
@@ -29,8 +29,8 @@ class CanNetSettings(DensityNetworkSettings):
     """Channels of the first convolutions, which all others follow; VGG-16's weights fit 64 alone."""
     batch_norm: bool = False
     """Behind each convolution of the back end, as in most checkpoints that the authors' code has trained."""
-    tile_px: int = Field(default=1024, ge=512)
-    """Side of the largest square that it looks at whole: set it by the images that it is trained on. Its contexts are
+    tile_px: int = Field(default=1024, ge=256)
+    """Side of the largest square that it looks at whole: set it by the crops that it is trained on. Its contexts are
     of the whole image, so that one in tiles counts otherwise."""
 
 
@@ -89,13 +89,14 @@ def pool_to(features: Tensor, cells: int) -> Tensor:
     Cell i is the mean of the rows from ⌊i·h/cells⌋ to ⌈(i + 1)·h/cells⌉. Written as two products of matrices: torch's
     own has no form in ONNX where h and w are open.
     """
-    rows, columns = (_members(length, cells, features) for length in features.shape[2:])
-    number = rows.sum(dim=1)[:, None] * columns.sum(dim=1)  # pixels in each cell
-    return torch.matmul(torch.matmul(rows, features), columns.T) / number
+    rows, columns = (_members(length, cells, features.device) for length in features.shape[2:])
+    number = (rows.sum(dim=1)[:, None] * columns.sum(dim=1)).float()  # pixels in each cell
+    total = torch.matmul(torch.matmul(rows.to(features.dtype), features), columns.T.to(features.dtype))
+    return (total / number).to(features.dtype)
 
 
-def _members(length: int, cells: int, like: Tensor) -> Tensor:
-    """(cells, length): 1 where a pixel is one of a cell's, else 0."""
-    pixel = torch.arange(length, device=like.device)
-    cell = torch.arange(cells, device=like.device)[:, None]
-    return (((pixel + 1) * cells > cell * length) & (pixel * cells < (cell + 1) * length)).to(like.dtype)
+def _members(length: int, cells: int, device: torch.device) -> Tensor:
+    """(cells, length): whether a pixel is one of a cell's."""
+    pixel = torch.arange(length, device=device)
+    cell = torch.arange(cells, device=device)[:, None]
+    return ((pixel + 1) * cells > cell * length) & (pixel * cells < (cell + 1) * length)

@@ -176,14 +176,14 @@ def table(state: State, study: Study) -> list[str]:
                 first = ""
             for note in [block.doubts.get(group, ""), *block.notes.get(group, ())]:
                 lines += textwrap.wrap(note, _COLUMNS, initial_indent="    ", subsequent_indent="      ")
-    return [*lines, *study.summary(state), "", _legend(study)]
+    return [*lines, *study.summary(state), "", *textwrap.wrap(_legend(study), _COLUMNS)]
 
 
 def _legend(study: Study) -> str:
-    """What the columns are: ``F1 at σ_l and AP in %; ± is the standard deviation over seeds; paper: MAE/RMSE.``"""
+    """What the columns are, in words."""
     levels = [name for name in study.figures if name not in _WIDTHS]
     parts = ["F1 at σ_l and AP in %"] if "AP" in study.figures else []
-    parts += [f"{levels[0]} …: MAE by people"] if levels else []
+    parts += [f"{levels[0]} to {levels[-1]}: MAE of images with so many people"] if levels else []
     return "; ".join([*parts, "± is the standard deviation over seeds", "paper: MAE/RMSE."])
 
 

@@ -26,7 +26,7 @@ from headcount.train.resume import different_setting
 from headcount.train.studies.measure import Trained, measure
 from headcount.train.studies.pictures import draw_group
 from headcount.train.studies.report import markdown
-from headcount.train.studies.second import best_arm, held_out_error, missing_arms
+from headcount.train.studies.second import best_arm, missing_runs
 from headcount.train.studies.state import STATE, Constant, Done, State, read_state
 from headcount.train.studies.study import Run, Scale, Study, chosen_arms, runs_of
 
@@ -89,7 +89,7 @@ def run_study(study: Study, scale_name: str, options: StudyOptions, *, say: Say)
     split = options.split or scale.split
     varied = scale.then.chosen(options.only) if scale.then is not None else ()
     if not arms:
-        _refuse_second_stage_alone(scale, _measured_alike(state, split, options.images))
+        _refuse_second_stage_alone(scale, options.seeds, _measured_alike(state, split, options.images))
     stage = _Stage(study, runs_of(arms, options.seeds), options, split, say)
     second = _second_stage(study, scale, varied, state, options, split, say)
     for one in (stage, second):
@@ -115,13 +115,13 @@ def _measured_alike(state: State, split: str, images: int | None) -> list[Done]:
     return [one for one in state.runs if (one.split, one.at_most) == (split, images)]
 
 
-def _refuse_second_stage_alone(scale: Scale, done: Sequence[Done]) -> None:
+def _refuse_second_stage_alone(scale: Scale, seeds: int | None, done: Sequence[Done]) -> None:
     """Stop where the second stage alone is asked for, and it is not known yet what it starts from.
 
     Raises:
-        InputError: names an arm that is still to be run.
+        InputError: names a run that is still to be run.
     """
-    missing = missing_arms(scale, done)
+    missing = missing_runs(scale, seeds, done)
     if missing:
         raise InputError(
             f'What was asked for starts from the best of the first stage, of which "{missing[0].name}" is not done: '
@@ -138,16 +138,14 @@ def _second_stage(
     best = best_arm(scale, state, done)
     if scale.then is None or best is None or not varied:
         return None
-    missing = missing_arms(scale, done)
+    missing = missing_runs(scale, options.seeds, done)
     if missing and tell and options.only:
         say(f"{scale.then.group.capitalize()}: not yet, {missing[0].name} is still to be run.")
     if missing and (options.only or not tell):
         return None
     arms = [arm for arm in scale.then.arms(best) if arm.variant in varied]
     if tell:
-        error = held_out_error(best, state, done)
-        say(f"{scale.then.group.capitalize()}: on {best.variant}, which errs least on the held-out images ({error:.3f} "
-            "of the error of one count for all).")  # fmt: skip
+        say(f"{scale.then.group.capitalize()}: on {best.variant}, which errs least on the held-out images.")
         for name in varied:
             if name not in [arm.variant for arm in arms]:
                 say(f"{name} is left out: {best.variant} cannot learn by it.")

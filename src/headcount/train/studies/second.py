@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from statistics import mean
 
 from headcount.train.studies.state import Done, State
-from headcount.train.studies.study import Arm, Scale
+from headcount.train.studies.study import Arm, Run, Scale, runs_of
 
 
 def runs_of_arm(arm: Arm, runs: Sequence[Done]) -> list[Done]:
@@ -32,9 +32,10 @@ def best_arm(scale: Scale, state: State, runs: Sequence[Done]) -> Arm | None:
     return min(known, key=lambda arm: known[arm]) if known else None
 
 
-def missing_arms(scale: Scale, runs: Sequence[Done]) -> list[Arm]:
-    """The candidates that are still to be run before the best of them is known."""
-    return [arm for arm in scale.candidates if not runs_of_arm(arm, runs)]
+def missing_runs(scale: Scale, seeds: int | None, runs: Sequence[Done]) -> list[Run]:
+    """The runs of the candidates that are still to be done before the best of them is known."""
+    done = {one.name for one in runs}
+    return [run for run in runs_of(scale.candidates, seeds) if run.name not in done]
 
 
 def arms_shown(scale: Scale, runs: Sequence[Done]) -> Iterator[Arm]:
