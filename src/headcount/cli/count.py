@@ -158,7 +158,7 @@ def count(
     if output is not None and rows and not streamed:
         results_are_filed()
     if not quiet and not streamed:
-        _show_results(rows, skipped, len(found.files))
+        _show_results(rows, skipped, len(found.files), "" if region is None else str(region))
         places = {"results": output, "overlays": save_dir} if rows else {}
         for what, place in places.items():
             if place is not None:
@@ -190,18 +190,18 @@ def _write_out(data: bytes) -> None:
         raise typer.Exit(1)
 
 
-def _show_results(rows: list[CountLine], skipped: int, files: int) -> None:
-    """The counts, on standard output."""
+def _show_results(rows: list[CountLine], skipped: int, files: int, region: str) -> None:
+    """The counts, on standard output; ``region`` is the file of the region that they are of."""
     from headcount.cli.console import output_console
     from headcount.cli.results import print_one, print_summary, print_table
 
     console = output_console()
     if len(rows) == 1 and files == 1:
-        print_one(console, rows[0])
+        print_one(console, rows[0], region=region)
     elif rows:
         print_table(console, rows)
     if files > 1 or len(rows) > 1 or skipped:
-        print_summary(console, rows, skipped)
+        print_summary(console, rows, skipped, region=region)
 
 
 def _run(job: Job, rows: list[CountLine], ctx: Any, *, raises: bool, quiet: bool) -> None:
