@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from headcount.core.card import DecoderSpec, OutputSpec, Task
 from headcount.core.errors import InputError
 from headcount.core.geometry import in_mask
+from headcount.core.region import area_share
 from headcount.core.scene import Scene
 from headcount.core.settings import Odd, Positive, Settings
 from headcount.decode.density import DensityDecoderSettings
@@ -31,7 +32,7 @@ from headcount.losses.shapes import same_shape
 from headcount.losses.zero_inflated import BINS, Bins, BlockPx, expected_count, start_bias, zero_inflated_loss
 from headcount.models.method import TargetBatch, Targets
 from headcount.targets.counts import cell_counts
-from headcount.targets.density import DensityMap, adaptive_sigma, density_map, sum_pool
+from headcount.targets.density import DensityMap, adaptive_sigma, density_map
 
 DensityLoss = Literal["mse", "blocks", "bayesian", "dm_count", "zip", "p2r"]
 P2R_STRIDE = 4
@@ -275,8 +276,7 @@ def total_of(losses: Mapping[str, Tensor]) -> Tensor:
 def region_share(scene: Scene, stride: int) -> NDArray[np.float32]:
     """How much of each cell's part of the image lies in the scene's region, (⌈h/s⌉, ⌈w/s⌉); all 1 without one."""
     width, height = scene.size_wh
+    shape = -(-height // stride), -(-width // stride)
     if scene.region is None:
-        return np.ones((-(-height // stride), -(-width // stride)), np.float32)
-    image = np.ones((height, width), np.float32)
-    share: NDArray[np.float32] = sum_pool(scene.region.astype(np.float32), stride) / sum_pool(image, stride)
-    return share
+        return np.ones(shape, np.float32)
+    return area_share(scene.region, stride, shape).astype(np.float32)
