@@ -148,18 +148,24 @@ class DensityOutput:
         """What an image's sides must be multiples of, where the network itself asks for multiples of ``own``."""
         return math.lcm(own, *(output.stride for output in self.outputs))
 
-    def start(self, last: nn.Conv2d) -> None:
-        """Set the network's last convolution to where training starts, if the network's own start is of no use."""
-        settings = self.settings
+    def start(self, last: nn.Conv2d, *, as_printed: bool = False) -> None:
+        """Set the network's last convolution to where training starts, if the network's own start is of no use.
+
+        ``as_printed``: it stays as it is where a ReLU follows.
+        """
+        settings, std = self.settings, 0.01
         if settings.density_loss == "zip":
             bias = start_bias(self.bins)
         elif settings.density_loss == "p2r":
             bias = [_START_LOGIT] * self.channels
         elif settings.density_activation == "softplus":
             bias = [math.log(math.expm1(_START * settings.label_scale))]
+        elif settings.density_activation == "relu" and not as_printed:
+            # Where a ReLU is 0 it has no gradient: one that is 0 in all cells, as it may be by chance, never learns.
+            bias, std = [_START * settings.label_scale], 0.001
         else:
             return
-        nn.init.normal_(last.weight, 0.0, 0.01)
+        nn.init.normal_(last.weight, 0.0, std)
         assert last.bias is not None
         with torch.no_grad():
             last.bias.copy_(torch.tensor(bias))
