@@ -530,8 +530,11 @@ def test_a_region_is_counted_alone_and_written_down(photos: Path, count: RunCli)
     found = []
     for region in ("left.json", "left.png"):
         output = f"{region}.jsonl"
-        code, _, err = count("photos", "--region", region, "--output", output, "--save-dir", f"over {region}")
+        code, out, err = count("photos", "--region", region, "--output", output, "--save-dir", f"over {region}")
         assert (code, err) == (0, "")
+        assert f"in all inside {region}" in out
+    assert "person inside left.json" in count("photos/1.png", "--region", "left.json")[1]
+    for output in ("left.json.jsonl", "left.png.jsonl"):
         found.append([json.loads(line) for line in Path(output).read_text(encoding="utf-8").splitlines()])
     assert [row["count"] for row in found[0]] == [row["count"] for row in found[1]]
     assert found[0][0]["region"] == {"file": "left.json", "polygons_xy": [[[0, 0], [32, 0], [32, 48], [0, 48]]]}

@@ -22,7 +22,8 @@ def test_every_form_is_the_same_region() -> None:
     mask[1:5, 2:6] = True
     forms = [
         SQUARE, [SQUARE], np.array(SQUARE), np.array([SQUARE]), [np.array(SQUARE)], [*SQUARE, SQUARE[0]],
-        mask, mask.astype(np.uint8) * 255, mask.astype(float), mask.tolist(), (np.array(SQUARE) / [10, 8]).tolist(),
+        mask, np.dstack([mask, ~mask, ~mask, mask]),
+        mask.astype(np.uint8) * 255, mask.astype(float), mask.tolist(), (np.array(SQUARE) / [10, 8]).tolist(),
         as_region(SQUARE), np.dstack([mask] * 3).astype(np.uint8), Image.fromarray(mask), [tuple(c) for c in SQUARE],
     ]  # fmt: skip
     for form in forms:
@@ -53,11 +54,12 @@ def test_corners_just_beyond_the_image_are_cut_at_its_border() -> None:
         ([["a", "b"], ["c", "d"], ["e", "f"]], "is none"),
         ("gate", "is none"),
         (7, "is none"),
-        (np.zeros((4, 4), np.bool_), "holds no pixel: set those"),
+        (np.zeros((4, 4), np.bool_), "holds no pixel: of the mask's 4×4 none is set; set those inside"),
         (np.full((4, 4), np.nan), "no finite numbers"),
         (np.zeros((2, 2, 2, 2)), "is none"),
         (np.zeros(5), "is none"),
-        (np.random.default_rng(0).random((10_001, 2)), "over 10,000"),
+        (np.random.default_rng(0).random((2_001, 2)), "has 2,001 corners, over 2,000: give a mask"),
+        (np.random.default_rng(0).random((3, 700, 2)), "has 2,100 corners, over 2,000: give a mask"),
     ],
 )  # fmt: skip
 def test_what_is_no_region_is_told_in_one_sentence(given_: object, words: str) -> None:
@@ -92,8 +94,8 @@ def test_one_mask_is_drawn_for_all_images_of_a_size() -> None:
 
 
 def test_a_polygon_of_thousands_of_corners_takes_no_seconds() -> None:
-    turn = np.linspace(0, 2 * np.pi, 9_999, endpoint=False)
-    around = 300 * np.stack([np.cos(turn), np.sin(turn)], axis=1) * (1 + 0.01 * np.sin(500 * turn))[:, None] + 400
+    turn = np.linspace(0, 2 * np.pi, 2_000, endpoint=False)
+    around = 300 * np.stack([np.cos(turn), np.sin(turn)], axis=1) * (1 + 0.01 * np.sin(100 * turn))[:, None] + 400
     start = time.process_time()
     mask = as_region(around).in_image((800, 800))
     assert time.process_time() - start < 3
@@ -162,3 +164,10 @@ def test_plain_data_and_back() -> None:
         Region.from_dict(mask.to_dict()).in_image((4, 4))
     assert Prediction(1.0, (4, 4)).to_dict()["region"] is None
     assert "in a region" in repr(Prediction(1.0, (12, 8), region=polygon))
+    assert repr(polygon) == "<Region: 1 polygon of 'gate.json'>"
+
+
+@pytest.mark.filterwarnings("error")
+def test_corners_beyond_all_numbers_are_outside_the_image() -> None:
+    with pytest.raises(InputError, match=r"corner \(1e\+308, 0\), which lies outside"):
+        as_region([[0, 0], [1e308, 0], [1, 1e308]]).in_image((12, 8))

@@ -114,5 +114,6 @@ def test_a_region_is_outlined_and_the_rest_dimmed() -> None:
     assert drawn[80, 100].tolist() == [200] * 3
     assert (drawn[80, 60:68] != 200).any()
     assert caption_of(found) == "3 people (in the region)"
+    assert (image == 200).all(), "the image given was changed"
     known = Prediction.from_dict(Prediction(3.0, (128, 96), region=as_region(np.eye(96, 128) > 0)).to_dict())
     assert (known.draw(image, kind="points")[80] == 200).all()

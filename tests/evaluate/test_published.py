@@ -63,7 +63,7 @@ def test_a_shipped_recipe(results: dict[str, object]) -> None:
 
 def test_the_scenes_of_a_paper_stand_beside_those_reached() -> None:
     scenes = tuple(
-        SceneErrors(name=f"{k}", label=f"S{k} {k}" if k < 3 else f"{k}", images=2, mean_count=9, mae=k, rmse=k, bias=0)
+        SceneErrors(name=f"{k}", number=k if k < 3 else None, images=2, mean_count=9, mae=k, rmse=k, bias=0)
         for k in (1, 2, 3)
     )
     results = {"counting": counting_result([2.0], [1]), "scenes": ScenesResult(scenes)}

@@ -76,3 +76,14 @@ def test_reports_judge_the_region_and_say_so() -> None:
     assert "1 of them inside their regions" in report.counting.protocol
     located = report.results["localization"].to_dict()
     assert [row["heads"] for row in located["per_image"]] == [3, 5]
+
+
+def test_the_report_says_so_in_lines_that_fit_a_terminal() -> None:
+    class Everywhere:
+        def count(self, source: Scene) -> Prediction:
+            return _heads()
+
+    report = evaluate_scenes(Everywhere(), [_scene()] * 12, metrics=["counting"])
+    said = " ".join(line.strip() for line in report.lines())
+    assert "truth is the number of annotated heads; 12 of them inside their regions of interest" in said
+    assert all(len(line) <= 80 for line in report.lines())

@@ -454,7 +454,6 @@ def test_a_region_in_every_form_and_call_counts_alike(counter: Counter, picture:
     expected = counter.count(picture, region=LEFT).count
     assert [counter.count(picture, region=form).count for form in forms] == [expected] * 6
     assert [found.count for found in counter.count([picture] * 4, region=corners)] == [expected] * 4
-    assert counter.count_keeping_maps(Scene(picture), region=corners)[0].count == expected
     scene = Scene(picture, region=LEFT)
     assert counter.count(scene).count == counter.count(picture).count
     assert counter.count(scene, region=scene.region).count == expected

@@ -19,7 +19,7 @@ from PIL import Image
 from headcount.core.errors import InputError
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.prediction import Prediction
-from headcount.core.region import Region, as_region
+from headcount.core.region import MOST_CORNERS, Region, as_region
 from headcount.core.scene import Scene
 from headcount.data.media.sources import Item, SourceFile
 from headcount.infer.job import Counted, Job, find_sources, open_results
@@ -255,9 +255,20 @@ def test_what_was_counted_in_another_region_is_not_mixed_in(folder: Path, suffix
         with pytest.raises(InputError, match=rf'in a region of interest \("gate.json"\), but now it is in .*{words}'):
             run(Fake(), output, resume=True, region=other)
     assert Path(output).read_bytes() == before
+    edited = as_region([[0, 0], [9, 0], [9, 8]], file="gate.json")
+    with pytest.raises(InputError, match=r'\("gate.json"\), but now it is in another one'):
+        run(Fake(), output, resume=True, region=edited)
     renamed = replace(GATE, file="same.json")
     assert run(Fake(), output, resume=True, region=renamed) == (["in/c.png", "in/d.png"] if cut else [])
     assert len(counts(output)) == 4
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_region_of_as_many_corners_as_there_may_be_is_gone_on_with(folder: Path, suffix: str) -> None:
+    turn = np.linspace(0, 2 * np.pi, MOST_CORNERS, endpoint=False)
+    round_ = as_region(1e-5 * np.stack([1 + np.cos(turn), 1 + np.sin(turn)], axis=1))  # of as many digits as can be
+    run(Fake(until="c.png"), f"out{suffix}", region=round_)
+    assert run(Fake(), f"out{suffix}", resume=True, region=round_) == ["in/c.png", "in/d.png"]
 
 
 def test_whole_images_are_not_gone_on_with_in_a_region(folder: Path) -> None:

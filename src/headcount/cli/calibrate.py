@@ -13,6 +13,7 @@ from headcount.cli.options import (
     PrecisionOption,
     RuntimeOption,
     ThreadsOption,
+    data_option,
     output_option,
 )
 
@@ -22,14 +23,7 @@ def calibrate(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="A shipped model's name, or an .onnx or .safetensors file.")
     ],
-    data: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME=PATH",
-            help="As in scut-head-a=/data/SCUT-HEAD; may be repeated.",
-            show_default=False,
-        ),
-    ],
+    data: Annotated[list[str], data_option("As in scut-head-a=/data/SCUT-HEAD; may be repeated.")],
     split: Annotated[
         str, typer.Option(metavar="NAME", help="train, val or trainval; of your own images all, too.")
     ] = "val",

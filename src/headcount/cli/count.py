@@ -27,6 +27,7 @@ from headcount.infer import DEFAULT_MODEL
 if TYPE_CHECKING:
     from headcount.cli.results import CountLine
     from headcount.core.notes import Note, Skipped
+    from headcount.core.region import Region
     from headcount.data.formats.predictions import OnePrediction, PredictionFile, PredictionStream
     from headcount.infer.job import Job
 
@@ -110,9 +111,11 @@ def count(
         _show(event, ctx, quiet=quiet)
     if not found.files:
         raise InputError("None of the sources can be counted.")
+    where: Region | None = None
     if region is not None:
         from headcount.data.formats.regions import read_region
-    where = None if region is None else read_region(region, max_pixels=max_pixels)
+
+        where = read_region(region, max_pixels=max_pixels)
     rows: list[CountLine] = []
     skipped = sum(isinstance(event, Skipped) for event in found.events)
     stopped: KeyboardInterrupt | HeadcountError | None = None
@@ -155,7 +158,7 @@ def count(
     if output is not None and rows and not streamed:
         results_are_filed()
     if not quiet and not streamed:
-        _show_results(rows, skipped, len(found.files))
+        _show_results(rows, skipped, len(found.files), "" if region is None else str(region))
         places = {"results": output, "overlays": save_dir} if rows else {}
         for what, place in places.items():
             if place is not None:
@@ -187,18 +190,18 @@ def _write_out(data: bytes) -> None:
         raise typer.Exit(1)
 
 
-def _show_results(rows: list[CountLine], skipped: int, files: int) -> None:
-    """The counts, on standard output."""
+def _show_results(rows: list[CountLine], skipped: int, files: int, region: str) -> None:
+    """The counts, on standard output; ``region`` is the file of the region that they are of."""
     from headcount.cli.console import output_console
     from headcount.cli.results import print_one, print_summary, print_table
 
     console = output_console()
     if len(rows) == 1 and files == 1:
-        print_one(console, rows[0])
+        print_one(console, rows[0], region=region)
     elif rows:
         print_table(console, rows)
     if files > 1 or len(rows) > 1 or skipped:
-        print_summary(console, rows, skipped)
+        print_summary(console, rows, skipped, region=region)
 
 
 def _run(job: Job, rows: list[CountLine], ctx: Any, *, raises: bool, quiet: bool) -> None:

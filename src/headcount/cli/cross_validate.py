@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli.options import ThreadsOption, output_option
+from headcount.cli.options import ThreadsOption, data_option, output_option
+from headcount.cli.studies import StepsOption, run_and_tell
 
 
 def cross_validate(
@@ -16,17 +17,9 @@ def cross_validate(
         list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Settings to change, as in optimiser.lr=1e-3.")
     ] = None,
     data: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME=PATH",
-            show_default=False,
-            help="Where the data set lies, as in ucf-cc-50=/data/UCF_CC_50; else as the recipe says.",
-        ),
+        str | None, data_option("Where the data set lies, as in ucf-cc-50=/data/UCF_CC_50; else as the recipe says.")
     ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(metavar="NUMBER", min=1, help="Train for so many steps each: a quick look.", show_default=False),
-    ] = None,
+    steps: StepsOption = None,
     output: Annotated[
         Path | None, output_option("Write to this folder. Default: runs/RECIPE-folds.", metavar="DIR")
     ] = None,
@@ -40,24 +33,11 @@ def cross_validate(
 
     Exit code: 0 all folds are done, 1 some failed, 2 nothing could be done.
     """
-    import warnings
-
-    from headcount.cli.console import error_console, output_console, printable
-    from headcount.cli.streams import results_are_filed
-    from headcount.core.words import plural
     from headcount.train.recipe import read_recipe
     from headcount.train.studies.folds import SCALE, cross_validation, fold_table
-    from headcount.train.studies.run import StudyOptions, run_study
+    from headcount.train.studies.run import StudyOptions
 
     study = cross_validation(recipe, changes or [], data)
     folder = output if output is not None else Path("runs") / f"{read_recipe(recipe, changes or []).name}-folds"
     options = StudyOptions(output=folder, steps=steps, threads=threads, changes=tuple(changes or ()), resume=resume)
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"(lightning|torch)\b")
-    results_are_filed()
-    state, failed = run_study(study, SCALE, options, say=lambda text: error_console().print(printable(text)))
-    out = output_console()
-    out.print("\n".join(map(printable, fold_table(state, study))), soft_wrap=True)
-    out.print(f"wrote {printable(str(folder))}", soft_wrap=True)
-    if failed:
-        error_console().print(f"Note: {plural(len(failed), 'fold')} failed: {', '.join(one.name for one in failed)}.")
-        raise typer.Exit(1)
+    run_and_tell(study, SCALE, options, fold_table, called="fold")

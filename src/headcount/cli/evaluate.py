@@ -17,6 +17,7 @@ from headcount.cli.options import (
     ThreadsOption,
     bounds_of,
     choice,
+    data_option,
     output_option,
 )
 from headcount.cli.places import claim
@@ -37,11 +38,7 @@ def evaluate(
     ],
     data: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=PATH",
-            help="As in shanghaitech-b=/data/ShanghaiTech; may be repeated. Needed for a model.",
-            show_default=False,
-        ),
+        data_option("As in shanghaitech-b=/data/ShanghaiTech; may be repeated. Needed for a model."),
     ] = None,
     ground_truth: Annotated[
         Path | None,

@@ -33,6 +33,11 @@ def output_option(text: str, *, metavar: str = "FILE") -> Any:
     return typer.Option("--output", "-o", metavar=metavar, help=text, show_default=False)
 
 
+def data_option(text: str) -> Any:
+    """The option ``--data``; how it is given, and what becomes of it, is told by ``text``."""
+    return typer.Option("--data", metavar="NAME=PATH", help=text, show_default=False)
+
+
 def bounds_of(levels: str | None) -> tuple[int, ...] | None:
     """What ``--levels`` says; None where it was not given.
 

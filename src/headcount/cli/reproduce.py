@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from headcount.cli.options import ThreadsOption, output_option
+from headcount.cli.options import ThreadsOption, data_option, output_option
+from headcount.cli.studies import StepsOption, run_and_tell
 from headcount.train.studies.table import STUDIES
 
 
@@ -21,10 +22,8 @@ def reproduce(
     ] = "small",
     data: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=PATH",
-            show_default=False,
-            help="Where a data set lies, as in scut-head-a=/data/SCUT-HEAD; may be repeated. Else as the recipes say.",
+        data_option(
+            "Where a data set lies, as in scut-head-a=/data/SCUT-HEAD; may be repeated. Else as the recipes say."
         ),
     ] = None,
     only: Annotated[
@@ -40,10 +39,7 @@ def reproduce(
             show_default=False,
         ),
     ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(metavar="NUMBER", min=1, help="Train for so many steps each: a quick look.", show_default=False),
-    ] = None,
+    steps: StepsOption = None,
     images: Annotated[
         int | None,
         typer.Option(
@@ -73,15 +69,10 @@ def reproduce(
 
     Exit code: 0 all runs are done, 1 some failed, 2 nothing could be done.
     """
-    import warnings
-
-    from headcount.cli.console import error_console, output_console, printable
-    from headcount.cli.streams import results_are_filed
     from headcount.core.errors import InputError
-    from headcount.core.words import plural
     from headcount.data.sets.registry import parse_spec
     from headcount.train.studies.report import table
-    from headcount.train.studies.run import StudyOptions, run_study
+    from headcount.train.studies.run import StudyOptions
 
     found = STUDIES.load(study)
     if split not in (None, "val", "test"):
@@ -92,12 +83,4 @@ def reproduce(
         output=folder, sources=sources, only=tuple(only or ()), seeds=seeds, steps=steps, images=images, split=split,
         initialisation=initialisation, threads=threads, changes=tuple(changes or ()), resume=resume,
     )  # fmt: skip
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"(lightning|torch)\b")
-    results_are_filed()
-    state, failed = run_study(found, scale, options, say=lambda text: error_console().print(printable(text)))
-    out = output_console()
-    out.print("\n".join(map(printable, table(state, found))), soft_wrap=True)
-    out.print(f"wrote {printable(str(folder))}", soft_wrap=True)
-    if failed:
-        error_console().print(f"Note: {plural(len(failed), 'run')} failed: {', '.join(one.name for one in failed)}.")
-        raise typer.Exit(1)
+    run_and_tell(found, scale, options, table)

@@ -44,9 +44,9 @@ class CountLine:
         return "" if self.interval is None else "{:,} to {:,}".format(*map(whole_people, self.interval))
 
 
-def print_one(console: Console, row: CountLine) -> None:
-    """``photo.jpg: 123 people``, on a line of its own however long the name is."""
-    text = f"{printable(row.name)}: {people(row.people)}"
+def print_one(console: Console, row: CountLine, *, region: str = "") -> None:
+    """``photo.jpg: 123 people``, on a line of its own however long the name is; ``region``: inside which file's."""
+    text = f"{printable(row.name)}: {people(row.people)}{_inside(region)}"
     if row.interval is not None:
         text += f" ({row.range_text})"
     console.print(text, soft_wrap=True)
@@ -78,7 +78,7 @@ def print_table(console: Console, rows: Sequence[CountLine]) -> None:
     console.print(table)
 
 
-def print_summary(console: Console, rows: Sequence[CountLine], skipped: int) -> None:
+def print_summary(console: Console, rows: Sequence[CountLine], skipped: int, *, region: str = "") -> None:
     """How many in all and at most; frames of a video show the same people again, so they are not added up."""
     if rows:
         most = max(rows, key=lambda row: row.count)
@@ -87,6 +87,7 @@ def print_summary(console: Console, rows: Sequence[CountLine], skipped: int) -> 
         parts = [plural(len(rows), "frame" if all(row.is_frame for row in rows) else "image")]
         if not frames:
             parts[0] += f": {people(total)} in all"
+        parts[0] += _inside(region)
         if len(rows) > 1:
             parts += [f"{total / len(rows):,.1f} on average", f"at most {most.people:,}"]
         text = ", ".join(parts)
@@ -96,6 +97,10 @@ def print_summary(console: Console, rows: Sequence[CountLine], skipped: int) -> 
         console.print(text, style="bold", soft_wrap=True)
     if skipped:
         console.print(f"{plural(skipped, 'file')} could not be counted and {'was' if skipped == 1 else 'were'} skipped")
+
+
+def _inside(region: str) -> str:
+    return region and f" inside {_tail(region)}"
 
 
 def _common_folder(names: Sequence[str]) -> str:

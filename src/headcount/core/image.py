@@ -265,24 +265,31 @@ def count_pictures(source: ImageSource) -> int:
         return 1
 
 
-def read_image(source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS, stored_gray: bool = False) -> RgbImage:
+def read_image(
+    source: ImageSource, *, max_pixels: int = DEFAULT_MAX_PIXELS, stored_gray: bool = False, behind: int = 255
+) -> RgbImage:
     """The pixels of an image file: (h, w, 3) uint8 RGB, EXIF orientation obeyed.
 
     ``stored_gray``: of a JPEG the brightness that it stores, three times, instead of its colours.
 
     Gray and CMYK become RGB, gray of more than 8 bits becomes 8 (from the fewest of 8, 10, 12, 14 or 16 bits that
-    hold its brightest pixel), transparent parts are laid on white, and of an animation the first frame is read. Of
-    the metadata nothing but the orientation is looked at.
+    hold its brightest pixel), transparent parts are laid on white (on the level of gray ``behind``), and of an
+    animation the first frame is read. Of the metadata nothing but the orientation is looked at.
 
     Raises:
         InputError: the file is missing, empty, truncated, no image, or has more than ``max_pixels`` pixels
             (read from its header before anything is decoded).
     """
-    return read_reduced(source, 1, max_pixels=max_pixels, stored_gray=stored_gray).pixels
+    return read_reduced(source, 1, max_pixels=max_pixels, stored_gray=stored_gray, behind=behind).pixels
 
 
 def read_reduced(
-    source: ImageSource, reduction: int, *, max_pixels: int = DEFAULT_MAX_PIXELS, stored_gray: bool = False
+    source: ImageSource,
+    reduction: int,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    stored_gray: bool = False,
+    behind: int = 255,
 ) -> ReducedImage:
     """``read_image`` at half, a quarter or an eighth of the size (``reduction`` 2, 4 or 8), for less time and memory.
 
@@ -305,7 +312,7 @@ def read_reduced(
             reduction, origin_xy = _reduce(opened.image, header.orientation, reduction, mode)
             # TIFF's plug-in asks for Pillow's limit once more.
             with _without_pillows_limit if header.format == "TIFF" else nullcontext():
-                pixels = _rgb_pixels(opened.image, header.orientation)
+                pixels = _rgb_pixels(opened.image, header.orientation, behind)
         except (
             Exception
         ) as error:  # a damaged header can ask for any amount of memory, or for other sizes than at first
@@ -345,8 +352,8 @@ def _refuse_large(size_wh: tuple[int, int], name: str, max_pixels: int) -> None:
         )
 
 
-def _rgb_pixels(image: Image.Image, orientation: int) -> RgbImage:
-    return np.ascontiguousarray(_upright(np.asarray(_as_rgb(image)), orientation))
+def _rgb_pixels(image: Image.Image, orientation: int, behind: int = 255) -> RgbImage:
+    return np.ascontiguousarray(_upright(np.asarray(_as_rgb(image, behind)), orientation))
 
 
 def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
@@ -373,7 +380,7 @@ def _reduce(image: Image.Image, orientation: int, reduction: int, mode: str | No
     return taken, (-over_xy[0] * flips[0], -over_xy[1] * flips[1])
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
+def _as_rgb(image: Image.Image, behind: int = 255) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         image.load()
         return image
@@ -381,8 +388,8 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray(_eight_bits(image)).convert("RGB")
     if "A" in image.getbands() or "transparency" in image.info:
         rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert("RGB")
+        ground = Image.new("RGBA", rgba.size, (behind, behind, behind, 255))
+        return Image.alpha_composite(ground, rgba).convert("RGB")
     return image.convert("RGB")
 
 

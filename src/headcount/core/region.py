@@ -13,13 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from headcount.core.errors import InputError
 from headcount.core.geometry import Points, in_mask, outside, polygon_mask
+from headcount.core.words import plural
 
 if TYPE_CHECKING:
     from headcount.core.prediction import Prediction
 
 Mask = NDArray[np.bool_]
 
-MOST_CORNERS = 10_000
+MOST_CORNERS = 2_000
+"""Of all polygons together: every row of results holds them."""
 _SLACK = 0.01
 """So much of the image's sides may a corner lie beyond it, since hands are not exact: it is cut there."""
 _EXPECTED = "corners [x, y] of a polygon, a list of such polygons, or a mask of the image's height and width"
@@ -45,8 +47,8 @@ class Region:
         mask_sha256: which mask it is, also where a Prediction that was read back knows of no more.
 
     Raises:
-        InputError: a polygon has fewer than three corners, more than ``MOST_CORNERS``, crosses itself or is not
-            finite; the mask is no (h, w) or empty.
+        InputError: a polygon has fewer than three corners, crosses itself or is not finite; all have more than
+            ``MOST_CORNERS``; the mask is no (h, w) or empty.
     """
 
     polygons_xy: tuple[Points, ...] = ()
@@ -57,20 +59,28 @@ class Region:
 
     def __post_init__(self) -> None:
         if self.mask is not None:
-            if self.mask.ndim != 2 or not self.mask.any():
-                raise InputError(f"{self._name} holds no pixel: set those that are inside.")
+            if self.mask.ndim != 2:
+                raise InputError(f"{self._name} must be a mask (h, w), but its shape is {self.mask.shape}.")
             height, width = self.mask.shape
+            if not self.mask.any():
+                raise InputError(
+                    f"{self._name} holds no pixel: of the mask's {width}×{height} none is set; set those inside."
+                )
             digest = hashlib.sha256(f"{width}×{height}".encode() + np.packbits(self.mask).tobytes())
             object.__setattr__(self, "size_wh", (width, height))
             object.__setattr__(self, "mask_sha256", digest.hexdigest())
         elif not self.polygons_xy and not self.mask_sha256:
             raise InputError(f"{self._name} is empty: {_EXPECTED} were expected.")
         polygons = tuple(self._checked(corners, at) for at, corners in enumerate(self.polygons_xy, start=1))
+        if (number := sum(map(len, polygons))) > MOST_CORNERS:
+            raise InputError(f"{self._name} has {number:,} corners, over {MOST_CORNERS:,}: give a mask instead.")
+        for at, corners in enumerate(polygons, start=1):
+            self._refuse_crossing(corners, at)
         object.__setattr__(self, "polygons_xy", polygons)
 
     def __repr__(self) -> str:
         """What it is, in a line."""
-        held = f"{len(self.polygons_xy)} polygons" if self.polygons_xy else "mask"
+        held = plural(len(self.polygons_xy), "polygon") if self.polygons_xy else "mask"
         return f"<Region: {held}{f' of {self.file!r}' if self.file else ''}>"
 
     @property
@@ -82,8 +92,11 @@ class Region:
         """Whether its corners are shares of an image's sides."""
         return bool(self.polygons_xy) and all(((c >= 0) & (c <= 1)).all() for c in self.polygons_xy)
 
+    def _polygon_name(self, number: int) -> str:
+        return f"{self._name}, polygon {number}," if len(self.polygons_xy) > 1 else self._name
+
     def _checked(self, corners_xy: ArrayLike, number: int) -> Points:
-        what = f"{self._name}, polygon {number}," if len(self.polygons_xy) > 1 else self._name
+        what = self._polygon_name(number)
         try:
             corners = np.asarray(corners_xy, dtype=np.float64)
         except (TypeError, ValueError) as error:
@@ -97,18 +110,19 @@ class Region:
         corners = corners[moved]  # the first corner again at the end, or any corner twice
         if len(corners) < 3:
             raise InputError(f"{what} needs three corners or more, but has {len(corners) or min(1, len(moved))}.")
-        if len(corners) > MOST_CORNERS:
-            raise InputError(f"{what} has {len(corners):,} corners, over {MOST_CORNERS:,}: give a mask instead.")
+        checked: Points = corners
+        return checked
+
+    def _refuse_crossing(self, corners: Points, number: int) -> None:
         crossing = _crossing(corners)
         if crossing is not None:
             one, other = (
                 f"from {_shown(corners[at])} to {_shown(corners[(at + 1) % len(corners)])}" for at in crossing
             )
             raise InputError(
-                f"{what} crosses itself (the line {one} and the one {other}): give the corners in order around it."
+                f"{self._polygon_name(number)} crosses itself (the line {one} and the one {other}): give the corners "
+                "in order around it."
             )
-        checked: Points = corners
-        return checked
 
     def of_images_of(self, size_wh: tuple[int, int]) -> Region:
         """The same, for images of one size alone where its corners are pixels of an image of unknown size."""
@@ -172,7 +186,7 @@ def as_region(given: Region | ArrayLike, *, file: str = "") -> Region:
     """What code or a file gives as a region: a mask (h, w), the corners of a polygon (k, 2), or several polygons.
 
     An array of bool or uint8, and any other that has more than two columns, is a mask: what is not 0 is inside; in
-    one of colours (h, w, 3), what is not black.
+    one of colours (h, w, 3) or (h, w, 4), what is neither black nor wholly transparent.
 
     Raises:
         InputError: it is none of these, or as ``Region``.
@@ -196,8 +210,9 @@ def as_region(given: Region | ArrayLike, *, file: str = "") -> Region:
     array = _first(given, refused)
     if array.ndim == 3 and array.shape[2] == 2:
         return Region(tuple(array), file=file)
-    if array.ndim == 3 and array.shape[2] in (1, 3) and array.dtype in (np.bool_, np.uint8):
-        array = np.asarray(array.any(axis=2))  # the colours of an image
+    if array.ndim == 3 and array.shape[2] in (1, 3, 4) and array.dtype in (np.bool_, np.uint8):
+        opaque = array[:, :, 3] > 0 if array.shape[2] == 4 else True
+        array = np.asarray(array[:, :, :3].any(axis=2) & opaque)  # the colours of an image
     if array.ndim == 2 and (array.dtype in (np.bool_, np.uint8) or array.shape[1] > 2):
         if not np.isfinite(array).all():
             raise InputError(f"{what} is a mask with values that are no finite numbers: use 0 and 1.")
@@ -314,7 +329,8 @@ def _crossing(corners: Points) -> tuple[int, int] | None:
 def _side(one: Points, other: Points, point: Points) -> NDArray[np.float64]:
     """On which side of lines points lie: its sign."""
     way, away = other - one, point - one
-    side: NDArray[np.float64] = np.sign(way[..., 0] * away[..., 1] - way[..., 1] * away[..., 0])
+    with np.errstate(over="ignore", invalid="ignore"):  # corners far out of any image, which is said later
+        side: NDArray[np.float64] = np.sign(way[..., 0] * away[..., 1] - way[..., 1] * away[..., 0])
     return side
 
 

@@ -21,7 +21,7 @@ _DOT = (255, 45, 85)
 _RIM = (255, 255, 255)
 _EDGE = (0, 140, 255)
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
-_OUTSIDE = 0.6  # of its brightness is left to what lies outside a region
+_OUTSIDE = (0.6 * np.arange(256)).astype(np.uint8)  # what is left of each level outside a region
 _STRIP_ROWS = 512  # blended at a time: in floats, a picture of 40 megapixels would take gigabytes
 
 
@@ -43,7 +43,7 @@ def draw_prediction(prediction: Prediction, image: RgbImage, kind: PictureKind) 
         else region.in_image((width, height))
     )
     if mask is not None:
-        image = np.where(mask[..., None], image, (_OUTSIDE * image).astype(np.uint8))
+        image = dim_outside(image, mask)
     if kind == "auto":
         # Peaks that miss much of a dense crowd would show a wrong number of dots: there the heat map is honest.
         keeps_up = len(prediction.points_xy) >= 0.7 * prediction.count
@@ -81,6 +81,13 @@ def caption_of(prediction: Prediction, *, dots: bool = False) -> str:
         peaks = len(prediction.points_xy)
         asides.append(f"{plural(peaks, 'peak')} marked")
     return f"{text} ({'; '.join(asides)})" if asides else text
+
+
+def dim_outside(image: RgbImage, mask: NDArray[np.bool_]) -> RgbImage:
+    """A copy of an image (h, w, 3) that is darker outside a mask (h, w)."""
+    dimmed = np.asarray(cv2.LUT(image, _OUTSIDE), np.uint8)
+    np.copyto(dimmed, image, where=mask[:, :, None])
+    return dimmed
 
 
 def outline(picture: RgbImage, mask: NDArray[np.bool_]) -> None:

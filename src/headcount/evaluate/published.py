@@ -91,7 +91,7 @@ def reached(results: Mapping[str, Any]) -> dict[str, float]:
             figures["NAE"] = counting.nae
     if isinstance(scenes := results.get("scenes"), ScenesResult):
         figures |= {"MAE": scenes.mae, "RMSE": scenes.rmse}
-        figures |= {one.label.split()[0]: one.mae for one in scenes.scenes if one.label != one.name}
+        figures |= {f"S{one.number}": one.mae for one in scenes.scenes if one.number is not None}
     return figures
 
 

@@ -151,7 +151,8 @@ class Counter:
         region: GivenRegion | None = None,
     ) -> Prediction | list[Prediction]:
         """Count one image, or each of a list. A Scene's annotations are left aside, and so is its own region: to count
-        there give it as ``region=scene.region``.
+        there give it as ``region=scene.region``. A model that learned from images that are black outside their regions
+        (its card's ``blank_outside``) is shown a Scene so, all the same.
 
         An image is the path of its file, the bytes of one or a file open for them, a PIL image, or pixels: uint8 of
         (h, w, 3) RGB, (h, w, 4) RGBA or (h, w) gray. ``channels`` is the order of the colours in arrays: ``bgr`` for
@@ -176,7 +177,7 @@ class Counter:
         where = None if region is None else region_given(region)
         return self._counted(self._read(source, channels), where)
 
-    def count_keeping_maps(self, scene: Scene, *, region: GivenRegion | None = None) -> tuple[Prediction, DecodeAgain]:
+    def count_keeping_maps(self, scene: Scene) -> tuple[Prediction, DecodeAgain]:
         """Count a Scene as ``count`` does, and decode its maps once more when asked to, down to a lower score.
 
         What it finds at a score threshold of its own (which is lowered to the one given, never raised) has no warnings
@@ -185,16 +186,14 @@ class Counter:
         Raises:
             InputError, ModelError: as ``count`` does.
         """
-        image, where = self._read(scene, "rgb"), None if region is None else region_given(region)
-        prediction, maps, decoded_wh = self._counted_with_maps(image, where)
+        prediction, maps, decoded_wh = self._counted_with_maps(self._read(scene, "rgb"), None)
         size_wh, own = prediction.size_wh, score_threshold_of(self.card)
 
         def again(score: float) -> Prediction | None:
             if own is None:
                 return None
             decode = decoder_of(self.card.calibrated({"score_threshold": min(score, own)}))
-            found = _in_pixels_of(size_wh, decode(maps, self._strides, decoded_wh))
-            return found if where is None else inside(found, where, image.source)
+            return _in_pixels_of(size_wh, decode(maps, self._strides, decoded_wh))
 
         return prediction, again
 
@@ -213,19 +212,22 @@ class Counter:
             raise InputError("One image was given where several were expected: put it into a list.")
         where = None if region is None else region_given(region)
         read = partial(self._read, channels=channels)
+
+        def counted(image: Future[_Read]) -> Prediction:
+            nonlocal where
+            found = self._counted(image.result(), where)
+            where = None if where is None else where.of_images_of(found.size_wh)
+            return found
+
         with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as readers:
             coming: deque[Future[_Read]] = deque()
             try:
                 for source in sources:
                     coming.append(readers.submit(read, source))
                     if len(coming) > _READERS:
-                        found = self._counted(coming.popleft().result(), where)
-                        where = None if where is None else where.of_images_of(found.size_wh)
-                        yield found
+                        yield counted(coming.popleft())
                 while coming:
-                    found = self._counted(coming.popleft().result(), where)
-                    where = None if where is None else where.of_images_of(found.size_wh)
-                    yield found
+                    yield counted(coming.popleft())
             finally:
                 for one in coming:
                     one.cancel()

@@ -161,10 +161,10 @@ def _refuse_others(
         )
     elsewhere = next((row.region for row in rows if not _same_region(row.region, now["region"])), now["region"])
     if elsewhere is not now["region"]:
-        raise InputError(
-            f'"{path}" was counted in {_in_words(elsewhere)}, but now it is in {_in_words(now["region"])}: {instead}.',
-            remedy="overwrite",
-        )
+        was, is_now = _in_words(elsewhere), _in_words(now["region"])
+        if was == is_now:  # of one name: its file was changed
+            is_now = "another one"
+        raise InputError(f'"{path}" was counted in {was}, but now it is in {is_now}: {instead}.', remedy="overwrite")
     if not rows or before is None:
         return
     if before.get("sha256") != now["sha256"]:

@@ -31,8 +31,9 @@ COCO = {
     "images": [{"id": 1, "file_name": "a.jpg", "width": 10, "height": 8}],
     "categories": [{"id": 1, "name": "gate"}, {"id": 2, "name": "head"}],
     "annotations": [
-        {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[2, 1, 6, 1, 6, 5, 2, 5]]},
+        {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[2, 1, 4, 1, 4, 5, 2, 5]]},
         {"id": 2, "image_id": 1, "category_id": 2, "bbox": [0, 0, 9, 9]},
+        {"id": 3, "image_id": 1, "category_id": 1, "bbox": [3, 1, 3, 4], "segmentation": []},
     ],
 }
 VIA = {
@@ -42,6 +43,10 @@ VIA = {
             {"shape_attributes": {"name": "polygon", "all_points_x": [2, 6, 6, 2], "all_points_y": [1, 1, 5, 5]}},
             {"shape_attributes": {"name": "rect", "x": 3, "y": 2, "width": 1, "height": 1}},
             {"shape_attributes": {"name": "point", "cx": 3, "cy": 2}},
+            {
+                "shape_attributes": {"name": "rect", "x": 0, "y": 0, "width": 1, "height": 1},
+                "region_attributes": {"kind": "Head"},
+            },
         ],
     }
 }
@@ -51,6 +56,7 @@ VIA = {
     "data",
     [
         CORNERS, [CORNERS], [*CORNERS, CORNERS[0]], {"polygons_xy": [CORNERS]}, LABELME, COCO, VIA,
+        {"polygon": CORNERS}, {"name": "gate", "polygons": [CORNERS]}, {"points": CORNERS},
         {"_via_img_metadata": VIA}, [[x / 10, y / 8] for x, y in CORNERS],
         {**LABELME, "shapes": [_shape([[2, 1], [6, 5]], "rectangle")]},
     ],
@@ -88,6 +94,18 @@ def test_masks_are_images_that_are_not_black_inside(tmp_path: Path, mode: str) -
     np.testing.assert_array_equal(read_region(tmp_path / "m.png").in_image(SIZE_WH), MASK)
 
 
+@pytest.mark.parametrize("colour", [(255, 255, 255), (255, 0, 0)])
+def test_what_is_transparent_in_a_mask_is_outside(tmp_path: Path, colour: tuple[int, int, int]) -> None:
+    painted = np.zeros((8, 10, 4), np.uint8)
+    painted[MASK] = (*colour, 200)
+    Image.fromarray(painted).save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_region(tmp_path / "m.png").in_image(SIZE_WH), MASK)
+    painted[MASK] = (0, 0, 0, 255)  # black on nothing: neither is inside
+    Image.fromarray(painted).save(tmp_path / "m.png")
+    with pytest.raises(InputError, match="holds no pixel"):
+        read_region(tmp_path / "m.png")
+
+
 def test_the_blur_of_a_jpeg_is_no_part_of_the_mask(tmp_path: Path) -> None:
     mask = np.zeros((64, 64), np.uint8)
     mask[16:48, 16:48] = 255
@@ -112,6 +130,12 @@ def test_the_blur_of_a_jpeg_is_no_part_of_the_mask(tmp_path: Path) -> None:
         ("r.json", "nothing", "no valid JSON"),
         ("r.json", json.dumps({**LABELME, "shapes": []}), "holds no region"),
         ("r.json", json.dumps({**LABELME, "shapes": [3]}), "shapes: a list of objects"),
+        (
+            "r.json",
+            json.dumps({**LABELME, "shapes": [_shape(CORNERS), _shape([[4, 4], [5, 5]], "circle")]}),
+            r"shapes\[1\]: 'circle' is no shape of a region of interest: draw polygons",
+        ),
+        ("r.json", json.dumps({**COCO, "annotations": [{"bbox": [1, 2, 3]}]}), "x, y, width, height"),
         ("r.json", json.dumps({**COCO, "images": [{}, {}]}), "of one image, but here are 2"),
         ("r.json", json.dumps({**COCO, "annotations": [{"segmentation": {"counts": "x"}}]}), "x1, y1, x2, y2"),
         ("r.csv", "x,y\n1,2,3\n", "line 2: x and y of a corner were expected"),
@@ -128,10 +152,14 @@ def test_what_holds_no_region_is_told(tmp_path: Path, name: str, content: str, w
 
 
 def test_masks_of_one_colour_and_missing_files_are_told(tmp_path: Path) -> None:
-    for value, words in ((0, "holds no pixel"), (255, "nothing lies outside")):
-        Image.new("L", SIZE_WH, value).save(tmp_path / "m.png")
-        with pytest.raises(InputError, match=words):
-            read_region(tmp_path / "m.png")
+    Image.new("L", SIZE_WH, 0).save(tmp_path / "m.png")
+    with pytest.raises(InputError, match="holds no pixel"):
+        read_region(tmp_path / "m.png")
+    Image.fromarray(1 + MASK.astype(np.uint8)).save(tmp_path / "m.png")
+    with pytest.raises(InputError, match="nothing lies outside"):
+        read_region(tmp_path / "m.png")
+    Image.new("L", SIZE_WH, 255).save(tmp_path / "m.png")
+    assert read_region(tmp_path / "m.png").in_image(SIZE_WH).all()
     for name in ("no.json", "no.csv", "no.png"):
         with pytest.raises(InputError, match=name):
             read_region(tmp_path / name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -70,7 +71,9 @@ def test_a_case_by_hand() -> None:
     assert found.by_delta[0.25] == pytest.approx(1 / 4 + 1 / 4 * 2 / 3)
     assert found.by_delta[0.5] == pytest.approx(1 / 4 + 1 / 4 * 2 / 3)
     assert found.mean == pytest.approx(sum(found.by_delta.values()) / 10)
-    assert all(len(line) <= 80 for line in found.lines())
+    told = replace(found, lone=1_234).lines()
+    assert told == [*found.lines(), "  1,234 images of one head left out"]
+    assert all(len(line) <= 80 for line in told)
     assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
     assert [figure.metric for figure in found.figures()] == ["nAP 0.05–0.50"]
 
@@ -110,7 +113,7 @@ def test_found_where_nobody_is_costs_precision_and_lone_heads_are_left_out() -> 
     assert isinstance(found, NapResult)
     assert found.mean == pytest.approx(2 / 3)
     assert (found.images, found.lone) == (2, 1)
-    assert "1 image of one head left out" in found.lines()[0]
+    assert found.lines()[-1] == "  1 image of one head left out"
 
 
 def test_what_is_not_located_or_has_no_scores_is_not_measured() -> None:

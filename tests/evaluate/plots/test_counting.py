@@ -103,3 +103,21 @@ def test_the_sheet_shows_the_boxes_of_a_detector(monkeypatch: pytest.MonkeyPatch
     report = evaluate_scenes(Detector(), [Scene(np.zeros((48, 64, 3), np.uint8), name="a")], metrics=["counting"])
     draw_worst(report)
     np.testing.assert_array_equal(drawn, [boxes])
+
+
+def test_the_sheet_dims_what_lies_outside_a_region() -> None:
+    region = np.zeros((300, 400), np.bool_)
+    region[:, :200] = True
+    scene = Scene(np.full((300, 400, 3), 200, np.uint8), [[9, 9]], name="a", region=region)  # type: ignore[arg-type]
+
+    class Locator:
+        def count(self, source: Scene) -> Prediction:
+            return Prediction(1, source.size_wh, [[300, 9]], "heads", [0.5], model="l")  # type: ignore[arg-type]
+
+    sheet = draw_worst(evaluate_scenes(Locator(), [scene], metrics=["counting"]))
+    shown = np.asarray(sheet.axes[0].images[0].get_array())
+    middle = shown[shown.shape[0] // 2]
+    photo, drawn = middle[: len(middle) // 2], middle[len(middle) // 2 :]
+    for half in (photo, drawn):
+        assert {120, 200} <= set(half[:, 0].tolist())
+    assert (drawn[:, 2] == 255).any(), "the region has no outline"

@@ -1,9 +1,10 @@
 """Regions of interest in files: corners of polygons as JSON or as text, or a mask as an image.
 
-- An image of the photograph's size: pixels that are not black are inside; of JPEG, HEIC and AVIF, which blur edges,
-  those of at least half brightness.
-- ``.json``: a list of corners [x, y] or of several such lists, also as ``polygons_xy`` of an object; a LabelMe file;
-  COCO or VIA annotations of one image. Of annotated shapes polygons and rectangles are taken, none that is called head.
+- An image of the photograph's size: pixels that are neither black nor transparent are inside; of JPEG, HEIC and AVIF,
+  which blur edges, those of at least half brightness.
+- ``.json``: a list of corners [x, y] or of several such lists, also as a field ``polygon``, ``polygons``, ``points`` or
+  ``polygons_xy`` of an object; a LabelMe file; COCO or VIA annotations of one image. Of annotated shapes polygons and
+  rectangles are taken, none that is called head; points and lines are left aside, what is round is refused.
 - ``.csv`` or ``.txt``: a corner a line, x and y, with or without a header; an empty line begins another polygon.
 """
 
@@ -27,17 +28,20 @@ from headcount.data.formats.shapes import corners_of
 from headcount.data.formats.via import region_shape, regions_of
 from headcount.data.parse.json import parse_json
 from headcount.data.parse.text import read_lines, read_text
-from headcount.data.parse.values import is_head_name, number, numbers, quoted, size_wh
+from headcount.data.parse.values import attributes, is_head_name, number, numbers, quoted, size_wh
 
 GivenRegion = Region | str | Path | ArrayLike
 """A region of interest: its file, a mask (h, w), the corners of a polygon (k, 2), or several polygons."""
 
 _KIND = "region of interest"
 _TEXTS = (".csv", ".txt")
+_FIELDS = ("polygon", "polygons", "points", "polygons_xy")
 _BLURS, _HALF = ("JPEG", "HEIC", "AVIF"), 128
 _SHADES, _PLAIN = 8, 0.9
 """An image of which so few shades are not this share is no mask."""
-_LEFT_ASIDE = ("point", "points", "line", "linestrip", "polyline", "mask", "circle", "ellipse")
+_LEFT_ASIDE = ("point", "points", "line", "linestrip", "polyline")
+_REFUSED = ("circle", "ellipse", "mask")
+"""Areas as well: left aside, they would lack without a word."""
 _Corners = list[tuple[float, float]]
 
 
@@ -73,14 +77,14 @@ def read_region(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Region:
 
 def _of_image(path: Path, max_pixels: int) -> Region:
     least = _HALF if read_header(path).format in _BLURS else 1
-    values = read_image(path, max_pixels=max_pixels).max(axis=2)
+    values = read_image(path, max_pixels=max_pixels, behind=0).max(axis=2)
     if np.sort(np.bincount(values.ravel()))[-_SHADES:].sum() < _PLAIN * values.size:
         raise InputError(
             f'"{path}" is no mask of a {_KIND}: it has many shades, as a photograph has; paint what is inside '
             "white and all else black."
         )
     mask = values >= least
-    if mask.all():
+    if mask.all() and values.min() < values.max():  # one shade alone may be meant: all of the image
         raise InputError(f'"{path}" is no mask of a {_KIND}: no pixel of it is black, so that nothing lies outside.')
     return as_region(mask, file=str(path))
 
@@ -95,8 +99,8 @@ def _of_json(path: Path) -> Region:
         polygons = list(_of_coco(data, path))
         image = _only(data.get("images"), path, "images")
         size = size_wh(image.get("width"), image.get("height"))
-    elif isinstance(data, dict) and "polygons_xy" in data:
-        polygons = _of_lists(data["polygons_xy"], path, "polygons_xy")
+    elif isinstance(data, dict) and (field := next((name for name in _FIELDS if name in data), None)) is not None:
+        polygons = _of_lists(data[field], path, field)
     elif isinstance(data, dict):
         polygons = list(_of_via(data.get("_via_img_metadata", data), path))
     else:
@@ -142,7 +146,7 @@ def _polygon(corners: Any, path: Path, where: str) -> _Corners:
 def _of_labelme(shapes: Any, path: Path) -> Iterator[_Corners]:
     for index, shape in enumerate(_objects(shapes, path, "shapes")):
         where, kind = f"shapes[{index}]", shape.get("shape_type", "polygon")
-        if is_head_name(str(shape.get("label", ""))) or kind in _LEFT_ASIDE:
+        if is_head_name(str(shape.get("label", ""))) or _is_no_area(kind, path, where):
             continue
         corners = _polygon(shape.get("points"), path, f"{where}.points")
         if kind == "rectangle" and len(corners) == 2:
@@ -155,10 +159,14 @@ def _of_coco(data: dict[str, Any], path: Path) -> Iterator[_Corners]:
     named = [one for one in classes if isinstance(one, dict)] if isinstance(classes, list) else []
     heads = [one.get("id") for one in named if is_head_name(str(one.get("name", "")))]
     for index, one in enumerate(_objects(data["annotations"], path, "annotations")):
-        where = f"annotations[{index}].segmentation"
         if one.get("category_id") in heads:
             continue
-        parts = one.get("segmentation")
+        where, parts = f"annotations[{index}].segmentation", one.get("segmentation")
+        if not parts and one.get("bbox") is not None:  # a rectangle
+            where = f"annotations[{index}].bbox"
+            x, y, width, height = numbers(one["bbox"], "[x, y, width, height]", path, where)
+            yield corners_of((x, y, x + width, y + height))
+            continue
         if not isinstance(parts, list) or not all(isinstance(part, list) and len(part) % 2 == 0 for part in parts):
             raise InputError(f'"{path}", {where}: lists of x1, y1, x2, y2, … were expected, got {quoted(parts)}.')
         for part in parts:
@@ -177,14 +185,22 @@ def _of_via(images: Any, path: Path) -> Iterator[_Corners]:
         where = f"regions[{index}]"
         shape = region_shape(one, path, where)
         kind = shape.get("name", "rect")
+        if any(map(is_head_name, attributes(one.get("region_attributes")).values())) or _is_no_area(kind, path, where):
+            continue
         if kind == "rect":
             x, y, width, height = (number(shape.get(key), key, path, where) for key in ("x", "y", "width", "height"))
             yield corners_of((x, y, x + width, y + height))
-        elif kind not in _LEFT_ASIDE:
+        else:
             xs, ys = shape.get("all_points_x"), shape.get("all_points_y")
             if not isinstance(xs, list) or not isinstance(ys, list) or len(xs) != len(ys):
                 raise InputError(f'"{path}", {where}: all_points_x and all_points_y, as long as each other, expected.')
             yield [(number(x, "x", path, where), number(y, "y", path, where)) for x, y in zip(xs, ys, strict=True)]
+
+
+def _is_no_area(kind: Any, path: Path, where: str) -> bool:
+    if kind in _REFUSED:
+        raise InputError(f'"{path}", {where}: {quoted(kind)} is no shape of a {_KIND}: draw polygons or rectangles.')
+    return kind in _LEFT_ASIDE
 
 
 def _objects(values: Any, path: Path, where: str) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ fraction). None depends on the order of the images.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
@@ -100,7 +101,7 @@ class CountingResult:
         low, high = self.mae_interval
         left_out = plural(self.nae_left_out, "image") + " without heads" if self.nae_left_out else "no image"
         lines = [
-            f"protocol: {self.protocol}",
+            *textwrap.wrap(f"protocol: {self.protocol}", 80, subsequent_indent="  "),
             "",
             f"  MAE  {self.mae:9.2f}   95 % interval {low:.1f} to {high:.1f}",
             f"  RMSE {self.rmse:9.2f}",

@@ -86,12 +86,13 @@ class NapResult:
 
     def lines(self) -> list[str]:
         """The protocol in short, and the figures of the paper."""
-        lone = f"; {plural(self.lone, 'image')} of one head left out" if self.lone else ""
+        lone = [f"  {plural(self.lone, 'image')} of one head left out"] if self.lone else []
         cells = [f"δ {delta:.2f} {self.by_delta[delta]:.4f}" for delta in _SHOWN]
         cells.append(f"{DELTAS[0]:.2f}–{DELTAS[-1]:.2f} {self.mean:.4f}")
         return [
-            f"nAP: distance < δ × mean distance to {NEIGHBOURS} neighbours; {self._curves}{lone}",
+            f"nAP: distance < δ × mean distance to {NEIGHBOURS} neighbours; {self._curves}",
             "  " + "   ".join(cells),
+            *lone,
         ]
 
     def figures(self) -> list[Figure]:

@@ -21,15 +21,20 @@ _LINES = 10  # of more scenes the mean and the extremes are printed
 
 @dataclass(frozen=True, slots=True)
 class SceneErrors:
-    """The errors of one scene: ``label`` is its name, behind ``S1`` … where papers number it."""
+    """The errors of one scene; ``number`` is the one that papers give it, from 1, or None."""
 
     name: str
-    label: str
+    number: int | None
     images: int
     mean_count: float
     mae: float
     rmse: float
     bias: float
+
+    @property
+    def label(self) -> str:
+        """Its name, behind ``S1`` … where papers number it."""
+        return self.name if self.number is None else f"S{self.number} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +145,7 @@ class Scenes:
             found.append(
                 SceneErrors(
                     name=name,
-                    label=f"S{numbers[name]} {name}" if name in numbers else name,
+                    number=numbers.get(name),
                     images=len(true),
                     mean_count=sum(true) / len(true),
                     mae=mean_absolute_error(predicted, true),

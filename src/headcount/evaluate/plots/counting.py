@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from headcount.core.image import RgbImage
 from headcount.core.words import plural
 from headcount.draw.figure import new_figure, refuse_pictures, write_picture
-from headcount.draw.prediction import draw_boxes, draw_density, draw_points
+from headcount.draw.prediction import dim_outside, draw_boxes, draw_density, draw_points, outline
 from headcount.evaluate.run import EvaluationReport, WorstImage
 
 if TYPE_CHECKING:
@@ -137,14 +137,18 @@ def draw_worst(report: EvaluationReport) -> Figure:
 
 
 def _pair(worst: WorstImage) -> RgbImage:
-    photo = worst.scene.pixels()
+    photo, region = worst.scene.pixels(), worst.scene.region
     prediction = worst.prediction
+    if region is not None:
+        photo = dim_outside(photo, region)
     if prediction.density is not None:
         drawn = draw_density(photo, prediction.density, prediction.density_stride)
     elif prediction.boxes_xyxy is not None and prediction.boxes_kind == "heads":
         drawn = draw_boxes(photo, prediction.boxes_xyxy)
     else:
         drawn = draw_points(photo, prediction.points_xy)
+    if region is not None:
+        outline(drawn, region)
     gap: NDArray[np.uint8] = np.full((_CELL_WH[1], _GAP, 3), 255, dtype=np.uint8)
     return np.hstack([_fit(photo), gap, _fit(drawn)])
 

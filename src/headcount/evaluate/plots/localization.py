@@ -14,6 +14,7 @@ from headcount.core.random import generator
 from headcount.core.scene import Scene
 from headcount.draw.figure import new_figure, refuse_pictures, write_picture
 from headcount.draw.matches import FOUND, MADE_UP, MISSED, caption_bar, draw_matches
+from headcount.draw.prediction import dim_outside
 from headcount.evaluate.metrics.localization import by_score_threshold
 from headcount.evaluate.metrics.located import ImagePoints, LocalizationResult, Radius
 
@@ -34,7 +35,7 @@ def draw_image(scene: Scene, result: LocalizationResult, index: int, *, long_sid
     Raises:
         InputError: the image cannot be read.
     """
-    pixels = scene.pixels()
+    pixels = scene.pixels() if scene.region is None else dim_outside(scene.pixels(), scene.region)
     image, at = result.images[index], result.main
     reach, tally = at.radius.of(image), at.per_image[index]
     assert reach is not None  # it was evaluated
