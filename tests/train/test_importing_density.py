@@ -154,7 +154,7 @@ def test_an_imported_network_computes_what_the_public_code_does(tmp_path: Path, 
         expected = _mcnn(state, torch.tensor(pixels)[None, None].float())
     else:
         expected = _csrnet(state, _imagenet(pixels))
-    found = load(out, precision="f32", threads=1).count(pixels)
+    found = load(out, threads=1).count(pixels)
     assert found.density is not None
     np.testing.assert_allclose(found.density, expected[0, 0], rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
     assert expected.std() > 0
@@ -172,6 +172,15 @@ def test_what_is_missing_and_left_over_is_named(tmp_path: Path) -> None:
         caught.value
     )
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    state = _mcnn_state()
+    state["DME.branch3.2.conv.weight"][0, 0, 0, 0] = torch.nan
+    torch.save({"epoch": 1, "model_state_dict": state}, tmp_path / "a.pth")
+    with pytest.raises(ModelError, match=r'"DME\.branch3\.2\.conv\.weight" has numbers that are not finite'):
+        import_weights("mcnn", tmp_path / "a.pth", tmp_path / "mine.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pth"]
 
 
 @pytest.mark.parametrize(("method", "other"), [("csrnet", "cannet"), ("cannet", "csrnet"), ("mcnn", "csrnet")])

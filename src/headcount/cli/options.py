@@ -61,7 +61,13 @@ ModelOption = Annotated[
 DeviceOption = Annotated[str, choice("Where to compute", device_names(), more="cuda needs the train extra")]
 RuntimeOption = Annotated[str, choice("What computes", runtime_names())]
 PrecisionOption = Annotated[
-    str, choice("The numbers to compute in", PRECISIONS, more="auto is the quickest one here", also=PRECISION_WORDS)
+    str,
+    choice(
+        "The numbers to compute in",
+        PRECISIONS,
+        more="auto is what the model asks for, else the quickest one here",
+        also=PRECISION_WORDS,
+    ),
 ]
 ThreadsOption = Annotated[
     int | None,

@@ -138,6 +138,8 @@ class ModelCard(_Record):
     tile: TileSpec = TileSpec()
     blank_outside: bool = False
     """Where people are counted in a region of interest, the image is black outside it, as where this was learned."""
+    precision: Literal["auto", "f32"] = "auto"
+    """The numbers that it computes in where the user names none: ``f32`` where it is to repeat other code's figures."""
     parameters: int = 0
     data: tuple[DataUse, ...] = ()
     terms: str = ""

@@ -60,7 +60,7 @@ def load(
         model: a shipped name, or the path of an ``.onnx`` or ``.safetensors`` file with its card beside it.
         device: ``auto``, ``cpu`` or ``cuda`` (through torch).
         runtime: ``auto`` (OpenVINO for ONNX files), ``openvino``, ``onnxruntime`` or ``torch``.
-        precision: ``auto`` (the runtime's own choice), ``f32`` or ``bf16``.
+        precision: ``auto`` (what the model's card asks for, else the runtime's own choice), ``f32`` or ``bf16``.
         threads: how many may compute; of OpenCV and torch it is the whole process's number. None: as many as
             ``OMP_NUM_THREADS`` says, else as the container or the pinned process may use, else the runtime's choice.
         max_pixels: image files with more pixels are refused before they are decoded.

@@ -119,7 +119,8 @@ class ForeignWeights:
         """Put the tensors of a checkpoint (of any float type) into the method that ``options`` built.
 
         Raises:
-            ModelError: some of the network's are missing, others are left over, or one has another shape.
+            ModelError: some of the network's are missing, others are left over, or one has another shape, or numbers
+                that are not finite.
         """
         own = method.state_dict()
         names = {key: self.their_name(key, options) for key in own if not is_counter(key)}
@@ -134,6 +135,8 @@ class ForeignWeights:
                     f'"{where}": "{name}" is {tuple(theirs[name].shape)}, but {self.title}\'s is '
                     f"{tuple(own[key].shape)}."
                 )
+            if not torch.isfinite(theirs[name]).all():
+                raise ModelError(f'"{where}": "{name}" has numbers that are not finite: copy the file again.')
         method.load_state_dict(
             {key: theirs[names[key]].float() if key in names else torch.zeros_like(own[key]) for key in own}
         )
@@ -197,7 +200,7 @@ def read_foreign(file: Path) -> Mapping[str, Tensor]:
                 f'"{file}" is no checkpoint of plain tensors ({type(error).__name__}): anything else could run code '
                 "and is refused."
             ) from error
-    for wrapper in ("state_dict", "model", "net"):
+    for wrapper in ("state_dict", "model_state_dict", "model", "net"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
     if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()) or not content:

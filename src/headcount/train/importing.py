@@ -24,10 +24,10 @@ from headcount.train.export import write_model
 def import_weights(method_name: str, file: Path, output: Path, *, data: str = "") -> ModelCard:
     """Turn a checkpoint of a method's authors into a model: ``output``, and beside it the card.
 
-    ``output`` is an ``.onnx``, with the ``.safetensors`` beside it, or that alone. Weights stay in float32: the maps
-    are the authors' own, to 1e-5. ``data`` is what the checkpoint was trained on, which it does not say: the image's
-    normalisation and enlargement go by it, where they differ. Without it, that of most of the authors' checkpoints is
-    taken where it matters, and the card names none where it does not.
+    ``output`` is an ``.onnx``, with the ``.safetensors`` beside it, or that alone. Weights stay in float32, and the
+    card asks for it: the maps are the authors' own, to 1e-5. ``data`` is what the checkpoint was trained on, which it
+    does not say: the image's normalisation and enlargement go by it, where they differ. Without it, that of most of
+    the authors' checkpoints is taken where it matters, and the card names none where it does not.
 
     Raises:
         InputError: there is no rule for the method, or its authors have trained on no such data set.
@@ -58,6 +58,7 @@ def import_weights(method_name: str, file: Path, output: Path, *, data: str = ""
         name=output.stem,
         summary=_summary(foreign.title, found, data),
         data=(_data_use(data),) if data else (),
+        precision="f32",
         terms="The authors' weights; the data they were trained on is for research use only.",
         initialisation=f"imported from {file.name} (SHA-256 {sha256_of(file)})",
     )

@@ -13,7 +13,7 @@ import headcount
 from headcount.core import table
 from headcount.core.errors import InputError, MissingExtraError, ModelError
 from headcount.infer.runtimes import openvino as openvino_runtime
-from headcount.infer.runtimes.table import RUNTIMES, choose_runtime
+from headcount.infer.runtimes.table import RUNTIMES, choose_runtime, open_runtime
 
 ONNX_RUNTIMES = [
     "openvino",
@@ -111,6 +111,23 @@ def test_a_light_install_names_the_extra(
 def test_unknown_precisions_are_named(tiny_model: str) -> None:
     with pytest.raises(InputError, match="no precision"):
         headcount.load(tiny_model, precision="f64")
+
+
+def test_the_card_chooses_the_precision_where_the_user_does_not(
+    tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = headcount.load(tiny_model).card
+    asked: list[str] = []
+
+    def opened(*_: object, precision: str, **others: object) -> None:
+        asked.append(precision)
+
+    monkeypatch.setattr(openvino_runtime, "open_openvino", opened)
+    for precision in ("auto", "f32"):
+        for wanted in ("auto", "bf16"):
+            own = card.model_copy(update={"precision": precision})
+            open_runtime("openvino", Path(tiny_model), own, precision=wanted)
+    assert asked == ["auto", "bf16", "f32", "bf16"]
 
 
 def test_onnx_runtime_has_no_bf16(tiny_model: str) -> None:

@@ -27,8 +27,8 @@ def counters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Counter]:
     folder = tmp_path_factory.mktemp("mcnn")
     found = {}
     for part, file in FILES.items():
-        import_weights("mcnn", REFERENCE / file, folder / f"{part}.safetensors")
-        found[part] = load(folder / f"{part}.safetensors", precision="f32", threads=1)
+        import_weights("mcnn", REFERENCE / file, folder / f"{part}.onnx")
+        found[part] = load(folder / f"{part}.onnx", threads=1)
     return found
 
 

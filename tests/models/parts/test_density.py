@@ -12,6 +12,7 @@ from headcount.core.scene import Scene
 from headcount.losses.density import block_count_loss, density_mse
 from headcount.models.method import TargetBatch
 from headcount.models.parts.density import DensityOutput, DensitySettings, density_target, total_of
+from headcount.models.table import build_method
 from headcount.targets.density import adaptive_sigma, density_map
 
 POINTS = np.array([[4.0, 5.0], [20.5, 9.5], [30.0, 20.0], [11.0, 22.0], [33.0, 3.0]])
@@ -43,6 +44,18 @@ def test_the_loss_is_the_chosen_one() -> None:
     assert _loss(one, DensitySettings(), density=other) == density_mse(one, other)
     blocks = DensitySettings(density_loss="blocks", blocks=(1, 4), comparison="l1")
     assert _loss(one, blocks, density=other) == block_count_loss(one, other, blocks=(1, 4), comparison="l1")
+
+
+@pytest.mark.parametrize("method", ["csrnet", "cannet", "mcnn", "mask_aware"])
+def test_every_cell_can_learn_where_training_starts(method: str) -> None:
+    size = {} if method == "mcnn" else {"width": 8}
+    for seed in (1, 5):  # of these, whole maps were 0 behind a ReLU
+        torch.manual_seed(seed)
+        network = build_method(method, {**size, "density_activation": "relu"})
+        with torch.inference_mode():
+            density = network(torch.rand(1, network.input_spec.channels, 48, 48) * 4 - 2)["density"]
+        assert (density > 0).float().mean() > 0.9
+        assert density.max() < 0.5
 
 
 @pytest.mark.parametrize("activation", ["relu", "softplus", "linear"])

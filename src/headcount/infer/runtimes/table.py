@@ -155,7 +155,7 @@ def open_runtime(
     precision: str = "auto",
     threads: int | None = None,
 ) -> Runtime:
-    """Load a model into the runtime of a name; ``threads`` as in ``load``.
+    """Load a model into the runtime of a name; ``threads`` as in ``load``. ``auto`` is the precision of the card.
 
     Raises:
         InputError: the precision is unknown, or not one this runtime has; or ``threads`` is below 1.
@@ -164,5 +164,7 @@ def open_runtime(
     precision = one_word(precision)
     if precision not in PRECISIONS:
         raise InputError(f'There is no precision "{precision}".{nearest(precision, PRECISIONS)}')
+    if precision == "auto":
+        precision = card.precision
     provider: OpenRuntime = RUNTIMES.load(name)
     return provider(weights, card, device=device, precision=precision, threads=limit_threads(threads))

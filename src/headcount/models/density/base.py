@@ -59,7 +59,7 @@ class DensityNetwork(Method):
         self.output = DensityOutput(settings, stride)
         self.last = nn.Conv2d(channels, self.output.channels, 1)
         initialise_he(self, std=0.01 if settings.initialisation == "normal" else None)
-        self.output.start(self.last)
+        self.output.start(self.last, as_printed=settings.initialisation == "normal")
         self.input_spec = settings.input_spec(self.output.size_divisor(stride))
         self.outputs, self.decoder, self.task = self.output.outputs, self.output.decoder, self.output.task
 

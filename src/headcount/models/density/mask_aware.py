@@ -126,7 +126,7 @@ class MaskAware(Method):
                 initialise_he(part, std=std)
         if settings.backbone in ("light", "vgg16"):
             initialise_he(self.backbone, std=std)
-        self.output.start(_last(self.regressor))
+        self.output.start(_last(self.regressor), as_printed=settings.initialisation == "normal")
 
         self.input_spec = settings.input_spec(self.output.size_divisor(strides[-1]))
         self.outputs = self.output.outputs

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from headcount.core.card import DecoderSpec, OutputSpec, Task
 from headcount.core.errors import InputError
 from headcount.core.geometry import in_mask
+from headcount.core.region import area_share
 from headcount.core.scene import Scene
 from headcount.core.settings import Odd, Positive, Settings
 from headcount.decode.density import DensityDecoderSettings
@@ -31,7 +32,7 @@ from headcount.losses.shapes import same_shape
 from headcount.losses.zero_inflated import BINS, Bins, BlockPx, expected_count, start_bias, zero_inflated_loss
 from headcount.models.method import TargetBatch, Targets
 from headcount.targets.counts import cell_counts
-from headcount.targets.density import DensityMap, adaptive_sigma, density_map, sum_pool
+from headcount.targets.density import DensityMap, adaptive_sigma, density_map
 
 DensityLoss = Literal["mse", "blocks", "bayesian", "dm_count", "zip", "p2r"]
 P2R_STRIDE = 4
@@ -147,18 +148,24 @@ class DensityOutput:
         """What an image's sides must be multiples of, where the network itself asks for multiples of ``own``."""
         return math.lcm(own, *(output.stride for output in self.outputs))
 
-    def start(self, last: nn.Conv2d) -> None:
-        """Set the network's last convolution to where training starts, if the network's own start is of no use."""
-        settings = self.settings
+    def start(self, last: nn.Conv2d, *, as_printed: bool = False) -> None:
+        """Set the network's last convolution to where training starts, if the network's own start is of no use.
+
+        ``as_printed``: it stays as it is where a ReLU follows.
+        """
+        settings, std = self.settings, 0.01
         if settings.density_loss == "zip":
             bias = start_bias(self.bins)
         elif settings.density_loss == "p2r":
             bias = [_START_LOGIT] * self.channels
         elif settings.density_activation == "softplus":
             bias = [math.log(math.expm1(_START * settings.label_scale))]
+        elif settings.density_activation == "relu" and not as_printed:
+            # Where a ReLU is 0 it has no gradient: one that is 0 in all cells, as it may be by chance, never learns.
+            bias, std = [_START * settings.label_scale], 0.001
         else:
             return
-        nn.init.normal_(last.weight, 0.0, 0.01)
+        nn.init.normal_(last.weight, 0.0, std)
         assert last.bias is not None
         with torch.no_grad():
             last.bias.copy_(torch.tensor(bias))
@@ -275,8 +282,7 @@ def total_of(losses: Mapping[str, Tensor]) -> Tensor:
 def region_share(scene: Scene, stride: int) -> NDArray[np.float32]:
     """How much of each cell's part of the image lies in the scene's region, (⌈h/s⌉, ⌈w/s⌉); all 1 without one."""
     width, height = scene.size_wh
+    shape = -(-height // stride), -(-width // stride)
     if scene.region is None:
-        return np.ones((-(-height // stride), -(-width // stride)), np.float32)
-    image = np.ones((height, width), np.float32)
-    share: NDArray[np.float32] = sum_pool(scene.region.astype(np.float32), stride) / sum_pool(image, stride)
-    return share
+        return np.ones(shape, np.float32)
+    return area_share(scene.region, stride, shape).astype(np.float32)
