@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 
 # Importing headcount, further down, switches off what libraries would report, before any test imports them.
-# Read when torch and others are imported: as many on every machine, and no more than there are cores for two workers.
-os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+# Read when torch and others are imported: as many threads on every machine. Of two workers each has one, whatever was
+# set before them: two that share two cores by four threads wait for each other, and take five times as long.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 import signal
 import struct
@@ -25,7 +28,7 @@ from PIL import Image
 from headcount.core.card import DecoderSpec, InputSpec, ModelCard, OutputSpec, TileSpec, sha256_of
 
 # A suite that is started in the background is handed signals that are ignored, and its tests send them.
-for _signal in (signal.SIGINT, signal.SIGTERM):
+for _signal in filter(None, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None))):
     if signal.getsignal(_signal) is signal.SIG_IGN:
         signal.signal(_signal, signal.default_int_handler if _signal is signal.SIGINT else signal.SIG_DFL)
 
