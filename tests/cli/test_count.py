@@ -245,6 +245,10 @@ def test_a_picture_that_the_model_cannot_give_is_refused_before_counting(photos:
     assert (code, out) == (2, "")
     assert "gives no boxes to draw: choose points or density (--draw)" in err
     assert not Path("a.json").exists()
+    for output in ("look.png", "a.csv"):  # --draw would be of no use, and nobody would know
+        code, _, err = count("photos/1.png", "--draw", "density", "--output", output)
+        assert (code, Path(output).exists()) == (2, False)
+        assert "--save-dir DIR" in err
     code, _, err = count("photos", "--draw", "boxs")
     assert code == 2
     assert err.startswith('Error: There is no "boxs" for --draw.')

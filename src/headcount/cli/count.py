@@ -65,7 +65,7 @@ def count(
         ),
     ] = None,
     draw: Annotated[
-        str, choice("What pictures show", PICTURE_KINDS, more="auto is points where they suffice")
+        str, choice("What pictures of --save-dir show", PICTURE_KINDS, more="auto is points where they suffice")
     ] = "auto",
     output: Annotated[
         str | None,
@@ -104,6 +104,8 @@ def count(
         raise InputError("--resume goes on with the results in a file: name it with --output FILE.")
     if streamed and not standard_output().is_there:
         raise InputError("There is no standard output to write the results to: name a file with --output FILE.")
+    if draw != "auto" and save_dir is None:
+        raise InputError("--draw says what the pictures in a folder show: name the folder with --save-dir DIR.")
     if resume and force:
         raise InputError("--resume keeps the results in FILE, and --force overwrites them: choose one.")
     found = find_sources(sources, recursive=recursive)
