@@ -13,6 +13,7 @@ import yaml
 
 import headcount
 from headcount.core.card import ModelCard
+from headcount.core.errors import InputError
 from headcount.core.scene import Scene
 from headcount.data.sets.registry import Reading
 from headcount.decode.table import score_threshold_of
@@ -24,6 +25,7 @@ from headcount.synth import paint_scene
 from headcount.train.card import method_card
 from headcount.train.checkpoint import Checkpoint, find_checkpoint, read_checkpoint
 from headcount.train.export import export_checkpoint
+from headcount.train.loop import train
 from headcount.train.recipe import Recipe, load_recipe
 from headcount.train.validation import LOWEST_SCORE, validate_counts
 
@@ -75,6 +77,14 @@ def test_validation_counts_as_the_model_does_at_the_threshold_that_it_chooses() 
     before = [np.mean([abs(untouched.count(s).count - s.count) for s in sets[name]]) for name in ("a", "b")]
     means = [np.mean([scene.count for scene in sets[name]]) for name in ("a", "b")]
     assert counted.error < np.mean(np.array(before) / means)
+
+
+@pytest.mark.usefixtures("data")
+def test_a_crop_that_leaves_a_batch_norm_one_value_is_told(tmp_path: Path) -> None:
+    crop = {"sources": {"boxes": "unread"}, "painted_scenes": 0, "crop": 32}
+    recipe = _recipe(tmp_path / "run", data=crop, batch=1)
+    with pytest.raises(InputError, match=r"32×32 pixels of 1 image .* larger data\.crop"):
+        train(recipe, say=str)
 
 
 @pytest.mark.slow

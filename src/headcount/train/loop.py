@@ -266,7 +266,8 @@ class _Run:
         losses: dict[str, Tensor] = {}
         for rows in _cut(len(images), recipe.pieces):
             piece = targets.rows(rows)
-            with self.fabric.autocast():  # a marked method of a module that no strategy wraps is called without it
+            # A marked method of a module that no strategy wraps is called without autocast.
+            with self.fabric.autocast(), _cells_enough(images[rows]):
                 maps = self.wrapped.training_forward(images[rows], piece)
             found = {
                 name: value * (len(images[rows]) / len(images)) for name, value in self.method.loss(maps, piece).items()
@@ -397,6 +398,21 @@ def _cut(number: int, pieces: int) -> list[slice]:
     """``number`` rows in so many pieces, as equal as can be."""
     bounds = [number * piece // pieces for piece in range(pieces + 1)]
     return [slice(*ends) for ends in pairwise(bounds)]
+
+
+@contextmanager
+def _cells_enough(images: Tensor) -> Iterator[None]:
+    """A batch norm that is given one value to learn the spread of, in a sentence; torch says it of a tensor."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        size = f"{images.shape[3]}×{images.shape[2]}"
+        raise InputError(
+            f"{size} pixels of {len(images)} image at a time leave this network's batch norms one cell to learn from: "
+            "give a larger data.crop, a larger batch, or fewer pieces of it."
+        ) from error
 
 
 def _broken(maps: Mapping[str, Tensor]) -> str:
