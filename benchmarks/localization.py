@@ -16,8 +16,10 @@ from headcount.data.formats.nwpu import read_nwpu_predictions, read_nwpu_truth
 from headcount.evaluate.metrics.localization import images_of_files, matched_pairs, mean_over_thresholds
 from headcount.evaluate.metrics.located import SIGMA_L, SIGMA_S
 from headcount.evaluate.metrics.matching import candidate_pairs, match
+from headcount.evaluate.metrics.nap import match_points
 
 POINTS = 10_000
+HEADS = 5_000
 SIZE_WH = (1024, 768)
 
 
@@ -35,6 +37,11 @@ def main() -> None:
         peak = tracemalloc.get_traced_memory()[1] / 1e6
         tracemalloc.stop()
         print(f"  radius {mean_px:>4} px ± half: {pairs:>8} candidate pairs {time:>7.0f} ms {peak:>5.0f} MB")
+    heads = draw.random((HEADS, 2)) * (2048, 1536)
+    found = np.concatenate([heads + draw.normal(0, 2, heads.shape), draw.random((3 * HEADS, 2)) * (2048, 1536)])
+    scores = draw.random(len(found))
+    time = medians_ms({"": lambda: match_points(found, scores, heads)}, rounds=5)[""]
+    print(f"nAP: {len(found):,} predictions, {HEADS:,} heads in 2048×1536 pixels {time:>7.0f} ms")
     if len(sys.argv) > 1:
         nwpu(Path(sys.argv[1]))
 

@@ -31,3 +31,5 @@ def test_the_far_border_is_the_last_cells() -> None:
 def test_a_point_outside_is_refused() -> None:
     with pytest.raises(InputError, match="inside the 16×8 image"):
         cell_counts(np.array([[16.5, 8.0]]), (16, 8), 8)
+    with pytest.raises(InputError, match="inside the 16×8 image"):
+        cell_counts(np.array([[np.nan, 8.0]]), (16, 8), 8)

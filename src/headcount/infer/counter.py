@@ -161,7 +161,8 @@ class Counter:
         With a ``region`` of interest only people inside it are counted, and the rest is as if nobody were there: a file
         (``read_region``), a bool mask (h, w), the corners (k, 2) of a polygon in pixels of the upright image or as
         shares of its sides, from 0 to 1, or several polygons. The model looks at the whole image all the same, so that
-        what is inside does not depend on where the region ends. Corners in pixels are for images of one size.
+        what is inside does not depend on where the region ends, unless its card says ``blank_outside``. Corners in
+        pixels are for images of one size.
 
         ``Prediction.source`` is the path as it was given, or the Scene's own source. ``timing_ms`` holds ``read``,
         ``network``, ``decode`` and ``total``. A large photograph is looked at once more, shrunk (``check`` in

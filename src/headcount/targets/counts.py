@@ -22,14 +22,23 @@ def cell_counts(points_xy: NDArray[np.float64], size_wh: tuple[int, int], stride
     return np.bincount(row * columns + column, minlength=rows * columns).reshape(rows, columns).astype(np.float32)
 
 
+def check_inside(points_xy: NDArray[np.float64], size_wh: tuple[int, int]) -> None:
+    """Refuse points (n, 2) of which one lies outside the image, or is not a number.
+
+    Raises:
+        InputError: there is one.
+    """
+    if not ((points_xy >= 0) & (points_xy <= np.asarray(size_wh))).all():  # NaN is neither
+        width, height = size_wh
+        raise InputError(f"Every point must lie inside the {width}×{height} image: clamp or drop those outside.")
+
+
 def pixels_of(points_xy: NDArray[np.float64], size_wh: tuple[int, int]) -> NDArray[np.int64]:
     """(n, 2) the pixel (column, row) that holds each point; the far border is the last pixel's.
 
     Raises:
         InputError: a point outside the image.
     """
-    width, height = size_wh
-    if (points_xy < 0).any() or (points_xy > np.asarray(size_wh)).any():
-        raise InputError(f"Every point must lie inside the {width}×{height} image: clamp or drop those outside.")
+    check_inside(points_xy, size_wh)
     pixels: NDArray[np.int64] = np.minimum(np.floor(points_xy).astype(np.int64), np.array(size_wh) - 1)
     return pixels

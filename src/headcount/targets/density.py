@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from headcount.core.errors import InputError
+from headcount.targets.counts import check_inside
 
 DensityMap = NDArray[np.float32]
 
@@ -50,8 +51,7 @@ def density_map(
     sigmas = _checked_sigmas(density_sigma, len(points_xy))
     if kernel_size is not None and (kernel_size < 1 or kernel_size % 2 == 0):
         raise InputError(f"kernel_size must be odd and positive, but it is {kernel_size}.")
-    if not ((points_xy >= 0) & (points_xy <= np.asarray(size_wh))).all():  # NaN is neither
-        raise InputError(f"Every point must lie inside the {width}×{height} image: clamp or drop those outside.")
+    check_inside(points_xy, size_wh)
     if region is not None:
         _check_region(region, size_wh)
         whole = density_map(points_xy, size_wh, density_sigma=sigmas, kernel_size=kernel_size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -136,12 +135,3 @@ def test_heads_below_the_threshold_are_part_of_the_curve() -> None:
     assert isinstance(found, NapResult)
     assert found.mean == 1
     assert "scores from 0.01 up" in found.protocol
-
-
-def test_thousands_of_heads_take_no_seconds() -> None:
-    draw = np.random.default_rng(1)
-    heads = draw.random((5_000, 2)) * (2048, 1536)
-    points = np.concatenate([heads + draw.normal(0, 2, heads.shape), draw.random((15_000, 2)) * (2048, 1536)])
-    start = time.process_time()
-    measured([(points, draw.random(len(points)), heads)])
-    assert time.process_time() - start < 2

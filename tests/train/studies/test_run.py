@@ -11,12 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from PIL import Image
 
 from headcount.core.errors import HeadcountError, InputError
-from headcount.core.scene import Scene
-from headcount.data.formats.head_list import write_boxes
-from headcount.synth import paint_scene
 from headcount.train.recipe import Recipe
 from headcount.train.studies import run as study_run
 from headcount.train.studies.report import table
@@ -26,23 +22,19 @@ from headcount.train.studies.study import Arm, Scale, Study
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("threads_kept")]
 RunCli = Callable[..., tuple[int, str, str]]
+PaintBoxes = Callable[[Path, tuple[int, int]], Path]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, painted_boxes: PaintBoxes) -> Path:
     """A folder with a few painted crowds with boxes, and two recipes that learn from them."""
     folder = tmp_path_factory.mktemp("study")
-    scenes = []
-    for seed in range(10):
-        painted = paint_scene(seed, size_wh=(128, 96), count=4 + seed)
-        Image.fromarray(painted.pixels()).save(folder / f"{seed}.png")
-        scenes.append(Scene(folder / f"{seed}.png", painted.points_xy, painted.boxes_xyxy))
-    write_boxes(scenes, folder / "boxes.csv")
+    boxes = painted_boxes(folder, (128, 96))
     base = {
         "name": "tiny", "method": "centernet",
         "model": {"backbone": "test_efficientnet", "width": 8, "head_width": 8},
         "published": [{"row": "Table 1", "data": "boxes", "split": "val", "mae": 1.5, "rmse": 2.5}],
-        "data": {"sources": {"boxes": str(folder / "boxes.csv")}, "crop": 64, "held_out": 3, "workers": 1},
+        "data": {"sources": {"boxes": str(boxes)}, "crop": 64, "held_out": 3, "workers": 1},
         "optimiser": {"lr": 0.01, "warmup_steps": 1}, "batch": 2, "steps_per_epoch": 3, "epochs": 2,
         "validate_every": 2, "threads": 1, "device": "cpu", "checkpoint_seconds": 1e9, "log_steps": 1,
     }  # fmt: skip

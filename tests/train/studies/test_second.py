@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
 from PIL import Image
 
 from headcount.core.errors import HeadcountError, InputError
 from headcount.core.scene import Scene
-from headcount.data.formats.head_list import write_boxes
-from headcount.synth import paint_scene
 from headcount.train import pools
 from headcount.train.recipe import Recipe
 from headcount.train.studies import run as study_run
@@ -24,33 +21,22 @@ from headcount.train.studies.second import best_arm
 from headcount.train.studies.state import State
 from headcount.train.studies.study import Arm, Scale, SecondStage, Study, Variation
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
+PaintBoxes = Callable[[Path, tuple[int, int]], Path]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("threads_kept")]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, painted_boxes: PaintBoxes) -> Path:
     """A folder with a few painted crowds, and recipes that learn from them."""
     folder = tmp_path_factory.mktemp("stages")
-    scenes = []
-    for seed in range(10):
-        painted = paint_scene(seed, size_wh=(96, 64), count=4 + seed)
-        Image.fromarray(painted.pixels()).save(folder / f"{seed}.png")
-        scenes.append(Scene(folder / f"{seed}.png", painted.points_xy, painted.boxes_xyxy))
-    write_boxes(scenes, folder / "boxes.csv")
+    boxes = painted_boxes(folder, (96, 64))
     base = {
         "name": "solution5", "method": "mask_aware",
         "model": {
             "variant": "solution5", "backbone": "test_efficientnet", "width": 8, "density_activation": "softplus",
             "density_loss": "blocks", "backbone_options": {"strides": [8]},
         },
-        "data": {"sources": {"boxes": str(folder / "boxes.csv")}, "crop": 64, "held_out": 3, "workers": 1},
+        "data": {"sources": {"boxes": str(boxes)}, "crop": 64, "held_out": 3, "workers": 1},
         "optimiser": {"lr": 0.01, "warmup_steps": 1}, "batch": 2, "steps_per_epoch": 2, "epochs": 1,
         "threads": 1, "device": "cpu", "checkpoint_seconds": 1e9, "log_steps": 1,
     }  # fmt: skip

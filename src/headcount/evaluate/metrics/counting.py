@@ -42,17 +42,39 @@ class Interval(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True, slots=True)
-class LevelResult:
-    """The errors on images whose true count lies in ``low``…``high`` (inclusive; None: no upper bound)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupErrors:
+    """The errors on some of the images: how many these are, their mean true count, MAE, RMSE and bias."""
 
-    low: int
-    high: int | None
     images: int
     mean_count: float
     mae: float
     rmse: float
     bias: float
+
+
+def errors_of_group(predicted: ArrayLike, true: ArrayLike) -> dict[str, Any]:
+    """The fields of ``GroupErrors`` by name, of the counts of some images.
+
+    Raises:
+        InputError: shapes differ, there is no image, or a count is not finite.
+
+    >>> errors_of_group([12, 8], [10, 12])
+    {'images': 2, 'mean_count': 11.0, 'mae': 3.0, 'rmse': 3.1622776601683795, 'bias': -1.0}
+    """
+    return {
+        "images": len(np.asarray(true)), "mean_count": float(np.mean(np.asarray(true, dtype=np.float64))),
+        "mae": mean_absolute_error(predicted, true), "rmse": root_mean_square_error(predicted, true),
+        "bias": mean_signed_error(predicted, true),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelResult(GroupErrors):
+    """The errors on images whose true count lies in ``low``…``high`` (inclusive; None: no upper bound)."""
+
+    low: int
+    high: int | None
 
     @property
     def name(self) -> str:
@@ -225,23 +247,19 @@ def by_level(predicted: ArrayLike, true: ArrayLike, bounds: Sequence[int] = GENE
     """
     if any(bound < 0 for bound in bounds) or any(a >= b for a, b in pairwise(bounds)):
         raise InputError(f"The bounds of levels must ascend, as in 300,700, but they are {','.join(map(str, bounds))}.")
-    errors = _errors(predicted, true)
-    counts = np.asarray(true, dtype=np.float64)
+    _errors(predicted, true)  # what cannot be compared is refused
+    found, counts = np.asarray(predicted, dtype=np.float64), np.asarray(true, dtype=np.float64)
     # A count equal to a bound belongs below it.
     index = np.searchsorted(np.asarray(bounds, dtype=np.float64), counts, side="left")
     results = []
     for number in range(len(bounds) + 1):
-        mine = errors[index == number]
-        if mine.size:
+        mine = index == number
+        if mine.any():
             results.append(
                 LevelResult(
                     low=bounds[number - 1] + 1 if number else 0,
                     high=bounds[number] if number < len(bounds) else None,
-                    images=int(mine.size),
-                    mean_count=float(counts[index == number].mean()),
-                    mae=float(np.abs(mine).mean()),
-                    rmse=math.sqrt(float(np.square(mine).mean())),
-                    bias=float(mine.mean()),
+                    **errors_of_group(found[mine], counts[mine]),
                 )
             )
     return tuple(results)

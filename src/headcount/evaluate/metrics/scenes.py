@@ -13,23 +13,18 @@ from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.core.words import plural
 from headcount.data.sets.catalogue import find_entry
-from headcount.evaluate.metrics.counting import mean_absolute_error, mean_signed_error, root_mean_square_error
+from headcount.evaluate.metrics.counting import GroupErrors, errors_of_group
 from headcount.evaluate.metrics.table import EvaluationSettings, Figure, NotMeasured
 
 _LINES = 10  # of more scenes the mean and the extremes are printed
 
 
-@dataclass(frozen=True, slots=True)
-class SceneErrors:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneErrors(GroupErrors):
     """The errors of one scene; ``number`` is the one that papers give it, from 1, or None."""
 
     name: str
     number: int | None
-    images: int
-    mean_count: float
-    mae: float
-    rmse: float
-    bias: float
 
     @property
     def label(self) -> str:
@@ -139,19 +134,8 @@ class Scenes:
         numbers: Mapping[str, int] = {name: at for at, name in enumerate(self._numbered, start=1)}
         known = [name for name in self._numbered if name in self._counts]
         names = [*known, *sorted(name for name in self._counts if name not in numbers)]
-        found = []
-        for name in names:
-            predicted, true = self._counts[name]
-            found.append(
-                SceneErrors(
-                    name=name,
-                    number=numbers.get(name),
-                    images=len(true),
-                    mean_count=sum(true) / len(true),
-                    mae=mean_absolute_error(predicted, true),
-                    rmse=root_mean_square_error(predicted, true),
-                    bias=mean_signed_error(predicted, true),
-                )
-            )
+        found = [
+            SceneErrors(name=name, number=numbers.get(name), **errors_of_group(*self._counts[name])) for name in names
+        ]
         missing = tuple(name for name in self._numbered if name not in self._counts)
         return ScenesResult(tuple(found), missing, self._left_out)
