@@ -30,6 +30,9 @@ class TwoMore:
     runtime = SimpleNamespace(name="fake", device="cpu", precision="f32")
     counted = 0
 
+    def has_map(self, name: str) -> bool:
+        return name == "density"
+
     def count(self, source: Scene) -> Prediction:
         TwoMore.counted += 1
         count = source.count + 2

@@ -23,6 +23,7 @@ import headcount
 from headcount import Counter, InputError, ModelError, Scene
 from headcount.core.card import DecoderSpec, InputSpec, ModelCard, OutputSpec, TileSpec
 from headcount.core.image import as_rgb_array
+from headcount.synth import paint_scene
 
 
 @pytest.fixture(scope="module")
@@ -485,3 +486,15 @@ def test_the_second_look_at_a_large_photograph_is_of_the_region(counter: Counter
     assert found.count < 10
     assert "check" in found.timing_ms
     assert found.warnings == ()
+
+
+def test_a_map_of_the_network_and_the_side_of_its_cells() -> None:
+    counter = headcount.load("headcount-detect-s", runtime="openvino", precision="f32")
+    scene = Scene(paint_scene(3, size_wh=(192, 128)).pixels(), np.zeros((0, 2)))
+    heat, side = counter.map_of(scene, "heat")
+    assert counter.has_map("heat")
+    assert not counter.has_map("density")
+    assert (heat.shape, side) == ((32, 48), 4)
+    assert 0 <= heat.min() <= heat.max() <= 1
+    with pytest.raises(ModelError, match='no output "density"'):
+        counter.map_of(scene, "density")

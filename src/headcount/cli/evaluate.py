@@ -66,7 +66,8 @@ def evaluate(
         typer.Option(metavar="FILE.txt", help="Write the heads found as an NWPU prediction file.", show_default=False),
     ] = None,
     plots: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write pictures: a scatter plot, the worst images, heads found.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Write pictures: a scatter plot, the worst images, heads found, heat."),
     ] = None,
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
@@ -135,10 +136,12 @@ def evaluate(
     if found is not None:
         found.expect({key: read.scenes for key, read in sets.items()})
     if plots is not None:
+        from headcount.evaluate.plots.heat import HEAT_MAP, Heat
         from headcount.evaluate.plots.report import refuse_report_plots, save_report_plots
 
+        sees_heat = counter.has_map(HEAT_MAP)
         for name, of_split in sets:
-            refuse_report_plots(plots, name, of_split, overwrite=force)
+            refuse_report_plots(plots, name, of_split, heat=sees_heat, overwrite=force)
     ran_on = {key: str(getattr(counter.runtime, key)) for key in ("name", "device", "precision")}
     counted_by = "{name} on {device} in {precision}".format(**ran_on)
     reports: list[dict[str, Any]] = []
@@ -169,7 +172,8 @@ def evaluate(
             if report.not_reached:
                 raise KeyboardInterrupt
             if plots is not None:
-                pictures, undrawn = save_report_plots(report, plots, overwrite=force)
+                heat_of = (lambda scene: Heat(*counter.map_of(scene, HEAT_MAP))) if sees_heat else None
+                pictures, undrawn = save_report_plots(report, plots, heat_of=heat_of, overwrite=force)
                 show_skipped(undrawn)
                 incomplete |= bool(undrawn)
                 out.print(f"wrote {plural(len(pictures), 'picture')} to {printable(str(plots))}", soft_wrap=True)

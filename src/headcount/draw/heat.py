@@ -17,10 +17,11 @@ _GAP, _LINE = 6, 24
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def draw_heat(heat: NDArray[np.float32], stride: int, size_wh: tuple[int, int]) -> RgbImage:
+def draw_heat(heat: NDArray[np.float32], stride: float, size_wh: tuple[int, int]) -> RgbImage:
     """(h', w') heat of 0…1 as colours, at the (width, height) of its image: black is 0, bright yellow 1."""
     level = (255 * np.clip(heat, 0, 1)).astype(np.uint8)
-    large = cv2.resize(level, (level.shape[1] * stride, level.shape[0] * stride), interpolation=cv2.INTER_NEAREST)
+    full_wh = round(level.shape[1] * stride), round(level.shape[0] * stride)
+    large = cv2.resize(level, full_wh, interpolation=cv2.INTER_NEAREST)
     coloured = cv2.applyColorMap(large[: size_wh[1], : size_wh[0]], cv2.COLORMAP_INFERNO)
     return np.ascontiguousarray(coloured[..., ::-1])
 

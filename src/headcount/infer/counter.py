@@ -14,6 +14,7 @@ from typing import Any, overload
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from headcount.core.card import ModelCard
 from headcount.core.errors import InputError, ModelError
@@ -197,6 +198,23 @@ class Counter:
             return _in_pixels_of(size_wh, decode(maps, self._strides, decoded_wh))
 
         return prediction, again
+
+    def has_map(self, name: str) -> bool:
+        """Whether the network makes a map of this name."""
+        return any(output.name == name and output.kind == "map" for output in self.card.outputs)
+
+    def map_of(self, scene: Scene, name: str) -> tuple[NDArray[np.float32], float]:
+        """What the network sees in a Scene: (h', w') values of its map of a name, and a cell's side in pixels.
+
+        Of a map of several channels it is the first one.
+
+        Raises:
+            InputError: the image cannot be read.
+            ModelError: there is no map of this name, or it is not what the card says.
+        """
+        stride = self.card.stride(name)
+        maps, _ = self._maps(self._read(scene, "rgb").pixels)
+        return maps[name][0], stride / self.card.input.enlarge
 
     def count_many(
         self, sources: Iterable[Source], *, channels: Channels = "rgb", region: GivenRegion | None = None

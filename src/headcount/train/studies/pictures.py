@@ -10,16 +10,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from headcount.core.image import RgbImage
+from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.draw.figure import write_picture
-from headcount.draw.heat import draw_heat, draw_peaks, sheet_of
+from headcount.draw.heat import sheet_of
 from headcount.draw.prediction import draw_boxes
+from headcount.evaluate.plots.heat import HEAT_MAP, Heat, heat_rows
 from headcount.infer.tiling import network_maps
 from headcount.train.studies.density_sheets import density_rows
 from headcount.train.studies.measure import Trained
 
 _WIDTH_PX, _NARROW_PX = 420, 300
-_HEAT, _DENSITY = "heat", "density"
+_DENSITY = "density"
 _NO_NAME = re.compile(r"[^\w.-]+")
 _Row = list[tuple[str, RgbImage]]
 
@@ -41,7 +43,7 @@ def draw_group(
     if not sheets:
         return []
     trained = {variant: Trained(run) for variant, run in runs.items()}
-    draw = _with_heat if _all_have(_HEAT, trained) else _with_boxes
+    draw = _with_heat if _all_have(HEAT_MAP, trained) else _with_boxes
     width_px = _WIDTH_PX
     if _any_has(_DENSITY, trained):
         draw, width_px = density_rows, _NARROW_PX
@@ -60,20 +62,15 @@ def _any_has(name: str, trained: Mapping[str, Trained]) -> bool:
 
 def _with_heat(scene: Scene, trained: Mapping[str, Trained]) -> list[_Row]:
     """The photograph and its target, the heat of each variant, the peaks of each variant."""
-    pixels, size_wh = scene.pixels(), scene.size_wh
-    heats: _Row = []
-    peaks: _Row = [(f"{scene.count} heads", draw_peaks(scene.points_xy, size_wh))]
+    seen: dict[str, tuple[Heat, Prediction]] = {}
+    target: Heat | None = None
     for variant, one in trained.items():
-        stride = one.card.stride(_HEAT)
-        target = one.method.targets(scene).maps[_HEAT][0]
-        if not heats:
-            heats = [("target", draw_heat(target, stride, size_wh))]
-        heat = network_maps(pixels, one.runtime.run, one.card)[_HEAT][0]
-        heats.append((f"{variant}: heat", draw_heat(heat, stride, size_wh)))
-        found = one.counter.count(scene)
-        peaks.append((f"{variant}: {found.people} peaks", draw_peaks(found.points_xy, size_wh)))
-    boxes = _boxes(scene, trained)
-    return [boxes, heats, peaks]
+        stride = one.card.stride(HEAT_MAP)
+        if target is None:
+            target = Heat(one.method.targets(scene).maps[HEAT_MAP][0], stride)
+        heat = Heat(network_maps(scene.pixels(), one.runtime.run, one.card)[HEAT_MAP][0], stride)
+        seen[variant] = heat, one.counter.count(scene)
+    return heat_rows(scene, target, seen)
 
 
 def _with_boxes(scene: Scene, trained: Mapping[str, Trained]) -> list[_Row]:
