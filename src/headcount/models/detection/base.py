@@ -43,8 +43,8 @@ class NetworkSettings(Settings):
     std: tuple[Positive, Positive, Positive] = IMAGENET_STD
 
 
-class DetectorSettings(NetworkSettings):
-    """Options that every one-stage detector has."""
+class LossSettings(Settings):
+    """Which loss tells heads from the rest, and its factors."""
 
     loss: Loss = "mask_focal"
     """``focal``: the loss that the detector's authors take. ``mask_focal``: the Mask Focal Loss in its place."""
@@ -54,6 +54,10 @@ class DetectorSettings(NetworkSettings):
     beta: float | None = Field(default=None, ge=0)
     poly_eps: float | None = Field(default=None, ge=0)
     """ε₁ of Eq. 4; 0 is the loss without its polynomial term."""
+
+
+class DetectorSettings(NetworkSettings, LossSettings):
+    """Options that every one-stage detector has."""
 
 
 class Detector(Method):
