@@ -65,8 +65,10 @@ def test_wrong_image_and_wrong_kind_are_refused() -> None:
 def test_the_caption_counts_peaks_apart() -> None:
     peaks = Prediction(86.3, (64, 48), points_xy=np.ones((57, 2)), points_kind="peaks", interval=(70, 99))
     assert caption_of(peaks) == "86 people (70 to 99)"
-    assert caption_of(peaks, dots=True) == "86 people (70 to 99; 57 peaks marked)"
-    assert caption_of(Prediction(1, (64, 48), points_xy=np.ones((1, 2)), points_kind="heads"), dots=True) == "1 person"
+    assert caption_of(peaks, marked=True) == "86 people (70 to 99; 57 peaks marked)"
+    assert (
+        caption_of(Prediction(1, (64, 48), points_xy=np.ones((1, 2)), points_kind="heads"), marked=True) == "1 person"
+    )
 
 
 BOXES = np.array([[20.0, 30.0, 60.0, 70.0], [80.0, 10.0, 90.0, 24.0]])

@@ -23,6 +23,10 @@ SMALL = {"backbone": "test_efficientnet", "backbone_options": {"strides": [8, 16
 DETECTOR = {"backbone": "test_efficientnet", "width": 16}
 DENSE = {**DETECTOR, "tower_depth": 2}
 LOCATOR = {"predictor": "test_efficientnet", "width": 16, "map_stride": 2}
+FUSED = {
+    "backbone": "test_efficientnet", "width": 16, "density": {"width": 16}, "boxes": {"width": 16},
+    "instances": {"width": 8, "threshold_widths": [8, 8]},
+}  # fmt: skip
 VARIANTS = [*(f"solution{n}" for n in range(1, 6)), *(f"baseline{n}" for n in range(1, 4))]
 LOSSES = ("bayesian", "dm_count", "zip", "p2r")
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
@@ -101,6 +105,13 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "fixed": {**LOCATOR, "threshold": "fixed", "confidence_loss": "bce"},
         "points": {**LOCATOR, "threshold": "fixed", "instances": "points", "separate_points": True},
         "vgg": {"predictor": "vgg16_bn_fpn", "threshold_widths": [16, 8]},
+    },
+    "fused": {
+        "all": FUSED,
+        "density": {**FUSED, "heads": ["density"]},
+        "located": {**FUSED, "heads": ["instances", "boxes"]},
+        "zip": {**FUSED, "heads": ["density", "boxes"], "density": {"width": 16, "density_loss": "zip"}},
+        "fixed": {**FUSED, "heads": ["instances", "density"], "instances": {"threshold": "fixed", "map_stride": 4}},
     },
     "raz_loc": {f"stride{n}": {**LOCATOR, "map_stride": n} for n in (1, 2, 4)},
     "gaussian_prior": {f"stride{n}": {**LOCATOR, "map_stride": n} for n in (1, 2, 4)},

@@ -24,8 +24,9 @@ from headcount.core.words import whole_people
 from headcount.core.writers import Writer, writer_row
 
 PointsKind = Literal["heads", "peaks", "none"]
-"""``heads``: the method locates each head and the count is their number. ``peaks``: local maxima of a density
-map, where people probably are; their number need not equal the count. ``none``: no points."""
+"""``heads``: each is a head that the method located; their number is the count, unless the method has a density, too,
+and counts by both. ``peaks``: local maxima of a density map, where people probably are; their number need not equal the
+count. ``none``: no points."""
 
 BoxesKind = Literal["heads", "parts"]
 """``heads``: each box is as large as a head. ``parts``: it holds what marked the head, and tells no size."""
@@ -65,6 +66,8 @@ class Prediction:
         timing_ms: milliseconds by step (``read``, ``network``, ``decode``).
         warnings: what the reader of the number should know.
         region: where people were counted, as if nobody were beyond it; None: in the whole image.
+        counts: what each part of a model that fuses several counts alone in the whole image, by its name
+            (``density``, ``instances``, ``boxes``); empty of other models, and in a region.
     """
 
     count: float
@@ -83,6 +86,7 @@ class Prediction:
     timing_ms: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     region: Region | None = None
+    counts: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _refuse_others(self.count, self.size_wh)
@@ -126,6 +130,7 @@ class Prediction:
             "count": round(self.count, 3),
             "people": self.people,
             "interval": list(self.interval) if self.interval else None,
+            "counts": {part: round(value, 3) for part, value in self.counts.items()},
             "region": None if self.region is None else self.region.to_dict(),
             "size_wh": list(self.size_wh),
             "points_kind": self.points_kind,
@@ -171,6 +176,7 @@ class Prediction:
                 source=str(data.get("source", "")),
                 timing_ms=dict(data.get("timing_ms", {})),
                 warnings=tuple(data.get("warnings", ())),
+                counts={str(part): float(value) for part, value in data.get("counts", {}).items()},
             )
         except KeyError as error:
             raise InputError(f"A prediction needs the field {error}, which is missing.") from error

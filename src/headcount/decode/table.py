@@ -45,6 +45,7 @@ DECODERS = Table(
     [
         _row("density", "density", "decode_density", "DensityDecoderSettings", ("points", "density")),
         _row("dense_boxes", "dense_boxes", "decode_dense_boxes", "DenseBoxesDecoderSettings", ("points", "boxes")),
+        _row("fused", "fused", "decode_fused", "FusedDecoderSettings", ("points", "boxes", "density")),
         _row(
             "gaussian_prior",
             "gaussian_prior",

@@ -45,11 +45,10 @@ def draw_prediction(prediction: Prediction, image: RgbImage, kind: PictureKind) 
     if mask is not None:
         image = dim_outside(image, mask)
     if kind == "auto":
-        # Peaks that miss much of a dense crowd would show a wrong number of dots: there the heat map is honest.
-        keeps_up = len(prediction.points_xy) >= 0.7 * prediction.count
-        kind = "points" if prediction.density is None or keeps_up else "density"
-        if prediction.boxes_xyxy is not None and prediction.boxes_kind == "heads":
-            kind = "boxes"
+        # Points that miss much of a dense crowd would show a wrong number of heads: there the heat map is honest.
+        keeps_up = prediction.density is None or len(prediction.points_xy) >= 0.7 * prediction.count
+        has_boxes = prediction.boxes_xyxy is not None and prediction.boxes_kind == "heads"
+        kind = "density" if not keeps_up else "boxes" if has_boxes else "points"
     if kind == "boxes":
         if prediction.boxes_xyxy is None:
             raise InputError(f'Model "{prediction.model}" makes no boxes: draw its points.')
@@ -62,24 +61,26 @@ def draw_prediction(prediction: Prediction, image: RgbImage, kind: PictureKind) 
         picture = draw_points(image, prediction.points_xy)
     if mask is not None:
         outline(picture, mask)
-    return _caption(picture, caption_of(prediction, dots=kind == "points"))
+    return _caption(picture, caption_of(prediction, marked=kind in ("points", "boxes")))
 
 
-def caption_of(prediction: Prediction, *, dots: bool = False) -> str:
-    """The number as it is shown to people; with ``dots`` that are peaks, how many, so that nobody counts them.
+def caption_of(prediction: Prediction, *, marked: bool = False) -> str:
+    """The number as it is shown to people; where marks on heads are another number, how many, so that nobody counts
+    them.
 
     >>> from headcount.core.prediction import Prediction
     >>> found = Prediction(86.3, (64, 48), points_xy=np.ones((57, 2)), points_kind="peaks")
-    >>> caption_of(found), caption_of(found, dots=True)
+    >>> caption_of(found), caption_of(found, marked=True)
     ('86 people', '86 people (57 peaks marked)')
     """
     text = people(prediction.people)
     asides = [] if prediction.region is None else ["in the region"]
     if prediction.interval is not None:
         asides.append("{:,} to {:,}".format(*map(whole_people, prediction.interval)))
-    if dots and prediction.points_kind == "peaks":
-        peaks = len(prediction.points_xy)
-        asides.append(f"{plural(peaks, 'peak')} marked")
+    of_density = prediction.density is not None and len(prediction.points_xy) != prediction.people
+    if marked and (prediction.points_kind == "peaks" or of_density):
+        what = "peak" if prediction.points_kind == "peaks" else "head"
+        asides.append(f"{plural(len(prediction.points_xy), what)} marked")
     return f"{text} ({'; '.join(asides)})" if asides else text
 
 

@@ -52,6 +52,7 @@ METHODS = Table(
         _row("fcos", "detection.fcos:Fcos", "FCOS"),
         _row("retinanet", "detection.retinanet:RetinaNet", "RetinaNet"),
         _row("foveabox", "detection.foveabox:FoveaBox", "FoveaBox"),
+        _row("fused", "fused.method:Fused", "Density, instances and boxes by one network"),
         _row("head_scale", "scale.head_scale:HeadScale", "The head-scale network"),
     ],
     MethodRow,

@@ -214,8 +214,8 @@ def prediction_line(image: int, points_xy: NDArray[np.float64], size_wh: tuple[i
 def points_for_count(prediction: Prediction) -> NDArray[np.float64]:
     """As many points (n, 2) as the prediction shows people: what a reader of the file takes for its count.
 
-    Of more peaks of a density map the strongest are kept, in their order; to fewer, points are added where the density
-    beside them lies, evenly by its sum. Heads that were located are themselves the count.
+    Of more points than the density counts the strongest are kept, in their order; to fewer, points are added where the
+    density beside them lies, evenly by its sum. Without a density, heads that were located are themselves the count.
 
     >>> density = np.zeros((2, 4), np.float32)
     >>> density[0, 0], density[1, 3] = 1, 2
@@ -224,7 +224,7 @@ def points_for_count(prediction: Prediction) -> NDArray[np.float64]:
     [[4.0, 4.0], [28.0, 12.0], [28.0, 12.0]]
     """
     points_xy, density, people = prediction.points_xy, prediction.density, max(0, prediction.people)
-    if prediction.points_kind != "peaks" or density is None:
+    if density is None:
         return points_xy
     if len(points_xy) > people:
         scores = np.ones(len(points_xy)) if prediction.scores is None else prediction.scores

@@ -23,7 +23,7 @@ from headcount.losses.mask import mask_focal_bce
 from headcount.models.density.base import DensityNetworkSettings
 from headcount.models.method import Method, TargetBatch, Targets
 from headcount.models.parts.backbones import TimmOptions, build_backbone, initialise_he, load_backbone
-from headcount.models.parts.density import DensityOutput, density_target, region_share, total_of
+from headcount.models.parts.density import DensityOutput, branch, density_target, region_share, total_of
 from headcount.models.parts.necks import TopDownNeck
 from headcount.targets.density import max_pool
 from headcount.targets.mask import Mask, box_mask, check_mask, density_mask, disc_mask
@@ -80,14 +80,6 @@ class _PassThrough(torch.autograd.Function):
         return gradients[0]
 
 
-def _branch(*widths: int, channels: int = 1) -> nn.Sequential:
-    """3×3 convolutions with ReLU through ``widths``, then a linear 1×1 to ``channels``."""
-    layers: list[nn.Module] = []
-    for inside, outside in pairwise(widths):
-        layers += [nn.Conv2d(inside, outside, 3, padding=1), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 1))
-
-
 class MaskAware(Method):
     """(b, c, h, w) → ``density`` and ``mask``, (b, 1, h/s, w/s) each, s the stride of the backbone's finest map."""
 
@@ -110,15 +102,15 @@ class MaskAware(Method):
         self.output = DensityOutput(settings, self.stride)
         self.task, self.decoder = self.output.task, self.output.decoder
 
-        self.mask_branch = _branch(width, width) if variant not in ("baseline1", "baseline2") else None
+        self.mask_branch = branch(width, width) if variant not in ("baseline1", "baseline2") else None
         self.feedback: nn.Module | None = None
         if variant in ("solution4", "solution5", "baseline3"):
             self.feedback = nn.Sequential(nn.Conv2d(1, width, 3, padding=1), nn.ReLU(inplace=True))
-            self.regressor = _branch(2 * width, width, width, channels=self.output.channels)
+            self.regressor = branch(2 * width, width, width, channels=self.output.channels)
         elif variant == "baseline2":
-            self.regressor = _branch(width, width, width, width, channels=self.output.channels)
+            self.regressor = branch(width, width, width, width, channels=self.output.channels)
         else:
-            self.regressor = _branch(width, width, channels=self.output.channels)
+            self.regressor = branch(width, width, channels=self.output.channels)
 
         std = 0.01 if settings.initialisation == "normal" else None
         for part in (self.neck, self.mask_branch, self.feedback, self.regressor):

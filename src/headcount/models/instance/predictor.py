@@ -126,6 +126,13 @@ class SmallHead(nn.Module):
         return logits
 
 
+def begin_empty(head: nn.Module) -> None:
+    """Let a head that ends in logits begin with few pixels that are heads."""
+    last = [part for part in head.modules() if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d))][-1]
+    assert last.bias is not None
+    nn.init.constant_(last.bias, -2.0)
+
+
 class PredictorSettings(Settings):
     """Options of a method's predictor; the defaults are the paper's VGG-16 with a feature pyramid."""
 
@@ -183,16 +190,11 @@ class PredictorMethod(Method):
             self.head = SmallHead(neck.channels, self.backbone.channels[0], stride=settings.map_stride)
         else:
             self.head = ConfidenceHead(neck.channels)
-        self._initialise_head()
+        begin_empty(self.head)
         divisor = max(self.backbone.strides)
         self.input_spec = InputSpec(
             mean=settings.mean, std=settings.std, size_divisor=divisor, enlarge=settings.enlarge
         )
-
-    def _initialise_head(self) -> None:
-        last = [part for part in self.head.modules() if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d))][-1]
-        assert last.bias is not None
-        nn.init.constant_(last.bias, -2.0)  # few pixels are heads
 
     def initialise_backbone(self, file: Path) -> None:
         load_backbone(self.backbone, file)

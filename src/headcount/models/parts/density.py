@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import numpy as np
@@ -259,6 +260,14 @@ class DensityOutput:
         if settings.density_loss == "mse":
             return {"density": density_mse(density, target)}
         return {"density": block_count_loss(density, target, blocks=settings.blocks, comparison=settings.comparison)}
+
+
+def branch(*widths: int, channels: int = 1) -> nn.Sequential:
+    """3×3 convolutions with ReLU through ``widths``, then a linear 1×1 to ``channels``."""
+    layers: list[nn.Module] = []
+    for inside, outside in pairwise(widths):
+        layers += [nn.Conv2d(inside, outside, 3, padding=1), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers, nn.Conv2d(widths[-1], channels, 1))
 
 
 def _bins(settings: DensitySettings) -> Bins:

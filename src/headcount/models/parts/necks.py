@@ -30,17 +30,20 @@ class TopDownNeck(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Maps from fine to coarse → (b, width, h, w) of the finest."""
+        return self.levels(features)[0]
+
+    def levels(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """The same with what it passes on the way: (b, width, h, w) of each map, from fine to coarse."""
         if not len(self.mixes):
-            return F.relu(self.laterals[0](features[0]))
-        mixed: Tensor | None = None
+            return [F.relu(self.laterals[0](features[0]))]
+        levels: list[Tensor] = []
         for level in reversed(range(len(features))):
             lateral = self.laterals[level](features[level])
-            if mixed is not None:
+            if levels:
                 # A fixed factor of 2 exports as a constant; size_divisor makes it exact.
-                lateral = lateral + F.interpolate(mixed, scale_factor=2.0, mode="nearest")
-            mixed = self.mixes[level](lateral)
-        assert mixed is not None
-        return mixed
+                lateral = lateral + F.interpolate(levels[-1], scale_factor=2.0, mode="nearest")
+            levels.append(self.mixes[level](lateral))
+        return levels[::-1]
 
 
 class SmallPyramid(nn.Module):
@@ -54,3 +57,7 @@ class SmallPyramid(nn.Module):
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         feature: Tensor = self.neck(features)
         return feature
+
+    def levels(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """The same at each stride, from fine to coarse."""
+        return self.neck.levels(features)

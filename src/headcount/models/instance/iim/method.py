@@ -13,7 +13,7 @@ from torch import Tensor
 
 from headcount.core.card import DecoderSpec, TileSpec
 from headcount.core.scene import Scene
-from headcount.models.instance.iim.output import InstanceOutput, InstanceSettings
+from headcount.models.instance.iim.output import InstanceOutput, InstanceSettings, groups_with_threshold
 from headcount.models.instance.predictor import PredictorMethod, PredictorSettings
 from headcount.models.method import TargetBatch, Targets
 
@@ -58,14 +58,4 @@ class Iim(PredictorMethod):
 
     def parameter_groups(self, lr: float, backbone_lr_factor: float) -> list[dict[str, Any]]:
         """The backbone, the rest of the predictor, and the threshold encoder at its own lower rate."""
-        parts = {"backbone": lr * backbone_lr_factor, "threshold_encoder": lr * self.settings.threshold_lr_factor}
-        groups: dict[str, dict[str, Any]] = {}
-        for name, parameter in self.named_parameters():
-            if parameter.requires_grad:
-                part = name.split(".")[0]
-                rate = parts.get(part, lr)
-                key = part if part in parts else "rest"
-                groups.setdefault(key, {"params": [], "lr": rate})["params"].append(parameter)
-        if "threshold_encoder" in groups and not self.settings.threshold_decays:
-            groups["threshold_encoder"]["weight_decay"] = 0.0
-        return [groups[key] for key in ("rest", "backbone", "threshold_encoder") if key in groups]
+        return groups_with_threshold(self, self.settings, lr, backbone_lr_factor)

@@ -7,12 +7,12 @@ encoder, which it makes for the network that holds it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from headcount.core.card import OutputSpec
@@ -127,3 +127,20 @@ class InstanceOutput:
             targets.maps["mask"],
             confidence=self.settings.confidence_loss,
         )
+
+
+def groups_with_threshold(
+    method: nn.Module, settings: InstanceSettings, lr: float, backbone_lr_factor: float
+) -> list[dict[str, Any]]:
+    """Optimiser groups: what lies under ``backbone``, what under ``threshold_encoder``, and the rest, at ``lr``."""
+    parts = {"backbone": lr * backbone_lr_factor, "threshold_encoder": lr * settings.threshold_lr_factor}
+    groups: dict[str, dict[str, Any]] = {}
+    for name, parameter in method.named_parameters():
+        if parameter.requires_grad:
+            part = name.split(".")[0]
+            rate = parts.get(part, lr)
+            key = part if part in parts else "rest"
+            groups.setdefault(key, {"params": [], "lr": rate})["params"].append(parameter)
+    if "threshold_encoder" in groups and not settings.threshold_decays:
+        groups["threshold_encoder"]["weight_decay"] = 0.0
+    return [groups[key] for key in ("rest", "backbone", "threshold_encoder") if key in groups]

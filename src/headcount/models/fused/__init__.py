@@ -1,0 +1,1 @@
+"""One network with the heads of all three families."""
