@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from scipy.optimize import linear_sum_assignment
 
-from headcount.core.errors import InputError
+import headcount
+from headcount.core.card import ModelCard
+from headcount.core.errors import InputError, ModelError
 from headcount.core.scene import Scene
+from headcount.infer.calibrate import calibrate
+from headcount.infer.counter import Counter
+from headcount.infer.fusion import FusionCalibration
+from headcount.infer.tiling import is_tiled
 from headcount.models.fused.method import Fused
 from headcount.models.method import TargetBatch
+from headcount.models.normalise import to_tensor
+from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
+from headcount.train.card import method_card
+from headcount.train.export import write_model
 
 pytestmark = pytest.mark.slow
 SMALL: dict[str, Any] = {
@@ -108,37 +122,128 @@ def test_a_head_alone_has_the_weights_of_no_other() -> None:
     assert _built().task == "detect"
 
 
-def test_a_few_scenes_are_learned_to_the_exact_count_by_every_head() -> None:
-    from headcount.decode.table import open_decoder
+SIDE = 96
 
-    draw = np.random.default_rng(0)
-    scenes = []
-    for number in (0, 2, 5, 9):
-        pixels = np.full((96, 96, 3), 90, np.uint8)
-        cells = draw.permutation(16)[:number]
-        points = np.stack([cells % 4, cells // 4], axis=1) * 24.0 + 12
-        for x, y in points.astype(int):
-            pixels[y - 5 : y + 5, x - 5 : x + 5] = (220, 180, 60)
-        scenes.append(Scene(pixels, points, np.concatenate([points - 5, points + 5], axis=1)))
-    method = _built(fixed_statistics=False)
-    targets = TargetBatch.join([method.targets(scene) for scene in scenes])
-    images = torch.stack([torch.tensor(scene.pixels()).permute(2, 0, 1) / 255.0 for scene in scenes]) * 2 - 1
+
+def _painted(number: int, seed: int, side: int = SIDE) -> Scene:
+    """So many squares of 10 pixels on an even ground, one in each of some cells."""
+    draw = np.random.default_rng(seed)
+    per_row = side // 24
+    cells = draw.permutation(per_row**2)[:number]
+    points = np.stack([cells % per_row, cells // per_row], axis=1) * 24.0 + 12
+    pixels = np.full((side, side, 3), 90, np.uint8)
+    for x, y in points.astype(int):
+        pixels[y - 5 : y + 5, x - 5 : x + 5] = (220, 180, 60)
+    return Scene(pixels, points, np.concatenate([points - 5, points + 5], axis=1), name=f"{number}")
+
+
+SCENES = [_painted(number, seed) for seed, number in enumerate((0, 2, 5, 9))]
+
+
+@cache
+def _trained() -> Fused:
+    """A network that has learned four scenes by heart."""
+    method = _built().train()
+    targets = TargetBatch.join([method.targets(scene) for scene in SCENES])
+    images = to_tensor([scene.pixels() for scene in SCENES], method.input_spec)
     optimiser = torch.optim.Adam(method.parameter_groups(6e-3, 1.0))
     for _ in range(120):
         optimiser.zero_grad()
         method.loss(method.training_forward(images, targets), targets)["total"].backward()
         optimiser.step()
-    method.eval()
-    with torch.inference_mode():
-        maps = method(images)
-    strides = {output.name: output.stride for output in method.outputs}
-    assert method.decoder is not None
-    decode = open_decoder(method.decoder.name, method.decoder.settings)
-    for row, scene in enumerate(scenes):
-        found = decode({name: values[row].numpy() for name, values in maps.items()}, strides, (96, 96))
+    return method.eval()
+
+
+@cache
+def _card() -> ModelCard:
+    return method_card("fused", SMALL, _trained(), name="small")
+
+
+def _counter() -> Counter:
+    return Counter(_card(), TorchRuntime(_trained(), _card().input))
+
+
+def test_a_few_scenes_are_learned_to_the_exact_count_by_every_head() -> None:
+    for scene in SCENES:
+        found = _counter().count(scene)
         assert found.people == scene.count
         assert found.counts["instances"] == found.counts["boxes"] == scene.count
         assert round(found.counts["density"]) == scene.count
+        assert found.boxes_xyxy is not None
+        away = np.abs(found.points_xy[:, None] - scene.points_xy).max(axis=2, initial=0)
+        assert away[linear_sum_assignment(away)].max(initial=0) < 3
+        np.testing.assert_allclose(found.boxes_xyxy[:, 2:] - found.boxes_xyxy[:, :2], 10, atol=4)
+
+
+def test_every_runtime_counts_alike(tmp_path: Path) -> None:
+    file = tmp_path / "small.onnx"
+    write_model(_trained(), _card(), file)
+    image = np.full((SIDE + 43, SIDE + 17, 3), 90, np.uint8)  # no multiple of the divisor
+    image[:SIDE, :SIDE] = SCENES[3].pixels()
+    found = {
+        runtime: headcount.load(path, runtime=runtime, precision="f32", device="cpu").count(image)
+        for runtime, path in (("onnxruntime", file), ("openvino", file), ("torch", file.with_suffix(".safetensors")))
+    }
+    for prediction in found.values():
+        assert prediction.count == pytest.approx(found["torch"].count, rel=1e-3)
+        np.testing.assert_allclose(prediction.points_xy, found["torch"].points_xy, atol=0.1)
+        np.testing.assert_allclose(prediction.boxes_xyxy, found["torch"].boxes_xyxy, atol=0.1)
+
+
+def test_tiles_and_the_whole_image_count_alike() -> None:
+    # Its backbone pools over no whole image, so that tiles are exact.
+    options = {**SMALL, "backbone": "efficientnet_lite0"}
+    method = _built(backbone="efficientnet_lite0").eval()
+    with torch.inference_mode():  # heat of some cells above the threshold, and of some below
+        for branch in method.peaks.values():  # type: ignore[union-attr]
+            branch[-1].weight.mul_(500)
+    card = method_card("fused", options, method, name="small")
+    assert card.tile.exact
+    small = card.model_copy(update={"tile": card.tile.model_copy(update={"size": 2 * card.tile.halo + 96})})
+    scene = _painted(60, 9, side=-(-(2 * card.tile.halo + 240) // 24) * 24)
+    assert is_tiled(scene.size_wh, small)
+    tiled, whole = (Counter(one, TorchRuntime(method, card.input)).count(scene) for one in (small, card))
+    assert tiled.count == pytest.approx(whole.count, rel=1e-3)
+    assert whole.counts["boxes"] > 10
+    for head, count in whole.counts.items():
+        assert tiled.counts[head] == pytest.approx(count, rel=1e-3)
+
+
+def test_how_far_heads_are_believed_is_chosen_by_counts_and_written_into_the_card(tmp_path: Path) -> None:
+    file = tmp_path / "small.safetensors"
+    write_model(_trained(), _card(), file)
+    rows = ["image,x,y"]
+    for index, scene in enumerate(SCENES):
+        Image.fromarray(scene.pixels()).save(tmp_path / f"{index}.png")
+        rows += [f"{index}.png,{x},{y}" for x, y in scene.points_xy] or [f"{index}.png,,"]
+    (tmp_path / "points.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    chosen = calibrate(file, [f"points={tmp_path / 'points.csv'}"], split="all", precision="f32")
+    assert isinstance(chosen, FusionCalibration)
+    (found,) = chosen.sets
+    assert found.after.mae <= found.before.mae + 1e-6
+    assert found.after.mae <= min(alone.mae for alone in found.alone.values()) + 0.05
+    card = ModelCard.read(file.with_suffix(".json"))
+    assert card.decoder is not None
+    assert card.decoder.settings["boxes"] == {**_card().decoder.settings["boxes"], **chosen.settings["boxes"]}  # type: ignore[union-attr]
+    assert list(card.decoder.settings["boxes_weight"]) == list(chosen.settings["boxes_weight"])
+    assert [result.protocol.rsplit("; ", 1)[1] for result in card.results] == [
+        "weights of the heads chosen on these images",
+        "weights of the heads fitted to the other half of these images",
+    ]
+    assert "How far each of its heads is believed was chosen on points-points all (4 images)" in card.notes[0]
+    assert all(len(line) <= 80 for line in chosen.lines())
+    again = calibrate(file, [f"points={tmp_path / 'points.csv'}"], split="all", precision="f32")
+    assert again.settings == chosen.settings
+    assert len(ModelCard.read(file.with_suffix(".json")).notes) == 1
+    assert headcount.load(file, precision="f32").count(SCENES[2]).people == 5
+
+
+def test_a_model_of_one_head_has_nothing_to_fuse(tmp_path: Path) -> None:
+    options = {**SMALL, "heads": ["density"]}
+    method, file = _built(heads=["density"]), tmp_path / "one.safetensors"
+    write_model(method, method_card("fused", options, method, name="one"), file)
+    with pytest.raises(ModelError, match='"one" has one head: there is nothing to fuse'):
+        calibrate(file, ["points=none.csv"], split="all")
 
 
 def test_targets_hold_what_is_known_alone() -> None:

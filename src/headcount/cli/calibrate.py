@@ -1,4 +1,4 @@
-"""`headcount calibrate`: the score threshold of a detector, chosen by its counts on validation images."""
+"""`headcount calibrate`: a score threshold, or the weights of a fused model, chosen by counts on validation images."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def calibrate(
     threads: ThreadsOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Choose a detector's score threshold by its counts, and write it into the model's card.
+    """Choose a detector's score threshold, or how far each head of a fused model is believed, by counts.
+
+    What is chosen is written into the model's card.
 
     The images are counted once. The card of a shipped model is changed with --force alone; --output makes a copy.
 

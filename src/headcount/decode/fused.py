@@ -93,6 +93,19 @@ class Found:
     cells: Mapping[str, NDArray[np.float64]]
     stride: int
 
+    def above(self, score: float) -> Found:
+        """The same with the boxes alone that have at least a score: as if the box decoder had its threshold there."""
+        boxes = self.predictions.get("boxes")
+        if boxes is None or boxes.scores is None or boxes.boxes_xyxy is None:
+            return self
+        keep = boxes.scores >= score
+        fewer = replace(
+            boxes, count=float(keep.sum()), points_xy=boxes.points_xy[keep], scores=boxes.scores[keep],
+            boxes_xyxy=boxes.boxes_xyxy[keep],
+        )  # fmt: skip
+        cells = _people_by_cell(fewer, self.stride, self.cells["boxes"].shape)
+        return Found({**self.predictions, "boxes": fewer}, {**self.cells, "boxes": cells}, self.stride)
+
     @property
     def heads_found(self) -> dict[str, float]:
         """The count of each head by itself."""
@@ -128,14 +141,15 @@ def find_each(
             f"block_px is {settings.block_px}, but a multiple of the density's stride, {stride}, is needed."
         )
     shape = -(-size_wh[1] // stride), -(-size_wh[0] // stride)
-    cells: dict[str, NDArray[np.float64]] = {}
-    for head, one in found.items():
-        if one.density is not None:
-            cells[head] = one.density.astype(np.float64)
-        else:
-            column, row = _cell(one.points_xy, stride, shape)
-            cells[head] = _sums(row * shape[1] + column, np.ones(len(row)), shape)
-    return Found(found, cells, stride)
+    return Found(found, {head: _people_by_cell(one, stride, shape) for head, one in found.items()}, stride)
+
+
+def _people_by_cell(one: Prediction, stride: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """The density of a head's prediction, or its points, each a person in its cell."""
+    if one.density is not None:
+        return one.density.astype(np.float64)
+    column, row = _cell(one.points_xy, stride, shape)
+    return _sums(row * shape[1] + column, np.ones(len(row)), shape)
 
 
 def blocks_of(found: Found, block_px: int) -> Blocks:
@@ -176,9 +190,17 @@ def decode_fused(
     Raises:
         ModelError: as ``find_each``.
     """
-    found = find_each(maps, strides, settings, size_wh)
-    blocks = blocks_of(found, settings.block_px)
-    weights = blocks.weights(settings)
+    return fuse(find_each(maps, strides, settings, size_wh), settings, maps, strides)
+
+
+def fuse(
+    found: Found,
+    settings: FusionSettings,
+    maps: Mapping[str, NDArray[np.float32]],
+    strides: Mapping[str, int],
+) -> Prediction:
+    """As ``decode_fused``, of what each head was found to say of the maps."""
+    weights = blocks_of(found, settings.block_px).weights(settings)
     side, shape = settings.block_px // found.stride, next(iter(found.cells.values())).shape
     density = np.zeros(shape)
     for head, weight in weights.items():

@@ -1,4 +1,4 @@
-"""The score threshold of a detector, chosen by its counts on validation images and written into its card."""
+"""What a card says of its decoder, chosen by counts on validation images: a score threshold, or a fusion's weights."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ from headcount.decode.table import score_threshold_of
 from headcount.evaluate.files import read_sets
 from headcount.evaluate.metrics.counting import CountingResult
 from headcount.evaluate.metrics.table import WEAKEST_SCORE, EvaluationSettings
-from headcount.evaluate.run import EvaluationReport, evaluate_scenes
+from headcount.evaluate.run import evaluate_scenes
 from headcount.evaluate.thresholds import ScoredHeads, Threshold, Weigh, choose_threshold
 from headcount.infer.counter import Counter, open_model
+from headcount.infer.fusion import (
+    CHOSEN_HERE,
+    LEAST,
+    FusionCalibration,
+    Measured,
+    choose_fusion,
+    fusion_of,
+    measure_parts,
+)
 from headcount.infer.models import ModelFiles, find_model, is_shipped
 from headcount.infer.runtimes.table import Runtime, words_of
 
-_CHOSEN_HERE = "chosen on these images"
-_LEAST: dict[Weigh, str] = {"sets": "least mean over the sets of MAE / mean count", "images": "least MAE of all images"}
 _NOTE = "Its score threshold of "
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One set of images, decoded down to ``WEAKEST_SCORE``: the report of the pass, and the scores of the heads."""
-
-    report: EvaluationReport
-    heads: ScoredHeads
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class Calibration:
         lines = [
             f"{self.model}: score threshold {self.before:g} → {chosen.value:g} "
             f"(above {chosen.low:.4g}, up to {chosen.high:.4g} counts alike)",
-            f"counted by {self.counted_by}; {_LEAST[self.weigh]}",
+            f"counted by {self.counted_by}; {LEAST[self.weigh]}",
         ]
         if chosen.low <= WEAKEST_SCORE:
             lines.append(f"note: even down to a score of {WEAKEST_SCORE:g}, not enough heads are found")
@@ -91,16 +90,16 @@ class Calibration:
         Results that the card holds already say at which threshold they were measured.
         """
         value = self.threshold.value
-        earlier = [result for result in card.results if not result.protocol.endswith(_CHOSEN_HERE)]
+        earlier = [result for result in card.results if not result.protocol.endswith(CHOSEN_HERE)]
         found = [
             Result(
                 data=one.data, split=one.split, images=one.after.images, metric="MAE", value=round(one.after.mae, 3),
-                protocol=f"{one.after.protocol}; at a score threshold of {value:g}, {_CHOSEN_HERE}",
+                protocol=f"{one.after.protocol}; at a score threshold of {value:g}, {CHOSEN_HERE}",
             )
             for one in self.sets
         ]  # fmt: skip
         where = ", ".join(f"{one.data} {one.split} ({plural(one.after.images, 'image')})" for one in self.sets)
-        note = f"{_NOTE}{value:g} was chosen on {where}: {_LEAST[self.weigh]}; before it was {self.before:g}."
+        note = f"{_NOTE}{value:g} was chosen on {where}: {LEAST[self.weigh]}; before it was {self.before:g}."
         return card.calibrated({"score_threshold": value}).model_copy(
             update={
                 "results": (*(_with_threshold(result, self.before) for result in earlier), *found),
@@ -154,8 +153,9 @@ def calibrate(
     precision: str = "auto",
     threads: int | None = None,
     progress: Progress | None = None,
-) -> Calibration:
-    """Choose the score threshold of a detector by its counts, and write it into the model's card.
+) -> Calibration | FusionCalibration:
+    """Choose the score threshold of a detector by its counts, or the weights of a fused model's heads and the score
+    threshold of its boxes, and write them into the model's card.
 
     Args:
         model: a shipped name, or the path of an ``.onnx`` or ``.safetensors`` file with its card beside it.
@@ -169,7 +169,7 @@ def calibrate(
 
     Raises:
         InputError: the split holds test images, an image cannot be read, or the card cannot be written.
-        ModelError: the model has no score threshold, or as ``headcount.load``.
+        ModelError: there is nothing to choose for this model, or as ``headcount.load``.
     """
     found = find_model(model)
     target = target_of(found, output, overwrite=overwrite)
@@ -190,10 +190,9 @@ def target_of(found: ModelFiles, output: Path | None, *, overwrite: bool) -> Tar
     Raises:
         InputError: the model is shipped and neither ``output`` nor ``overwrite`` is given; ``output`` is there already,
             or has a suffix that none of the model's weights have; or what is written there could not be.
-        ModelError: the model has no score threshold.
+        ModelError: there is nothing to choose for this model.
     """
-    if score_threshold_of(found.card) is None:
-        raise ModelError(f'The model "{found.card.name}" has no score threshold: there is nothing to choose.')
+    _refuse_nothing_to_choose(found.card)
     own = next(iter(found.weights.values())).with_suffix(".json")
     if output is None:
         if is_shipped(own) and not overwrite:
@@ -250,6 +249,8 @@ def measure(
     Raises:
         InputError, ModelError: as ``evaluate_scenes``, or heads have no scores.
     """
+    if fusion_of(card) is not None:
+        return measure_parts(card, runtime, key, read, progress=progress, keep_going=keep_going)
     own = score_threshold_of(card)
     counter = Counter(card.calibrated({"score_threshold": min(WEAKEST_SCORE, own or 1.0)}), runtime)
     heads = ScoredHeads()
@@ -260,15 +261,20 @@ def measure(
     return Measured(report, heads)
 
 
-def choose(card: ModelCard, runtime: Runtime, measured: Sequence[Measured], *, weigh: Weigh = "sets") -> Calibration:
-    """The threshold that counts the sets best, and what it makes of each; ``weigh``: see ``choose_threshold``.
+def choose(
+    card: ModelCard, runtime: Runtime, measured: Sequence[Measured], *, weigh: Weigh = "sets"
+) -> Calibration | FusionCalibration:
+    """What counts the sets best, and what it makes of each; ``weigh``: see ``choose_threshold`` and ``fit_fusion``.
 
     Raises:
-        ModelError: the model has no score threshold.
+        ModelError: the model has neither a score threshold nor several heads to fuse.
     """
+    _refuse_nothing_to_choose(card)
+    fusion = fusion_of(card)
+    if fusion is not None:
+        return choose_fusion(card, fusion, runtime, measured, weigh)
     before = score_threshold_of(card)
-    if before is None:
-        raise ModelError(f'The model "{card.name}" has no score threshold: there is nothing to choose.')
+    assert before is not None
     threshold = choose_threshold([one.heads for one in measured], min(WEAKEST_SCORE, before), weigh=weigh)
     sets = tuple(
         CalibratedSet(
@@ -277,3 +283,17 @@ def choose(card: ModelCard, runtime: Runtime, measured: Sequence[Measured], *, w
         for one in measured
     )
     return Calibration(card.name, before, threshold, sets, words_of(runtime), weigh)
+
+
+def _refuse_nothing_to_choose(card: ModelCard) -> None:
+    """Stop where a model has neither a score threshold nor several heads.
+
+    Raises:
+        ModelError: it has not.
+    """
+    if fusion_of(card) is not None:
+        if sum(output.name in ("density", "confidence", "heat") for output in card.outputs) > 1:
+            return
+        raise ModelError(f'The model "{card.name}" has one head: there is nothing to fuse.')
+    if score_threshold_of(card) is None:
+        raise ModelError(f'The model "{card.name}" has no score threshold: there is nothing to choose.')

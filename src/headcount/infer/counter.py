@@ -213,8 +213,16 @@ class Counter:
             ModelError: there is no map of this name, or it is not what the card says.
         """
         stride = self.card.stride(name)
-        maps, _ = self._maps(self._read(scene, "rgb").pixels)
-        return maps[name][0], stride / self.card.input.enlarge
+        return self.maps(scene)[0][name][0], stride / self.card.input.enlarge
+
+    def maps(self, scene: Scene) -> tuple[Maps, dict[str, int], tuple[int, int]]:
+        """What a decoder is given of a Scene: the network's maps, their strides, and the size of the image they are of.
+
+        Raises:
+            InputError: the image cannot be read.
+        """
+        maps, size_wh = self._maps(self._read(scene, "rgb").pixels)
+        return maps, dict(self._strides), size_wh
 
     def count_many(
         self, sources: Iterable[Source], *, channels: Channels = "rgb", region: GivenRegion | None = None

@@ -97,6 +97,7 @@ class Fused(Method):
     """
 
     settings_type = FusedSettings
+    task: Task = "count"
 
     def __init__(self, settings: FusedSettings) -> None:
         super().__init__()
@@ -131,7 +132,7 @@ class Fused(Method):
             )
             outputs += self.peak_output.outputs
         self.outputs = outputs
-        self.task: Task = "detect" if self.peaks else "locate" if self.instance_head else "count"
+        self.task = "detect" if self.peaks else "locate" if self.instance_head else "count"
         divisor = max(*_STRIDES, *(output.stride for output in outputs))
         self.input_spec = InputSpec(mean=settings.mean, std=settings.std, size_divisor=divisor)
         self.decoder = DecoderSpec(
