@@ -456,7 +456,7 @@ def test_an_unknown_recipe_names_the_nearest() -> None:
 )
 def test_a_wrong_value_names_its_key(override: str, key: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
-        load_recipe("headcount-s", [override])
+        load_recipe("headcount-s-crowds", [override])
     assert f'"{key}"' in str(caught.value)
     assert words in str(caught.value)
 

@@ -28,6 +28,7 @@ from headcount.infer.fusion import (
     FusionCalibration,
     Measured,
     choose_fusion,
+    chooses_fusion,
     fusion_of,
     measure_parts,
 )
@@ -249,7 +250,7 @@ def measure(
     Raises:
         InputError, ModelError: as ``evaluate_scenes``, or heads have no scores.
     """
-    if fusion_of(card) is not None:
+    if chooses_fusion(card):
         return measure_parts(card, runtime, key, read, progress=progress, keep_going=keep_going)
     own = score_threshold_of(card)
     counter = Counter(card.calibrated({"score_threshold": min(WEAKEST_SCORE, own or 1.0)}), runtime)
@@ -270,9 +271,8 @@ def choose(
         ModelError: the model has neither a score threshold nor several heads to fuse.
     """
     _refuse_nothing_to_choose(card)
-    fusion = fusion_of(card)
-    if fusion is not None:
-        return choose_fusion(card, fusion, runtime, measured, weigh)
+    if chooses_fusion(card):
+        return choose_fusion(card, runtime, measured, weigh)
     before = score_threshold_of(card)
     assert before is not None
     threshold = choose_threshold([one.heads for one in measured], min(WEAKEST_SCORE, before), weigh=weigh)
@@ -291,9 +291,9 @@ def _refuse_nothing_to_choose(card: ModelCard) -> None:
     Raises:
         ModelError: it has not.
     """
+    if chooses_fusion(card):
+        return
     if fusion_of(card) is not None:
-        if sum(output.name in ("density", "confidence", "heat") for output in card.outputs) > 1:
-            return
         raise ModelError(f'The model "{card.name}" has one head: there is nothing to fuse.')
     if score_threshold_of(card) is None:
         raise ModelError(f'The model "{card.name}" has no score threshold: there is nothing to choose.')

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from headcount.core.card import ModelCard, Result
+from headcount.core.errors import InputError
 from headcount.core.notes import Progress
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
@@ -61,7 +62,7 @@ class FusionCalibration:
 
     Attributes:
         model: the model's name.
-        settings: of its decoder, those that were chosen alone.
+        settings: of its decoder, those that were chosen.
         sets: the errors by set.
         counted_by: runtime, device and precision.
         weigh: whether sets or images weighed alike.
@@ -93,10 +94,6 @@ class FusionCalibration:
 
     def card(self, card: ModelCard) -> ModelCard:
         """The model's card with what was chosen, the errors on the images that chose it, and a note."""
-        assert card.decoder is not None
-        old = card.decoder.settings
-        boxes = {**old.get("boxes", {}), **self.settings["boxes"]} if "boxes" in self.settings else None
-        settings = {**self.settings, **({} if boxes is None else {"boxes": boxes})}
         found = [
             Result(
                 data=one.data, split=one.split, images=one.after.images, metric="MAE", value=round(result.mae, 3),
@@ -108,7 +105,7 @@ class FusionCalibration:
         where = ", ".join(f"{one.data} {one.split} ({plural(one.after.images, 'image')})" for one in self.sets)
         note = f"{_NOTE}{where}: {LEAST[self.weigh]}."
         earlier = [one for one in card.results if not one.protocol.endswith((CHOSEN_HERE, _FITTED_ON_OTHERS))]
-        return card.calibrated(settings).model_copy(
+        return card.calibrated(self.settings).model_copy(
             update={
                 "results": (*earlier, *found),
                 "notes": (*(one for one in card.notes if not one.startswith(_NOTE)), note),
@@ -124,25 +121,33 @@ def fusion_of(card: ModelCard) -> FusedDecoderSettings | None:
     return settings if isinstance(settings, FusedDecoderSettings) else None
 
 
+def chooses_fusion(card: ModelCard) -> bool:
+    """Whether there is something to choose of a fused model: the weights of several heads, the threshold of boxes."""
+    heads = [output.name for output in card.outputs if output.name in ("density", "confidence", "heat")]
+    return fusion_of(card) is not None and (len(heads) > 1 or "heat" in heads)
+
+
 class _Parts:
     """Counts scenes, and keeps what each head of the model found of them, boxes down to ``WEAKEST_SCORE``."""
 
     def __init__(self, card: ModelCard, runtime: Runtime, settings: FusedDecoderSettings) -> None:
         lowest = min(WEAKEST_SCORE, settings.boxes.score_threshold)
         weaker = settings.boxes.model_copy(update={"score_threshold": lowest})
-        self.counter, self.settings = Counter(card, runtime), settings.model_copy(update={"boxes": weaker})
+        self.counter, self.own = Counter(card, runtime), settings
+        self.weaker = settings.model_copy(update={"boxes": weaker})
         self.found: list[Found] = []
 
     def count(self, scene: Scene) -> Prediction:
         """The fused prediction of a scene."""
         maps, strides, size_wh = self.counter.maps(scene)
-        self.found.append(find_each(maps, strides, self.settings, size_wh))
-        return fuse(self.found[-1], self.settings, maps, strides)
+        found = find_each(maps, strides, self.weaker, size_wh)
+        self.found.append(found)
+        return fuse(found.above(self.own.boxes.score_threshold), self.own, maps, strides)
 
 
 def measure_parts(
-    card: ModelCard, runtime: Runtime, key: tuple[str, str], read: Reading, *, progress: Progress | None,
-    keep_going: bool,
+    card: ModelCard, runtime: Runtime, key: tuple[str, str], read: Reading | Sequence[Scene], *,
+    progress: Progress | None = None, keep_going: bool = False, keep_worst: int = 0,
 ) -> Measured:  # fmt: skip
     """Count the images of a set, called by its (data, split), once, and keep what each head finds.
 
@@ -153,8 +158,8 @@ def measure_parts(
     assert settings is not None
     counter, heads = _Parts(card, runtime, settings), ScoredHeads()
     report = evaluate_scenes(
-        counter, read, EvaluationSettings(data=key[0], split=key[1]), metrics=(), keep_worst=0, keep_going=keep_going,
-        progress=progress,
+        counter, read, EvaluationSettings(data=key[0], split=key[1]), metrics=(), keep_worst=keep_worst,
+        keep_going=keep_going, progress=progress,
     )  # fmt: skip
     for image, found in zip(report.images, counter.found, strict=True):
         boxes = found.predictions.get("boxes")
@@ -165,14 +170,22 @@ def measure_parts(
 
 
 def choose_fusion(
-    card: ModelCard, before: FusedDecoderSettings, runtime: Runtime, measured: Sequence[Measured], weigh: Weigh
+    card: ModelCard, runtime: Runtime, measured: Sequence[Measured], weigh: Weigh = "sets"
 ) -> FusionCalibration:
-    """First the score threshold that counts best by the boxes alone, then the weights of the heads."""
+    """First the score threshold that counts best by the boxes alone, then the weights of the heads.
+
+    Raises:
+        InputError: there is no image.
+    """
+    before = fusion_of(card)
+    assert before is not None
+    if not measured or not all(one.parts for one in measured):
+        raise InputError("There is no image to choose the weights of a fusion by.")
     settings: dict[str, Any] = {}
     threshold = before.boxes.score_threshold
     if "boxes" in measured[0].parts[0].predictions:
         threshold = choose_threshold([one.heads for one in measured], min(WEAKEST_SCORE, threshold), weigh=weigh).value
-        settings["boxes"] = {"score_threshold": threshold}
+        settings["boxes"] = {**before.boxes.model_dump(), "score_threshold": threshold}
 
     def at(score: float) -> list[CountedBlocks]:
         return [
@@ -181,9 +194,10 @@ def choose_fusion(
         ]
 
     sets, former = at(threshold), at(before.boxes.score_threshold)
-    fitted = fit_fusion(sets, before, weigh=weigh)
-    others = cross_fitted(sets, before, weigh=weigh)
-    for head in free_heads(sets[0].blocks[0]):
+    free = free_heads(sets[0].blocks[0])
+    fitted = fit_fusion(sets, before, weigh=weigh) if free else before
+    others = cross_fitted(sets, before, weigh=weigh) if free else [one.result(before) for one in sets]
+    for head in free:
         settings[f"{head}_weight"] = getattr(fitted, f"{head}_weight")
     told = tuple(
         FusedSet(

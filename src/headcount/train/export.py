@@ -39,7 +39,7 @@ from headcount.train.card import card_of
 from headcount.train.checkpoint import TENSORS, Checkpoint, find_checkpoint, read_checkpoint
 from headcount.train.pools import PAINTED
 from headcount.train.recipe import Recipe
-from headcount.train.validation import chosen_threshold
+from headcount.train.validation import chosen_settings
 
 
 def _is_halved(shape: Sequence[int]) -> bool:
@@ -81,7 +81,7 @@ def export_checkpoint(
                 "notes": tuple(_note(change) for change in saved.state.get("changes", [])),
             }
         )
-        .calibrated({**chosen_threshold(saved.state.get("history", [])), **(decoder or {})})
+        .calibrated({**chosen_settings(saved.state.get("history", [])), **(decoder or {})})
     )
     if decoder:
         decoder_of(card)  # a wrong setting is told before anything is written

@@ -349,6 +349,8 @@ class _Run:
             found["score_threshold"] = counted.threshold
             with self.saving():
                 self.writer.add_scalar("val/score_threshold", counted.threshold, self.step)
+        elif counted.chosen:
+            found["decoder"] = counted.chosen
         return counted.error, found
 
     def _validate_loss(self, name: str, scenes: list[Scene]) -> float:

@@ -19,6 +19,7 @@ from headcount.evaluate.metrics.table import EvaluationSettings
 from headcount.evaluate.run import WorstImage, evaluate_scenes
 from headcount.evaluate.thresholds import ScoredHeads, choose_threshold, relative_error
 from headcount.infer.counter import Counter
+from headcount.infer.fusion import choose_fusion, chooses_fusion, measure_parts
 from headcount.infer.runtimes.table import Runtime
 from headcount.models.method import Method, TargetBatch
 from headcount.models.normalise import to_tensor
@@ -38,22 +39,30 @@ class CountedValidation:
         results: by the name of the set.
         worst: of each set, the images with the largest errors.
         error: the mean over the sets of their relative error, so that sets of different density weigh alike.
-        threshold: the score threshold of all of this, chosen for the least ``error``; None of a model without one.
+        chosen: the decoder's settings that were chosen for the least ``error``: the score threshold of a detector, how
+            far each head of a fused model is believed; empty where there is nothing to choose.
     """
 
     results: Mapping[str, CountingResult]
     worst: Mapping[str, Sequence[WorstImage]]
     error: float
-    threshold: float | None
+    chosen: Mapping[str, Any]
+
+    @property
+    def threshold(self) -> float | None:
+        """The score threshold of a detector; None of another model."""
+        return self.chosen.get("score_threshold")
 
 
 def validate_counts(card: ModelCard, runtime: Runtime, validation: Mapping[str, Sequence[Scene]]) -> CountedValidation:
-    """Count the scenes of each set once; a detector's score threshold is chosen by them, whatever its card says.
+    """Count the scenes of each set once; what there is to choose of the decoder is, whatever its card says.
 
     Raises:
         InputError: there is no scene, or an image cannot be read.
         ModelError: the model fails on an image.
     """
+    if chooses_fusion(card):
+        return _validate_fusion(card, runtime, validation)
     has_threshold = score_threshold_of(card) is not None
     counter = Counter(card.calibrated({"score_threshold": LOWEST_SCORE}) if has_threshold else card, runtime)
     scored = {name: ScoredHeads() for name, scenes in validation.items() if scenes}
@@ -71,13 +80,32 @@ def validate_counts(card: ModelCard, runtime: Runtime, validation: Mapping[str, 
     }
     errors = [relative_error(results[name].mae, [image.true for image in reports[name].images]) for name in reports]
     worst = {name: report.worst for name, report in reports.items()}
-    return CountedValidation(results, worst, sum(errors) / len(errors), threshold)
+    chosen = {} if threshold is None else {"score_threshold": threshold}
+    return CountedValidation(results, worst, sum(errors) / len(errors), chosen)
 
 
-def chosen_threshold(history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """The decoder's setting that the last validation of a run's history chose; empty where none did."""
-    chosen = [entry["score_threshold"] for entry in history if "score_threshold" in entry]
-    return {"score_threshold": chosen[-1]} if chosen else {}
+def _validate_fusion(card: ModelCard, runtime: Runtime, validation: Mapping[str, Sequence[Scene]]) -> CountedValidation:
+    """The errors where each half of a set is counted with weights of the heads that were fitted to the other half."""
+    measured = {
+        name: measure_parts(card, runtime, (name, "val"), scenes, keep_worst=3)
+        for name, scenes in validation.items()
+        if scenes
+    }
+    found = choose_fusion(card, runtime, [*measured.values()])
+    results = {one.data: one.cross_fitted for one in found.sets}
+    errors = [relative_error(results[name].mae, one.heads.true) for name, one in measured.items()]
+    worst = {name: one.report.worst for name, one in measured.items()}
+    return CountedValidation(results, worst, sum(errors) / len(errors), found.settings)
+
+
+def chosen_settings(history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The decoder's settings that the last validation of a run's history chose; empty where none did."""
+    for entry in reversed(history):
+        if "score_threshold" in entry:
+            return {"score_threshold": entry["score_threshold"]}
+        if "decoder" in entry:
+            return dict(entry["decoder"])
+    return {}
 
 
 def validation_loss(method: Method, scenes: Sequence[Scene], settings: DataSettings, *, batch: int, seed: int) -> float:

@@ -23,7 +23,7 @@ from headcount.train.card import card_of
 from headcount.train.checkpoint import find_checkpoint, read_checkpoint
 from headcount.train.recipe import Recipe
 from headcount.train.studies.state import Measured
-from headcount.train.validation import chosen_threshold
+from headcount.train.validation import chosen_settings
 
 _METRICS = ("counting", "localization", "boxes")
 
@@ -35,7 +35,7 @@ class Trained:
         threshold: the least score of a head, as the run's last validation chose it; None of a model without one, and
             where nothing was validated on.
         held_out: by data set, the MAE of that validation where it was on images held out of training.
-        card: the model's, with that threshold.
+        card: the model's, with what that validation chose.
         counter: what counts with it.
     """
 
@@ -53,7 +53,7 @@ class Trained:
         self.method: Method = build_method(recipe.method, recipe.model).eval()
         self.method.load_state_dict(saved.part("ema"))
         history = saved.state["history"]
-        chosen = chosen_threshold(history)
+        chosen = chosen_settings(history)
         self.threshold = chosen.get("score_threshold")
         validated = history[-1] if recipe.data.held_out is not None and history else {}
         self.held_out: dict[str, float] = dict(validated.get("mae", {}))

@@ -19,6 +19,10 @@ STUDIES = Table(
             name="man-ablation", target="headcount.train.studies.man:MAN_ABLATION",
             title="Mask-aware networks: solutions, baselines and losses", package="torch", extra="train",
         ),
+        Row(
+            name="fused", target="headcount.train.studies.fused:FUSED",
+            title="Density, instances and boxes: each head alone, in pairs, and all", package="torch", extra="train",
+        ),
     ],
     Row,
 )  # fmt: skip
