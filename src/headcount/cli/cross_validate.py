@@ -19,6 +19,12 @@ def cross_validate(
     data: Annotated[
         str | None, data_option("Where the data set lies, as in ucf-cc-50=/data/UCF_CC_50; else as the recipe says.")
     ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER", min=1, help="Train each fold with seeds 1 to NUMBER; else with 1.", show_default=False
+        ),
+    ] = None,
     steps: StepsOption = None,
     output: Annotated[
         Path | None, output_option("Write to this folder. Default: runs/RECIPE-folds.", metavar="DIR")
@@ -39,5 +45,7 @@ def cross_validate(
 
     study = cross_validation(recipe, changes or [], data)
     folder = output if output is not None else Path("runs") / f"{read_recipe(recipe, changes or []).name}-folds"
-    options = StudyOptions(output=folder, steps=steps, threads=threads, changes=tuple(changes or ()), resume=resume)
+    options = StudyOptions(
+        output=folder, seeds=seeds, steps=steps, threads=threads, changes=tuple(changes or ()), resume=resume
+    )
     run_and_tell(study, SCALE, options, fold_table, called="fold")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from headcount.cli.options import ThreadsOption, data_option, output_option
-from headcount.cli.studies import StepsOption, run_and_tell
+from headcount.cli.studies import SeedsOption, StepsOption, run_and_tell
 from headcount.train.studies.table import STUDIES
 
 
@@ -30,15 +30,7 @@ def reproduce(
         list[str] | None,
         typer.Option(metavar="NAME", help="Run these alone, as in centernet; may be repeated.", show_default=False),
     ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option(
-            metavar="NUMBER",
-            min=1,
-            help="Train each with seeds 1 to NUMBER; else as the study says.",
-            show_default=False,
-        ),
-    ] = None,
+    seeds: SeedsOption = None,
     steps: StepsOption = None,
     images: Annotated[
         int | None,

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from headcount.train.studies.state import State
     from headcount.train.studies.study import Study
 
+SeedsOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="NUMBER", min=1, help="Train each with seeds 1 to NUMBER; else as the study says.", show_default=False
+    ),
+]
 StepsOption = Annotated[
     int | None,
     typer.Option(metavar="NUMBER", min=1, help="Train for so many steps each: a quick look.", show_default=False),

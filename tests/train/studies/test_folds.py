@@ -91,6 +91,36 @@ def test_the_mean_is_that_of_the_folds(place: Path, whole: tuple[Path, State]) -
     assert fold_table(State(study="x", scale="folds"), _study(place)) == ["tiny, 5 folds of ucf-cc-50"]
 
 
+def test_several_seeds_are_told_with_their_spread(place: Path, whole: tuple[Path, State]) -> None:
+    state = whole[1]
+    worse = []
+    for one in state.runs:
+        ((name, result),) = one.results.items()
+        figures = {figure: value + 2 for figure, value in result.figures.items()}
+        worse.append(
+            one.model_copy(update={"seed": 2, "results": {name: result.model_copy(update={"figures": figures})}})
+        )
+    both = state.model_copy(update={"runs": (*state.runs, *worse)})
+    first, line = fold_table(state, _study(place)), fold_table(both, _study(place))[-2]
+    mae = mean(result.figures["MAE"] for one in state.runs for result in one.results.values())
+    assert line.startswith(f"  mean of 5 folds: MAE {mae + 1:.1f}, ")
+    assert line.endswith("(± MAE 1.4, RMSE 1.4 over 2 seeds)")
+    assert len(line) <= 80
+    assert len(fold_table(both, _study(place))) == len(first)
+    # A seed that is not done with all folds has no mean of its own.
+    part = state.model_copy(update={"runs": (*state.runs, worse[0])})
+    assert "±" not in fold_table(part, _study(place))[-2]
+
+
+def test_seeds_are_trained_one_after_the_other(place: Path, run_cli: RunCli, tmp_path: Path) -> None:
+    code, out, _ = run_cli(
+        "cross-validate", place / "tiny.yaml", "--seeds", "2", "--steps", "1", "--output", tmp_path / "two"
+    )  # fmt: skip
+    assert code == 0
+    assert "over 2 seeds" in out
+    assert len(State.model_validate_json((tmp_path / "two" / "study.json").read_text()).runs) == 10
+
+
 def test_cut_off_in_a_fold_it_goes_on_there(
     place: Path, whole: tuple[Path, State], run_cli: RunCli, tmp_path: Path
 ) -> None:  # fmt: skip

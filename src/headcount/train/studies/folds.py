@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from statistics import mean
+from statistics import mean, stdev
 
 from headcount.core.errors import InputError, nearest
 from headcount.core.words import plural
@@ -19,6 +19,7 @@ from headcount.train.studies.study import Arm, Scale, Study
 
 SCALE = "folds"
 _FOLD = re.compile(r"(.+)-fold(\d+)")
+_FIGURES = ("MAE", "RMSE")
 
 
 def cross_validation(recipe_name: str, changes: Sequence[str] = (), data: str | None = None) -> Study:
@@ -74,15 +75,37 @@ def _folds_of(recipe: Recipe) -> tuple[str, list[str]]:
 
 
 def mean_lines(state: State, recipe: Recipe, folds: int) -> list[str]:
-    """The mean over the folds that are done, each counting alike, and the figures that papers report of it."""
-    done = state.comparable
-    if not done:
+    """The mean over the folds that are done, each counting alike, and the figures that papers report of it.
+
+    Of several seeds it is the mean of theirs, with the standard deviation over the seeds that are done with all folds.
+    """
+    by_fold = _by_fold(state)
+    if not by_fold:
         return []
-    values = {figure: mean(_figure(one, figure) for one in done) for figure in ("MAE", "RMSE")}
-    part = "" if len(done) == folds else f"{len(done)} of "
-    lines = [f"mean of {part}{plural(folds, 'fold')}: {_told(values)}"]
+    seeds = sorted({one.seed for runs in by_fold.values() for one in runs})
+    means = {
+        figure: mean(mean(_figure(one, figure) for one in runs) for runs in by_fold.values()) for figure in _FIGURES
+    }
+    part = "" if len(by_fold) == folds else f"{len(by_fold)} of "
+    told = _told(means)
+    whole = [seed for seed in seeds if all(any(one.seed == seed for one in runs) for runs in by_fold.values())]
+    if len(whole) > 1:
+        spread = {
+            figure: stdev(mean(_figure(one, figure) for one in state.comparable if one.seed == seed) for seed in whole)
+            for figure in _FIGURES
+        }
+        told += f" (± {_told(spread)} over {len(whole)} seeds)"
+    lines = [f"mean of {part}{plural(folds, 'fold')}: {told}"]
     name = _folds_of(recipe)[0]
     return lines + [f"{row.row}: {_told(row.figures)}" for row in recipe.published if row.data == name]
+
+
+def _by_fold(state: State) -> dict[str, list[Done]]:
+    """The runs that are done, by their fold."""
+    found: dict[str, list[Done]] = {}
+    for one in sorted(state.comparable, key=lambda done: (done.variant, done.seed)):
+        found.setdefault(one.variant, []).append(one)
+    return found
 
 
 def _figure(done: Done, figure: str) -> float:
@@ -91,7 +114,7 @@ def _figure(done: Done, figure: str) -> float:
 
 
 def _told(figures: dict[str, float]) -> str:
-    return ", ".join(f"{name} {figures[name]:.1f}" for name in ("MAE", "RMSE") if name in figures)
+    return ", ".join(f"{name} {figures[name]:.1f}" for name in _FIGURES if name in figures)
 
 
 def fold_table(state: State, study: Study) -> list[str]:
@@ -99,8 +122,8 @@ def fold_table(state: State, study: Study) -> list[str]:
     lines = [study.title]
     if state.comparable:
         lines.append(f"  {'':<8}{'images':>8}{'MAE':>11}{'RMSE':>11}{'one count for all':>20}")
-    for one in sorted(state.comparable, key=lambda done: done.variant):
-        ((data, result),) = one.results.items()
-        cells = "".join(f"{result.figures[name]:>11.1f}" for name in ("MAE", "RMSE"))
-        lines.append(f"  {one.variant:<8}{result.images:>8}{cells}{state.constants[data].mae:>20.1f}")
+    for fold, runs in _by_fold(state).items():
+        ((data, result),) = runs[0].results.items()
+        cells = "".join(f"{mean(_figure(one, name) for one in runs):>11.1f}" for name in _FIGURES)
+        lines.append(f"  {fold:<8}{result.images:>8}{cells}{state.constants[data].mae:>20.1f}")
     return [*lines, *(f"  {line}" for line in study.summary(state))]
