@@ -115,6 +115,9 @@ def model(kind: str) -> Callable[..., object]:
     class Finds:
         runtime = SimpleNamespace(name="fake", device="cpu", precision="f32")
 
+        def has_map(self, name: str) -> bool:
+            return False
+
         def count(self, source: Scene) -> Prediction:
             points = np.zeros((0, 2)) if kind == "none" else source.points_xy + 1.0
             scores = np.linspace(0.2, 0.9, len(points))
@@ -202,6 +205,9 @@ def test_what_stands_in_the_way_is_said_before_the_run(
 ) -> None:
     class Never:
         runtime = None
+
+        def has_map(self, name: str) -> bool:
+            return False
 
         def count(self, source: Scene) -> Prediction:
             raise AssertionError("counted")

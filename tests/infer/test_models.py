@@ -14,7 +14,7 @@ import pytest
 import headcount
 from headcount.core.errors import HeadcountError, ModelError
 from headcount.infer import models
-from headcount.infer.models import find_model, shipped_models
+from headcount.infer.models import find_model, model_or_default, shipped_models
 
 
 class Bomb:
@@ -31,6 +31,22 @@ def shelf(tmp_path: Path, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch)
     shutil.copy(tiny_model_dir / "tiny.json", tmp_path / "headcount-s.json")
     monkeypatch.setattr(models, "_shipped_folder", lambda: tmp_path)
     return tmp_path
+
+
+def test_without_a_name_the_default_is_taken_or_what_the_environment_names(
+    shelf: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for named in (None, "", " ", "headcount-s"):
+        if named is not None:
+            monkeypatch.setenv("HEADCOUNT_MODEL", named)
+        assert model_or_default(None).weights == {".onnx": shelf / "headcount-s.onnx"}
+    monkeypatch.setenv("HEADCOUNT_MODEL", tiny_model)
+    assert model_or_default(None).weights == {".onnx": Path(tiny_model)}
+    assert headcount.load().card.name == "tiny"
+    assert model_or_default("headcount-s").weights == {".onnx": shelf / "headcount-s.onnx"}
+    monkeypatch.setenv("HEADCOUNT_MODEL", "headcont-s")
+    with pytest.raises(ModelError, match=r'HEADCOUNT_MODEL names no model .* no model "headcont-s"\. .*"headcount-s"'):
+        headcount.load()
 
 
 def test_shipped_models_are_found_by_name(shelf: Path) -> None:
@@ -86,7 +102,7 @@ def test_text_named_onnx_never_reaches_the_runtime(tmp_path: Path, tiny_model_di
         find_model(tmp_path / "model.onnx")
 
 
-@pytest.mark.parametrize("model", [None, 3, b"headcount-s", "x" * 5000, "x" * 300 + ".onnx", ""])
+@pytest.mark.parametrize("model", [3, b"headcount-s", "x" * 5000, "x" * 300 + ".onnx", ""])
 def test_what_is_no_name(model: object) -> None:
     with pytest.raises(ModelError):
         headcount.load(model)  # type: ignore[arg-type]

@@ -40,7 +40,7 @@ def calibrate(
     threads: ThreadsOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Choose a detector's score threshold, or how far each head of a fused model is believed, by counts.
+    """Choose a detector's score threshold by its counts, or the weights of a fused model's heads.
 
     What is chosen is written into the model's card.
 

@@ -22,7 +22,6 @@ from headcount.cli.options import (
 from headcount.core.kinds import PICTURE_KINDS, PictureKind
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.writers import WRITERS
-from headcount.infer import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from headcount.cli.results import CountLine
@@ -47,7 +46,7 @@ def count(
     recursive: Annotated[
         bool, typer.Option("--recursive", help="Count the images in folders inside folders, too, at any depth.")
     ] = False,
-    model: ModelOption = DEFAULT_MODEL,
+    model: ModelOption = None,
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headcount.infer import DEFAULT_MODEL
-
 if TYPE_CHECKING:
     from headcount.infer.models import ModelFiles
 
@@ -13,16 +11,17 @@ if TYPE_CHECKING:
 def models() -> None:
     """List the shipped models: size, results, data and its terms."""
     from headcount.cli.console import output_console
-    from headcount.infer.models import find_model, shipped_models
+    from headcount.infer.models import default_model, find_model, shipped_models
 
     console = output_console()
     names = shipped_models()
     if not names:
         console.print("No model is shipped with this copy: count with an .onnx file of yours by --model FILE.")
         return
-    for name in sorted(names, key=lambda name: name != DEFAULT_MODEL):
+    default = default_model()
+    for name in sorted(names, key=lambda name: name != default):
         found = find_model(name)
-        console.print(f"{name} (the default)" if name == DEFAULT_MODEL else name, style="bold")
+        console.print(f"{name} (the default)" if name == default else name, style="bold")
         for label, text in _facts(found):
             console.print(f"  {label:<9} {_hanging(text, console.width - 12)}")
 

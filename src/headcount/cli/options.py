@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from headcount.core.errors import InputError, nearest
+from headcount.infer import DEFAULT_MODEL, MODEL_VARIABLE
 from headcount.infer.runtimes.table import PRECISION_WORDS, PRECISIONS, device_names, runtime_names
 
 
@@ -56,7 +57,14 @@ def bounds_of(levels: str | None) -> tuple[int, ...] | None:
 
 
 ModelOption = Annotated[
-    str, typer.Option("--model", "-m", metavar="NAME|FILE", help="A shipped model, or an .onnx or .safetensors file.")
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME|FILE",
+        help=f"A shipped model, or an .onnx or .safetensors file; else {MODEL_VARIABLE}, else {DEFAULT_MODEL}.",
+        show_default=False,
+    ),
 ]
 DeviceOption = Annotated[str, choice("Where to compute", device_names(), more="cuda needs the train extra")]
 RuntimeOption = Annotated[str, choice("What computes", runtime_names())]

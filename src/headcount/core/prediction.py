@@ -61,6 +61,7 @@ class Prediction:
         density_stride: side of a density cell in pixels.
         interval: (low, high) of a calibrated model, or None.
         model: name of the model.
+        terms: on what terms its weights may be used, as its card says; empty where it says nothing.
         runtime: what computed it, where and in which numbers, as in ``openvino cpu bf16``.
         source: file, frame or array the prediction is of.
         timing_ms: milliseconds by step (``read``, ``network``, ``decode``).
@@ -87,6 +88,7 @@ class Prediction:
     warnings: tuple[str, ...] = ()
     region: Region | None = None
     counts: Mapping[str, float] = field(default_factory=dict)
+    terms: str = ""
 
     def __post_init__(self) -> None:
         _refuse_others(self.count, self.size_wh)
@@ -126,6 +128,7 @@ class Prediction:
         data: dict[str, Any] = {
             "source": self.source,
             "model": self.model,
+            "terms": self.terms,
             "runtime": self.runtime,
             "count": round(self.count, 3),
             "people": self.people,
@@ -176,6 +179,7 @@ class Prediction:
                 source=str(data.get("source", "")),
                 timing_ms=dict(data.get("timing_ms", {})),
                 warnings=tuple(data.get("warnings", ())),
+                terms=str(data.get("terms", "")),
                 counts={str(part): float(value) for part, value in data.get("counts", {}).items()},
             )
         except KeyError as error:

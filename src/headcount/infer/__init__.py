@@ -2,3 +2,6 @@
 
 DEFAULT_MODEL = "headcount-s"
 """Name of the shipped model that is taken where none is named."""
+
+MODEL_VARIABLE = "HEADCOUNT_MODEL"
+"""The environment variable that names another one: a shipped name, or a file."""

@@ -29,8 +29,7 @@ from headcount.core.threads import refuse_fork
 from headcount.data.augment.spatial import blank_outside
 from headcount.data.formats.regions import GivenRegion, region_given
 from headcount.decode.table import DECODERS, decoder_of, score_threshold_of
-from headcount.infer import DEFAULT_MODEL
-from headcount.infer.models import ModelFiles, check_weights, find_model
+from headcount.infer.models import ModelFiles, check_weights, model_or_default
 from headcount.infer.runtimes.table import Runtime, choose_runtime, open_runtime, words_of
 from headcount.infer.tiling import Maps, is_tiled, network_maps
 
@@ -47,7 +46,7 @@ _READERS = 2
 
 
 def load(
-    model: str | Path = DEFAULT_MODEL,
+    model: str | Path | None = None,
     *,
     device: str = "auto",
     runtime: str = "auto",
@@ -58,7 +57,9 @@ def load(
     """Load a model for counting.
 
     Args:
-        model: a shipped name, or the path of an ``.onnx`` or ``.safetensors`` file with its card beside it.
+        model: a shipped name, or the path of an ``.onnx`` or ``.safetensors`` file with its card beside it. None: the
+            one that the environment variable ``HEADCOUNT_MODEL`` names, else ``headcount-s``. On what terms its weights
+            may be used is in the Counter's ``card.terms``.
         device: ``auto``, ``cpu`` or ``cuda`` (through torch).
         runtime: ``auto`` (OpenVINO for ONNX files), ``openvino``, ``onnxruntime`` or ``torch``.
         precision: ``auto`` (what the model's card asks for, else the runtime's own choice), ``f32`` or ``bf16``.
@@ -72,7 +73,7 @@ def load(
         MissingExtraError: the runtime is not in this install.
     """
     refuse_limit(max_pixels)
-    found = find_model(model)
+    found = model_or_default(model)
     opened = open_model(found, device=device, runtime=runtime, precision=precision, threads=threads)
     return Counter(found.card, opened, max_pixels=max_pixels)
 
@@ -306,6 +307,7 @@ class Counter:
         told = dataclasses.replace(
             prediction,
             model=self.card.name,
+            terms=self.card.terms,
             runtime=words_of(self.runtime),
             source=image.source,
             timing_ms={**timing_ms, "total": sum(timing_ms.values())},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass
 from importlib.resources import files
@@ -11,7 +12,7 @@ from headcount.core.card import ModelCard
 from headcount.core.errors import ModelError, nearest
 from headcount.core.files import is_file, is_folder
 from headcount.core.image_kinds import GIT_LFS, kind_of, read_kinds, why_unread
-from headcount.infer import DEFAULT_MODEL
+from headcount.infer import DEFAULT_MODEL, MODEL_VARIABLE
 
 WEIGHTS = (".onnx", ".safetensors")
 _PICKLES = (".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".bin", ".pt2", ".tar", ".joblib")
@@ -62,6 +63,30 @@ def find_model(model: str | Path) -> ModelFiles:
             raise ModelError(_refusal(path), remedy="import")
         raise ModelError(_no_model(path))
     raise ModelError(f'There is no model "{model}".{nearest(str(model), shipped_models())}', remedy="models")
+
+
+def default_model() -> str:
+    """The model that is taken where none is named: what ``HEADCOUNT_MODEL`` says, else the shipped default."""
+    return os.environ.get(MODEL_VARIABLE, "").strip() or DEFAULT_MODEL
+
+
+def model_or_default(model: str | Path | None) -> ModelFiles:
+    """As ``find_model``; None is the model that ``HEADCOUNT_MODEL`` names, or the shipped default where it is not set.
+
+    Raises:
+        ModelError: as ``find_model``; of one that the variable names it says so.
+    """
+    if model is not None:
+        return find_model(model)
+    named = default_model()
+    if named == DEFAULT_MODEL:
+        return find_model(named)
+    try:
+        return find_model(named)
+    except ModelError as error:
+        raise ModelError(
+            f"{MODEL_VARIABLE} names no model to count with: {error.message}", remedy=error.remedy
+        ) from error
 
 
 def is_shipped(path: Path) -> bool:
