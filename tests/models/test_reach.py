@@ -18,7 +18,7 @@ SMALL = {"backbone": "test_resnet", "backbone_options": {"strides": [8, 16]}, "w
 
 
 def _shipped() -> dict[str, Any]:
-    return load_recipe("headcount-s").model
+    return load_recipe("headcount-s-crowds").model
 
 
 def _built(options: dict[str, Any]) -> Method:
