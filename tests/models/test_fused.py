@@ -85,6 +85,16 @@ def test_of_a_batch_only_the_scenes_with_boxes_teach_the_box_head() -> None:
         torch.testing.assert_close(together[f"boxes.{name}"], alone[f"boxes.{name}"])
 
 
+def test_a_batch_without_heads_weighs_no_more_than_one_with_a_few() -> None:
+    nobody = Scene(np.zeros((64, 96, 3), np.uint8))
+    one, sixteen = (
+        _losses(_built(boxes={"width": 16, "least_heads": least}), nobody, nobody)["boxes.heat"] for least in (1, 16)
+    )
+    torch.testing.assert_close(one, 16 * sixteen)
+    many = [_losses(_built(boxes={"width": 16, "least_heads": n}), _scene(), _scene())["boxes.heat"] for n in (1, 18)]
+    torch.testing.assert_close(*many)
+
+
 def test_estimated_boxes_teach_unless_told_otherwise() -> None:
     assert _gradient(_built(), "peaks", _scene(pseudo=True), _scene(pseudo=True)) > 0
     strict = _built(boxes={"width": 16, "learn_pseudo": False})

@@ -41,6 +41,9 @@ class PeakSettings(LossSettings):
     """η of Eq. 10: how much wider the heat of small heads is."""
     heat_eps: Positive = 6.0
     """ε of Eq. 10: the heat's σ is a head's diameter over it."""
+    least_heads: int = Field(default=1, ge=1)
+    """The losses are divided by the heads of a batch, or by this where they are fewer. With 1, as published, a batch in
+    which hardly anybody is weighs as much as a crowd's thousands of cells."""
     size_weight: float = Field(default=0.1, ge=0)
     offset_weight: float = Field(default=1.0, ge=0)
     decoder: PeaksDecoderSettings = PeaksDecoderSettings()
@@ -86,7 +89,7 @@ class PeakOutput:
         """
         settings, heads = self.settings, targets.ragged["heads"]
         inside = targets.maps["weight"] > 0
-        number = max(1, sum(len(one) for one in heads))
+        number = max(settings.least_heads, sum(len(one) for one in heads))
         logits, heat = raw["heat"].float()[inside], targets.maps["heat"][inside]
         if settings.loss == "focal":
             hot = heatmap_focal_loss(

@@ -56,6 +56,8 @@ class BoxHeadSettings(PeakSettings):
 
     width: int = Field(default=64, ge=8)
     """Channels inside the branches."""
+    least_heads: int = Field(default=16, ge=1)
+    """As of CenterNet; more here, where batches hold scenes without boxes and pictures of nobody."""
     learn_pseudo: bool = True
     """Whether boxes that were estimated teach, too; else a scene that has such boxes teaches this head nothing."""
     weight: Positive = 0.2
