@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headcount.data.media.clock import Clock
@@ -64,6 +64,7 @@ def test_a_wait_behind_damage_is_no_pause() -> None:
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=60))
+@example([8.98846567431158e307, 0.0, 8.988465674311579e307, 0.0])
 def test_no_clock_makes_time_stand_still(said: list[float]) -> None:
     clock = Clock(frame_s=0.04)
     seconds = [clock.tick(second) for second in said]

@@ -6,7 +6,6 @@ is gone on from; one that has not begun yet (frames before its zero) is counted 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +19,9 @@ _FEW = 10
 """A video of which one frame in so many comes after a long wait was recorded so."""
 _LEAP_S = 86_400.0
 """A clock that goes on by more is wrong: no recording pauses for a day and stays one file."""
+
+_LAST_S = 1e11
+"""A clock beyond three thousand years says nothing: sums of such times lose the frames, or are no numbers any more."""
 
 
 @dataclass(slots=True)
@@ -91,7 +93,7 @@ class Clock:
 
     def tick(self, clock_s: float, *, behind_damage: bool = False) -> float:
         """The second of the next frame; ``behind_damage``: what lies before it could not be read, which is told."""
-        clock_s = clock_s if math.isfinite(clock_s) else 0.0
+        clock_s = clock_s if abs(clock_s) <= _LAST_S else 0.0  # not a number is not either
         if self.frames == 0:
             self.second, self._runs = max(clock_s, 0.0), clock_s > 0
         elif not self._runs and clock_s <= 0:
