@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from headcount.cli.options import ThreadsOption, data_option, output_option
-from headcount.cli.studies import StepsOption, run_and_tell
+from headcount.cli.studies import SeedsOption, StepsOption, run_and_tell
 
 
 def cross_validate(
@@ -19,12 +19,7 @@ def cross_validate(
     data: Annotated[
         str | None, data_option("Where the data set lies, as in ucf-cc-50=/data/UCF_CC_50; else as the recipe says.")
     ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option(
-            metavar="NUMBER", min=1, help="Train each fold with seeds 1 to NUMBER; else with 1.", show_default=False
-        ),
-    ] = None,
+    seeds: SeedsOption = None,
     steps: StepsOption = None,
     output: Annotated[
         Path | None, output_option("Write to this folder. Default: runs/RECIPE-folds.", metavar="DIR")

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 SeedsOption = Annotated[
     int | None,
     typer.Option(
-        metavar="NUMBER", min=1, help="Train each with seeds 1 to NUMBER; else as the study says.", show_default=False
+        metavar="NUMBER",
+        min=1,
+        help="Train each with seeds 1 to NUMBER; else with 1, or as a study says.",
+        show_default=False,
     ),
 ]
 StepsOption = Annotated[

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.ndimage import uniform_filter
 from scipy.spatial import cKDTree
+from scipy.special import softmax
 
 from headcount.core.errors import ModelError
 from headcount.core.geometry import clip_boxes, sides
@@ -28,7 +29,7 @@ from headcount.decode.peaks import PeaksDecoderSettings, decode_peaks
 Coefficients = tuple[float, float, float]
 """Of a weight's logit: a constant, of the crowding and of the head size of a block, as ``Blocks`` has them."""
 
-_MAPS = {"density": "density", "instances": "confidence", "boxes": "heat"}
+HEAD_MAPS = {"density": "density", "instances": "confidence", "boxes": "heat"}
 """Head → the map by which it is known to be there."""
 _STRIDE = 8  # of the cells where there is no density
 _USUAL_HEAD_PX = 16.0
@@ -41,8 +42,9 @@ class FusionSettings(Settings):
     block_px: int = Field(default=64, ge=16)
     """Side of the blocks, a multiple of the density's stride."""
     instances_weight: Coefficients = (0.0, 0.0, 0.0)
-    """Against the density, whose logit is 0; without a density, against the boxes."""
+    """Against the density, whose logit is 0."""
     boxes_weight: Coefficients = (0.0, 0.0, 0.0)
+    """As well; without a density against the instances, whose own weight then stays as it is."""
 
 
 class FusedDecoderSettings(FusionSettings):
@@ -70,15 +72,11 @@ class Blocks:
 
     def weights(self, settings: FusionSettings) -> dict[str, NDArray[np.float64]]:
         """How far each head is believed in each block, (rows, columns); they sum to 1."""
-        zero = np.zeros(self.crowding.shape)
-        logits = {}
+        logits = []
         for head in self.counts:
             one, crowded, size = (0.0, 0.0, 0.0) if head == "density" else getattr(settings, f"{head}_weight")
-            logits[head] = zero + one + crowded * self.crowding + size * self.head_size
-        highest = np.max(list(logits.values()), axis=0)
-        powers = {head: np.exp(logit - highest) for head, logit in logits.items()}
-        total = sum(powers.values())
-        return {head: power / total for head, power in powers.items()}
+            logits.append(one + crowded * self.crowding + size * self.head_size)
+        return dict(zip(self.counts, softmax(np.stack(logits), axis=0), strict=True))
 
     def total(self, settings: FusionSettings) -> float:
         """The fused count of the image."""
@@ -124,11 +122,11 @@ def find_each(
         ModelError: there is no map of any head, or a map is not what its decoder needs.
     """
     found = {}
-    if "density" in maps:
+    if HEAD_MAPS["density"] in maps:
         found["density"] = decode_density(maps, strides, settings.density, size_wh)
-    if "confidence" in maps:
+    if HEAD_MAPS["instances"] in maps:
         found["instances"] = decode_instances(maps, strides, settings.instances, size_wh)
-    if "heat" in maps:
+    if HEAD_MAPS["boxes"] in maps:
         found["boxes"] = decode_peaks(maps, strides, settings.boxes, size_wh)
     if not found:
         raise ModelError(

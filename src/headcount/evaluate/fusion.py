@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import softmax
 
 from headcount.core.errors import InputError
 from headcount.decode.fused import Blocks, Coefficients, FusionSettings
@@ -146,6 +147,5 @@ class _Set:
 
     def mae(self, coefficients: NDArray[np.float64]) -> float:
         logits = np.vstack([np.zeros(self.features.shape[1]), coefficients @ self.features])
-        powers = np.exp(logits - logits.max(axis=0))
-        fused = (powers * self.counts).sum(axis=0) / powers.sum(axis=0)
+        fused = (softmax(logits, axis=0) * self.counts).sum(axis=0)
         return float(np.abs(np.bincount(self.image, fused, minlength=len(self.true)) - self.true).mean())

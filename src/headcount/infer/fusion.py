@@ -15,7 +15,7 @@ from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.core.words import plural
 from headcount.data.sets.registry import Reading
-from headcount.decode.fused import Found, FusedDecoderSettings, blocks_of, find_each, fuse
+from headcount.decode.fused import HEAD_MAPS, Found, FusedDecoderSettings, blocks_of, find_each, fuse
 from headcount.decode.table import settings_of
 from headcount.evaluate.fusion import CountedBlocks, cross_fitted, fit_fusion, free_heads
 from headcount.evaluate.metrics.counting import CountingResult
@@ -90,7 +90,10 @@ class FusionCalibration:
             values = [*(found.mae for found in one.alone.values()), one.before.mae, one.after.mae, one.cross_fitted.mae]
             cells = "".join(f"{v:>{max(8, 1 + len(column))}.2f}" for v, column in zip(values, columns, strict=True))
             lines.append(f"  {f'{one.data} {one.split}':<22}{cells}")
-        return [*lines, "", "on others: each half counted with weights that were fitted to the other half"]
+        told = "on others: each half counted with weights that were fitted to the other half"
+        if "boxes" in self.settings:
+            return [*lines, "", f"{told};", "the threshold of the boxes is chosen on both"]
+        return [*lines, "", told]
 
     def card(self, card: ModelCard) -> ModelCard:
         """The model's card with what was chosen, the errors on the images that chose it, and a note."""
@@ -123,8 +126,9 @@ def fusion_of(card: ModelCard) -> FusedDecoderSettings | None:
 
 def chooses_fusion(card: ModelCard) -> bool:
     """Whether there is something to choose of a fused model: the weights of several heads, the threshold of boxes."""
-    heads = [output.name for output in card.outputs if output.name in ("density", "confidence", "heat")]
-    return fusion_of(card) is not None and (len(heads) > 1 or "heat" in heads)
+    made = {output.name for output in card.outputs}
+    heads = [head for head, name in HEAD_MAPS.items() if name in made]
+    return fusion_of(card) is not None and (len(heads) > 1 or "boxes" in heads)
 
 
 class _Parts:
