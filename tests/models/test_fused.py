@@ -70,7 +70,7 @@ def test_without_boxes_the_box_head_learns_nothing_and_the_others_do() -> None:
     assert losses["boxes.heat"] == losses["boxes.size"] == losses["boxes.offset"] == 0
     assert losses["density.density"] > 0
     assert losses["instances.confidence"] > 0
-    assert _gradient(method, "peaks", _scene(boxes=False), _scene(boxes=False)) == 0
+    assert _gradient(method, "heat", _scene(boxes=False), _scene(boxes=False)) == 0
 
 
 def test_of_a_batch_only_the_scenes_with_boxes_teach_the_box_head() -> None:
@@ -96,16 +96,16 @@ def test_a_batch_without_heads_weighs_no_more_than_one_with_a_few() -> None:
 
 
 def test_estimated_boxes_teach_unless_told_otherwise() -> None:
-    assert _gradient(_built(), "peaks", _scene(pseudo=True), _scene(pseudo=True)) > 0
+    assert _gradient(_built(), "heat", _scene(pseudo=True), _scene(pseudo=True)) > 0
     strict = _built(boxes={"width": 16, "learn_pseudo": False})
-    assert _gradient(strict, "peaks", _scene(pseudo=True), _scene(pseudo=True)) == 0
-    assert _gradient(strict, "peaks", _scene(), _scene()) > 0
+    assert _gradient(strict, "heat", _scene(pseudo=True), _scene(pseudo=True)) == 0
+    assert _gradient(strict, "heat", _scene(), _scene()) > 0
 
 
 def test_a_picture_of_nobody_teaches_every_head() -> None:
     method = _built(boxes={"width": 16, "learn_pseudo": False})
     nobody = Scene(np.zeros((64, 96, 3), np.uint8))
-    for part in ("density", "instance_head", "peaks"):
+    for part in ("density", "instance_head", "heat"):
         assert _gradient(method, part, nobody, nobody) > 0, part
 
 
@@ -205,8 +205,8 @@ def test_tiles_and_the_whole_image_count_alike() -> None:
     options = {**SMALL, "backbone": "efficientnet_lite0"}
     method = _built(backbone="efficientnet_lite0").eval()
     with torch.inference_mode():  # heat of some cells above the threshold, and of some below
-        for branch in method.peaks.values():  # type: ignore[union-attr]
-            branch[-1].weight.mul_(500)
+        for kind in ("heat", "size", "offset"):
+            method.get_submodule(kind)[-1].weight.mul_(500)  # type: ignore[index]
     card = method_card("fused", options, method, name="small")
     assert card.tile.exact
     small = card.model_copy(update={"tile": card.tile.model_copy(update={"size": 2 * card.tile.halo + 96})})

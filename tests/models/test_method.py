@@ -350,3 +350,18 @@ def test_a_method_may_start_from_the_backbone_of_another(tmp_path: Path) -> None
     assert torch.equal(locator.state_dict()["head.norm.weight"], head)
     with pytest.raises(ModelError, match="its backbone is another"):
         build_method("iim", {"predictor": "test_resnet", "map_stride": 2}).initialise(file)
+
+
+def test_a_method_may_start_from_the_neck_and_what_reads_it_of_another(tmp_path: Path) -> None:
+    torch.manual_seed(6)
+    detector = build_method("centernet", {"backbone": "test_efficientnet", "width": 8, "head_width": 16})
+    options: dict[str, Any] = {"backbone": "test_efficientnet", "width": 8, "density": {"width": 8}}
+    fused, other = (build_method("fused", {**options, "boxes": {"width": width}}) for width in (16, 24))
+    file = tmp_path / "detector.safetensors"
+    save_file({k: v for k, v in detector.state_dict().items() if not k.endswith("num_batches_tracked")}, file)
+    own = fused.density.state_dict()
+    assert fused.initialise(file) == "the backbone, the neck, the heat, the size and the offset of another method"
+    for key, value in detector.state_dict().items():
+        assert key.endswith("num_batches_tracked") or torch.equal(fused.state_dict()[key], value), key
+    assert all(torch.equal(fused.density.state_dict()[key], value) for key, value in own.items())
+    assert other.initialise(file) == "the backbone and the neck of another method"

@@ -118,7 +118,8 @@ class Method(nn.Module, ABC):
     def initialise(self, file: Path) -> str:
         """Load what a recipe starts from, and say what that was: a whole method, or a backbone alone.
 
-        The file of another method that has the same backbone lends it, and the neck where that is the same, too.
+        The file of another method that has the same backbone lends it, and the neck where that is the same, too; with
+        the neck, what reads it and is the same by name and shape: the heat, size and offset of CenterNet.
 
         Raises:
             InputError: there is no such file.
@@ -128,20 +129,20 @@ class Method(nn.Module, ABC):
         if not of_part(keys, "backbone"):
             self.initialise_backbone(file)
             return "the backbone"
-        if same_but_counters(keys, set(self.state_dict())):
+        own = self.state_dict()
+        if same_but_counters(keys, set(own)):
             load_weights(self, file)
             return "the whole network"
-        own = self.state_dict()
         lent = read_tensors(file)
         if not same_but_counters(of_part(lent, "backbone"), of_part(own, "backbone")):
             raise ModelError(f'"{file}" is of another method, and its backbone is another too: it starts none of this.')
         parts = ["backbone"]
-        neck = of_part(own, "neck")
-        if neck and neck == of_part(lent, "neck") and all(lent[key].shape == own[key].shape for key in neck):
-            parts.append("neck")
+        if _same_part("neck", own, lent):
+            parts += [part for part, _ in self.named_children() if part != "backbone" and _same_part(part, own, lent)]
         taken = {key: lent[key] for part in parts for key in of_part(lent, part)}
         load_tensors(self, {**own, **taken}, str(file))
-        return f"the {' and the '.join(parts)} of another method"
+        *most, last = [f"the {part}" for part in parts]
+        return f"{' and '.join([', '.join(most), last] if most else [last])} of another method"
 
     def parameter_groups(self, lr: float, backbone_lr_factor: float) -> list[dict[str, Any]]:
         """Optimiser groups: what lies under ``backbone`` at its own rate, the rest at ``lr``."""
@@ -151,3 +152,9 @@ class Method(nn.Module, ABC):
             {"params": [p for name, p in trained if name.startswith("backbone.")], "lr": lr * backbone_lr_factor},
         ]
         return [group for group in groups if group["params"]]
+
+
+def _same_part(part: str, own: Mapping[str, Tensor], lent: Mapping[str, Tensor]) -> bool:
+    """Whether two networks have a part that is the same by names and shapes."""
+    keys = of_part(own, part)
+    return bool(keys) and keys == of_part(lent, part) and all(lent[key].shape == own[key].shape for key in keys)

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, Task
 from headcount.core.scene import Scene
@@ -116,7 +116,6 @@ class Fused(Method):
         outputs: tuple[OutputSpec, ...] = ()
         self.density: MaskAwareDensity | None = None
         self.instance_head: SmallHead | None = None
-        self.peaks: nn.ModuleDict | None = None
         if "density" in settings.heads:
             self.density = MaskAwareDensity(settings.density, settings.width, _DENSITY_STRIDE)
             outputs += self.density.outputs
@@ -129,12 +128,12 @@ class Fused(Method):
             outputs += self.instance_output.outputs
         if "boxes" in settings.heads:
             self.peak_output = PeakOutput(settings.boxes)
-            self.peaks = nn.ModuleDict(
-                {kind: peak_branch(settings.width, settings.boxes.width, kind) for kind in PEAK_CHANNELS}
-            )
+            # Called as CenterNet calls them: its weights may start them.
+            for kind in PEAK_CHANNELS:
+                self.add_module(kind, peak_branch(settings.width, settings.boxes.width, kind))
             outputs += self.peak_output.outputs
         self.outputs = outputs
-        self.task = "detect" if self.peaks else "locate" if self.instance_head else "count"
+        self.task = "detect" if "boxes" in settings.heads else "locate" if self.instance_head else "count"
         divisor = max(*_STRIDES, *(output.stride for output in outputs))
         self.input_spec = InputSpec(mean=settings.mean, std=settings.std, size_divisor=divisor)
         self.decoder = DecoderSpec(
@@ -158,8 +157,8 @@ class Fused(Method):
         if self.instance_head is not None:
             logits = self.instance_head(levels[0], detail)
             maps["instances"] = self.instance_output.maps(levels[0], logits, self.threshold_encoder)
-        if self.peaks is not None:
-            maps["boxes"] = {kind: branch(levels[0]) for kind, branch in self.peaks.items()}
+        if "boxes" in self.settings.heads:
+            maps["boxes"] = {kind: self.get_submodule(kind)(levels[0]) for kind in PEAK_CHANNELS}
         return maps
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
@@ -181,7 +180,7 @@ class Fused(Method):
             taught["density"] = self.density.targets(scene)
         if self.instance_head is not None:
             taught["instances"] = self.instance_output.targets(scene)
-        if self.peaks is not None:
+        if "boxes" in self.settings.heads:
             taught["boxes"] = self.peak_output.targets(scene, self._known_boxes(scene))
         return Targets(
             {f"{head}.{name}": values for head, one in taught.items() for name, values in one.maps.items()},
@@ -203,7 +202,7 @@ class Fused(Method):
             losses["density"] = self.density.loss(_of("density", maps), _taught("density", targets))
         if self.instance_head is not None:
             losses["instances"] = self.instance_output.loss(_of("instances", maps), _taught("instances", targets))
-        if self.peaks is not None:
+        if "boxes" in self.settings.heads:
             losses["boxes"] = self.peak_output.loss(_of("boxes", maps), _taught("boxes", targets))
         parts = [weights[head] * found.pop("total") for head, found in losses.items()]
         told = {f"{head}.{name}": value for head, found in losses.items() for name, value in found.items()}
