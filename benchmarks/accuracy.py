@@ -18,11 +18,11 @@ import numpy as np
 from headcount.core.errors import HeadcountError
 from headcount.core.files import write_json
 from headcount.core.scene import Scene
+from headcount.data.sets.negatives import NEGATIVES, read_negatives
 from headcount.data.sets.registry import parse_spec, read_dataset
 from headcount.evaluate.metrics.table import EvaluationSettings
 from headcount.evaluate.run import EvaluationReport, evaluate_scenes
 from headcount.infer.counter import load
-from headcount.train.pools import NEGATIVES, read_negatives
 
 HEAD = f"{'data, split':<24}{'images':>8}{'MAE':>9}{'RMSE':>9}{'NAE':>8}{'bias':>9}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,30 @@ def test_what_could_not_be_read_is_named_and_the_rest_chooses(spots_model: Path,
     assert "Skipped: " in err
     assert "boxes-boxes all" in out
     assert _threshold(spots_model) == pytest.approx(0.45, abs=0.002)
+
+
+def test_the_range_of_counts(spots_model: Path, spots: Path, run_cli: RunCli, tmp_path: Path) -> None:
+    rows = spots.read_text(encoding="utf-8").splitlines()
+    for number in range(3, 30):  # pictures of one bright head, under new names
+        shutil.copy(spots.parent / "1.png", spots.parent / f"{number}.png")
+        rows += [row.replace("1.png", f"{number}.png") for row in rows if row.startswith("1.png")]
+    spots.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    data = ("--data", f"boxes={spots}", "--split", "all")
+    copy = tmp_path / "copy.onnx"
+    code, out, err = run_cli("calibrate", str(spots_model), "--interval", *data, "-o", str(copy))
+    assert code == 0, err
+    lines = out.splitlines()
+    assert lines[0] == "spots: the range of its counts, learned from 30 images"
+    assert " % of 30 images (" in lines[4]
+    assert lines[-1] == f"wrote {copy.with_suffix('.json')}"
+    assert ModelCard.read(spots_model.with_suffix(".json")).interval is None
+    code, out, _ = run_cli("count", str(spots.parent / "3.png"), "--model", str(copy))
+    assert code == 0
+    assert ", 90 %: " in out
+    code, out, _ = run_cli("calibrate", str(copy), *data)
+    assert code == 0
+    assert "learn it anew with --interval" in out
+    assert ModelCard.read(copy.with_suffix(".json")).interval is None
 
 
 def test_errors_name_flags(

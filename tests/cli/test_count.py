@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +19,9 @@ import pytest
 from PIL import Image
 from rich.cells import cell_len
 
+from headcount.core.card import ModelCard
 from headcount.core.errors import InputError
+from headcount.core.interval import IntervalSpec
 
 RunCli = Callable[..., tuple[int, str, str]]
 
@@ -44,6 +48,40 @@ def test_one_image_is_one_line(photos: Path, count: RunCli) -> None:
     assert out.count("\n") == 1
     assert out.startswith("photos/1.png: ")
     assert out.endswith(" people\n")
+
+
+def _with_range(model: str, folder: Path) -> str:
+    """A copy of a model whose card knows the errors of its counts."""
+    for suffix in (".onnx", ".json"):
+        shutil.copy(Path(model).with_suffix(suffix), folder / f"tiny{suffix}")
+    path = folder / "tiny.json"
+    card = ModelCard.read(path)
+    steps = tuple(np.linspace(-1, 1, 201).round(4))
+    path.write_text(card.with_interval(IntervalSpec(below=-2, above=-1, quantiles=steps, images=999)).to_json())
+    return str(folder / "tiny.onnx")
+
+
+def test_the_range_stands_beside_the_count(photos: Path, tiny_model: str, run_cli: RunCli) -> None:
+    model = _with_range(tiny_model, photos)
+    code, out, err = run_cli("count", "photos/1.png", "--model", model, "-o", "a.json")
+    assert (code, err) == (0, "")
+    line, _ = out.splitlines()
+    assert re.fullmatch(r"photos/1\.png: (\d+) people, 90 %: (\d+)–(\d+)", line)
+    (saved,) = json.loads(Path("a.json").read_text())
+    low, high = saved["interval"]
+    assert saved["interval_level"] == 0.9
+    assert line.endswith(f": {math.floor(low)}–{math.ceil(high)}")
+    code, out, _ = run_cli("count", "photos", "--model", model, "--interval", "0.6", "-o", "a.csv")
+    assert code == 0
+    header, first, *_ = out.splitlines()
+    assert "  people  range 60 %  size" in re.sub(r" {3,}", "  ", header)
+    assert "–" in first
+    with Path("a.csv").open(newline="", encoding="utf-8") as file:
+        row = next(csv.DictReader(file))
+    assert low <= float(row["low"]) <= float(row["count"]) <= float(row["high"]) <= high
+    code, _, err = run_cli("count", "photos", "--model", model, "--interval", "2")
+    assert code == 2
+    assert "--interval" in err
 
 
 def test_several_are_a_table_and_a_summary(photos: Path, count: RunCli) -> None:

@@ -26,6 +26,7 @@ class Fake:
     """Counts the red of the first pixel; fails as it is told to."""
 
     max_pixels = DEFAULT_MAX_PIXELS
+    interval = 0.9
     card = SimpleNamespace(name="fake", sha256={})
     runtime = SimpleNamespace(name="fake", device="cpu", precision="f32")
 

@@ -31,6 +31,7 @@ class Fake:
     """Counts the red of the first pixel; is interrupted at the images that it is told."""
 
     max_pixels = DEFAULT_MAX_PIXELS
+    interval = 0.9
 
     def __init__(self, *, model: str = "m", precision: str = "f32", sha: str = "1", until: str = "") -> None:
         self.card = SimpleNamespace(name=model, sha256={"m.onnx": sha})

@@ -11,6 +11,7 @@ import typer
 from headcount.cli.options import (
     DeviceOption,
     ForceOption,
+    IntervalOption,
     MaxPixelsOption,
     ModelOption,
     PrecisionOption,
@@ -20,7 +21,7 @@ from headcount.cli.options import (
     output_option,
 )
 from headcount.core.kinds import PICTURE_KINDS, PictureKind
-from headcount.core.limits import DEFAULT_MAX_PIXELS
+from headcount.core.limits import DEFAULT_LEVEL, DEFAULT_MAX_PIXELS
 from headcount.core.writers import WRITERS
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def count(
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
+    interval: IntervalOption = DEFAULT_LEVEL,
     every: Annotated[float, typer.Option(metavar="SECONDS", min=0.001, help="Time between frames of a video.")] = 1.0,
     save_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a picture (overlay) of each image to this folder.")
@@ -136,13 +138,19 @@ def count(
             from headcount.infer.counter import load  # brings the network's libraries: a third of a second
 
             counter = load(
-                model, device=device, runtime=runtime, precision=precision, threads=threads, max_pixels=max_pixels
+                model,
+                device=device,
+                runtime=runtime,
+                precision=precision,
+                threads=threads,
+                max_pixels=max_pixels,
+                interval=interval,
             )
             job = Job(
                 counter, found.files, every_s=every, results=results, overlays=overlays, draw=cast(PictureKind, draw),
                 region=where, resume=resume,
             )  # fmt: skip
-            rows += [CountLine.of_row(row) for row in job.kept]
+            rows += [CountLine.of_row(row, counter.interval) for row in job.kept]
             if rows and not quiet:
                 error_console().print(
                     f"Note: {plural(len(rows), 'row')} of before {'is' if len(rows) == 1 else 'are'} kept."
@@ -218,7 +226,11 @@ def _run(job: Job, rows: list[CountLine], ctx: Any, *, raises: bool, quiet: bool
             if isinstance(event, Counted):
                 found = event.prediction
                 is_frame = event.file.kind == "video"
-                rows.append(CountLine(event.item.name, found.count, found.interval, found.size_wh, is_frame))
+                rows.append(
+                    CountLine(
+                        event.item.name, found.count, found.interval, found.interval_level, found.size_wh, is_frame
+                    )
+                )
             elif isinstance(event, Skipped) and raises:
                 raise event.error
             else:

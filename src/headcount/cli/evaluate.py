@@ -11,6 +11,7 @@ import typer
 from headcount.cli.options import (
     DeviceOption,
     ForceOption,
+    IntervalOption,
     LevelsOption,
     PrecisionOption,
     RuntimeOption,
@@ -22,6 +23,7 @@ from headcount.cli.options import (
 )
 from headcount.cli.places import claim
 from headcount.core.kinds import MATCHERS, Matcher
+from headcount.core.limits import DEFAULT_LEVEL
 
 if TYPE_CHECKING:
     from headcount.core.notes import Skipped
@@ -73,6 +75,7 @@ def evaluate(
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
+    interval: IntervalOption = DEFAULT_LEVEL,
     levels: LevelsOption = None,
     localization: Annotated[
         bool,
@@ -131,7 +134,7 @@ def evaluate(
     claim(ctx, output, ".json", overwrite=force)
     claim(ctx, predictions, overwrite=force)
     found = None if predictions is None else NwpuPredictions(predictions, overwrite=force)
-    counter = load(model, device=device, runtime=runtime, precision=precision, threads=threads)
+    counter = load(model, device=device, runtime=runtime, precision=precision, threads=threads, interval=interval)
     sets = read_sets(data, split)
     if found is not None:
         found.expect({key: read.scenes for key, read in sets.items()})

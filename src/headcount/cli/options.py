@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from headcount.core.errors import InputError, nearest
+from headcount.core.limits import HIGHEST_LEVEL, LOWEST_LEVEL
 from headcount.infer import DEFAULT_MODEL, MODEL_VARIABLE
 from headcount.infer.runtimes.table import PRECISION_WORDS, PRECISIONS, device_names, runtime_names
 
@@ -82,6 +83,13 @@ ThreadsOption = Annotated[
     typer.Option(
         metavar="NUMBER", min=1, show_default=False,
         help="Threads to compute with; else OMP_NUM_THREADS, else what the machine allows.",
+    ),
+]  # fmt: skip
+IntervalOption = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE", min=LOWEST_LEVEL, max=HIGHEST_LEVEL,
+        help="Chance that the true number lies in the range of a count, where the model has one.",
     ),
 ]  # fmt: skip
 MaxPixelsOption = Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Refuse images with more pixels.")]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from headcount.cli.console import printable, shorten
-from headcount.core.words import people, plural, whole_people
+from headcount.core.words import people, percent, plural, whole_people, whole_range, with_range
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,14 +24,15 @@ class CountLine:
     name: str
     count: float
     interval: tuple[float, float] | None
+    level: float | None
     size_wh: tuple[int, int]
     is_frame: bool = False
 
     @classmethod
-    def of_row(cls, row: KeptRow) -> CountLine:
-        """Of a row of a file of results; a frame's name ends in its second."""
+    def of_row(cls, row: KeptRow, level: float) -> CountLine:
+        """Of a row of a file of results; a frame's name ends in its second. ``level`` is that of the whole run."""
         is_frame = re.search(r"\.\w+@\d+\.\d+s$", row.source) is not None
-        return cls(row.source, row.count, row.interval, row.size_wh, is_frame)
+        return cls(row.source, row.count, row.interval, level, row.size_wh, is_frame)
 
     @property
     def people(self) -> int:
@@ -40,15 +41,16 @@ class CountLine:
 
     @property
     def range_text(self) -> str:
-        """The interval; empty where there is none."""
-        return "" if self.interval is None else "{:,} to {:,}".format(*map(whole_people, self.interval))
+        """The range; empty where there is none."""
+        return "" if self.interval is None else whole_range(self.interval)
 
 
 def print_one(console: Console, row: CountLine, *, region: str = "") -> None:
-    """``photo.jpg: 123 people``, on a line of its own however long the name is; ``region``: inside which file's."""
-    text = f"{printable(row.name)}: {people(row.people)}{_inside(region)}"
-    if row.interval is not None:
-        text += f" ({row.range_text})"
+    """``photo.jpg: 123 people, 90 %: 108–139``, on a line of its own however long the name is.
+
+    ``region``: inside which file's.
+    """
+    text = f"{printable(row.name)}: {people(row.people)}{_inside(region)}{with_range(row.interval, row.level)}"
     console.print(text, soft_wrap=True)
 
 
@@ -63,7 +65,8 @@ def print_table(console: Console, rows: Sequence[CountLine]) -> None:
     numbers = [f"{row.people:,}" for row in rows]
     sizes = [f"{row.size_wh[0]}×{row.size_wh[1]}" for row in rows]
     ranges = [row.range_text for row in rows]
-    columns = [("people", numbers), ("range", ranges), ("size", sizes)]
+    level = next((row.level for row in rows if row.interval is not None), None)
+    columns = [("people", numbers), ("range" if level is None else f"range {percent(level)}", ranges), ("size", sizes)]
     columns = [(title, cells) for title, cells in columns if any(cells)]
     widths = {title: max(len(title), *map(len, cells)) for title, cells in columns}
     room = max(12, console.width - sum(width + 2 for width in widths.values()))

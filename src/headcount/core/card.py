@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from headcount.core.errors import ModelError, nearest
+from headcount.core.interval import COVERAGE, IntervalSpec
 from headcount.core.settings import expectation
 
 Task = Literal["count", "locate", "detect", "size"]
@@ -135,6 +136,8 @@ class ModelCard(_Record):
     outputs: tuple[OutputSpec, ...]
     decoder: DecoderSpec | None = None
     """None for the task ``size``, whose map is read at points."""
+    interval: IntervalSpec | None = None
+    """How far its counts were off, and what told it; None where nobody measured that."""
     tile: TileSpec = TileSpec()
     blank_outside: bool = False
     """Where people are counted in a region of interest, the image is black outside it, as where this was learned."""
@@ -180,11 +183,19 @@ class ModelCard(_Record):
         )
 
     def calibrated(self, settings: Mapping[str, Any]) -> ModelCard:
-        """The same card with some of its decoder's settings changed; one without a decoder stays as it is."""
+        """The same card with some of its decoder's settings changed; one without a decoder stays as it is.
+
+        What it knew of its counts' errors goes: another decoder makes others.
+        """
         if self.decoder is None:
             return self
         decoder = self.decoder.model_copy(update={"settings": {**self.decoder.settings, **settings}})
-        return self.model_copy(update={"decoder": decoder})
+        return self if decoder == self.decoder else self.with_interval(None).model_copy(update={"decoder": decoder})
+
+    def with_interval(self, interval: IntervalSpec | None, held: Sequence[Result] = ()) -> ModelCard:
+        """The same card with what is known of its counts' errors, and how often such ranges ``held``."""
+        results = tuple(one for one in self.results if one.metric != COVERAGE)
+        return self.model_copy(update={"interval": interval, "results": (*results, *held)})
 
     def to_json(self) -> str:
         """The card as indented JSON."""

@@ -59,7 +59,8 @@ class Prediction:
         density: (h / stride, w / stride) float32, people per cell, or None. Its sum is the count where the
             count comes from it.
         density_stride: side of a density cell in pixels.
-        interval: (low, high) of a calibrated model, or None.
+        interval: (low, high), the range that the true number lies in, of a calibrated model; else None.
+        interval_level: with what chance it does, as in 0.9; None where there is no range.
         model: name of the model.
         terms: on what terms its weights may be used, as its card says; empty where it says nothing.
         runtime: what computed it, where and in which numbers, as in ``openvino cpu bf16``.
@@ -89,6 +90,7 @@ class Prediction:
     region: Region | None = None
     counts: Mapping[str, float] = field(default_factory=dict)
     terms: str = ""
+    interval_level: float | None = None
 
     def __post_init__(self) -> None:
         _refuse_others(self.count, self.size_wh)
@@ -132,7 +134,8 @@ class Prediction:
             "runtime": self.runtime,
             "count": round(self.count, 3),
             "people": self.people,
-            "interval": list(self.interval) if self.interval else None,
+            "interval": [round(end, 3) for end in self.interval] if self.interval else None,
+            "interval_level": self.interval_level,
             "counts": {part: round(value, 3) for part, value in self.counts.items()},
             "region": None if self.region is None else self.region.to_dict(),
             "size_wh": list(self.size_wh),
@@ -161,6 +164,7 @@ class Prediction:
         """
         try:
             interval = data.get("interval")
+            level = data.get("interval_level")
             scores, boxes, region = data.get("scores"), data.get("boxes_xyxy"), data.get("region")
             width, height = data["size_wh"]
             return cls(
@@ -173,6 +177,7 @@ class Prediction:
                 # Before boxes had a kind, only instances had boxes.
                 boxes_kind="heads" if boxes is None else data.get("boxes_kind", "parts"),
                 interval=None if interval is None else (float(interval[0]), float(interval[1])),
+                interval_level=None if level is None else float(level),
                 region=None if region is None else Region.from_dict(region),
                 model=str(data.get("model", "")),
                 runtime=str(data.get("runtime", "")),

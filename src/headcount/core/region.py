@@ -270,6 +270,7 @@ def masked(prediction: Prediction, mask: Mask, name: str = "") -> Prediction:
         boxes_xyxy=boxes[kept] if boxes is not None and len(boxes) == len(kept) else None,
         density=density,
         interval=None,
+        interval_level=None,
         counts={},
     )
 

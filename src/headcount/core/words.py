@@ -30,6 +30,36 @@ def whole_people(count: float) -> int:
     return math.floor(round(count, 3) + 0.5)
 
 
+def whole_range(interval: tuple[float, float]) -> str:
+    """A range as people are shown it: whole numbers, and none of the people in it left out.
+
+    >>> whole_range((108.2, 1139.01)), whole_range((0.0, 0.4)), whole_range((3.0, 7.0))
+    ('108–1,140', '0–1', '3–7')
+    """
+    low, high = (round(end, 3) for end in interval)
+    return f"{math.floor(low):,}–{math.ceil(high):,}"
+
+
+def with_range(interval: tuple[float, float] | None, level: float | None) -> str:
+    """What follows a count that has a range; empty for one that has none.
+
+    >>> with_range((108.2, 138.9), 0.9), with_range((3, 7), None), with_range(None, None)
+    (', 90 %: 108–139', ', 3–7', '')
+    """
+    if interval is None:
+        return ""
+    return f", {'' if level is None else f'{percent(level)}: '}{whole_range(interval)}"
+
+
+def percent(share: float) -> str:
+    """A share in hundredths.
+
+    >>> percent(0.9), percent(0.975)
+    ('90 %', '97.5 %')
+    """
+    return f"{100 * share:.4g} %"
+
+
 def people(number: int) -> str:
     """A whole number of people.
 

@@ -23,7 +23,8 @@ from headcount.data.formats.nwpu import (
     read_nwpu_truth,
     write_nwpu_predictions,
 )
-from headcount.data.sets.registry import DATA_SETS, Reading, parse_spec, read_set
+from headcount.data.sets.negatives import NEGATIVES, read_negatives
+from headcount.data.sets.registry import DATA_SETS, Reading, check_split, parse_spec, read_set
 from headcount.evaluate.metrics.localization import evaluate_localization, images_of_files
 from headcount.evaluate.metrics.located import LocalizationResult
 from headcount.evaluate.run import name_of
@@ -33,21 +34,30 @@ def read_sets(specs: Sequence[str], split: str | None) -> dict[tuple[str, str], 
     """What the files of several ``NAME=PATH`` gave, by what they are called in reports: (data, split).
 
     Each is read in ``split`` or, where that is None, in its default one. One's own images are called by their format
-    and the name of their file or folder.
+    and the name of their file or folder. ``negatives=FOLDER`` are photographs in which nobody is (``read_negatives``).
 
     Raises:
         InputError: as ``read_set``, or two are called alike.
     """
     sets: dict[tuple[str, str], Reading] = {}
     for spec in specs:
+        if spec.startswith(f"{NEGATIVES}="):
+            of_split = check_split(split or "val")
+            nobody = read_negatives(Path(spec.partition("=")[2]).expanduser(), of_split)
+            _add(sets, (NEGATIVES, of_split), Reading(tuple(nobody)))
+            continue
         name, path = parse_spec(spec)
         data_set = DATA_SETS[name]
         chosen = split or data_set.default_split
         key = f"{name}-{path.absolute().stem}" if data_set.general else name, chosen
-        if key in sets:
-            raise InputError(f'"{key[0]}" is given twice: evaluate one copy of it at a time.')
-        sets[key] = read_set(spec, chosen)
+        _add(sets, key, read_set(spec, chosen))
     return sets
+
+
+def _add(sets: dict[tuple[str, str], Reading], key: tuple[str, str], read: Reading) -> None:
+    if key in sets:
+        raise InputError(f'"{key[0]}" is given twice: evaluate one copy of it at a time.')
+    sets[key] = read
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,14 +110,22 @@ def cross_fitted(
     sets: Sequence[CountedBlocks], start: FusionSettings, *, weigh: Weigh = "sets"
 ) -> list[CountingResult]:
     """The errors by set where each image is counted with weights that were fitted to the others: halves, in turn."""
+    counts = cross_fitted_counts(sets, start, weigh=weigh)
+    return [counting_result(found, one.true) for found, one in zip(counts, sets, strict=True)]
+
+
+def cross_fitted_counts(
+    sets: Sequence[CountedBlocks], start: FusionSettings, *, weigh: Weigh = "sets"
+) -> list[list[float]]:
+    """The counts of each set's images, each with weights that were fitted to the other half of all sets."""
     fitted = [fit_fusion([one.half(other) for one in sets], start, weigh=weigh) for other in (1, 0)]
-    results = []
+    found = []
     for one in sets:
         counts = np.zeros(len(one.true))
         for which in (0, 1):
             counts[which::2] = one.half(which).counts(fitted[which])
-        results.append(counting_result(list(map(float, counts)), one.true))
-    return results
+        found.append(list(map(float, counts)))
+    return found
 
 
 def _coefficients(values: NDArray[np.float64]) -> Coefficients:

@@ -14,6 +14,7 @@ from headcount.core.files import atomic_text, refuse_suffix, refuse_taken, repla
 from headcount.core.locks import held
 from headcount.core.notes import Progress
 from headcount.core.words import plural
+from headcount.data.sets.negatives import NEGATIVES
 from headcount.data.sets.registry import DATA_SETS, Reading, list_dataset, parse_spec
 from headcount.decode.table import score_threshold_of
 from headcount.evaluate.files import read_sets
@@ -32,6 +33,7 @@ from headcount.infer.fusion import (
     fusion_of,
     measure_parts,
 )
+from headcount.infer.interval import IntervalCalibration, choose_interval, measure_evidence
 from headcount.infer.models import ModelFiles, find_model, is_shipped
 from headcount.infer.runtimes.table import Runtime, words_of
 
@@ -91,6 +93,7 @@ class Calibration:
         Results that the card holds already say at which threshold they were measured.
         """
         value = self.threshold.value
+        card = card.calibrated({"score_threshold": value})
         earlier = [result for result in card.results if not result.protocol.endswith(CHOSEN_HERE)]
         found = [
             Result(
@@ -101,7 +104,7 @@ class Calibration:
         ]  # fmt: skip
         where = ", ".join(f"{one.data} {one.split} ({plural(one.after.images, 'image')})" for one in self.sets)
         note = f"{_NOTE}{value:g} was chosen on {where}: {LEAST[self.weigh]}; before it was {self.before:g}."
-        return card.calibrated({"score_threshold": value}).model_copy(
+        return card.model_copy(
             update={
                 "results": (*(_with_threshold(result, self.before) for result in earlier), *found),
                 "notes": (*(one for one in card.notes if not one.startswith(_NOTE)), note),
@@ -185,15 +188,52 @@ def calibrate(
     return chosen
 
 
-def target_of(found: ModelFiles, output: Path | None, *, overwrite: bool) -> Target:
+def calibrate_interval(
+    model: str | Path,
+    data: Sequence[str],
+    *,
+    split: str = "val",
+    output: Path | None = None,
+    overwrite: bool = False,
+    device: str = "auto",
+    runtime: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> IntervalCalibration:
+    """Learn the range of a model's counts from its errors, and write it into the model's card.
+
+    Args as of ``calibrate``.
+
+    Raises:
+        InputError: as ``calibrate``, or there are too few images.
+        ModelError: the model counts nobody, or as ``headcount.load``.
+    """
+    found = find_model(model)
+    target = target_of(found, output, overwrite=overwrite, interval=True)
+    with held(target.card):
+        opened = open_model(found, device=device, runtime=runtime, precision=precision, threads=threads)
+        measured = [
+            measure_evidence(found.card, opened, key, read, progress=progress)
+            for key, read in read_choosing_sets(data, split).items()
+        ]
+        chosen = choose_interval(found.card, opened, measured)
+        target.write(chosen.card(found.card))
+    return chosen
+
+
+def target_of(found: ModelFiles, output: Path | None, *, overwrite: bool, interval: bool = False) -> Target:
     """Where the calibrated card of a model goes; asked before the images are counted.
 
     Raises:
         InputError: the model is shipped and neither ``output`` nor ``overwrite`` is given; ``output`` is there already,
             or has a suffix that none of the model's weights have; or what is written there could not be.
-        ModelError: there is nothing to choose for this model.
+        ModelError: there is nothing to choose for this model. A range (``interval``) can be learned for all that count.
     """
-    _refuse_nothing_to_choose(found.card)
+    if not interval:
+        _refuse_nothing_to_choose(found.card)
+    elif found.card.decoder is None:
+        raise ModelError(f'The model "{found.card.name}" counts nobody: there is no range to learn.')
     own = next(iter(found.weights.values())).with_suffix(".json")
     if output is None:
         if is_shipped(own) and not overwrite:
@@ -230,6 +270,8 @@ def read_choosing_sets(specs: Sequence[str], split: str) -> dict[tuple[str, str]
     if split == "test":
         raise InputError('The test split chooses nothing: take another one, such as "val".', remedy="split")
     for spec in specs:
+        if spec.startswith(f"{NEGATIVES}="):
+            continue
         name, path = parse_spec(spec)
         is_own = DATA_SETS[name].general
         if split == "all" and not (is_own and all(raw.split != "test" for raw in list_dataset(spec, split))):

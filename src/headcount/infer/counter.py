@@ -20,8 +20,9 @@ from headcount.core.card import ModelCard
 from headcount.core.errors import InputError, ModelError
 from headcount.core.image import Channels, RgbImage, VideoFrame, refuse_limit
 from headcount.core.image_given import GivenImage, given_pixels, is_one_image
+from headcount.core.interval import check_level
 from headcount.core.kinds import PictureKind
-from headcount.core.limits import DEFAULT_MAX_PIXELS
+from headcount.core.limits import DEFAULT_LEVEL, DEFAULT_MAX_PIXELS
 from headcount.core.prediction import Prediction
 from headcount.core.region import Region, inside, masked
 from headcount.core.scene import Scene
@@ -29,6 +30,7 @@ from headcount.core.threads import refuse_fork
 from headcount.data.augment.spatial import blank_outside
 from headcount.data.formats.regions import GivenRegion, region_given
 from headcount.decode.table import DECODERS, decoder_of, score_threshold_of
+from headcount.infer.evidence import evidence_of, range_of
 from headcount.infer.models import ModelFiles, check_weights, model_or_default
 from headcount.infer.runtimes.table import Runtime, choose_runtime, open_runtime, words_of
 from headcount.infer.tiling import Maps, is_tiled, network_maps
@@ -53,6 +55,7 @@ def load(
     precision: str = "auto",
     threads: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    interval: float = DEFAULT_LEVEL,
 ) -> Counter:
     """Load a model for counting.
 
@@ -66,6 +69,8 @@ def load(
         threads: how many may compute; of OpenCV and torch it is the whole process's number. None: as many as
             ``OMP_NUM_THREADS`` says, else as the container or the pinned process may use, else the runtime's choice.
         max_pixels: image files with more pixels are refused before they are decoded.
+        interval: with what chance the true number shall lie in the range of each count, from 0.5 to 0.99; a model whose
+            card knows nothing of its error gives no range.
 
     Raises:
         ModelError: the model is unknown, damaged, a pickle, or not the one its card was written for.
@@ -73,9 +78,10 @@ def load(
         MissingExtraError: the runtime is not in this install.
     """
     refuse_limit(max_pixels)
+    check_level(interval)
     found = model_or_default(model)
     opened = open_model(found, device=device, runtime=runtime, precision=precision, threads=threads)
-    return Counter(found.card, opened, max_pixels=max_pixels)
+    return Counter(found.card, opened, max_pixels=max_pixels, interval=interval)
 
 
 def open_model(found: ModelFiles, *, device: str, runtime: str, precision: str, threads: int | None = None) -> Runtime:
@@ -105,12 +111,17 @@ class Counter:
         card: what is known about the model.
         runtime: what computes it, with its ``name``, ``device`` and ``precision``.
         max_pixels: limit for image files.
+        interval: with what chance the true number lies in the range of a count.
     """
 
-    def __init__(self, card: ModelCard, runtime: Runtime, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
+    def __init__(
+        self, card: ModelCard, runtime: Runtime, *, max_pixels: int = DEFAULT_MAX_PIXELS,
+        interval: float = DEFAULT_LEVEL,
+    ) -> None:  # fmt: skip
         self.card = card
         self.runtime = runtime
         self.max_pixels = max_pixels
+        self.interval = check_level(interval)
         self._decode = decoder_of(card)
         self._strides = {output.name: output.stride for output in card.outputs}
         self._process = os.getpid()
@@ -199,6 +210,16 @@ class Counter:
             return _in_pixels_of(size_wh, decode(maps, self._strides, decoded_wh))
 
         return prediction, again
+
+    def count_with_evidence(self, source: Source) -> tuple[Prediction, dict[str, float]]:
+        """Count an image as ``count`` does, and say what it shows beside its count; see ``headcount.infer.evidence``.
+
+        Raises:
+            InputError, ModelError: as ``count`` does.
+        """
+        image = self._read(source, "rgb")
+        prediction = self._counted(image, None)
+        return prediction, evidence_of(prediction, image.pixels, prediction.counts)
 
     def has_map(self, name: str) -> bool:
         """Whether the network makes a map of this name."""
@@ -304,6 +325,7 @@ class Counter:
         if shrunk is not None:
             warnings += self._second_look(prediction, shrunk, image.source)
             timing_ms["check"] = 1e3 * (perf_counter() - decoded)
+        within, doubts = range_of(self.card, prediction, image.pixels, found.counts, self.interval)
         told = dataclasses.replace(
             prediction,
             model=self.card.name,
@@ -311,7 +333,9 @@ class Counter:
             runtime=words_of(self.runtime),
             source=image.source,
             timing_ms={**timing_ms, "total": sum(timing_ms.values())},
-            warnings=warnings,
+            warnings=(*warnings, *doubts),
+            interval=within,
+            interval_level=None if within is None else self.interval,
         )
         return told, maps, decoded_wh
 

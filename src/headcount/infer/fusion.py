@@ -15,7 +15,7 @@ from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.core.words import plural
 from headcount.data.sets.registry import Reading
-from headcount.decode.fused import HEAD_MAPS, Found, FusedDecoderSettings, blocks_of, find_each, fuse
+from headcount.decode.fused import HEAD_MAPS, Blocks, Found, FusedDecoderSettings, blocks_of, find_each, fuse
 from headcount.decode.table import settings_of
 from headcount.evaluate.fusion import CountedBlocks, cross_fitted, fit_fusion, free_heads
 from headcount.evaluate.metrics.counting import CountingResult
@@ -23,6 +23,7 @@ from headcount.evaluate.metrics.table import WEAKEST_SCORE, EvaluationSettings
 from headcount.evaluate.run import EvaluationReport, evaluate_scenes
 from headcount.evaluate.thresholds import ScoredHeads, Weigh, choose_threshold
 from headcount.infer.counter import Counter
+from headcount.infer.evidence import evidence_of
 from headcount.infer.runtimes.table import Runtime, words_of
 
 CHOSEN_HERE = "chosen on these images"
@@ -35,12 +36,14 @@ _NOTE = "How far each of its heads is believed was chosen on "
 class Measured:
     """One set of images, decoded down to ``WEAKEST_SCORE``: the report of the pass, and the scores of the heads.
 
-    ``parts``: of a model that fuses several heads what each of them found, image by image.
+    Of a model that fuses several heads, image by image: ``parts``, what each of them found, and ``evidence``, what the
+    fused count shows beside itself.
     """
 
     report: EvaluationReport
     heads: ScoredHeads
     parts: Sequence[Found] = ()
+    evidence: Sequence[Mapping[str, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class FusionCalibration:
 
     def card(self, card: ModelCard) -> ModelCard:
         """The model's card with what was chosen, the errors on the images that chose it, and a note."""
+        card = card.calibrated(self.settings)
         found = [
             Result(
                 data=one.data, split=one.split, images=one.after.images, metric="MAE", value=round(result.mae, 3),
@@ -108,7 +112,7 @@ class FusionCalibration:
         where = ", ".join(f"{one.data} {one.split} ({plural(one.after.images, 'image')})" for one in self.sets)
         note = f"{_NOTE}{where}: {LEAST[self.weigh]}."
         earlier = [one for one in card.results if not one.protocol.endswith((CHOSEN_HERE, _FITTED_ON_OTHERS))]
-        return card.calibrated(self.settings).model_copy(
+        return card.model_copy(
             update={
                 "results": (*earlier, *found),
                 "notes": (*(one for one in card.notes if not one.startswith(_NOTE)), note),
@@ -140,13 +144,16 @@ class _Parts:
         self.counter, self.own = Counter(card, runtime), settings
         self.weaker = settings.model_copy(update={"boxes": weaker})
         self.found: list[Found] = []
+        self.evidence: list[Mapping[str, float]] = []
 
     def count(self, scene: Scene) -> Prediction:
         """The fused prediction of a scene."""
         maps, strides, size_wh = self.counter.maps(scene)
         found = find_each(maps, strides, self.weaker, size_wh)
         self.found.append(found)
-        return fuse(found.above(self.own.boxes.score_threshold), self.own, maps, strides)
+        fused = fuse(found.above(self.own.boxes.score_threshold), self.own, maps, strides)
+        self.evidence.append(evidence_of(fused, scene.pixels(), fused.counts))
+        return fused
 
 
 def measure_parts(
@@ -170,7 +177,12 @@ def measure_parts(
         scores = np.zeros(0) if boxes is None or boxes.scores is None else boxes.scores
         heads.scores.append(-np.sort(-scores))
         heads.true.append(image.true)
-    return Measured(report, heads, tuple(counter.found))
+    return Measured(report, heads, tuple(counter.found), tuple(counter.evidence))
+
+
+def blocks_at(parts: Sequence[Found], score: float, block_px: int) -> list[Blocks]:
+    """The blocks of each image, with the boxes alone that have at least a score."""
+    return [blocks_of(found.above(score), block_px) for found in parts]
 
 
 def choose_fusion(
@@ -192,10 +204,7 @@ def choose_fusion(
         settings["boxes"] = {**before.boxes.model_dump(), "score_threshold": threshold}
 
     def at(score: float) -> list[CountedBlocks]:
-        return [
-            CountedBlocks([blocks_of(found.above(score), before.block_px) for found in one.parts], one.heads.true)
-            for one in measured
-        ]
+        return [CountedBlocks(blocks_at(one.parts, score, before.block_px), one.heads.true) for one in measured]
 
     sets, former = at(threshold), at(before.boxes.score_threshold)
     free = free_heads(sets[0].blocks[0])

@@ -31,6 +31,7 @@ def settings_of(counter: Counter, *, every_s: float, region: Region | None = Non
     card = counter.card
     return {
         "model": card.name, "runtime": words_of(counter.runtime), "sha256": dict(card.sha256), "every_s": every_s,
+        "interval": counter.interval,
         "region": None if region is None else region.to_dict(),
     }  # fmt: skip
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import Literal
 
 import numpy as np
 
@@ -18,16 +16,14 @@ from headcount.core.notes import raise_first
 from headcount.core.random import generator
 from headcount.core.scene import Scene
 from headcount.core.words import plural
-from headcount.data.formats.folders import need_folder
-from headcount.data.formats.pairs import images_by_name
+from headcount.data.sets.negatives import NEGATIVES, is_chosen, read_negatives
 from headcount.data.sets.registry import read_set
 from headcount.synth import paint_scene
 from headcount.train.recipe import DataSettings
 
 # Streams of the counter-based generator; those of ``batches.py`` follow.
 _SCENE_ORDER, _SOURCE_ORDER = 1, 2
-PAINTED, NEGATIVES = "painted", "negatives"
-_NEGATIVES_FOR_VALIDATION = 5  # one in so many
+PAINTED = "painted"
 
 
 @dataclass(frozen=True)
@@ -143,30 +139,8 @@ def _read_sources(settings: DataSettings, split: str, say: Callable[[str], None]
     }
 
 
-def read_negatives(folder: Path, split: Literal["train", "val"]) -> list[Scene]:
-    """The photographs of a folder in which nobody is; the same name falls into the same split in any folder.
-
-    Raises:
-        InputError: there is no such folder.
-    """
-    need_folder(folder, "photographs without people")
-    return [
-        Scene(path, source=NEGATIVES, name=f"{NEGATIVES}/{name}")
-        for name, path in images_by_name(folder).items()
-        if _for_validation(name) == (split == "val")
-    ]
-
-
-def _for_validation(name: str) -> bool:
-    return _is_chosen(name, _NEGATIVES_FOR_VALIDATION)
-
-
 def _is_held_out(scene: Scene, settings: DataSettings) -> bool:
-    return settings.held_out is not None and _is_chosen(scene.name, settings.held_out)
-
-
-def _is_chosen(name: str, one_in: int) -> bool:
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % one_in == 0
+    return settings.held_out is not None and is_chosen(scene.name, settings.held_out)
 
 
 def evenly(scenes: Sequence[Scene], most: int | None) -> list[Scene]:

@@ -98,7 +98,10 @@ def test_every_metric_keeps_the_contract(name: str) -> None:
     for heads in (0, 3, 40):
         boxes = np.tile([16.0, 16, 24, 24], (heads, 1))
         scene = Scene(np.zeros((48, 64, 3), np.uint8), np.full((heads, 2), 20.0), boxes, name=f"{heads}.png")
-        found = Prediction(heads, (64, 48), scene.points_xy + 1, "heads", np.full(heads, 0.5), boxes + 1)
+        found = Prediction(
+            heads, (64, 48), scene.points_xy + 1, "heads", np.full(heads, 0.5), boxes + 1, interval=(0, heads + 2.5),
+            interval_level=0.9,
+        )  # fmt: skip
         metric.add(scene, found, 0.01)
     result = metric.result()
     assert result is not None

@@ -17,7 +17,7 @@ from headcount.data.formats.raw import Listing, RawScene, Remark, UnreadableAnno
 from headcount.data.formats.table import FORMATS, FormatRow
 from headcount.data.formats.truth import Tally, Told
 from headcount.data.sets.catalogue import SETS, SetRow
-from headcount.data.sets.splits import SPLITS, SplitRule, own, own_videos
+from headcount.data.sets.splits import SPLITS, Split, SplitRule, own, own_videos
 
 _NEAR_FOLDERS = 50
 _SMALL_BYTES = 2**24  # a larger file is not read again for a hint
@@ -156,6 +156,18 @@ def parse_spec(spec: str) -> tuple[str, Path]:
     return name, Path(path).expanduser()
 
 
+def check_split(name: str) -> Split:
+    """A split by its name.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    known = next((known for known in SPLITS if known == name), None)
+    if known is None:
+        raise InputError(f'"{name}" is no split.{nearest(name, SPLITS)}', remedy="split")
+    return known
+
+
 def list_dataset(spec: str, split: str) -> list[RawScene]:
     """The raw scenes of a split of `NAME=PATH`, annotations unopened.
 
@@ -175,9 +187,7 @@ def list_all(spec: str, split: str) -> tuple[list[RawScene], int, Sequence[Remar
         InputError: as ``list_dataset``.
     """
     name, path = parse_spec(spec)
-    known = next((known for known in SPLITS if known == split), None)
-    if known is None:
-        raise InputError(f'"{split}" is no split.{nearest(split, SPLITS)}', remedy="split")
+    known = check_split(split)
     data_set = DATA_SETS[name]
     listing = data_set.list_raw(path)
     scenes = [scene for scene in listing.scenes if scene.image is not None]

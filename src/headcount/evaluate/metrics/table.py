@@ -134,6 +134,7 @@ METRICS = Table(
     "metric",
     [
         _row("counting", "counting:Counting", "MAE, RMSE, NAE and bias of the counts, by level"),
+        _row("interval", "interval:Intervals", "How often the true number lies in the range that is given"),
         _row("scenes", "scenes:Scenes", "MAE and RMSE by scene, and their means"),
         _row("game", "game:Game", "GAME: the error of the counts by region"),
         _row("density", "density:Density", "PSNR and SSIM of density maps"),
