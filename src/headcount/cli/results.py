@@ -24,15 +24,15 @@ class CountLine:
     name: str
     count: float
     interval: tuple[float, float] | None
-    level: float | None
     size_wh: tuple[int, int]
     is_frame: bool = False
+    level: float | None = None
 
     @classmethod
     def of_row(cls, row: KeptRow, level: float) -> CountLine:
         """Of a row of a file of results; a frame's name ends in its second. ``level`` is that of the whole run."""
         is_frame = re.search(r"\.\w+@\d+\.\d+s$", row.source) is not None
-        return cls(row.source, row.count, row.interval, level, row.size_wh, is_frame)
+        return cls(row.source, row.count, row.interval, row.size_wh, is_frame, level)
 
     @property
     def people(self) -> int:
