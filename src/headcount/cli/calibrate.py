@@ -44,7 +44,7 @@ def calibrate(
     threads: ThreadsOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Choose how a model decodes, or learn the range of its counts (--interval), on images with a known number.
+    """Choose how a model decodes, or learn the range of its counts, on images with a known number.
 
     What is chosen is a detector's score threshold, by its counts, or the weights of a fused model's heads. A range is
     learned from the errors of any model, of 20 images at least, and comes last: whoever chooses anew learns anew.

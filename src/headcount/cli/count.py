@@ -228,7 +228,7 @@ def _run(job: Job, rows: list[CountLine], ctx: Any, *, raises: bool, quiet: bool
                 is_frame = event.file.kind == "video"
                 rows.append(
                     CountLine(
-                        event.item.name, found.count, found.interval, found.interval_level, found.size_wh, is_frame
+                        event.item.name, found.count, found.interval, found.size_wh, is_frame, found.interval_level
                     )
                 )
             elif isinstance(event, Skipped) and raises:

@@ -46,7 +46,7 @@ VERBS = Table(
         ),
         Verb(
             name="calibrate", target="headcount.cli.calibrate:calibrate", panel=_MEASURE,
-            help="Choose how a model decodes, or learn the range of its counts (--interval), on images with a known number.",
+            help="Choose how a model decodes, or learn the range of its counts, on images with a known number.",
         ),
         Verb(
             name="datasets", target="headcount.cli.datasets:app", panel=_MEASURE,
