@@ -193,9 +193,10 @@ class Prediction:
             raise InputError(f"A prediction's fields are not as expected ({error}).") from error
 
     def draw(self, image: GivenImage | None = None, *, kind: PictureKind = "auto") -> RgbImage:
-        """The image with the result on it: (h, w, 3) uint8 RGB.
+        """The image with the result on it: (h', w, 3) uint8 RGB, below a strip with the number, where that has room.
 
-        ``points`` draws a dot on each point, ``boxes`` each box with its score, ``density`` a heat map. ``auto`` draws
+        ``points`` draws a dot on each point, ``boxes`` each box, ``density`` a heat map, with a grid of numbers that
+        add up to the count where people are many. ``auto`` draws
         the boxes of heads where the method has any, else points where they keep up with the count, else density.
         ``image`` is what was counted, as ``Counter.count`` takes it; without it the source file is read again.
 

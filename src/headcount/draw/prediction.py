@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from headcount.core.errors import InputError, nearest
+from headcount.core.geometry import sides
 from headcount.core.image import RgbImage
 from headcount.core.kinds import PICTURE_KINDS, PictureKind
-from headcount.core.words import people, plural, whole_people
+from headcount.core.words import people, plural, with_range
+from headcount.draw.grid import draw_grid, people_by_cell
+from headcount.draw.strip import Key, box_key, dot_key, heat_key, legend_px, with_strip
 
 if TYPE_CHECKING:
     from headcount.core.prediction import Prediction
@@ -20,8 +24,11 @@ if TYPE_CHECKING:
 _DOT = (255, 45, 85)
 _RIM = (255, 255, 255)
 _EDGE = (0, 140, 255)
+_OF_DISTANCE = 0.2  # from point to nearest point: the rim of a dot leaves half of it free
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
 _OUTSIDE = (0.6 * np.arange(256)).astype(np.uint8)  # what is left of each level outside a region
+_GRID_FROM = 20
+"""People from which a heat map has a grid of numbers: fewer are counted by eye."""
 _STRIP_ROWS = 512  # blended at a time: in floats, a picture of 40 megapixels would take gigabytes
 
 
@@ -49,19 +56,34 @@ def draw_prediction(prediction: Prediction, image: RgbImage, kind: PictureKind) 
         keeps_up = prediction.density is None or len(prediction.points_xy) >= 0.7 * prediction.count
         has_boxes = prediction.boxes_xyxy is not None and prediction.boxes_kind == "heads"
         kind = "density" if not keeps_up else "boxes" if has_boxes else "points"
+    key_px, legend = legend_px(width), list[Key]()
     if kind == "boxes":
         if prediction.boxes_xyxy is None:
             raise InputError(f'Model "{prediction.model}" makes no boxes: draw its points.')
-        picture = draw_boxes(image, prediction.boxes_xyxy, prediction.scores)
+        picture = draw_boxes(image, prediction.boxes_xyxy)
+        legend = [box_key(_DOT, "head" if prediction.boxes_kind == "heads" else "head (part)", key_px)]
     elif kind == "density":
         if prediction.density is None:
             raise InputError(f'Model "{prediction.model}" makes no density map: draw its points.')
         picture = draw_density(image, prediction.density, prediction.density_stride)
+        shades = "few to many people"
+        if prediction.people >= _GRID_FROM:
+            cells, side = people_by_cell(
+                prediction.density, prediction.density_stride, prediction.size_wh, prediction.people
+            )
+            draw_grid(picture, cells, side)
+            legend = [Key(np.zeros((1, 0, 3), np.uint8), "numbers: people in the square")]
+            most = densest(prediction.density) * (100 / prediction.density_stride) ** 2
+            shades = f"up to {most:,.0f} people in 100x100 pixels"
+        legend.insert(0, heat_key(_COLOURS, shades, key_px))
     else:
         picture = draw_points(image, prediction.points_xy)
+        if prediction.points_kind != "none":
+            what = "head" if prediction.points_kind == "heads" else "peak: probably a person"
+            legend = [dot_key(_DOT, _RIM, what, key_px)]
     if mask is not None:
         outline(picture, mask)
-    return _caption(picture, caption_of(prediction, marked=kind in ("points", "boxes")))
+    return with_strip(picture, caption_of(prediction, marked=kind in ("points", "boxes")), legend)
 
 
 def caption_of(prediction: Prediction, *, marked: bool = False) -> str:
@@ -73,10 +95,9 @@ def caption_of(prediction: Prediction, *, marked: bool = False) -> str:
     >>> caption_of(found), caption_of(found, marked=True)
     ('86 people', '86 people (57 peaks marked)')
     """
-    text = people(prediction.people)
+    # The pictures' font has no dash.
+    text = people(prediction.people) + with_range(prediction.interval, prediction.interval_level).replace("–", " to ")
     asides = [] if prediction.region is None else ["in the region"]
-    if prediction.interval is not None:
-        asides.append("{:,} to {:,}".format(*map(whole_people, prediction.interval)))
     of_density = prediction.density is not None and len(prediction.points_xy) != prediction.people
     if marked and (prediction.points_kind == "peaks" or of_density):
         what = "peak" if prediction.points_kind == "peaks" else "head"
@@ -106,17 +127,18 @@ def draw_points(
     colour: tuple[int, int, int] = _DOT,
     radius_px: float | None = None,
 ) -> RgbImage:
-    """A rimmed dot on each point, sub-pixel; its radius follows the image unless given.
+    """A rimmed dot on each point, sub-pixel; unless given, its radius follows the image, and how close points are.
 
     ``points_xy`` are (n, 2), the first pixel's centre at (0.5, 0.5).
     """
     picture = image.copy()
     if radius_px is None:
         radius_px = float(np.clip(max(image.shape[:2]) / 320, 2.0, 12.0))
-        if len(points_xy) > 1500:
-            radius_px = max(1.5, radius_px / 2)
+        if len(points_xy) > 1:
+            distance = np.asarray(cKDTree(points_xy).query(points_xy, k=2)[0])[:, 1]
+            radius_px = float(np.clip(_OF_DISTANCE * np.quantile(distance, 0.25), 1.0, radius_px))
     scale = 1 << _SHIFT
-    rim = max(1.0, radius_px / 3)
+    rim = max(0.6, radius_px / 3)
     # OpenCV puts a pixel's centre at integers, headcount at halves.
     centres = np.round((points_xy - 0.5) * scale).astype(int)
     for x, y in centres:
@@ -128,52 +150,30 @@ def draw_points(
 def draw_boxes(
     image: RgbImage,
     boxes_xyxy: NDArray[np.float64],
-    scores: NDArray[np.float64] | None = None,
     *,
     colour: tuple[int, int, int] = _DOT,
     line_px: float | None = None,
 ) -> RgbImage:
-    """A rimmed rectangle for each box (n, 4), sub-pixel; its line follows the image unless given.
-
-    ``scores`` (n,) stand as small labels on top of the boxes that have room for it.
-    """
+    """A rimmed rectangle for each box (n, 4), sub-pixel; its line follows the image unless given."""
     picture = image.copy()
     if line_px is None:
         line_px = float(np.clip(max(image.shape[:2]) / 640, 1.0, 6.0))
-    line, rim = max(1, round(line_px)), max(1, round(line_px)) + 2 * max(1, round(line_px / 2))
+        if len(boxes_xyxy):
+            line_px = float(np.clip(np.median(sides(boxes_xyxy).min(axis=1)) / 14, 0.0, line_px))
+    line = max(1, round(line_px))
+    rim = line + 2 * max(1, round(line_px / 2)) if line_px >= 1 else 0  # which would cover a small head
     # OpenCV puts a pixel's centre at integers, headcount at halves.
     corners = np.round((boxes_xyxy - 0.5) * (1 << _SHIFT)).astype(int)
-    for thickness, shade in ((rim, _RIM), (line, colour)):
+    for thickness, shade in ((rim, _RIM), (line, colour)) if rim else ((line, colour),):
         for x1, y1, x2, y2 in corners.tolist():
             cv2.rectangle(picture, (x1, y1), (x2, y2), shade, thickness, cv2.LINE_AA, _SHIFT)
-    if scores is not None:
-        _write_scores(picture, boxes_xyxy, [f"{score:.2f}" for score in scores], 0.3 + 0.1 * line_px, colour)
     return picture
-
-
-def _write_scores(
-    picture: RgbImage, boxes_xyxy: NDArray[np.float64], texts: list[str], scale: float, colour: tuple[int, int, int]
-) -> None:
-    """A label on top of each box, where it lies within the image and hides no other box and no other label."""
-    taken = boxes_xyxy
-    for box, text in zip(boxes_xyxy, texts, strict=True):
-        (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-        pad = max(2, height // 4)
-        left, bottom = round(box[0]), round(box[1]) - 1
-        right, top = left + width + 2 * pad, bottom - height - 2 * pad
-        hides = (taken[:, 0] < right) & (taken[:, 2] > left) & (taken[:, 1] < bottom) & (taken[:, 3] > top)
-        if hides.any() or top < 0 or left < 0 or right > picture.shape[1]:
-            continue
-        taken = np.concatenate([taken, [[left, top, right, bottom]]])
-        cv2.rectangle(picture, (left, top), (right, bottom), colour, -1)
-        place = (left + pad, bottom - pad)
-        cv2.putText(picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, _RIM, 1, cv2.LINE_AA)
 
 
 def draw_density(image: RgbImage, density: NDArray[np.float32], stride: int) -> RgbImage:
     """The density over a grayed image: transparent where nobody is, bright where the crowd is densest."""
     height, width = image.shape[:2]
-    top = float(np.quantile(density[density > 0.01], 0.99)) if bool((density > 0.01).any()) else 1.0
+    top = densest(density)
     # The root keeps single heads in sight beside a dense crowd.
     level = np.sqrt(np.clip(density / max(top, 1e-6), 0, 1)).astype(np.float32)
     # Cells cover stride×stride pixels, so enlarge by exactly the stride and cut: a resize to the image's size
@@ -186,8 +186,14 @@ def draw_density(image: RgbImage, density: NDArray[np.float32], stride: int) -> 
     return picture
 
 
+def densest(density: NDArray[np.float32]) -> float:
+    """People in a cell of the brightest colour: all but the densest hundredth of the places where somebody is."""
+    some = density[density > 0.01]
+    return float(np.quantile(some, 0.99)) if some.size else 1.0
+
+
 def _blend(image: RgbImage, level: NDArray[np.float32]) -> RgbImage:
-    heat = cv2.applyColorMap((255 * (0.1 + 0.9 * level)).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    heat = _heat(level)
     gray = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     alpha = (0.85 * level)[..., None]
     blended: RgbImage = (0.75 * gray.astype(np.float32) * (1 - alpha) + heat.astype(np.float32) * alpha).astype(
@@ -196,19 +202,13 @@ def _blend(image: RgbImage, level: NDArray[np.float32]) -> RgbImage:
     return blended
 
 
-def _caption(picture: RgbImage, text: str) -> RgbImage:
-    height, width = picture.shape[:2]
-    scale = float(np.clip(width / 900, 0.4, 4.0))
-    thick = max(1, round(2 * scale))
-    (text_width, text_height), baseline = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
-    if text_width + text_height * 2 > width or text_height * 4 > height:
-        return picture  # no room for words on a picture this small
-    pad = text_height // 2
-    cv2.rectangle(picture, (0, 0), (text_width + 2 * pad, text_height + baseline + 2 * pad), (20, 20, 20), -1)
-    cv2.putText(
-        picture, text, (pad, pad + text_height), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), thick, cv2.LINE_AA
-    )
-    return picture
+def _heat(level: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The colours of levels of 0…1, (…, 3)."""
+    colours = cv2.applyColorMap((255 * (0.1 + 0.9 * level)).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    return np.ascontiguousarray(colours)
+
+
+_COLOURS = _heat(np.linspace(0, 1, 64, dtype=np.float32)[None])
 
 
 class PictureWriter:

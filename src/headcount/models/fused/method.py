@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, Task
 from headcount.core.scene import Scene
@@ -74,6 +74,8 @@ class FusedSettings(Settings):
     """How many of the backbone's first stages keep the weights of their initialisation."""
     fixed_statistics: bool = False
     """Whether the backbone's batch norms keep the mean and variance of their initialisation."""
+    fixed_neck_statistics: bool = False
+    """Whether those of the neck do, too: for an initialisation that brings a neck."""
     width: int = Field(default=64, ge=8)
     """Channels of the neck."""
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
@@ -143,6 +145,14 @@ class Fused(Method):
                 **{head: getattr(settings, head).decoder.model_dump() for head in settings.heads},
             },
         )
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        if self.settings.fixed_neck_statistics:
+            for part in self.neck.modules():
+                if isinstance(part, nn.BatchNorm2d):
+                    part.eval()
+        return self
 
     def initialise_backbone(self, file: Path) -> None:
         load_backbone(self.backbone, file)
