@@ -142,7 +142,8 @@ def test_results_and_overlays_are_written_as_they_come(folder: Path) -> None:
     assert [one["count"] for one in json.loads(Path("out.json").read_text(encoding="utf-8"))] == [1, 3]
     assert sorted(path.name for path in Path("out").iterdir()) == ["a-counted.png", "c-counted.png"]
     with Image.open("out/a-counted.png") as picture:
-        assert picture.size == (64, 48)
+        assert picture.size[0] == 64
+        assert picture.size[1] >= 48  # below the strip with the number
 
 
 def test_a_picture_that_cannot_be_written_ends_the_run_behind_its_count(

@@ -262,3 +262,21 @@ def test_targets_hold_what_is_known_alone() -> None:
     assert known.min() == 1
     assert unknown.max() == 0
     assert method.targets(replace(_scene(), boxes_xyxy=None, box_provenance=())).maps["boxes.weight"].max() == 0
+
+
+def test_images_are_counted_at_the_size_that_their_heads_need_where_boxes_tell_it() -> None:
+    assert _built().scale is not None
+    assert _built(scaled=False).scale is None
+    assert _built(heads=["density", "instances"]).scale is None
+
+
+def test_the_norms_of_the_neck_keep_their_statistics_where_asked_for() -> None:
+    fixed, free = (_built(fixed_neck_statistics=how).train() for how in (True, False))
+    for method, moves in ((fixed, False), (free, True)):
+        before = {key: value.clone() for key, value in method.neck.state_dict().items() if "running" in key}
+        batch = TargetBatch.join([method.targets(_scene())] * 2)
+        method.training_forward(torch.rand(2, 3, 64, 96), batch)
+        after = method.neck.state_dict()
+        assert before
+        assert all(torch.equal(after[key], value) for key, value in before.items()) is not moves
+        assert any(part.requires_grad for part in method.neck.parameters())

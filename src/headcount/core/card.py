@@ -102,6 +102,19 @@ class TileSpec(_Record):
         return self
 
 
+class ScaleSpec(_Record):
+    """How the size is chosen at which an image is counted, by the sides of the heads found in it, in pixels."""
+
+    look_px: int = Field(default=1280, ge=64)
+    """The longer side of the first look at an image that is larger."""
+    least_px: float = Field(default=14.0, gt=0)
+    """That first look is the count where no more than a quarter of the heads are smaller in it."""
+    aim_px: float = Field(default=22.0, gt=0)
+    """Else the image is looked at again at the size at which that quarter's heads have this side."""
+    most_px: float = Field(default=96.0, gt=0)
+    """An image of which a quarter of the heads are larger is shrunk until these have half of it."""
+
+
 class DataUse(_Record):
     """A data set the weights saw, and on whose terms."""
 
@@ -139,6 +152,8 @@ class ModelCard(_Record):
     interval: IntervalSpec | None = None
     """How far its counts were off, and what told it; None where nobody measured that."""
     tile: TileSpec = TileSpec()
+    scale: ScaleSpec | None = None
+    """None: images are counted at the size that they have."""
     blank_outside: bool = False
     """Where people are counted in a region of interest, the image is black outside it, as where this was learned."""
     precision: Literal["auto", "f32"] = "auto"

@@ -33,6 +33,7 @@ from headcount.decode.table import DECODERS, decoder_of, score_threshold_of
 from headcount.infer.evidence import evidence_of, range_of
 from headcount.infer.models import ModelFiles, check_weights, model_or_default
 from headcount.infer.runtimes.table import Runtime, choose_runtime, open_runtime, words_of
+from headcount.infer.scale import View, best_view
 from headcount.infer.tiling import Maps, is_tiled, network_maps
 
 Source = GivenImage | Scene
@@ -44,6 +45,7 @@ DecodeAgain = Callable[[float], Prediction | None]
 _TOO_SMALL_PX = 32
 _SECOND_LOOK_FROM_PX, _SECOND_LOOK_PX = 3072, 1280
 _SECOND_LOOK_FACTOR = 1.3
+_CELL_PX = 8
 _READERS = 2
 
 
@@ -178,7 +180,8 @@ class Counter:
         pixels are for images of one size.
 
         ``Prediction.source`` is the path as it was given, or the Scene's own source. ``timing_ms`` holds ``read``,
-        ``network``, ``decode`` and ``total``. A large photograph is looked at once more, shrunk (``check`` in
+        ``network``, ``decode`` and ``total``. A model that tells how large heads are counts an image at the size that
+        they need (its card's ``scale``). By another one a large photograph is looked at once more, shrunk (``check`` in
         ``timing_ms``): where the two counts differ by much, ``warnings`` says both.
 
         Raises:
@@ -200,14 +203,14 @@ class Counter:
         Raises:
             InputError, ModelError: as ``count`` does.
         """
-        prediction, maps, decoded_wh = self._counted_with_maps(self._read(scene, "rgb"), None)
+        prediction, view = self._counted_with_view(self._read(scene, "rgb"), None)
         size_wh, own = prediction.size_wh, score_threshold_of(self.card)
 
         def again(score: float) -> Prediction | None:
             if own is None:
                 return None
             decode = decoder_of(self.card.calibrated({"score_threshold": min(score, own)}))
-            return _in_pixels_of(size_wh, decode(maps, self._strides, decoded_wh))
+            return in_pixels_of(size_wh, decode(view.maps, self._strides, view.decoded_wh))
 
         return prediction, again
 
@@ -218,8 +221,8 @@ class Counter:
             InputError, ModelError: as ``count`` does.
         """
         image = self._read(source, "rgb")
-        prediction = self._counted(image, None)
-        return prediction, evidence_of(prediction, image.pixels, prediction.counts)
+        prediction, view = self._counted_with_view(image, None)
+        return prediction, evidence_of(view.found, view.pixels, prediction.counts)
 
     def has_map(self, name: str) -> bool:
         """Whether the network makes a map of this name."""
@@ -234,17 +237,17 @@ class Counter:
             InputError: the image cannot be read.
             ModelError: there is no map of this name, or it is not what the card says.
         """
-        stride = self.card.stride(name)
-        return self.maps(scene)[0][name][0], stride / self.card.input.enlarge
+        stride, pixels = self.card.stride(name), self._read(scene, "rgb").pixels
+        view = self._view(pixels)
+        return view.maps[name][0], stride * pixels.shape[1] / view.decoded_wh[0]
 
-    def maps(self, scene: Scene) -> tuple[Maps, dict[str, int], tuple[int, int]]:
-        """What a decoder is given of a Scene: the network's maps, their strides, and the size of the image they are of.
+    def view(self, scene: Scene) -> tuple[View, dict[str, int]]:
+        """A Scene's image at the size at which it is counted, with the network's maps of it, and their strides.
 
         Raises:
             InputError: the image cannot be read.
         """
-        maps, size_wh = self._maps(self._read(scene, "rgb").pixels)
-        return maps, dict(self._strides), size_wh
+        return self._view(self._read(scene, "rgb").pixels), dict(self._strides)
 
     def count_many(
         self, sources: Iterable[Source], *, channels: Channels = "rgb", region: GivenRegion | None = None
@@ -297,9 +300,9 @@ class Counter:
         return _Read(pixels, name, 1e3 * (perf_counter() - started))
 
     def _counted(self, image: _Read, region: Region | None) -> Prediction:
-        return self._counted_with_maps(image, region)[0]
+        return self._counted_with_view(image, region)[0]
 
-    def _counted_with_maps(self, image: _Read, region: Region | None) -> tuple[Prediction, Maps, tuple[int, int]]:
+    def _counted_with_view(self, image: _Read, region: Region | None) -> tuple[Prediction, View]:
         refuse_fork(self._process)
         pixels = image.pixels
         size_wh = (pixels.shape[1], pixels.shape[0])
@@ -307,25 +310,25 @@ class Counter:
             mask = region.in_image(size_wh, image.source)  # before the network runs: does it fit?
             if self.card.blank_outside:
                 pixels = blank_outside(pixels, mask)
-        started = perf_counter()
-        maps, decoded_wh = self._maps(pixels)
+        started, decoding_ms = perf_counter(), [0.0]
+        view = self._view(pixels, decoding_ms)
         computed = perf_counter()
-        found = self._decode(maps, self._strides, decoded_wh)
-        prediction = _in_pixels_of(size_wh, found)
+        prediction = in_pixels_of(size_wh, view.found)
         if region is not None:
             prediction = inside(prediction, region, image.source)
         decoded = perf_counter()
         timing_ms = {
             "read": image.read_ms,
-            "network": 1e3 * (computed - started),
-            "decode": 1e3 * (decoded - computed),
+            "network": 1e3 * (computed - started) - decoding_ms[0],
+            "decode": 1e3 * (decoded - computed) + decoding_ms[0],
         }
         warnings = (*prediction.warnings, *self._warnings(size_wh))
-        shrunk = _shrunk(pixels)
+        shrunk = _shrunk(pixels) if self.card.scale is None else None
         if shrunk is not None:
             warnings += self._second_look(prediction, shrunk, image.source)
             timing_ms["check"] = 1e3 * (perf_counter() - decoded)
-        within, doubts = range_of(self.card, prediction, image.pixels, found.counts, self.interval)
+        seen_at = view.pixels.shape[1] / size_wh[0]
+        within, doubts = range_of(self.card, prediction, view.pixels, view.found.counts, self.interval, seen_at=seen_at)
         told = dataclasses.replace(
             prediction,
             model=self.card.name,
@@ -337,7 +340,20 @@ class Counter:
             interval=within,
             interval_level=None if within is None else self.interval,
         )
-        return told, maps, decoded_wh
+        return told, view
+
+    def _view(self, pixels: RgbImage, decoding_ms: list[float] | None = None) -> View:
+        """An image at the size at which it is counted; ``decoding_ms`` is added to."""
+
+        def see(part: RgbImage) -> View:
+            maps, decoded_wh = self._maps(part)
+            started = perf_counter()
+            found = self._decode(maps, self._strides, decoded_wh)
+            if decoding_ms is not None:
+                decoding_ms[0] += 1e3 * (perf_counter() - started)
+            return View(part, maps, decoded_wh, found)
+
+        return best_view(pixels, self.card.scale, self._strides.get("density", _CELL_PX), see)
 
     def _maps(self, pixels: RgbImage) -> tuple[Maps, tuple[int, int]]:
         """The network's maps, and the (width, height) of the image they are of: enlarged, if the card says so."""
@@ -395,7 +411,7 @@ def _enlarged(pixels: RgbImage, factor: float) -> RgbImage:
     return cv2.resize(pixels, size_wh, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
 
 
-def _in_pixels_of(size_wh: tuple[int, int], found: Prediction) -> Prediction:
+def in_pixels_of(size_wh: tuple[int, int], found: Prediction) -> Prediction:
     """What was found in an enlarged image, in pixels of the one of ``size_wh``."""
     if found.size_wh == size_wh:
         return found

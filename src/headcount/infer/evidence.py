@@ -44,13 +44,16 @@ EVIDENCE: Mapping[str, _Words] = {
 """The kinds of evidence, and how a warning words them."""
 
 
-def evidence_of(found: Prediction, pixels: RgbImage, counts: Mapping[str, float]) -> dict[str, float]:
+def evidence_of(
+    found: Prediction, pixels: RgbImage, counts: Mapping[str, float], *, seen_at: float = 1.0
+) -> dict[str, float]:
     """The evidence of a count, by name.
 
     Args:
         found: what was found, in the region of interest if there is one.
-        pixels: (h, w, 3) the image.
+        pixels: (h, w, 3) the image as the network saw it.
         counts: what each part of the model counts in the whole image; empty of a model of one part.
+        seen_at: the factor by which ``pixels`` are shrunk, where ``found`` is in pixels of the image as it was.
 
     Returns:
         ``people``, log2 of the count and a handful; ``crowding``, log2 of 1 + the people in a block of 64 pixels, as a
@@ -66,10 +69,10 @@ def evidence_of(found: Prediction, pixels: RgbImage, counts: Mapping[str, float]
     contrast, grain = _of_picture(pixels)
     return {
         "people": float(np.log2(count + HANDFUL)),
-        "crowding": float(np.log2(1 + _people_around(found))),
+        "crowding": float(np.log2(1 + _people_around(found, seen_at))),
         "head_size": 0.0
         if boxes is None or not len(boxes) or found.boxes_kind != "heads"
-        else float(np.log2(max(float(np.median(np.sqrt(sides(boxes).prod(axis=1)))), 1.0) / _USUAL_HEAD_PX)),
+        else float(np.log2(max(seen_at * float(np.median(np.sqrt(sides(boxes).prod(axis=1)))), 1.0) / _USUAL_HEAD_PX)),
         "unplaced": float(np.log2((count + HANDFUL) / (located + HANDFUL))),
         "disagreement": float(np.log2(max(parts) / min(parts))) if parts else 0.0,
         "contrast": contrast,
@@ -78,7 +81,13 @@ def evidence_of(found: Prediction, pixels: RgbImage, counts: Mapping[str, float]
 
 
 def range_of(
-    card: ModelCard, found: Prediction, pixels: RgbImage, counts: Mapping[str, float], level: float
+    card: ModelCard,
+    found: Prediction,
+    pixels: RgbImage,
+    counts: Mapping[str, float],
+    level: float,
+    *,
+    seen_at: float = 1.0,
 ) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
     """The range of a count where the card knows how far such counts are off, and what a reader should know of it.
 
@@ -86,7 +95,7 @@ def range_of(
     """
     if card.interval is None:
         return None, ()
-    evidence = evidence_of(found, pixels, counts)
+    evidence = evidence_of(found, pixels, counts, seen_at=seen_at)
     strange = []
     for name, excess in card.interval.excesses(evidence).items():
         words = EVIDENCE.get(name)
@@ -101,16 +110,17 @@ def range_of(
     return card.interval.around(found.count, evidence, level), warnings
 
 
-def _people_around(found: Prediction) -> float:
-    """How many people share a block of 64 pixels with a person, by the mean; 0 where nobody is."""
+def _people_around(found: Prediction, seen_at: float) -> float:
+    """How many people share a block of 64 seen pixels with a person, by the mean; 0 where nobody is."""
+    block = _BLOCK_PX / seen_at
     if found.density is not None:
-        side = max(1, round(_BLOCK_PX / found.density_stride))
+        side = max(1, round(block / found.density_stride))
         cells = np.maximum(found.density, 0)
         rows, columns = (np.arange(0, length, side) for length in cells.shape)
         blocks = np.add.reduceat(np.add.reduceat(cells, rows, axis=0), columns, axis=1).ravel().astype(np.float64)
     else:
-        column, row = (found.points_xy / _BLOCK_PX).astype(np.intp).T
-        blocks = np.bincount(row * (1 + found.size_wh[0] // _BLOCK_PX) + column).astype(np.float64)
+        column, row = (found.points_xy / block).astype(np.intp).T
+        blocks = np.bincount(row * (1 + int(found.size_wh[0] / block)) + column).astype(np.float64)
     total = float(blocks.sum())
     return float((blocks**2).sum()) / total if total > 1e-6 else 0.0
 

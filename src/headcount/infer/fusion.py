@@ -22,7 +22,7 @@ from headcount.evaluate.metrics.counting import CountingResult
 from headcount.evaluate.metrics.table import WEAKEST_SCORE, EvaluationSettings
 from headcount.evaluate.run import EvaluationReport, evaluate_scenes
 from headcount.evaluate.thresholds import ScoredHeads, Weigh, choose_threshold
-from headcount.infer.counter import Counter
+from headcount.infer.counter import Counter, in_pixels_of
 from headcount.infer.evidence import evidence_of
 from headcount.infer.runtimes.table import Runtime, words_of
 
@@ -148,12 +148,12 @@ class _Parts:
 
     def count(self, scene: Scene) -> Prediction:
         """The fused prediction of a scene."""
-        maps, strides, size_wh = self.counter.maps(scene)
-        found = find_each(maps, strides, self.weaker, size_wh)
+        view, strides = self.counter.view(scene)
+        found = find_each(view.maps, strides, self.weaker, view.decoded_wh)
         self.found.append(found)
-        fused = fuse(found.above(self.own.boxes.score_threshold), self.own, maps, strides)
-        self.evidence.append(evidence_of(fused, scene.pixels(), fused.counts))
-        return fused
+        fused = fuse(found.above(self.own.boxes.score_threshold), self.own, view.maps, strides)
+        self.evidence.append(evidence_of(fused, view.pixels, fused.counts))
+        return in_pixels_of(scene.size_wh, fused)
 
 
 def measure_parts(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, Task, TileSpec
+from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, ScaleSpec, Task, TileSpec
 from headcount.core.errors import ModelError
 from headcount.core.scene import Scene
 from headcount.models.weights import (
@@ -92,6 +92,8 @@ class Method(nn.Module, ABC):
     """None where the task is ``size``."""
     tile: TileSpec | None = None
     """How large images are cut, where the method has its own way; else by how far its network sees."""
+    scale: ScaleSpec | None = None
+    """How the size is chosen at which its models count an image; None: the size it has, as protocols want it."""
     torch_only: str = ""
     """Why it has no ONNX file and runs on torch alone, as the beginning of a sentence; empty where it exports."""
 

@@ -40,6 +40,7 @@ def method_card(method_name: str, options: Mapping[str, Any], method: Method, **
         outputs=method.outputs,
         decoder=method.decoder,
         tile=tile_of(method),
+        scale=method.scale,
         parameters=_parameters(method),
         **fields,
     )

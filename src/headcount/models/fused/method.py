@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, Task
+from headcount.core.card import DecoderSpec, InputSpec, OutputSpec, ScaleSpec, Task
 from headcount.core.scene import Scene
 from headcount.core.settings import Positive, Settings
 from headcount.decode.fused import FusionSettings
@@ -84,6 +84,9 @@ class FusedSettings(Settings):
     instances: InstanceHeadSettings = InstanceHeadSettings()
     boxes: BoxHeadSettings = BoxHeadSettings()
     fusion: FusionSettings = FusionSettings()
+    scaled: bool = True
+    """Whether images are counted at the size that their heads need, by the boxes found in a first look; without boxes,
+    at the size that they have."""
 
     @field_validator("heads")
     @classmethod
@@ -135,6 +138,8 @@ class Fused(Method):
                 self.add_module(kind, peak_branch(settings.width, settings.boxes.width, kind))
             outputs += self.peak_output.outputs
         self.outputs = outputs
+        if settings.scaled and "boxes" in settings.heads:
+            self.scale = ScaleSpec()
         self.task = "detect" if "boxes" in settings.heads else "locate" if self.instance_head else "count"
         divisor = max(*_STRIDES, *(output.stride for output in outputs))
         self.input_spec = InputSpec(mean=settings.mean, std=settings.std, size_divisor=divisor)
