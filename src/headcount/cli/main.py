@@ -65,6 +65,11 @@ VERBS = Table(
             extra="train", help="Train a model by a recipe.",
         ),
         Verb(
+            name="tune", target="headcount.cli.tune:tune", panel=_TRAIN, title="headcount tune", package="torch",
+            extra="train",
+            help="Adapt a model to your own camera with a few labelled images: ten are enough to begin with.",
+        ),
+        Verb(
             name="cross-validate", target="headcount.cli.cross_validate:cross_validate", panel=_TRAIN,
             title="headcount cross-validate", package="torch", extra="train",
             help="Train a recipe on each fold of its data set, one after the other, and tell the mean of their errors.",

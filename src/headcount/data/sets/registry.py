@@ -12,7 +12,7 @@ from headcount.core.files import file_size, is_file, is_folder
 from headcount.core.notes import Skipped
 from headcount.core.scene import Scene
 from headcount.data.formats.finish import finish, finish_telling
-from headcount.data.formats.folders import folders_in, refuse_closed
+from headcount.data.formats.folders import entries, folders_in, refuse_closed
 from headcount.data.formats.raw import Listing, RawScene, Remark, UnreadableAnnotationError
 from headcount.data.formats.table import FORMATS, FormatRow
 from headcount.data.formats.truth import Tally, Told
@@ -154,6 +154,32 @@ def parse_spec(spec: str) -> tuple[str, Path]:
     if reason is not None and not Path(path).exists():
         raise InputError(reason)
     return name, Path(path).expanduser()
+
+
+def spec_of(path: Path) -> str:
+    """``NAME=PATH`` of one's own labelled images: a folder of a format that is known by what is in it, or a folder with
+    one file of points or boxes.
+
+    Raises:
+        InputError: there is no such folder, it is laid out as none of the formats, or as several.
+    """
+    if not is_folder(path):
+        raise InputError(f'There is no folder "{path}": name the one that the labelled images are in.')
+    refuse_closed(path)
+    formats = [one for one in DATA_SETS.rows() if one.general]
+    places = [path, *(entry for entry in entries(path) if is_file(entry))]
+    # Of each place the first format that reads it: a file of boxes is one of points, too.
+    read = {
+        place: [one.name for one in formats if one._could_be(place) and one._is_laid_out(place)][:1] for place in places
+    }
+    whole, *files = ([f"{name}={place}" for name in names] for place, names in read.items())
+    found = whole or [spec for specs in files for spec in specs]
+    if len(found) != 1:
+        what = f"several kinds of labels ({', '.join(found)})" if found else "no labels that headcount reads"
+        raise InputError(
+            f'In "{path}" there are {what}: name them with NAME=PATH, as in points=points.csv.', remedy="data"
+        )
+    return found[0]
 
 
 def check_split(name: str) -> Split:
