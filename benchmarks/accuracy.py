@@ -3,7 +3,8 @@
     python -m benchmarks.accuracy [MODEL …] --data shanghaitech-a=PATH --data scut-head-a=PATH … \\
         --negatives FOLDER --unseen mall=PATH [--output reports.json]
 prints one row a set, as the README's table has them: whole images, f32. Of the negatives, those held out of training;
-of an unseen set, all images that are there. ``--output`` holds what ``headcount export --report`` takes.
+of an unseen set, all images that are there. Of a model that gives ranges, too, how often they hold the true number,
+with the bounds that so many images allow. ``--output`` holds what ``headcount export --report`` takes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from headcount.core.files import write_json
 from headcount.core.scene import Scene
 from headcount.data.sets.negatives import NEGATIVES, read_negatives
 from headcount.data.sets.registry import parse_spec, read_dataset
+from headcount.evaluate.metrics.interval import IntervalResult
 from headcount.evaluate.metrics.table import EvaluationSettings
 from headcount.evaluate.run import EvaluationReport, evaluate_scenes
 from headcount.infer.counter import load
@@ -43,6 +45,10 @@ def row(report: EvaluationReport) -> str:
         f"{f'{report.data} {report.split}':<24}{len(report.images):>8}{found.mae:>9.2f}{found.rmse:>9.2f}{nae:>8}"
         f"{found.bias:>+9.2f}"
     )
+    ranges = report.results.get("interval")
+    if isinstance(ranges, IntervalResult):
+        low, high = ranges.coverage.bounds
+        line += f"   in range: {ranges.coverage.share:.0%} ({low:.0%} to {high:.0%})"
     if not found.heads:
         counts = [image.predicted for image in report.images]
         line += f"   below 1: {np.mean(np.array(counts) < 1):.0%}, most {max(counts):.1f}"
@@ -66,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{counter.card.name}, {counter.runtime.precision}\n{HEAD}")
             for (name, split), scenes in sets.items():
                 settings = EvaluationSettings(data=name, split=split)
-                report = evaluate_scenes(counter, scenes, settings, metrics=("counting",), keep_worst=0)
+                report = evaluate_scenes(counter, scenes, settings, metrics=("counting", "interval"), keep_worst=0)
                 print(row(report), flush=True)
                 reports.append(report.to_dict())
     except HeadcountError as error:

@@ -268,6 +268,9 @@ def test_images_are_counted_at_the_size_that_their_heads_need_where_boxes_tell_i
     assert _built().scale is not None
     assert _built(scaled=False).scale is None
     assert _built(heads=["density", "instances"]).scale is None
+    small = {"backbone": "test_efficientnet", "width": 8, "head_width": 8}
+    assert build_method("centernet", small).scale is None  # as protocols of papers want it
+    assert build_method("centernet", {**small, "scaled": True}).scale is not None
 
 
 def test_the_norms_of_the_neck_keep_their_statistics_where_asked_for() -> None:

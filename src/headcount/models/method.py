@@ -92,10 +92,13 @@ class Method(nn.Module, ABC):
     """None where the task is ``size``."""
     tile: TileSpec | None = None
     """How large images are cut, where the method has its own way; else by how far its network sees."""
-    scale: ScaleSpec | None = None
-    """How the size is chosen at which its models count an image; None: the size it has, as protocols want it."""
     torch_only: str = ""
     """Why it has no ONNX file and runs on torch alone, as the beginning of a sentence; empty where it exports."""
+
+    @property
+    def scale(self) -> ScaleSpec | None:
+        """How the size is chosen at which its models count an image; None: the size it has, as protocols want it."""
+        return None
 
     @abstractmethod
     def forward(self, images: Tensor) -> dict[str, Tensor]:

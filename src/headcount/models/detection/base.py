@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from headcount.core.card import Task
+from headcount.core.card import ScaleSpec, Task
 from headcount.core.errors import InputError
 from headcount.core.geometry import checked_boxes
 from headcount.core.scene import Scene
@@ -41,6 +41,9 @@ class NetworkSettings(Settings):
     """Whether the backbone's batch norms keep the mean and variance of their initialisation."""
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[Positive, Positive, Positive] = IMAGENET_STD
+    scaled: bool = False
+    """Whether images are counted at the size that their heads need, by the boxes found in a first look. Protocols of
+    papers want images as they are."""
 
 
 class LossSettings(Settings):
@@ -65,6 +68,11 @@ class Detector(Method):
 
     task: Task = "detect"
     backbone: Backbone
+
+    @property
+    def scale(self) -> ScaleSpec | None:
+        settings = getattr(self, "settings", None)
+        return ScaleSpec() if isinstance(settings, NetworkSettings) and settings.scaled else None
 
     def initialise_backbone(self, file: Path) -> None:
         load_backbone(self.backbone, file)

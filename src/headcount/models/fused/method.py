@@ -138,8 +138,6 @@ class Fused(Method):
                 self.add_module(kind, peak_branch(settings.width, settings.boxes.width, kind))
             outputs += self.peak_output.outputs
         self.outputs = outputs
-        if settings.scaled and "boxes" in settings.heads:
-            self.scale = ScaleSpec()
         self.task = "detect" if "boxes" in settings.heads else "locate" if self.instance_head else "count"
         divisor = max(*_STRIDES, *(output.stride for output in outputs))
         self.input_spec = InputSpec(mean=settings.mean, std=settings.std, size_divisor=divisor)
@@ -150,6 +148,10 @@ class Fused(Method):
                 **{head: getattr(settings, head).decoder.model_dump() for head in settings.heads},
             },
         )
+
+    @property
+    def scale(self) -> ScaleSpec | None:
+        return ScaleSpec() if self.settings.scaled and "boxes" in self.settings.heads else None
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
