@@ -11,7 +11,7 @@ help:
 	@echo "make demo [PHOTO=path]  count a painted crowd, or your own photograph (light install)"
 	@echo "make test               lint, types, import floors and tests (training install)"
 	@echo "make quick              lint, import floors and the tests that take under a minute"
-	@echo "make bench              speed and memory of the shipped model"
+	@echo "make bench              speed and memory of the shipped model, and of the papers' networks"
 	@echo "make fuzz SECONDS=600   damaged files for every parser, so many seconds each"
 
 $(LIGHT)/ready: pyproject.toml constraints/base.txt
@@ -59,6 +59,7 @@ quick: lint floors
 
 bench: $(DEV)/ready
 	$(DEV)/bin/python -m benchmarks
+	$(DEV)/bin/python -m benchmarks.side_by_side
 
 SECONDS ?= 600
 fuzz: $(DEV)/ready
