@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -23,6 +24,15 @@ pytestmark = pytest.mark.slow
 
 SHANGHAITECH = Path(__file__).parents[2] / "shared" / "data" / "ShanghaiTech"
 needs_shanghaitech = pytest.mark.skipif(not SHANGHAITECH.is_dir(), reason="ShanghaiTech is not at hand")
+
+
+GOLDEN = {
+    "headcount-s": [39.536, 197.13],
+    "headcount-crowds-s": [44.020, 207.934],
+    "headcount-detect-s": [37, 141],
+    "headcount-locate-s": [37, 153],
+}
+"""What each counts of two painted scenes, of 40 and 200 people."""
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +75,40 @@ def test_tiled_equals_whole(counter: Counter) -> None:
     assert parts.density is not None
     np.testing.assert_allclose(parts.density, whole.density, atol=1e-4)
     assert parts.count == pytest.approx(whole.count, rel=5e-3)
+
+
+@pytest.mark.parametrize("name", list(GOLDEN))
+def test_fixed_scenes_have_fixed_counts(name: str) -> None:
+    scenes = [paint_scene(seed, size_wh=(640, 480), count=people) for seed, people in ((11, 40), (12, 200))]
+    for runtime, precision, tolerance in (
+        ("openvino", "f32", 2e-3), ("onnxruntime", "f32", 2e-3), ("torch", "f32", 2e-3), ("openvino", "auto", 5e-2),
+    ):  # fmt: skip
+        counter = load(name, runtime=runtime, precision=precision)
+        counts = [counter.count(scene).count for scene in scenes]
+        assert counts == pytest.approx(GOLDEN[name], rel=tolerance, abs=1), f"{runtime} {precision}"
+
+
+def test_an_enlarged_photograph_counts_alike(counter: Counter) -> None:
+    pixels = paint_scene(5, count=40).pixels()
+    whole = counter.count(pixels).count
+    for factor in (0.5, 0.7, 1.5, 2.0, 3.0, 4.0):
+        how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+        resized = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=how).astype(np.uint8)
+        assert counter.count(resized).count == pytest.approx(whole, rel=0.1), factor
+
+
+@pytest.mark.parametrize("name", ["headcount-s", "headcount-detect-s"])
+def test_every_count_has_a_range(name: str) -> None:
+    found = load(name, precision="f32").count(paint_scene(1, size_wh=(640, 480), count=60))
+    assert found.interval is not None
+    assert found.interval[0] <= found.count <= found.interval[1]
+    held = [result for result in load(name).card.results if result.metric == "coverage"]
+    assert {result.data for result in held} >= {"shanghaitech-a", "shanghaitech-b", "scut-head-a", "scut-head-b"}
+
+
+def test_noise_is_doubted(counter: Counter) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3)).astype(np.uint8)
+    assert any("more noise" in warning for warning in counter.count(noise).warnings)
 
 
 def test_painted_crowds_are_counted_near_their_truth(counter: Counter) -> None:

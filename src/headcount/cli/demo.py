@@ -29,7 +29,7 @@ def demo(
     from headcount.cli.console import output_console, printable
     from headcount.cli.streams import results_are_filed
     from headcount.core.image import read_image
-    from headcount.core.words import people
+    from headcount.core.words import people, with_range
     from headcount.infer.counter import load
     from headcount.infer.overlays import save_png
 
@@ -46,7 +46,8 @@ def demo(
         scene = _painted(seed, photo)
         truth, pixels = scene.count, scene.pixels()
     prediction = counter.count(photo)
-    text = f"{printable(photo.name)}: {people(prediction.people)}"
+    range_text = with_range(prediction.interval, prediction.interval_level)
+    text = f"{printable(photo.name)}: {people(prediction.people)}{range_text}"
     if truth is not None:
         text += f"; the truth is {truth:,} ({_difference(prediction.people, truth)})"
     console.print(text, soft_wrap=True, style="bold")
@@ -109,4 +110,5 @@ def _painted(seed: int, path: Path) -> Scene:
 def _difference(count: float, truth: int) -> str:
     if truth == 0:
         return "nobody"
-    return f"{100 * (count - truth) / truth:+.0f} %"
+    percent = round(100 * (count - truth) / truth)
+    return f"{percent:+d} %" if percent else "0 %"
