@@ -249,7 +249,8 @@ def test_a_wrong_output_is_said_before_counting(photos: Path, count: RunCli) -> 
 def test_overlays(photos: Path, count: RunCli, draw: str) -> None:
     assert count("photos/1.png", "--save-dir", "new/overlays", "--draw", draw)[0] == 0
     with Image.open("new/overlays/1-counted.png") as picture:
-        assert picture.size == (64, 48)
+        assert picture.size[0] == 64
+        assert picture.size[1] >= 48  # below the strip with the number
 
 
 def test_overlays_never_meet(photos: Path, count: RunCli) -> None:

@@ -115,8 +115,8 @@ class IntervalSpec(BaseModel):
         ``level`` where images are like those that the residuals come from.
 
         >>> spec = IntervalSpec(below=0, above=0, quantiles=tuple(np.linspace(-0.5, 0.5, 101)), images=10_000)
-        >>> [round(float(end), 1) for end in spec.around(100, {})]
-        [62.0, 159.7]
+        >>> [round(end) for end in spec.around(100, {})]
+        [62, 160]
         """
         tail = (1 - level) / 2
         ends = self.quantiles_at(np.array([tail, 1 - tail]))

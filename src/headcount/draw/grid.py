@@ -22,9 +22,9 @@ def people_by_cell(
 ) -> tuple[NDArray[np.intp], int]:
     """(rows, columns) whole people in each cell of the grid, which sum to ``people``, and a cell's side in pixels.
 
-    >>> cells, side = people_by_cell(np.full((16, 32), 0.1, np.float32), 8, (256, 128), 51)
+    >>> cells, side = people_by_cell(np.full((16, 32), 0.1, np.float32), 8, (256, 128), 48)
     >>> cells.tolist(), side
-    ([[7, 7, 6, 6], [7, 6, 6, 6]], 64)
+    ([[6, 6, 6, 6], [6, 6, 6, 6]], 64)
     """
     cell = max(_LEAST_CELL_PX / stride, max(size_wh) / stride / CELLS)
     steps = max(1, round(cell))
