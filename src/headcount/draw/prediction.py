@@ -73,7 +73,7 @@ def draw_prediction(prediction: Prediction, image: RgbImage, kind: PictureKind) 
             )
             draw_grid(picture, cells, side)
             legend = [Key(np.zeros((1, 0, 3), np.uint8), "numbers: people in the square")]
-            most = densest(prediction.density) * (100 / prediction.density_stride) ** 2
+            most = most_within(prediction.density, max(1, round(100 / prediction.density_stride)))
             shades = f"up to {most:,.0f} people in 100x100 pixels"
         legend.insert(0, heat_key(_COLOURS, shades, key_px))
     else:
@@ -190,6 +190,20 @@ def densest(density: NDArray[np.float32]) -> float:
     """People in a cell of the brightest colour: all but the densest hundredth of the places where somebody is."""
     some = density[density > 0.01]
     return float(np.quantile(some, 0.99)) if some.size else 1.0
+
+
+def most_within(density: NDArray[np.float32], cells: int) -> float:
+    """The most people in any square of so many cells a side that lies within the map.
+
+    >>> density = np.zeros((20, 30), np.float32)
+    >>> density[3, 4] = density[9, 9] = density[19, 29] = 1
+    >>> most_within(density, 7), most_within(density, 6), most_within(density, 99)
+    (2.0, 1.0, 3.0)
+    """
+    rows, columns = (min(cells, length) for length in density.shape)
+    sums = np.pad(density.astype(np.float64), ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    squares = sums[rows:, columns:] - sums[:-rows, columns:] - sums[rows:, :-columns] + sums[:-rows, :-columns]
+    return float(squares.max().round(6))
 
 
 def _blend(image: RgbImage, level: NDArray[np.float32]) -> RgbImage:
