@@ -6,6 +6,8 @@ pixel's centre is at (0.5, 0.5) and whose corners are (0, 0) and its (width, hei
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -220,3 +222,16 @@ def in_mask(points_xy: Points, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     limit = np.array([mask.shape[1], mask.shape[0]]) - 1
     cells = np.clip(np.floor(points_xy).astype(np.int64), 0, limit)
     return mask[cells[:, 1], cells[:, 0]]
+
+
+def block_sums(cells: NDArray[np.floating[Any]], side: int) -> NDArray[np.float64]:
+    """Sums over blocks of ``side`` cells, from the top left; the last ones may be cut.
+
+    >>> block_sums(np.ones((3, 4)), 2).tolist()
+    [[4.0, 4.0], [2.0, 2.0]]
+    """
+    rows, columns = (np.arange(0, length, side) for length in cells.shape)
+    sums: NDArray[np.float64] = np.add.reduceat(
+        np.add.reduceat(cells.astype(np.float64), rows, axis=0), columns, axis=1
+    )
+    return sums

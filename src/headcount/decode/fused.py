@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 from scipy.special import softmax
 
 from headcount.core.errors import ModelError
-from headcount.core.geometry import clip_boxes, sides
+from headcount.core.geometry import block_sums, clip_boxes, sides
 from headcount.core.prediction import Prediction
 from headcount.core.settings import Settings
 from headcount.decode.density import DensityDecoderSettings, decode_density
@@ -153,7 +153,7 @@ def _people_by_cell(one: Prediction, stride: int, shape: tuple[int, ...]) -> NDA
 def blocks_of(found: Found, block_px: int) -> Blocks:
     """The same block by block, from the top left; those at the far borders may be smaller."""
     side = block_px // found.stride
-    counts = {head: _block_sums(cells, side) for head, cells in found.cells.items()}
+    counts = {head: block_sums(cells, side) for head, cells in found.cells.items()}
     mean = np.mean(list(counts.values()), axis=0)
     around = uniform_filter(np.maximum(mean, 0), size=3, mode="nearest")
     sizes = np.zeros(around.shape)
@@ -296,14 +296,3 @@ def _sums(cell: NDArray[np.intp], values: NDArray[np.float64], shape: tuple[int,
     """The values summed by cell, as a map of ``shape``."""
     sums = np.asarray(np.bincount(cell, values, minlength=shape[0] * shape[1]), np.float64)
     return sums.reshape(shape)
-
-
-def _block_sums(cells: NDArray[np.float64], side: int) -> NDArray[np.float64]:
-    """Sums over blocks of ``side`` cells; the last ones may be cut.
-
-    >>> _block_sums(np.ones((3, 4)), 2).tolist()
-    [[4.0, 4.0], [2.0, 2.0]]
-    """
-    rows, columns = (np.arange(0, length, side) for length in cells.shape)
-    sums: NDArray[np.float64] = np.add.reduceat(np.add.reduceat(cells, rows, axis=0), columns, axis=1)
-    return sums

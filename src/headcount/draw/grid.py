@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from headcount.core.geometry import block_sums
 from headcount.core.image import RgbImage
 from headcount.draw.text import Colour, line_of, write
 
@@ -28,8 +29,7 @@ def people_by_cell(
     """
     cell = max(_LEAST_CELL_PX / stride, max(size_wh) / stride / CELLS)
     steps = max(1, round(cell))
-    rows, columns = (np.arange(0, length, steps) for length in density.shape)
-    sums = np.add.reduceat(np.add.reduceat(np.maximum(density, 0).astype(np.float64), rows, axis=0), columns, axis=1)
+    sums = block_sums(np.maximum(density, 0), steps)
     total = float(sums.sum())
     shares = sums * (people / total) if total > 0 else sums
     whole = np.floor(shares).astype(np.intp)

@@ -222,7 +222,8 @@ class Counter:
         """
         image = self._read(source, "rgb")
         prediction, view = self._counted_with_view(image, None)
-        return prediction, evidence_of(view.found, view.pixels, prediction.counts)
+        seen_at = view.pixels.shape[1] / prediction.size_wh[0]
+        return prediction, evidence_of(prediction, view.pixels, prediction.counts, seen_at=seen_at)
 
     def has_map(self, name: str) -> bool:
         """Whether the network makes a map of this name."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headcount.core.card import ModelCard
-from headcount.core.geometry import sides
+from headcount.core.geometry import block_sums, sides
 from headcount.core.image import RgbImage
 from headcount.core.interval import HANDFUL
 from headcount.core.prediction import Prediction
@@ -115,9 +115,7 @@ def _people_around(found: Prediction, seen_at: float) -> float:
     block = _BLOCK_PX / seen_at
     if found.density is not None:
         side = max(1, round(block / found.density_stride))
-        cells = np.maximum(found.density, 0)
-        rows, columns = (np.arange(0, length, side) for length in cells.shape)
-        blocks = np.add.reduceat(np.add.reduceat(cells, rows, axis=0), columns, axis=1).ravel().astype(np.float64)
+        blocks = block_sums(np.maximum(found.density, 0), side).ravel()
     else:
         column, row = (found.points_xy / block).astype(np.intp).T
         blocks = np.bincount(row * (1 + int(found.size_wh[0] / block)) + column).astype(np.float64)
