@@ -15,9 +15,11 @@ from PIL import Image
 import headcount
 from headcount.core.card import InputSpec, ModelCard, OutputSpec, TileSpec, sha256_of
 from headcount.core.errors import InputError, ModelError
+from headcount.core.geometry import sides
 from headcount.core.scene import Scene
 from headcount.data.formats.head_list import read_boxes
 from headcount.label.sizes import SizeEstimator, load_sizes
+from headcount.synth import paint_scene
 
 Run = Callable[..., tuple[int, str, str]]
 DARK, BRIGHT = 100, 200
@@ -111,8 +113,36 @@ def test_boxes_that_are_there_are_kept(estimator: SizeEstimator) -> None:
 
 
 def test_another_kind_of_model_is_refused(tiny_model: str) -> None:
-    with pytest.raises(ModelError, match=r'"tiny" counts people and does not tell how large heads are.*head-scale'):
+    with pytest.raises(ModelError, match=r'"tiny" does not tell how large heads are: .*headcount-s.* head-scale'):
         load_sizes(tiny_model)
+
+
+def test_widths_and_heights_tell_sizes_as_log_areas_do(estimator: SizeEstimator) -> None:
+    """A detector's map: heads of 6×24 pixels on the left, of 20×20 on the right, and none below 1 px²."""
+
+    class Sized:
+        name, device, precision = "sized", "cpu", "f32"
+
+        def run(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
+            rows, columns = pixels.shape[1] // 8, pixels.shape[2] // 8
+            sizes = np.full((1, 2, rows, columns), 20, np.float32)
+            sizes[0, 0, :, : columns // 2], sizes[0, 1, :, : columns // 2] = 6, 24
+            sizes[0, :, :1, :1] = -3
+            return {"size": sizes}
+
+    card = estimator.card.model_copy(
+        update={"outputs": (OutputSpec(name="size", stride=8, channels=2),), "task": "detect", "tile": TileSpec()}
+    )
+    scene = Scene(np.zeros((64, 128, 3), np.uint8), np.array([[28.0, 36.0], [100.0, 20.0], [2.0, 2.0]]))
+    np.testing.assert_allclose(SizeEstimator(card, Sized()).sides(scene), [12, 20, 2], rtol=1e-6)
+
+
+def test_the_shipped_default_knows_how_large_heads_are() -> None:
+    scene = paint_scene(3, size_wh=(480, 360), count=25)
+    assert scene.boxes_xyxy is not None
+    painted = np.sqrt(sides(scene.boxes_xyxy).prod(axis=1))
+    estimated = load_sizes("headcount-s", precision="f32").sides(replace(scene, boxes_xyxy=None, box_provenance=()))
+    assert np.median(np.abs(np.log(estimated / painted))) < np.log(1.3)
 
 
 def test_it_is_refused_for_counting(model: str) -> None:

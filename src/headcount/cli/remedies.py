@@ -17,12 +17,12 @@ _WORDS = {
 """Remedy → what is added to the sentence; others are added as they are, in brackets."""
 _COMMANDS = {
     "check": ' ("headcount datasets check" does)',
-    "estimate": ' ("headcount label pseudo" estimates boxes by a head-scale network)',
+    "estimate": ' ("headcount label pseudo" estimates boxes)',
     "export": ' ("headcount export" does)',
     "models": ' ("headcount models" lists the shipped ones)',
     "import": ' ("headcount import" and "headcount export" make them)',
     "import_backbone": ' ("headcount import backbone" imports it)',
-    "train_sizes": ' ("headcount train head-scale-s" and "headcount export" make one)',
+    "train_sizes": ' ("headcount train head-scale-s" and "headcount export" make a head-scale network)',
 }
 """Remedy → the other command that brings it about, added to the sentence."""
 _PARAMETERS = {"overwrite": "force"}

@@ -15,7 +15,7 @@ LABEL_VERBS = Table(
         ),
         Verb(
             name="pseudo", target="headcount.cli.label.pseudo:pseudo",
-            help="Give every head a box as large as a head-scale network estimates it to be.",
+            help="Give every head a box as large as a model estimates it to be.",
         ),
     ],
     Verb,

@@ -1,4 +1,4 @@
-"""`headcount label pseudo`: boxes from points and a head-scale network."""
+"""`headcount label pseudo`: boxes from points and a model that tells how large heads are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from headcount.cli.options import DeviceOption, ForceOption, PrecisionOption, Ru
 
 
 def pseudo(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A head-scale model's .onnx or .safetensors file.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A shipped model with boxes (headcount-s), or a model's file.")
+    ],
     points: Annotated[
         str, typer.Argument(metavar="POINTS", help="Heads: CSV (image,x,y) or JSON, or a data set's NAME=PATH.")
     ],
@@ -25,10 +27,11 @@ def pseudo(
     threads: ThreadsOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Give every head a box as large as a head-scale network estimates it to be.
+    """Give every head a box as large as a model estimates it to be.
 
     Boxes are squares centred on their points, from 2 px to the image's shorter side, clipped to the image (pseudo).
-    Images that have boxes already are left out. "headcount train head-scale-s" makes such a network.
+    Images that have boxes already are left out. headcount-s does it, as does any model that finds boxes by their
+    centres, and any head-scale network ("headcount train head-scale-s" makes one).
     """
     import numpy as np
 
