@@ -19,6 +19,7 @@ from PIL import Image
 
 import headcount
 from benchmarks.csrnet import export_csrnet
+from benchmarks.folder import folders
 from benchmarks.timing import medians_ms
 from headcount.synth import paint_scene
 
@@ -36,6 +37,7 @@ def main() -> None:
         networks(photo, Path(folder))
         start_up(photo)
         large_image(scene.pixels(), Path(folder))
+    folders()
 
 
 def networks(photo: Path, folder: Path) -> None:

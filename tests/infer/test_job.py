@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from headcount.core.errors import InputError, ModelError
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.notes import Note, Skipped
 from headcount.core.prediction import Prediction
+from headcount.core.region import Region
 from headcount.core.scene import Scene
 from headcount.data.formats.predictions import PredictionFile
 from headcount.data.media.sources import Item
@@ -122,6 +124,37 @@ def test_a_video_that_raises_anything_is_skipped_by_name(folder: Path, monkeypat
     assert [type(event) for event in events] == [Skipped, Counted]
     assert isinstance(events[0], Skipped)
     assert events[0].text == '"a.mp4" (ValueError: odd stream)'
+
+
+def test_the_next_image_is_counted_before_this_one_is_told(folder: Path) -> None:
+    both = threading.Barrier(2, timeout=20)
+
+    class Together(Fake):
+        def count(self, source: Scene) -> Prediction:
+            if isinstance(source.image, Path) and source.image.stem in "ab":
+                both.wait()
+            return super().count(source)
+
+    events = list(job(Together(), "a.png", "b.png", "c.png").run())
+    assert [event.prediction.count for event in events if isinstance(event, Counted)] == [1, 2, 3]
+
+
+def test_the_first_image_says_of_which_size_a_region_is_before_the_next_is_looked_at(folder: Path) -> None:
+    Image.new("RGB", (32, 24), (9, 0, 0)).save("b.png")
+    seen: list[tuple[int, int] | None] = []
+
+    class Regional(Fake):
+        def count(self, source: Scene, *, region: Region | None = None) -> Prediction:
+            assert region is not None
+            seen.append(region.size_wh)
+            prediction = super().count(source)
+            region.in_image(prediction.size_wh, str(source.source))
+            return prediction
+
+    region = Region((np.array([[1.0, 1], [20, 1], [20, 20]]),))
+    events = list(job(Regional(), "a.png", "b.png", "c.png", region=region).run())
+    assert seen == [None, (64, 48), (64, 48)]
+    assert [type(event) for event in events] == [Counted, Skipped, Counted]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])

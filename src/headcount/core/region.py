@@ -124,9 +124,14 @@ class Region:
                 "in order around it."
             )
 
+    @property
+    def awaits_size(self) -> bool:
+        """Whether its corners are pixels of images whose size is not known yet."""
+        return not self.is_relative and self.size_wh is None
+
     def of_images_of(self, size_wh: tuple[int, int]) -> Region:
         """The same, for images of one size alone where its corners are pixels of an image of unknown size."""
-        return self if self.is_relative or self.size_wh is not None else replace(self, size_wh=size_wh)
+        return replace(self, size_wh=size_wh) if self.awaits_size else self
 
     def in_image(self, size_wh: tuple[int, int], name: str = "") -> Mask:
         """(h, w) bool, True inside; ``name`` is that of the image, for messages.

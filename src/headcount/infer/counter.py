@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -16,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from headcount.core.ahead import in_order
 from headcount.core.card import ModelCard
 from headcount.core.errors import InputError, ModelError
 from headcount.core.image import Channels, RgbImage, VideoFrame, refuse_limit
@@ -46,7 +45,6 @@ _TOO_SMALL_PX = 32
 _SECOND_LOOK_FROM_PX, _SECOND_LOOK_PX = 3072, 1280
 _SECOND_LOOK_FACTOR = 1.3
 _CELL_PX = 8
-_READERS = 2
 
 
 def load(
@@ -265,25 +263,10 @@ class Counter:
             raise InputError("One image was given where several were expected: put it into a list.")
         where = None if region is None else region_given(region)
         read = partial(self._read, channels=channels)
-
-        def counted(image: Future[_Read]) -> Prediction:
-            nonlocal where
+        for _, image in in_order(sources, read):
             found = self._counted(image.result(), where)
             where = None if where is None else where.of_images_of(found.size_wh)
-            return found
-
-        with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as readers:
-            coming: deque[Future[_Read]] = deque()
-            try:
-                for source in sources:
-                    coming.append(readers.submit(read, source))
-                    if len(coming) > _READERS:
-                        yield counted(coming.popleft())
-                while coming:
-                    yield counted(coming.popleft())
-            finally:
-                for one in coming:
-                    one.cancel()
+            yield found
 
     def _read(self, source: Source, channels: Channels) -> _Read:
         started = perf_counter()

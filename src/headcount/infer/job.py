@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headcount.core.ahead import in_order
 from headcount.core.errors import InputError
 from headcount.core.files import is_file, is_folder
 from headcount.core.image import count_pictures
@@ -34,6 +36,7 @@ from headcount.infer.overlays import OverlayFolder
 from headcount.infer.resume import RunRecord, go_on, settings_of
 
 if TYPE_CHECKING:
+    from headcount.core.image import RgbImage
     from headcount.core.kinds import PictureKind
     from headcount.core.prediction import Prediction
     from headcount.core.region import Region
@@ -49,6 +52,9 @@ class Counted:
     file: SourceFile
     prediction: Prediction
 
+
+_AHEAD = 4
+"""Two images, and the ends of their files."""
 
 Event = Counted | Note | Skipped
 
@@ -157,6 +163,22 @@ def open_overlays(folder: Path, arguments: Sequence[str], sources: Sources, *, o
     return OverlayFolder(folder, sources.files, overwrite=overwrite)
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What a file holds next; None at its end."""
+
+    file: SourceFile
+    item: Item | Skipped | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was counted, and the pixels to draw it on where that is asked for."""
+
+    prediction: Prediction
+    pixels: RgbImage | None
+
+
 class Job:
     """One run over files with one model.
 
@@ -214,6 +236,7 @@ class Job:
         self.results, self.overlays, self.draw, self.region = results, overlays, draw, region
         self.counted = self.skipped = self.incomplete = 0
         self._pictures: dict[str, int] = {}  # of files that hold more than one
+        self._given_up: SourceFile | None = None  # a video whose other frames are not looked at
 
     @property
     def can_be_resumed(self) -> bool:
@@ -225,9 +248,10 @@ class Job:
         return sum(expected_items(file, every_s=self.every_s) for file in self.files)
 
     def run(self) -> Iterator[Event]:
-        """Count everything, each item when it is asked for; its picture is written before the next is.
+        """Count everything; the picture of an item is written before the next item is told.
 
-        The last event says which images hold more pictures than the one that was counted.
+        While one is told, drawn and written, the next two are read and counted. The last event says which images hold
+        more pictures than the one that was counted.
 
         Raises:
             InputError: a result or an overlay cannot be written, or not drawn.
@@ -242,29 +266,34 @@ class Job:
             self._record.end()
 
     def _run(self) -> Iterator[Event]:
-        for file in self.files:
-            troubles = (self.skipped, self.incomplete, len(self._pictures))
-            for item in self._items(file):
-                if isinstance(item, Skipped):
-                    self.skipped += 1
-                    yield item
-                elif item.remark:
-                    self.incomplete += item.is_incomplete
-                    yield Note(item.remark)
-                else:
-                    differs = False
-                    for event in self._count(item, file):
-                        differs |= isinstance(event, Skipped) and isinstance(event.error, RegionDiffersError)
-                        yield event
-                    if differs and file.kind == "video":
-                        break
-            if self._record is not None and (self.skipped, self.incomplete, len(self._pictures)) == troubles:
-                self._record.add(file)
+        before = self._troubles()
+        for step, looked_at in in_order(self._steps(), self._look, ahead=self._ahead):
+            if step.item is None:  # all of the file was told
+                if self._record is not None and self._troubles() == before:
+                    self._record.add(step.file)
+                before = self._troubles()
+            elif step.file is not self._given_up:
+                yield from self._events(step.file, step.item, looked_at)
         if (note := note_of_pictures(self._pictures)) is not None:
             self.incomplete += len(self._pictures)
             yield note
 
-    def _items(self, file: SourceFile) -> Iterator[Item | Skipped]:
+    def _troubles(self) -> tuple[int, ...]:
+        return self.skipped, self.incomplete, len(self._pictures)
+
+    def _ahead(self) -> int:
+        """How many steps are looked at before their turn; none until the first image says of which size all are."""
+        return 0 if self.region is not None and self.region.awaits_size else _AHEAD
+
+    def _steps(self) -> Iterator[_Step]:
+        for file in self.files:
+            items = self._items(file)
+            while file is not self._given_up and (item := next(items, None)) is not None:
+                yield _Step(file, item)
+            items.close()
+            yield _Step(file)
+
+    def _items(self, file: SourceFile) -> Generator[Item | Skipped, None, None]:
         items = read_items(file, every_s=self.every_s, max_pixels=self.counter.max_pixels)
         while True:
             try:
@@ -277,21 +306,42 @@ class Job:
                 return
             yield item if item.problem is None else Skipped(item.name, item.problem)
 
-    def _count(self, item: Item, file: SourceFile) -> Iterator[Event]:
+    def _look(self, step: _Step) -> _Seen | None:
+        """Count the image of a step, if it has one, by another thread."""
+        item = step.item
+        if not isinstance(item, Item) or item.remark:
+            return None
+        if item.scene is None:
+            raise InputError(f'"{item.name}" holds no image.')
+        if self.region is None:
+            prediction = self.counter.count(item.scene)
+        else:
+            prediction = self.counter.count(item.scene, region=self.region)
+        pixels = None if self.overlays is None else item.scene.pixels(max_pixels=self.counter.max_pixels)
+        return _Seen(prediction, pixels)
+
+    def _events(self, file: SourceFile, item: Item | Skipped, looked_at: Future[_Seen | None]) -> Iterator[Event]:
+        if isinstance(item, Skipped):
+            self.skipped += 1
+            yield item
+            return
+        if item.remark:
+            self.incomplete += item.is_incomplete
+            yield Note(item.remark)
+            return
         try:
-            if item.scene is None:
-                raise InputError(f'"{item.name}" holds no image.')
-            if self.region is None:
-                prediction = self.counter.count(item.scene)
-            else:
-                prediction = self.counter.count(item.scene, region=self.region)
-                self.region = self.region.of_images_of(prediction.size_wh)
-            pixels = None if self.overlays is None else item.scene.pixels(max_pixels=self.counter.max_pixels)
+            seen = looked_at.result()
         except Exception as error:
             _end_where_the_disk_is_full(error)
+            if isinstance(error, RegionDiffersError) and file.kind == "video":
+                self._given_up = file  # so will all of its frames
             self.skipped += 1
             yield Skipped(item.name, error)
             return
+        assert seen is not None
+        prediction = seen.prediction
+        if self.region is not None:
+            self.region = self.region.of_images_of(prediction.size_wh)
         if self.results is not None:
             self.results.add(prediction)
         for warning in prediction.warnings:
@@ -300,8 +350,8 @@ class Job:
         if file.kind == "image" and (number := count_pictures(file.path)) > 1:
             self._pictures[item.name] = number
         yield Counted(item, file, prediction)
-        if self.overlays is not None and pixels is not None:
-            self.overlays.write(prediction.draw(pixels, kind=self.draw), file, item.name)
+        if self.overlays is not None and seen.pixels is not None:
+            self.overlays.write(prediction.draw(seen.pixels, kind=self.draw), file, item.name)
 
 
 def _end_where_the_disk_is_full(error: Exception) -> None:
