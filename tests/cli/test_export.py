@@ -34,8 +34,12 @@ def test_a_light_install_names_the_extra(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("export", "no"), "no folder"),
-        (("export", "run", "--output", "a.txt"), ".onnx or .safetensors file"),
+        (("export", "no"), "no folder and no model"),
+        (("export", "headcount"), "Did you mean"),
+        (("export", "run", "--format", "onx"), 'There is no format "onx"'),
+        (("export", "run", "--format", "openvino", "--output", "a.onnx"), "makes a .xml file"),
+        (("export", "run", "--format", "openvino"), 'Beside "run.xml" lies "run.onnx"'),
+        (("export", "run", "--output", "a.txt"), ".onnx or .safetensors or .xml file"),
         (("export", "run"), "exists already"),
         (("export", "run", "--output", "RUN.ONNX"), 'RUN.safetensors" exists'),
         (("export", "run", "--output", "run.safetensors", "--force"), 'Beside "run.safetensors" lies "run.onnx"'),

@@ -15,18 +15,19 @@ import torch
 from safetensors.torch import load_file
 
 import headcount
-from headcount.core.card import ModelCard, sha256_of
+from headcount.core.card import ModelCard, TileSpec, sha256_of
 from headcount.core.errors import InputError, ModelError
 from headcount.core.prediction import Prediction
 from headcount.core.scene import Scene
 from headcount.evaluate.metrics.table import EvaluationSettings
 from headcount.evaluate.run import evaluate_scenes
+from headcount.infer.runtimes.graph import import_openvino
 from headcount.models.method import Method
 from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
 from headcount.train import export
 from headcount.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from headcount.train.export import export_checkpoint, read_report
+from headcount.train.export import export_checkpoint, export_model, read_report
 from headcount.train.recipe import Recipe
 
 pytestmark = pytest.mark.slow
@@ -262,6 +263,55 @@ def test_measured_figures_go_into_the_card(tmp_path: Path) -> None:
     assert {(r.data, r.split, r.images) for r in card.results} == {("points", "val", 2)}
     assert "whole images" in card.results[0].protocol
     assert "maximum matching" in card.results[-1].protocol
+
+
+def test_openvinos_own_files_compute_what_the_graph_does(exported: Path, tmp_path: Path) -> None:
+    card = export_model(exported, tmp_path / "other.xml")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.bin", "other.json", "other.xml"]
+    assert card.name == "other"
+    assert set(card.sha256) == {"other.xml", "other.bin"}
+    assert card.sha256["other.bin"] == sha256_of(tmp_path / "other.bin")
+    assert (tmp_path / "other.bin").stat().st_size < 2 * card.parameters + 150_000
+    openvino = import_openvino()
+    compiled = openvino.Core().compile_model(str(tmp_path / "other.xml"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    graph = headcount.load(exported, precision="f32").runtime
+    for height, width in SIZES:
+        pixels = _pixels(height, width)
+        for name, values in graph.run(pixels).items():
+            np.testing.assert_allclose(compiled(pixels)[name], values, atol=1e-4 * max(1, np.abs(values).max()))
+    with pytest.raises(ModelError, match=r"for OpenVINO's own tools: name the \.onnx"):
+        headcount.load(tmp_path / "other.xml")
+
+
+def test_a_model_written_anew_is_the_same_model_with_more_in_its_card(exported: Path, tmp_path: Path) -> None:
+    first = export_model(exported, tmp_path / "a.onnx", reports=[_report(tmp_path / "r.json")])
+    second = export_model(tmp_path / "a.onnx", tmp_path / "b.onnx", reports=[_report(tmp_path / "r.json")])
+    assert len(first.results) == len(second.results) == 6  # the same figures take their own place
+    assert second.data == ModelCard.read(exported.with_suffix(".json")).data
+    old, new = load_file(exported.with_suffix(".safetensors")), load_file(tmp_path / "b.safetensors")
+    assert old.keys() == new.keys()
+    assert all(torch.equal(old[key], new[key]) for key in old)
+
+
+def test_a_graph_that_differs_in_tiles_is_no_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole it is the same; in tiles without the context that the network looks at it cannot be."""
+    run = _run(tmp_path / "run", VARIANTS["solution5"])
+    honest = export.card_of
+
+    def blind(recipe: Recipe, method: Method) -> ModelCard:
+        return honest(recipe, method).model_copy(update={"tile": TileSpec(size=256, halo=0)})
+
+    monkeypatch.setattr(export, "card_of", blind)
+    with pytest.raises(ModelError, match="differs from the network's in tiles by"):
+        export_checkpoint(run, tmp_path / "m.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_model_without_safetensors_cannot_be_written_anew(exported: Path, tmp_path: Path) -> None:
+    for suffix in (".onnx", ".json"):
+        shutil.copy(exported.with_suffix(suffix), tmp_path)
+    with pytest.raises(ModelError, match=r"no \.safetensors file beside it"):
+        export_model(tmp_path / "small.onnx", tmp_path / "m.onnx")
 
 
 @pytest.mark.usefixtures("_without_onnx")

@@ -82,7 +82,7 @@ VERBS = Table(
         Verb(
             name="export", target="headcount.cli.export:export", panel=_TRAIN, title="headcount export",
             package="torch", extra="train",
-            help="Export a checkpoint to ONNX and safetensors, with a model card.",
+            help="Export a checkpoint or a model to ONNX and safetensors, or to OpenVINO's own files.",
         ),
         Verb(
             name="import", target="headcount.cli.import_:app", panel=_TRAIN,

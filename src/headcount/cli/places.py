@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from headcount.infer import OPENVINO, WEIGHTS
+
 
 def claim(ctx: Any, path: Path | None, *suffixes: str, overwrite: bool) -> None:
     """Refuse a file that could not be written, and hold it until the command ends; None is no file.
@@ -27,21 +29,25 @@ def claim(ctx: Any, path: Path | None, *suffixes: str, overwrite: bool) -> None:
     refuse_taken(path, overwrite=overwrite)
 
 
-def refuse_model_files(target: Path, *, overwrite: bool) -> None:
-    """Refuse a model to be written, with its card: an ``.onnx`` with a ``.safetensors`` beside it, or that alone.
+def refuse_model_files(target: Path, *, overwrite: bool, forms: tuple[str, ...] = WEIGHTS) -> None:
+    """Refuse a model to be written, with its card; see ``write_model``.
 
     Raises:
-        InputError: it is of another suffix, one of its files is there and ``overwrite`` is False, or beside a
-            ``.safetensors`` lies the ``.onnx`` of another model.
+        InputError: its suffix is none of ``forms``, one of its files is there and ``overwrite`` is False, or beside it
+            lies a file of another model, whose card would be lost.
     """
     from headcount.core.errors import InputError
     from headcount.core.files import refuse_suffix, refuse_taken
+    from headcount.infer.models import model_files
 
-    refuse_suffix(target, ".onnx", ".safetensors")
-    for path in dict.fromkeys((target, target.with_suffix(".safetensors"), target.with_suffix(".json"))):
+    refuse_suffix(target, *forms)
+    own = model_files(target)
+    for path in own:
         refuse_taken(path, overwrite=overwrite, makes_folder=True)
-    graph = target.with_suffix(".onnx")
-    if target.suffix.lower() != ".onnx" and graph.exists():
-        raise InputError(
-            f'Beside "{target}" lies "{graph.name}", of another model: choose another name.', remedy="output"
-        )
+    for suffix in (*WEIGHTS, OPENVINO):
+        other = target.with_suffix(suffix)
+        if other not in own and other.exists():
+            raise InputError(
+                f'Beside "{target}" lies "{other.name}", whose card would be lost: choose another name.',
+                remedy="output",
+            )

@@ -12,9 +12,8 @@ from headcount.core.card import ModelCard
 from headcount.core.errors import ModelError, nearest
 from headcount.core.files import is_file, is_folder
 from headcount.core.image_kinds import GIT_LFS, kind_of, read_kinds, why_unread
-from headcount.infer import DEFAULT_MODEL, MODEL_VARIABLE
+from headcount.infer import DEFAULT_MODEL, MODEL_VARIABLE, OPENVINO, WEIGHTS
 
-WEIGHTS = (".onnx", ".safetensors")
 _PICKLES = (".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".bin", ".pt2", ".tar", ".joblib")
 _ONNX_FIRST_BYTE = 0x08  # protobuf's key of the first field, ir_version
 
@@ -47,6 +46,10 @@ def find_model(model: str | Path) -> ModelFiles:
     if str(model) in shipped_models():
         card = _shipped_folder() / f"{model}.json"
         return ModelFiles(ModelCard.read(card), _weights_beside(card))
+    if path.suffix.lower() == OPENVINO:
+        raise ModelError(
+            f'"{path}" is for OpenVINO\'s own tools: name the .onnx or .safetensors file that it was made of.'
+        )
     if path.suffix.lower() in _PICKLES:
         raise ModelError(_refusal(path), remedy="import")
     if is_folder(path):
@@ -87,6 +90,16 @@ def model_or_default(model: str | Path | None) -> ModelFiles:
         raise ModelError(
             f"{MODEL_VARIABLE} names no model to count with: {error.message}", remedy=error.remedy
         ) from error
+
+
+def model_files(output: Path) -> list[Path]:
+    """The files that a model written as ``output`` has: the graph and the weights as its suffix asks, and the card.
+
+    >>> [path.name for path in model_files(Path("a.onnx"))], [path.name for path in model_files(Path("a.xml"))]
+    (['a.onnx', 'a.safetensors', 'a.json'], ['a.xml', 'a.bin', 'a.json'])
+    """
+    beside = {".onnx": ".safetensors", OPENVINO: ".bin"}.get(output.suffix.lower())
+    return [output, *([output.with_suffix(beside)] if beside else []), output.with_suffix(".json")]
 
 
 def is_shipped(path: Path) -> bool:

@@ -1,4 +1,7 @@
-"""Export: a checkpoint becomes one ONNX file for counting, safetensors for going on, and one card for both."""
+"""Export: a checkpoint or a model becomes an ONNX file for counting, safetensors for going on, and one card for both.
+
+Or OpenVINO's own two files and a card.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import copy
 import io
 import json
 import logging
+import shutil
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +20,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnxscript.optimizer import fold_constants, inline, remove_unused_nodes
 from safetensors.torch import save
@@ -29,17 +35,23 @@ from headcount.core.locks import held
 from headcount.core.settings import checked
 from headcount.data.sets.catalogue import find_entry
 from headcount.decode.table import decoder_of
+from headcount.infer.models import check_weights, find_model, model_files
+from headcount.infer.runtimes.graph import import_openvino, read_graph
 from headcount.infer.runtimes.onnx import open_session
+from headcount.infer.tiling import Maps
 from headcount.models.method import Method
 from headcount.models.normalise import normalise
+from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
-from headcount.models.weights import load_tensors
-from headcount.synth import paint_scene
+from headcount.models.weights import load_tensors, read_tensors
 from headcount.train.card import card_of
 from headcount.train.checkpoint import TENSORS, Checkpoint, find_checkpoint, read_checkpoint
+from headcount.train.parity import compare_tiled, compare_whole
 from headcount.train.pools import PAINTED
 from headcount.train.recipe import Recipe
 from headcount.train.validation import chosen_settings
+
+_SAME = 1e-3
 
 
 def _is_halved(shape: Sequence[int]) -> bool:
@@ -54,7 +66,7 @@ def _is_halved(shape: Sequence[int]) -> bool:
 def export_checkpoint(
     checkpoint: Path, output: Path, *, reports: Sequence[Path] = (), decoder: Mapping[str, float] | None = None
 ) -> ModelCard:
-    """Write ``output``, an ``.onnx`` with a ``.safetensors`` (fp16) beside it, or that alone; and the card (``.json``).
+    """Write ``output``, as ``write_model`` does.
 
     ``checkpoint`` is a run's folder (its best checkpoint is taken, else its last) or one checkpoint's folder; the
     averaged weights are exported. ``reports`` are JSON files of ``headcount evaluate``, whose figures go into the card.
@@ -74,18 +86,50 @@ def export_checkpoint(
         card_of(recipe, method)
         .model_copy(
             update={
-                "name": output.stem,
                 "data": _data_uses(saved.state.get("scenes", {})),
                 "terms": _terms(saved.state.get("scenes", {})),
-                "results": tuple(result for report in reports for result in read_report(report)),
                 "notes": tuple(_note(change) for change in saved.state.get("changes", [])),
             }
         )
-        .calibrated({**chosen_settings(saved.state.get("history", [])), **(decoder or {})})
+        .calibrated(chosen_settings(saved.state.get("history", [])))
     )
+    return write_model(method, _completed(card, output, reports, decoder), output)
+
+
+def export_model(
+    model: str | Path, output: Path, *, reports: Sequence[Path] = (), decoder: Mapping[str, float] | None = None
+) -> ModelCard:
+    """Write a model anew, as ``write_model`` does: in another format, under another name, or with more in its card.
+
+    ``model`` is a shipped name or a model's file; ``reports`` and ``decoder`` as of ``export_checkpoint``, where
+    figures take the place of those that the card has of the same data, split and metric.
+
+    Raises:
+        ModelError: as ``find_model``, it has no ``.safetensors`` file, or as ``export_checkpoint``.
+        InputError: a report is not one.
+    """
+    found = find_model(model)
+    weights = found.weights.get(".safetensors")
+    if weights is None:
+        raise ModelError(f'"{model}" has no .safetensors file beside it, of which another file could be made.')
+    check_weights(weights, found.card)
+    method = build_method(found.card.method, found.card.architecture).eval()
+    tensors = read_tensors(weights)
+    load_tensors(method, tensors, str(weights))
+    halved = any(tensor.dtype == torch.float16 for tensor in tensors.values())
+    return write_model(method, _completed(found.card, output, reports, decoder), output, halved=halved)
+
+
+def _completed(
+    card: ModelCard, output: Path, reports: Sequence[Path], decoder: Mapping[str, float] | None
+) -> ModelCard:
+    told = [result for report in reports for result in read_report(report)]
+    known = {(result.data, result.split, result.metric) for result in told}
+    kept = [result for result in card.results if (result.data, result.split, result.metric) not in known]
+    card = card.model_copy(update={"name": output.stem, "results": (*kept, *told)}).calibrated(decoder or {})
     if decoder:
         decoder_of(card)  # a wrong setting is told before anything is written
-    return write_model(method, card, output)
+    return card
 
 
 def _note(change: Mapping[str, Any]) -> str:
@@ -93,47 +137,70 @@ def _note(change: Mapping[str, Any]) -> str:
 
 
 def write_model(method: Method, card: ModelCard, output: Path, *, halved: bool = True) -> ModelCard:
-    """Write a method as ``output``, an ``.onnx`` with a ``.safetensors`` beside it, or that alone; and its card.
+    """Write a method as ``output``, and its card (``.json``).
 
-    ``halved`` stores convolutions as float16. The card as written, with the files' SHA-256, is returned.
+    That is an ``.onnx`` with a ``.safetensors`` beside it, or a ``.safetensors`` alone, or OpenVINO's ``.xml`` with its
+    ``.bin``. ``halved`` stores convolutions as float16. The card as written, with the files' SHA-256, is returned.
 
     Raises:
-        ModelError: the ONNX file does not repeat the network, or this method has none.
+        ModelError: the graph does not repeat the network, on a whole image and in tiles, to a thousandth; or this
+            method has none.
         InputError: the files cannot be written, or another run writes them.
     """
-    is_onnx = output.suffix.lower() == ".onnx"
-    if is_onnx and method.torch_only:
+    kind = output.suffix.lower()
+    if kind != ".safetensors" and method.torch_only:
         raise ModelError(f"{method.torch_only}: export it to a .safetensors file.", remedy="output")
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
-    weights = output.with_suffix(".safetensors")
     stored = {
         key: value.half() if halved and value.is_floating_point() and _is_halved(value.shape) else value
         for key, value in method.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
+    weights = output.with_suffix(".safetensors")
+    rounded = method
+    if kind != ".safetensors" and halved:
+        rounded = copy.deepcopy(method)
+        load_tensors(rounded, stored, str(weights))
     # All are whole before the first takes its place.
-    with (
-        held(output),
-        contextlib.ExitStack() as files,
-        replacing(output.with_suffix(".json")) as card_file,
-        replacing(weights) as tensors,
-    ):
-        with writing(weights):
-            tensors.write_bytes(save({key: value.contiguous() for key, value in stored.items()}))
-        hashes = {weights.name: sha256_of(tensors)}
-        if is_onnx:
-            graph = files.enter_context(replacing(output))
-            rounded = method
-            if halved:
-                rounded = copy.deepcopy(method)
-                load_tensors(rounded, stored, str(weights))
-            _write_onnx(method, rounded, card, graph)
-            hashes[output.name] = sha256_of(graph)
-        card = card.model_copy(update={"sha256": hashes})
-        with writing(output.with_suffix(".json")):
-            card_file.write_text(card.to_json(), encoding="utf-8")
+    with held(output), contextlib.ExitStack() as files:
+        parts = {path: files.enter_context(replacing(path)) for path in reversed(model_files(output))}  # the card last
+        if weights in parts:
+            with writing(weights):
+                parts[weights].write_bytes(save({key: value.contiguous() for key, value in stored.items()}))
+        if kind == ".onnx":
+            _write_onnx(method, rounded, card, parts[output])
+        elif kind == ".xml":
+            with tempfile.TemporaryDirectory() as folder:
+                graph = Path(folder) / "graph.onnx"
+                _write_onnx(method, rounded, card, graph)
+                _write_openvino(rounded, card, graph, parts[output], parts[output.with_suffix(".bin")])
+        own = output.with_suffix(".json")
+        card = card.model_copy(update={"sha256": {p.name: sha256_of(at) for p, at in parts.items() if p != own}})
+        with writing(own):
+            parts[own].write_text(card.to_json(), encoding="utf-8")
     return card
+
+
+def _write_openvino(rounded: Method, card: ModelCard, graph: Path, xml: Path, weights: Path) -> None:
+    """Write OpenVINO's form of an ONNX file, once it is seen to compute what the method does."""
+    openvino = import_openvino()
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "model.xml"
+        # The network's constants have their precision already: variances would overflow in float16.
+        openvino.save_model(read_graph(graph, size_divisor=card.input.size_divisor), str(made), compress_to_fp16=False)
+        compiled = openvino.Core().compile_model(str(made), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        names = [output.name for output in card.outputs]
+
+        def run(pixels: NDArray[np.uint8]) -> Maps:
+            return {name: np.asarray(values) for name, values in zip(names, compiled(pixels).values(), strict=True)}
+
+        network = TorchRuntime(rounded, card.input).run
+        compare_whole(network, run, card, at_most=_SAME)
+        compare_tiled(network, run, card, at_most=_SAME)
+        with writing(xml):
+            shutil.copyfile(made, xml)
+            shutil.copyfile(made.with_suffix(".bin"), weights)
 
 
 def _read(path: Path) -> Checkpoint:
@@ -225,10 +292,17 @@ def _write_onnx(method: Method, rounded: Method, card: ModelCard, path: Path) ->
         _halve(model)
         onnx.checker.check_model(model)
     _save(model, path)
-    _compare(rounded, card, path, at_most=1e-3)
+    session = open_session(path)
+
+    def run(pixels: NDArray[np.uint8]) -> Maps:
+        return dict(zip(names, session.run(names, {"pixels": pixels}), strict=True))
+
+    network = TorchRuntime(rounded, card.input).run
+    compare_whole(network, run, card, at_most=_SAME)
+    compare_tiled(network, run, card, at_most=_SAME)
     if rounded is not method:
         # Weights are rounded: a network that was hardly trained amplifies that.
-        _compare(method, card, path, at_most=5e-2)
+        compare_whole(TorchRuntime(method, card.input).run, run, card, at_most=5e-2)
 
 
 def _save(model: onnx.ModelProto, path: Path) -> None:
@@ -267,18 +341,3 @@ def _halve(model: onnx.ModelProto) -> None:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
-
-
-def _compare(method: Method, card: ModelCard, path: Path, *, at_most: float) -> None:
-    """Run the file and the network on an image: an export that differs is no export."""
-    divisor = card.input.size_divisor
-    side = divisor * max(4, -(-64 // divisor))  # another size than the example's, and one that can be painted
-    pixels = paint_scene(0, size_wh=(2 * side, side)).pixels()[None]
-    with torch.inference_mode():
-        expected = [value.numpy() for value in _FromPixels(method)(torch.tensor(pixels))]
-    session = open_session(path)
-    names = [output.name for output in card.outputs]
-    for name, mine, theirs in zip(names, expected, session.run(names, {"pixels": pixels}), strict=True):
-        difference = float(np.abs(mine - theirs).max() / max(1.0, float(np.abs(mine).max())))
-        if not difference < at_most:
-            raise ModelError(f'The exported map "{name}" differs from the network\'s by {difference:.1e}.')
