@@ -31,6 +31,7 @@ def some(number: int) -> Prediction:
         count=number + 0.25, size_wh=(64, 48), points_xy=np.full((number, 2), 3.5), points_kind="peaks",
         source=f'a "{number}", ü.jpg', model="m", runtime="openvino cpu f32",
         warnings=("small", "odd") if number == 2 else (), interval=(1.0, 9.0) if number == 1 else None,
+        interval_level=0.8 if number == 1 else None,
     )  # fmt: skip
 
 
@@ -57,11 +58,25 @@ def test_csv(tmp_path: Path) -> None:
     with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == list(CSV_COLUMNS)
-    *row, region = rows[2]
-    assert region == ""
+    *row, region, level = rows[2]
+    assert (region, level) == ("", "0.8")
     assert row == ['a "1", ü.jpg', "1.25", "1", "1.0", "9.0", "1", "peaks", "64", "48", "m", "openvino cpu f32", ""]
-    assert rows[3][-2] == "small; odd"
+    assert rows[3][-3:] == ["small; odd", "", ""]
     assert len(rows) == 4
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_csv_of_an_earlier_release_is_gone_on_with(tmp_path: Path, missing: int) -> None:
+    """It had no column for a region, or for the chance of a range."""
+    write(tmp_path / "out.csv", 2)
+    lines = list(csv.reader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()))
+    with (tmp_path / "old.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(line[:-missing] for line in lines)
+    with PredictionFile(tmp_path / "old.csv", resume=True) as file:
+        file.keep(file.rows_before)
+        file.add(some(2))
+    text = (tmp_path / "old.csv").read_text(encoding="utf-8")
+    assert {len(row) for row in csv.reader(text.splitlines())} == {len(CSV_COLUMNS)}
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

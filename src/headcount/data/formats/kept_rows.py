@@ -74,15 +74,16 @@ def csv_rows(path: Path, columns: tuple[str, ...]) -> Iterator[KeptRow]:
     reader = csv.reader(io.StringIO("".join(_whole_lines(path)), newline=""), strict=True)
     try:
         header = next(reader, list(columns))
-        older = header == list(columns[:-1])  # written before there were regions
-        if header != list(columns) and not older:
+        # Written before there were regions, or the chance of a range.
+        missing = len(columns) - len(header)
+        if missing not in (0, 1, 2) or header != list(columns[: len(header)]):
             raise InputError(f'"{path}" has other columns than {",".join(columns)}: write to another file.')
         for cells in reader:
             one: dict[str, Any] = dict(zip(columns, cells, strict=False))
             interval = (one.get("low"), one.get("high")) if one.get("low") else None
             region = parse_json(one["region"], path, _KIND, line=reader.line_num) if one.get("region") else None
             data = {**one, "interval": interval, "size_wh": (one.get("width"), one.get("height")), "region": region}
-            cells += [""] * older
+            cells += [""] * missing
             yield _row(data, f'"{path}", line {reader.line_num}', lambda one, cells=cells: csv_row(cells))  # type: ignore[misc]
     except csv.Error as error:
         raise InputError(f'"{path}", line {reader.line_num}: this is no valid CSV ({error}).') from error

@@ -36,7 +36,7 @@ from headcount.data.parse.text import read_lines, read_text
 _KIND = "file of predictions"
 CSV_COLUMNS = (
     "source", "count", "people", "low", "high", "points", "points_kind", "width", "height", "model", "runtime",
-    "warnings", "region",
+    "warnings", "region", "interval_level",
 )  # fmt: skip
 
 
@@ -294,6 +294,7 @@ def _csv_line(prediction: Prediction) -> str:
         prediction.source, round(prediction.count, 3), prediction.people, low, high, len(prediction.points_xy),
         prediction.points_kind,
         width, height, prediction.model, prediction.runtime, "; ".join(prediction.warnings), region,
+        "" if prediction.interval_level is None else prediction.interval_level,
     ])  # fmt: skip
 
 
