@@ -1,4 +1,4 @@
-"""Instance maps: how long targets and the shipped locator take, and what the largest images of the field do.
+"""Instance maps: how long targets take, and what the largest images of the field do.
 
     python -m benchmarks.instances
 The network of the large image is replaced by one that answers at once, so that time and memory are those of tiling,
@@ -12,13 +12,11 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-import headcount
 from benchmarks.peak_memory import peak_mb
 from benchmarks.timing import medians_ms
 from headcount.core.card import DecoderSpec, ModelCard, OutputSpec, TileSpec
 from headcount.infer.counter import Counter
 from headcount.infer.tiling import Maps
-from headcount.synth import paint_scene
 from headcount.targets.instance import boxes_from_points, instance_map, separate_boxes
 
 HEADS, SIZE_WH = 5_000, (2048, 1536)
@@ -57,13 +55,6 @@ def main() -> None:
         rounds=15,
     )
     print(f"instance map of {HEADS:,} heads at {SIZE_WH[0]}×{SIZE_WH[1]}, median ms: ", end="")
-    print(", ".join(f"{name} {value:.0f}" for name, value in took.items()))
-
-    scene = paint_scene(7, size_wh=(1024, 768), count=250)
-    locators = {precision: headcount.load("headcount-locate-s", precision=precision) for precision in ("bf16", "f32")}
-    pixels = scene.pixels()
-    took = medians_ms({k: lambda count=v.count: count(pixels) for k, v in locators.items()}, rounds=11)  # type: ignore[misc]
-    print("headcount-locate-s, 1024×768 pixels to Prediction, median ms: ", end="")
     print(", ".join(f"{name} {value:.0f}" for name, value in took.items()))
 
     card = ModelCard(

@@ -30,7 +30,6 @@ GOLDEN = {
     "headcount-s": [39.536, 197.13],
     "headcount-crowds-s": [44.020, 207.934],
     "headcount-detect-s": [37, 141],
-    "headcount-locate-s": [37, 153],
 }
 """What each counts of two painted scenes, of 40 and 200 people."""
 
@@ -164,52 +163,39 @@ def test_the_recipe_in_the_package_is_the_one_that_made_it(counter: Counter) -> 
 
 
 @pytest.fixture(scope="module")
-def locator() -> Counter:
-    return load("headcount-locate-s", precision="f32")
-
-
-@pytest.fixture(scope="module")
 def detector() -> Counter:
     return load("headcount-detect-s", precision="f32")
 
 
-@pytest.mark.parametrize(
-    ("name", "boxes", "people", "atol"), [("locator", "parts", 500, 1e-6), ("detector", "heads", 300, 0.1)]
-)
-def test_the_same_heads_are_found_in_tiles(
-    name: str, boxes: str, people: int, atol: float, request: pytest.FixtureRequest
-) -> None:
-    counter: Counter = request.getfixturevalue(name)
-    pixels = paint_scene(3, size_wh=(1536, 1472), count=people).pixels()
-    card = counter.card
+def test_the_same_heads_are_found_in_tiles(detector: Counter) -> None:
+    pixels = paint_scene(3, size_wh=(1536, 1472), count=300).pixels()
+    card = detector.card
     assert card.tile.exact
     side = 2 * card.tile.halo + 96
-    tiled = Counter(card.model_copy(update={"tile": TileSpec(size=side, halo=card.tile.halo)}), counter.runtime)
-    whole, parts = counter.count(pixels), tiled.count(pixels)
+    tiled = Counter(card.model_copy(update={"tile": TileSpec(size=side, halo=card.tile.halo)}), detector.runtime)
+    whole, parts = detector.count(pixels), tiled.count(pixels)
     assert whole.points_kind == "heads"
     assert whole.count == len(whole.points_xy) > 0
-    np.testing.assert_allclose(parts.points_xy, whole.points_xy, atol=atol)
-    assert whole.boxes_kind == boxes
+    np.testing.assert_allclose(parts.points_xy, whole.points_xy, atol=0.1)
+    assert whole.boxes_kind == "heads"
     assert whole.boxes_xyxy is not None
     assert parts.boxes_xyxy is not None
-    np.testing.assert_allclose(parts.boxes_xyxy, whole.boxes_xyxy, atol=atol)
+    np.testing.assert_allclose(parts.boxes_xyxy, whole.boxes_xyxy, atol=0.1)
 
 
-@pytest.mark.parametrize("name", ["locator", "detector"])
-def test_nobody_is_found_where_nobody_is(name: str, request: pytest.FixtureRequest) -> None:
-    counter: Counter = request.getfixturevalue(name)
+def test_nobody_is_found_where_nobody_is(detector: Counter) -> None:
     for value in (0, 128, 255):
-        assert counter.count(np.full((300, 417, 3), value, np.uint8)).count == 0
+        assert detector.count(np.full((300, 417, 3), value, np.uint8)).count == 0
 
 
 @pytest.mark.parametrize(("data", "least"), [("scut-head-a", 0.8), ("scut-head-b", 0.75), ("shanghaitech-b", 0.6)])
-def test_the_locator_finds_heads_in_photographs(locator: Counter, data: str, least: float) -> None:
+def test_the_default_finds_heads_in_photographs(counter: Counter, data: str, least: float) -> None:
     """A few validation images; the whole splits are measured by ``headcount evaluate``."""
     folder = SHANGHAITECH.parent / "SCUT-HEAD" if data.startswith("scut") else SHANGHAITECH
     if not folder.is_dir():
         pytest.skip(f"{data} is not at hand")
     scenes = read_dataset(f"{data}={folder}", "val")[::16]
-    found = evaluate_scenes(locator, scenes, metrics=["localization"], keep_worst=0).results["localization"]
+    found = evaluate_scenes(counter, scenes, metrics=["localization"], keep_worst=0).results["localization"]
     assert isinstance(found, LocalizationResult)
     key = "8px" if data.startswith("shanghaitech") else "sigma_l"
     assert next(result for result in found.radii if result.radius.key == key).total.f1 >= least

@@ -61,7 +61,7 @@ def test_a_prediction_file(files: tuple[Path, Path], tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["{p}"], "--ground-truth"),
-        (["headcount-locate-s", "--ground-truth", "{t}"], "goes with a prediction file"),
+        (["headcount-detect-s", "--ground-truth", "{t}"], "goes with a prediction file"),
         (["{p}", "--ground-truth", "none.txt"], "none.txt"),
         (["{t}", "--ground-truth", "{t}"], "line 1"),
         (["{p}", "--ground-truth", "{t}", "--data", "points=x.csv"], "leave them out"),

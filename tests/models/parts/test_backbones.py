@@ -23,6 +23,7 @@ BACKBONES = {
     TINY: TimmOptions(strides=(8, 16)),
     "test_resnet": TimmOptions(strides=(4, 8, 16, 32)),
     "efficientnet_lite0": TimmOptions(frozen_stages=2),
+    "efficientnet_half": TimmOptions(strides=(2, 4, 8, 16, 32)),
     "dla46_c": TimmOptions(strides=(4, 32)),  # whose first map timm leaves out
 }
 

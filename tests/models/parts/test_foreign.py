@@ -187,3 +187,15 @@ def test_a_keras_file_of_another_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"block3/layers/conv2d/vars/0. is \(3, 3\), which is no convolution"):
         import_backbone("vgg16", tmp_path / "c.h5", tmp_path / "b.safetensors")
     assert not (tmp_path / "b.safetensors").exists()
+
+
+def test_the_half_of_efficientnet_takes_the_backbone_of_a_published_counter(tmp_path: Path) -> None:
+    file = Path(__file__).parents[4] / "shared" / "data" / "pretrained" / "effcc_half_jhu.safetensors"
+    if not file.is_file():
+        pytest.skip("the published counter is not at hand")
+    left_out = import_backbone("efficientnet_half", file, tmp_path / "half.safetensors")
+    assert {name.split(".")[0] for name in left_out} == {"conv1", "conv2", "conv3", "conv4", "conv5", "reg_layer"}
+    backbone = TimmBackbone("efficientnet_half", strides=(2, 4, 8, 16, 32))
+    load_backbone(backbone, tmp_path / "half.safetensors")
+    assert sum(parameter.numel() for parameter in backbone.parameters()) == 725_728
+    assert torch.equal(backbone.state_dict()["network.conv_stem.weight"], load_file(file)["conv_stem.weight"].float())

@@ -40,7 +40,7 @@ class TimmBackbone(Backbone):
         options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        import timm  # a second to import
+        from headcount.models.parts.timm_networks import timm  # a second to import
 
         if name not in timm.list_models():
             raise InputError(f'"{name}" is no network that timm has.{nearest(name, timm.list_models())}')

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import timm
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from headcount.core.errors import InputError, ModelError, nearest
 from headcount.core.files import file_size, replacing, writing
 from headcount.models.normalise import IMAGENET_MEAN, IMAGENET_STD
 from headcount.models.parts.published import names_in_whole, whole_network
+from headcount.models.parts.timm_networks import timm
 from headcount.models.weights import is_counter, read_foreign, some_of, without_wrappers
 
 # A backbone → the timm network whose tensors come in the same order as the public package's.

@@ -10,7 +10,7 @@ from torch import nn
 
 def whole_network(name: str) -> nn.Module:
     """timm's network of a name, with its classifier; its tensors have shapes, and no memory."""
-    import timm  # a second to import
+    from headcount.models.parts.timm_networks import timm  # a second to import
 
     with torch.device("meta"):
         whole: nn.Module = timm.create_model(name, pretrained=False)
