@@ -70,6 +70,11 @@ VERBS = Table(
             help="Adapt a model to your own camera with a few labelled images: ten are enough to begin with.",
         ),
         Verb(
+            name="quantize", target="headcount.cli.quantize:quantize", panel=_TRAIN, title="headcount quantize",
+            package="nncf", extra="int8",
+            help="Write a model in int8 beside it: about twice as fast, where it counts as well so.",
+        ),
+        Verb(
             name="cross-validate", target="headcount.cli.cross_validate:cross_validate", panel=_TRAIN,
             title="headcount cross-validate", package="torch", extra="train",
             help="Train a recipe on each fold of its data set, one after the other, and tell the mean of their errors.",

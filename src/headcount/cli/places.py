@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from headcount.infer import OPENVINO, WEIGHTS
+from headcount.infer import INT8, OPENVINO, WEIGHTS
 
 
 def claim(ctx: Any, path: Path | None, *suffixes: str, overwrite: bool) -> None:
@@ -44,7 +44,7 @@ def refuse_model_files(target: Path, *, overwrite: bool, forms: tuple[str, ...] 
     own = model_files(target)
     for path in own:
         refuse_taken(path, overwrite=overwrite, makes_folder=True)
-    for suffix in (*WEIGHTS, OPENVINO):
+    for suffix in (*WEIGHTS, INT8, OPENVINO):
         other = target.with_suffix(suffix)
         if other not in own and other.exists():
             raise InputError(

@@ -31,7 +31,7 @@ from headcount.data.formats.regions import GivenRegion, region_given
 from headcount.decode.table import DECODERS, decoder_of, score_threshold_of
 from headcount.infer.evidence import evidence_of, range_of
 from headcount.infer.models import ModelFiles, check_weights, model_or_default
-from headcount.infer.runtimes.table import Runtime, choose_runtime, open_runtime, words_of
+from headcount.infer.runtimes.table import Runtime, choose_form, choose_runtime, open_runtime, words_of
 from headcount.infer.scale import View, best_view
 from headcount.infer.tiling import Maps, is_tiled, network_maps
 
@@ -65,7 +65,8 @@ def load(
             may be used is in the Counter's ``card.terms``.
         device: ``auto``, ``cpu`` or ``cuda`` (through torch).
         runtime: ``auto`` (OpenVINO for ONNX files), ``openvino``, ``onnxruntime`` or ``torch``.
-        precision: ``auto`` (what the model's card asks for, else the runtime's own choice), ``f32`` or ``bf16``.
+        precision: ``auto``, ``f32``, ``bf16`` or ``int8``. ``auto`` is what the model's card asks for, else int8 where
+            the model has it, else the runtime's own choice.
         threads: how many may compute; of OpenCV and torch it is the whole process's number. None: as many as
             ``OMP_NUM_THREADS`` says, else as the container or the pinned process may use, else the runtime's choice.
         max_pixels: image files with more pixels are refused before they are decoded.
@@ -86,7 +87,9 @@ def load(
 
 def open_model(found: ModelFiles, *, device: str, runtime: str, precision: str, threads: int | None = None) -> Runtime:
     """A found model in the runtime that fits, its weights checked against the card first; errors as of ``load``."""
-    name, weights = choose_runtime(runtime, device, found.weights, first=found.named)
+    name = choose_runtime(runtime, device, found.weights, first=found.named)
+    suffix, precision = choose_form(name, precision, found.weights, found.card, first=found.named)
+    weights = found.weights[suffix]
     check_weights(weights, found.card)
     return open_runtime(name, weights, found.card, device=device, precision=precision, threads=threads)
 

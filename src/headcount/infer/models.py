@@ -12,7 +12,7 @@ from headcount.core.card import ModelCard
 from headcount.core.errors import ModelError, nearest
 from headcount.core.files import is_file, is_folder
 from headcount.core.image_kinds import GIT_LFS, kind_of, read_kinds, why_unread
-from headcount.infer import DEFAULT_MODEL, MODEL_VARIABLE, OPENVINO, WEIGHTS
+from headcount.infer import DEFAULT_MODEL, INT8, MODEL_VARIABLE, OPENVINO, WEIGHTS
 
 _PICKLES = (".pth", ".pt", ".ckpt", ".pkl", ".pickle", ".bin", ".pt2", ".tar", ".joblib")
 _ONNX_FIRST_BYTE = 0x08  # protobuf's key of the first field, ir_version
@@ -20,7 +20,7 @@ _ONNX_FIRST_BYTE = 0x08  # protobuf's key of the first field, ir_version
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model on disk: its card, and its weights by suffix.
+    """A model on disk: its card, and its weights by suffix (``.onnx``, ``.safetensors``, ``.int8.onnx``).
 
     ``named`` is the suffix of the file that was asked for, None where the model was asked for by name.
     """
@@ -58,8 +58,8 @@ def find_model(model: str | Path) -> ModelFiles:
         if not is_file(path):
             raise ModelError(f'There is no model file "{model}": check the path.')
         _check_content(path)
-        card = path.with_suffix(".json")
-        suffix = path.suffix.lower()
+        suffix = INT8 if path.name.lower().endswith(INT8) else path.suffix.lower()
+        card = path.with_name(path.name[: -len(suffix)] + ".json")
         return ModelFiles(ModelCard.read(card), {**_weights_beside(card), suffix: path}, suffix)
     if is_file(path):
         if _is_pickle(_head(path)):
@@ -130,7 +130,7 @@ def _shipped_folder() -> Path:
 
 
 def _weights_beside(card: Path) -> dict[str, Path]:
-    return {suffix: card.with_suffix(suffix) for suffix in WEIGHTS if is_file(card.with_suffix(suffix))}
+    return {suffix: card.with_suffix(suffix) for suffix in (*WEIGHTS, INT8) if is_file(card.with_suffix(suffix))}
 
 
 def _refusal(path: Path) -> str:

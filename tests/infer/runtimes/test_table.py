@@ -12,8 +12,9 @@ import pytest
 import headcount
 from headcount.core import table
 from headcount.core.errors import InputError, MissingExtraError, ModelError
+from headcount.infer import INT8
 from headcount.infer.runtimes import openvino as openvino_runtime
-from headcount.infer.runtimes.table import RUNTIMES, choose_runtime, open_runtime
+from headcount.infer.runtimes.table import RUNTIMES, choose_form, choose_runtime
 
 ONNX_RUNTIMES = [
     "openvino",
@@ -73,9 +74,51 @@ def test_fixed_and_dynamic_graphs_agree(tiny_model: str, picture: np.ndarray, mo
 
 def test_choice() -> None:
     both = {".onnx": Path("a.onnx"), ".safetensors": Path("a.safetensors")}
-    assert choose_runtime("auto", "auto", both) == ("openvino", Path("a.onnx"))
-    assert choose_runtime("auto", "cpu", both) == ("openvino", Path("a.onnx"))
-    assert choose_runtime("openvino", "auto", both, first=".safetensors")[0] == "openvino"
+    assert choose_runtime("auto", "auto", both) == "openvino"
+    assert choose_runtime("auto", "cpu", both) == "openvino"
+    assert choose_runtime("openvino", "auto", both, first=".safetensors") == "openvino"
+    assert choose_runtime("auto", "auto", {INT8: Path("a.int8.onnx")}) == "openvino"
+
+
+BOTH = {".onnx": Path("a.onnx"), INT8: Path("a.int8.onnx"), ".safetensors": Path("a.safetensors")}
+
+
+@pytest.mark.parametrize(
+    ("runtime", "precision", "first", "expected"),
+    [
+        ("openvino", "auto", None, (INT8, "int8")),
+        ("openvino", "auto", INT8, (INT8, "int8")),
+        ("openvino", "int8", ".onnx", (INT8, "int8")),
+        ("openvino", "auto", ".onnx", (".onnx", "auto")),
+        ("openvino", "f32", None, (".onnx", "f32")),
+        ("openvino", "fp32", None, (".onnx", "f32")),
+        ("openvino", "bf16", None, (".onnx", "bf16")),
+        ("onnxruntime", "auto", None, (".onnx", "auto")),
+        ("torch", "auto", None, (".safetensors", "auto")),
+    ],
+)
+def test_int8_is_taken_where_it_is_there_and_nothing_else_asked_for(
+    tiny_model: str, runtime: str, precision: str, first: str | None, expected: tuple[str, str]
+) -> None:
+    card = headcount.load(tiny_model).card.model_copy(update={"precision": "auto"})
+    assert choose_form(runtime, precision, BOTH, card, first=first) == expected
+
+
+@pytest.mark.parametrize(
+    ("runtime", "precision", "available", "first", "words"),
+    [
+        ("openvino", "int8", [".onnx"], None, r'The model "tiny" has no \.int8\.onnx file: choose f32 or bf16'),
+        ("onnxruntime", "int8", [".onnx", INT8], None, "int8 is computed by OpenVINO, not by onnxruntime"),
+        ("torch", "int8", [".onnx", INT8], None, "int8 is computed by OpenVINO, not by torch"),
+        ("openvino", "f32", [INT8], INT8, r'"tiny" is in int8, but f32 was asked for: name its \.onnx'),
+    ],
+)
+def test_int8_that_cannot_be_is_named(
+    tiny_model: str, runtime: str, precision: str, available: list[str], first: str | None, words: str
+) -> None:
+    card = headcount.load(tiny_model).card
+    with pytest.raises(InputError, match=words):
+        choose_form(runtime, precision, {suffix: Path("a") for suffix in available}, card, first=first)
 
 
 @pytest.mark.parametrize(
@@ -113,21 +156,15 @@ def test_unknown_precisions_are_named(tiny_model: str) -> None:
         headcount.load(tiny_model, precision="f64")
 
 
-def test_the_card_chooses_the_precision_where_the_user_does_not(
-    tiny_model: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_card_chooses_the_precision_where_the_user_does_not(tiny_model: str) -> None:
     card = headcount.load(tiny_model).card
-    asked: list[str] = []
-
-    def opened(*_: object, precision: str, **others: object) -> None:
-        asked.append(precision)
-
-    monkeypatch.setattr(openvino_runtime, "open_openvino", opened)
-    for precision in ("auto", "f32"):
-        for wanted in ("auto", "bf16"):
-            own = card.model_copy(update={"precision": precision})
-            open_runtime("openvino", Path(tiny_model), own, precision=wanted)
-    assert asked == ["auto", "bf16", "f32", "bf16"]
+    chosen = [
+        choose_form("openvino", wanted, available, card.model_copy(update={"precision": precision}))[1]
+        for precision in ("auto", "f32")
+        for wanted in ("auto", "bf16")
+        for available in ({".onnx": Path("a.onnx")}, BOTH)
+    ]
+    assert chosen == ["auto", "int8", "bf16", "bf16", "f32", "f32", "bf16", "bf16"]
 
 
 def test_onnx_runtime_has_no_bf16(tiny_model: str) -> None:

@@ -58,7 +58,8 @@ def _made_core(_process: int) -> Any:
 class OpenVinoRuntime:
     """One ONNX graph on the CPU; any image size, memory bounded by the largest.
 
-    ``precision`` ``auto`` leaves the choice to OpenVINO, which takes bf16 where the processor computes in it.
+    ``precision`` ``auto`` leaves the choice to OpenVINO, which takes bf16 where the processor computes in it; so does
+    ``int8`` for what the graph has in no 8 bits.
     """
 
     name = "openvino"
@@ -70,7 +71,7 @@ class OpenVinoRuntime:
         self._weights = weights
         self._core = _core()
         self._settings = {"PERFORMANCE_HINT": "LATENCY"}
-        if precision != "auto":
+        if precision not in ("auto", "int8"):  # what int8 leaves over is OpenVINO's choice
             self._settings["INFERENCE_PRECISION_HINT"] = precision
         if threads is not None:
             self._settings["INFERENCE_NUM_THREADS"] = str(threads)
@@ -85,7 +86,8 @@ class OpenVinoRuntime:
         self._fixed: tuple[tuple[int, ...], Any] | None = None
         self.outputs = [_name_of(output, weights) for output in self._model.outputs]
         chosen = self._dynamic.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        self.precision = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}.get(chosen, str(chosen))
+        known = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+        self.precision = "int8" if precision == "int8" else known.get(chosen, str(chosen))
 
     def run(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         """(n, h, w, 3) uint8 RGB → maps by name. See ``Runtime.run``."""

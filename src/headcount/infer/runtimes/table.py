@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from headcount.core.errors import InputError, nearest
 from headcount.core.table import Row, Table
 from headcount.core.threads import limit_threads
+from headcount.infer import INT8
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from headcount.core.card import ModelCard
 
-PRECISIONS = ("auto", "f32", "bf16")
+PRECISIONS = ("auto", "f32", "bf16", "int8")
 PRECISION_WORDS = {"fp32": "f32", "float32": "f32", "bfloat16": "bf16"}
 """Other words for them, which are taken and never printed."""
 
@@ -113,10 +114,8 @@ def device_names() -> list[str]:
     return list(dict.fromkeys(["auto", *(device for row in RUNTIMES.rows() for device in row.devices)]))
 
 
-def choose_runtime(
-    runtime: str, device: str, available: Mapping[str, Path], *, first: str | None = None
-) -> tuple[str, Path]:
-    """The runtime's name and the weights it shall read.
+def choose_runtime(runtime: str, device: str, available: Mapping[str, Path], *, first: str | None = None) -> str:
+    """The runtime's name.
 
     ``available`` holds a model's weights by suffix; ``first`` is the suffix the user named, if any. ``auto`` is
     OpenVINO wherever there is an ONNX file, and torch for ``cuda`` or where there is only safetensors.
@@ -128,7 +127,7 @@ def choose_runtime(
     if device not in device_names():
         raise InputError(f'There is no device "{device}".{nearest(device, device_names())}')
     if runtime == "auto":
-        needs_torch = device == "cuda" or first == ".safetensors" or ".onnx" not in available
+        needs_torch = device == "cuda" or first == ".safetensors" or not {".onnx", INT8} & available.keys()
         runtime = "torch" if needs_torch else "openvino"
     elif runtime not in RUNTIMES:
         raise InputError(f'There is no runtime "{runtime}".{nearest(runtime, runtime_names())}')
@@ -140,10 +139,38 @@ def choose_runtime(
             remedy="runtime",
         )
     row.require('Device "cuda"' if device == "cuda" else "")
-    if row.weights not in available:
+    if row.weights not in available and not (row.name == "openvino" and INT8 in available):
         files = ", ".join(f'"{path}"' for path in available.values())
         raise InputError(f"{row.title} reads {row.weights} files, but the model has only {files}.")
-    return runtime, available[row.weights]
+    return runtime
+
+
+def choose_form(
+    runtime: str, precision: str, available: Mapping[str, Path], card: ModelCard, *, first: str | None = None
+) -> tuple[str, str]:
+    """The suffix of the weights that a runtime shall read, and the precision, for what was asked for.
+
+    int8 is its own file, which OpenVINO alone reads, and what ``auto`` takes where it is there: it was written since it
+    counts as well. Where ``first``, the suffix the user named, is another file, ``auto`` leaves it.
+
+    Raises:
+        InputError: the precision is unknown, or int8 was asked for and the model or the runtime has none.
+    """
+    precision = one_word(precision)
+    if precision not in PRECISIONS:
+        raise InputError(f'There is no precision "{precision}".{nearest(precision, PRECISIONS)}')
+    if precision == "auto":
+        takes_it = runtime == "openvino" and INT8 in available and first in (None, INT8)
+        precision = "int8" if takes_it and card.precision == "auto" else card.precision
+    if precision != "int8":
+        if first == INT8:
+            raise InputError(f'The file of "{card.name}" is in int8, but {precision} was asked for: name its .onnx.')
+        return RUNTIMES[runtime].weights, precision
+    if runtime != "openvino":
+        raise InputError(f"int8 is computed by OpenVINO, not by {runtime}: leave out one of the two.")
+    if INT8 not in available:
+        raise InputError(f'The model "{card.name}" has no {INT8} file: choose f32 or bf16.')
+    return INT8, precision
 
 
 def open_runtime(
@@ -155,16 +182,11 @@ def open_runtime(
     precision: str = "auto",
     threads: int | None = None,
 ) -> Runtime:
-    """Load a model into the runtime of a name; ``threads`` as in ``load``. ``auto`` is the precision of the card.
+    """Load weights into the runtime of a name, both as ``choose_form`` has them; ``threads`` as in ``load``.
 
     Raises:
-        InputError: the precision is unknown, or not one this runtime has; or ``threads`` is below 1.
+        InputError: the precision is not one this runtime has; or ``threads`` is below 1.
         ModelError: the weights cannot be used.
     """
-    precision = one_word(precision)
-    if precision not in PRECISIONS:
-        raise InputError(f'There is no precision "{precision}".{nearest(precision, PRECISIONS)}')
-    if precision == "auto":
-        precision = card.precision
     provider: OpenRuntime = RUNTIMES.load(name)
     return provider(weights, card, device=device, precision=precision, threads=limit_threads(threads))
