@@ -46,6 +46,7 @@ def networks(photo: Path, folder: Path) -> None:
     alone: dict[str, Callable[[], object]] = {}
     whole: dict[str, Callable[[], object]] = {}
     for title, runtime, precision in (
+        ("OpenVINO int8", "openvino", "int8"),
         ("OpenVINO bf16", "openvino", "bf16"),
         ("OpenVINO f32", "openvino", "f32"),
         ("ONNX Runtime f32", "onnxruntime", "f32"),
@@ -63,7 +64,7 @@ def networks(photo: Path, folder: Path) -> None:
     print(f"{'':<18}{'headcount-s':>24}{'CSRNet architecture':>22}")
     print(f"{'':<18}{'network':>12}{'from file':>12}{'network':>22}")
     for title in alone:
-        print(f"{title:<18}{network[title]:>12.0f}{file[title]:>12.0f}{csrnet[title]:>22.0f}")
+        print(f"{title:<18}{network[title]:>12.0f}{file[title]:>12.0f}{csrnet.get(title, float('nan')):>22.0f}")
 
 
 def _csrnet_runs(network: torch.nn.Module, path: Path, pixels: np.ndarray) -> dict[str, Callable[[], object]]:
