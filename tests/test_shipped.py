@@ -16,6 +16,7 @@ from headcount.data.sets.registry import read_dataset
 from headcount.evaluate.metrics.located import LocalizationResult
 from headcount.evaluate.metrics.table import EvaluationSettings
 from headcount.evaluate.run import evaluate_scenes
+from headcount.infer import INT8
 from headcount.infer.counter import Counter, load
 from headcount.infer.models import find_model, shipped_models
 from headcount.synth import paint_scene
@@ -27,7 +28,7 @@ needs_shanghaitech = pytest.mark.skipif(not SHANGHAITECH.is_dir(), reason="Shang
 
 
 GOLDEN = {
-    "headcount-s": [39.536, 197.13],
+    "headcount-s": [39.174, 199.737],
     "headcount-crowds-s": [44.020, 207.934],
     "headcount-detect-s": [37, 141],
 }
@@ -43,7 +44,7 @@ def counter() -> Counter:
 @pytest.mark.parametrize("name", shipped_models())
 def test_files_are_small_and_those_of_the_card(name: str) -> None:
     found = find_model(name)
-    assert set(found.weights) == {".onnx", ".safetensors"}
+    assert set(found.weights) - {INT8} == {".onnx", ".safetensors"}
     for path in found.weights.values():
         assert path.stat().st_size <= 8_000_000
         assert path.name in found.card.sha256

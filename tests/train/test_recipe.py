@@ -8,6 +8,7 @@ from collections import Counter
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from headcount.decode.instance import InstanceDecoderSettings
 from headcount.models.instance.iim.foreign import FOREIGN
 from headcount.models.instance.iim.method import IimSettings
 from headcount.models.table import build_method
+from headcount.train import recipe as recipe_module
 from headcount.train.recipe import Recipe, load_recipe, published_rows, read_recipe, recipe_path
 
 pytestmark = pytest.mark.slow
@@ -347,6 +349,18 @@ def test_a_wrong_base_is_named(tmp_path: Path, text: str, words: list[str]) -> N
 )
 def test_overrides_reach_every_depth(tmp_path: Path, override: str, read: object) -> None:
     assert read(load_recipe(_recipe(tmp_path), [override]))  # type: ignore[operator]
+
+
+def test_numbers_among_the_options_of_a_model_are_numbers(tmp_path: Path) -> None:
+    """They go into the card of what is trained, which tells them again."""
+    overrides = ["model.width=24", "model.density.scale=1e-3", "model.neck=2x"]
+    model = load_recipe(_recipe(tmp_path), overrides[:1]).model
+    assert model["width"] == 24
+    assert type(model["width"]) is int
+    values: dict[str, Any] = {}
+    for override in overrides:
+        recipe_module._override(values, override)
+    assert values == {"model": {"width": 24, "density": {"scale": 0.001}, "neck": "2x"}}
 
 
 def test_an_override_replaces_what_the_file_says_and_the_last_one_holds(tmp_path: Path) -> None:

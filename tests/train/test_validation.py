@@ -13,7 +13,7 @@ from PIL import Image
 from headcount.core.card import ModelCard
 from headcount.core.scene import Scene
 from headcount.data.sets.registry import Reading
-from headcount.label.sizes import load_sizes
+from headcount.infer.sizes import load_sizes
 from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
 from headcount.synth import paint_scene

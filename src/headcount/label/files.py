@@ -12,8 +12,8 @@ from headcount.core.scene import Scene
 from headcount.data.formats.head_list import read_boxes, write_boxes
 from headcount.data.formats.table import FORMATS
 from headcount.data.sets.registry import Reading, parse_spec, read_set
+from headcount.infer.sizes import load_sizes
 from headcount.label.interpolate import Interpolated, Interpolation, Share, interpolate_scenes
-from headcount.label.sizes import load_sizes
 
 
 def interpolate_file(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
@@ -332,6 +333,9 @@ def _base_path(base: str, recipe: Path) -> Path:
         raise InputError(f'"{recipe}" starts from "{base}", but: {error.message}') from error
 
 
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
+
+
 def _override(values: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator or not key:
@@ -342,8 +346,13 @@ def _override(values: dict[str, Any], override: str) -> None:
         place = place.setdefault(part, {})
         if not isinstance(place, dict):
             raise InputError(f'"{key}" is no key: "{part}" has no keys below it.')
-    # Paths may hold what YAML would read otherwise, and 1e-3 is text to YAML 1.1: pydantic reads numbers from text.
+    # Paths may hold what YAML would read otherwise, and 1e-3 is text to YAML 1.1: pydantic reads numbers from text. The
+    # options of a model are kept as they are given, in the card as well, and none of them is a path.
     try:
-        place[last] = yaml.safe_load(text) if (text and text[0] in "[{") or text in ("true", "false", "null") else text
+        if path[:1] == ["model"] and _NUMBER.fullmatch(text):
+            place[last] = float(text) if set(text) & set(".eE") else int(text)
+        else:
+            is_written_out = (text and text[0] in "[{") or text in ("true", "false", "null")
+            place[last] = yaml.safe_load(text) if is_written_out else text
     except yaml.YAMLError as error:
         raise InputError(f'"{override}": the value opens like a list or a table, but is none.') from error

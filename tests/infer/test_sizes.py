@@ -18,7 +18,7 @@ from headcount.core.errors import InputError, ModelError
 from headcount.core.geometry import sides
 from headcount.core.scene import Scene
 from headcount.data.formats.head_list import read_boxes
-from headcount.label.sizes import SizeEstimator, load_sizes
+from headcount.infer.sizes import SizeEstimator, load_sizes
 from headcount.synth import paint_scene
 
 Run = Callable[..., tuple[int, str, str]]
