@@ -126,16 +126,13 @@ class SizeEstimator:
         return replace(scene, boxes_xyxy=boxes, box_provenance=(_PSEUDO,) * len(boxes))
 
 
-def size_map_of(card: ModelCard) -> str | None:
-    """The name of the map that tells how large heads are; None where a network has none."""
-    channels = {output.name: output.channels for output in card.outputs if output.kind == "map"}
-    return _LOG_AREA if channels.get(_LOG_AREA) == 1 else _SIZE if channels.get(_SIZE) == 2 else None
-
-
 def _size_map(card: ModelCard) -> str:
-    name = size_map_of(card)
-    if name is not None:
-        return name
+    """The name of the map that tells how large heads are."""
+    channels = {output.name: output.channels for output in card.outputs if output.kind == "map"}
+    if channels.get(_LOG_AREA) == 1:
+        return _LOG_AREA
+    if channels.get(_SIZE) == 2:
+        return _SIZE
     if card.task == "size":
         raise ModelError(f'The card of "{card.name}" names no map "{_LOG_AREA}": export the model again.')
     raise ModelError(

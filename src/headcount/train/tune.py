@@ -1,9 +1,8 @@
 """Adapting a model to one's own camera with a few labelled images, and never for the worse.
 
-The backbone and all batch statistics stay as they are, which few images would spoil; neck and heads learn. Heads that
-have points alone teach boxes of the size that the model takes them to have: those that it missed, above all. How long
-is chosen by images that were not learned from: each half of them is counted by the network that learned from the
-other. Where that makes counts no better, nothing is changed.
+The backbone and all batch statistics stay as they are, which few images would spoil; neck and heads learn. How long is
+chosen by images that were not learned from: each half of them is counted by the network that learned from the other.
+Where that makes counts no better, nothing is changed.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ from headcount.evaluate.files import read_sets
 from headcount.evaluate.metrics.counting import CountingResult, counting_result
 from headcount.infer.counter import Counter
 from headcount.infer.models import check_weights, find_model
-from headcount.infer.sizes import SizeEstimator, size_map_of
 from headcount.models.method import Method
 from headcount.models.runtime import TorchRuntime
 from headcount.models.table import build_method
@@ -125,7 +123,6 @@ def tune(
     start = build_method(found.card.method, found.card.architecture)
     load_weights(start, weights)
     true = [scene.count for scene in scenes]
-    scenes = _with_boxes(scenes, start, found.card)
     before = _counts(start, found.card, scenes)
     counts = {number: np.zeros(len(scenes)) for number in steps}
     for which in (0, 1):
@@ -170,14 +167,6 @@ def _scenes(data: Sequence[str], split: str) -> tuple[list[Scene], list[str]]:
             f"{'is' if len(scenes) == 1 else 'are'} {len(scenes)}: label some more."
         )
     return scenes, names
-
-
-def _with_boxes(scenes: Sequence[Scene], method: Method, card: ModelCard) -> list[Scene]:
-    """Scenes of points alone with boxes as large as the model itself takes their heads to be, for its box head."""
-    if card.task == "size" or size_map_of(card) is None:
-        return list(scenes)
-    estimator = SizeEstimator(card, TorchRuntime(method, card.input))
-    return [estimator.box(scene) if scene.boxes_xyxy is None else scene for scene in scenes]
 
 
 def _learning(method: Method, scenes: Sequence[Scene], steps: Sequence[int], *, seed: int) -> Iterator[int]:
