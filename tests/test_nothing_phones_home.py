@@ -1,4 +1,4 @@
-"""Counting, training and export in a process of their own: no socket, no name look-up, no file outside its folders.
+"""Counting, training, export and int8 in a process of their own: no socket, no look-up, no file outside its folders.
 
 Python's own events see what Python code opens. What libraries do below it is seen by strace, where it is installed,
 and by what lies in the home folder afterwards, which is empty before. One file is allowed: matplotlib, which torch's
@@ -53,6 +53,7 @@ sys.addaudithook(watch)
 """
 
 WORK = """
+import importlib.util
 import numpy, yaml
 from headcount.cli.main import main
 from headcount.core.scene import Scene
@@ -88,6 +89,8 @@ headcount("export", folder / "run", "--output", model)
 for runtime in ("openvino", "onnxruntime", "torch"):
     headcount("count", photo, "--model", model, "--runtime", runtime, "--output", folder / f"{runtime}.json")
 headcount("evaluate", model, "--data", f"points={folder / 'points.csv'}")
+if importlib.util.find_spec("nncf") is not None:
+    headcount("quantize", model, "--data", f"points={folder / 'points.csv'}", "--split", "all", "--at-most", 1)
 """
 
 # ONNX Runtime would report nine seconds after its import.

@@ -72,7 +72,7 @@ VERBS = Table(
         Verb(
             name="quantize", target="headcount.cli.quantize:quantize", panel=_TRAIN, title="headcount quantize",
             package="nncf", extra="int8",
-            help="Write a model in int8 beside it: about twice as fast, where it counts as well so.",
+            help="Write a model in int8 beside it, about twice as fast, where it still counts as well.",
         ),
         Verb(
             name="cross-validate", target="headcount.cli.cross_validate:cross_validate", panel=_TRAIN,

@@ -24,7 +24,7 @@ def quantize(
     threads: ThreadsOption = None,
     force: ForceOption = False,
 ) -> None:
-    """Write a model in int8 beside it: about twice as fast, where it counts as well so.
+    """Write a model in int8 beside it, about twice as fast, where it still counts as well.
 
     The ranges of its values are found on training images. The images of the split are counted before and after; the
     error is the mean over the sets of MAE ÷ mean count. Where it grows by more than --at-most, the last layers stay in

@@ -1,4 +1,4 @@
-"""int8: a model's graph once more, its convolutions in whole numbers of 8 bits, where it counts as well so.
+"""int8: a model's graph once more, its convolutions in whole numbers of 8 bits, where it still counts as well.
 
 NNCF finds the ranges of the values on training images, and puts the rounding into the graph. Where the counts of
 validation images get worse by more than is allowed, the last layers of the density, whose sums the rounding shifts
@@ -11,7 +11,7 @@ import contextlib
 import copy
 import io
 import logging
-import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ from headcount.infer import INT8
 from headcount.infer.calibrate import read_choosing_sets
 from headcount.infer.counter import Counter
 from headcount.infer.models import check_weights, find_model, is_shipped
+from headcount.infer.runtimes.graph import import_openvino
 from headcount.infer.runtimes.openvino import OpenVinoRuntime
 
 AT_MOST = 0.01
@@ -249,11 +250,21 @@ def in_8_bits(
 
 
 def _import_nncf() -> Any:
-    """NNCF without its reports to the vendor and its talk."""
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # that there is no GPU
-    os.environ.setdefault("NNCF_CI", "1")  # the one switch that it has against reports
-    import nncf
-    import nncf.quantization.range_estimator
+    """NNCF without its reports to the vendor and its talk.
 
+    It does without the package that reports where that cannot be imported; its own switch leaves files behind.
+    """
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # that there is no GPU
+    import_openvino()
+    reporter = "openvino_telemetry"
+    before = sys.modules.get(reporter)
+    sys.modules[reporter] = None  # type: ignore[assignment]  # makes its import an ImportError
+    try:
+        import nncf
+        import nncf.quantization.range_estimator
+    finally:
+        del sys.modules[reporter]
+        if before is not None:
+            sys.modules[reporter] = before
     nncf.set_log_level(logging.ERROR)
     return nncf
