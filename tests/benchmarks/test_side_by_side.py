@@ -29,11 +29,12 @@ def test_medians_of_the_passes_stand_in_their_columns(study: ModuleType, tmp_pat
     )
     cells = dict(zip(header, row, strict=True))
     assert cells == {
-        "network": "a", "parameters": "3.50 M", "MACs": "11.2 G", "openvino bf16": "50", "openvino f32": "110",
-        "onnxruntime f32": "—", "torch f32": "—", "images/s": "20.0", "512×384": "30", "1024×768": "110",
+        "network": "a", "parameters": "3.50 M", "MACs": "11.2 G", "openvino int8": "—", "openvino bf16": "50",
+        "openvino f32": "110", "onnxruntime f32": "—", "torch f32": "—", "images/s": "20.0",
+        "512×384": "30", "1024×768": "110",
         "1920×1080": "300", "memory": "1,200 MB",
     }  # fmt: skip
-    assert other[3:] == ["—"] * 9
+    assert other[3:] == ["—"] * 10
     study.plot(found, (small, usual, wide), tmp_path / "speed.png")
     with Image.open(tmp_path / "speed.png") as picture:
         assert picture.size[0] > 500

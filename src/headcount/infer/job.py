@@ -33,7 +33,7 @@ from headcount.data.media.sources import (
     read_items,
 )
 from headcount.infer.overlays import OverlayFolder
-from headcount.infer.resume import RunRecord, go_on, settings_of
+from headcount.infer.resume import RunRecord, State, go_on, settings_of, state_of
 
 if TYPE_CHECKING:
     from headcount.core.image import RgbImage
@@ -165,9 +165,10 @@ def open_overlays(folder: Path, arguments: Sequence[str], sources: Sources, *, o
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What a file holds next; None at its end."""
+    """What a file holds next; None at its end. ``state`` is that of the file before it was opened."""
 
     file: SourceFile
+    state: State
     item: Item | Skipped | None = None
 
 
@@ -270,7 +271,7 @@ class Job:
         for step, looked_at in in_order(self._steps(), self._look, ahead=self._ahead):
             if step.item is None:  # all of the file was told
                 if self._record is not None and self._troubles() == before:
-                    self._record.add(step.file)
+                    self._record.add(step.file, step.state)
                 before = self._troubles()
             elif step.file is not self._given_up:
                 yield from self._events(step.file, step.item, looked_at)
@@ -287,11 +288,11 @@ class Job:
 
     def _steps(self) -> Iterator[_Step]:
         for file in self.files:
-            items = self._items(file)
+            state, items = state_of(file.path), self._items(file)
             while file is not self._given_up and (item := next(items, None)) is not None:
-                yield _Step(file, item)
+                yield _Step(file, state, item)
             items.close()
-            yield _Step(file)
+            yield _Step(file, state)
 
     def _items(self, file: SourceFile) -> Generator[Item | Skipped, None, None]:
         items = read_items(file, every_s=self.every_s, max_pixels=self.counter.max_pixels)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from headcount.infer.counter import Counter
 
 Settings = Mapping[str, Any]
-_State = tuple[int, int]
+State = tuple[int, int]
 """A file's bytes, and its time of change in nanoseconds."""
 
 
@@ -46,12 +46,12 @@ class RunRecord:
         target = Path(os.path.realpath(results))
         self.path = target.with_name(f".{target.name}.run")
 
-    def read(self) -> tuple[Settings, dict[str, _State]] | None:
+    def read(self) -> tuple[Settings, dict[str, State]] | None:
         """The settings, and the state of each file; None where there is no record."""
         try:
             first, *lines = self.path.read_text(encoding="utf-8").splitlines()
             settings = dict(json.loads(first))
-            done: dict[str, _State] = {}
+            done: dict[str, State] = {}
             for line in lines:
                 with suppress(ValueError):  # half a line, at the end
                     name, size, changed = json.loads(line)
@@ -60,16 +60,16 @@ class RunRecord:
             return None
         return settings, done
 
-    def start(self, settings: Settings, done: Mapping[str, _State]) -> None:
+    def start(self, settings: Settings, done: Mapping[str, State]) -> None:
         """Begin it anew, with what was done before."""
         lines = [json.dumps(settings), *(json.dumps([name, *state]) for name, state in done.items())]
         with suppress(OSError):  # without it the run can do all but be gone on with
             self.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    def add(self, file: SourceFile) -> None:
-        """A file is done."""
+    def add(self, file: SourceFile, state: State) -> None:
+        """A file is done, which was in this state before it was read."""
         with suppress(OSError), self.path.open("a", encoding="utf-8") as text:
-            text.write(json.dumps([str(file.path), *_state(file.path)]) + "\n")
+            text.write(json.dumps([str(file.path), *state]) + "\n")
 
     def end(self) -> None:
         """The run has ended: its file of results says all."""
@@ -96,12 +96,12 @@ def go_on(
     _refuse_others(results.path, rows, None if before is None else before[0], settings, files)
     written_ns = results.written_before_ns
     done = {} if before is None else {_place(name): state for name, state in before[1].items()}
-    states: dict[str, _State] = {}
+    states: dict[str, State] = {}
     frames: dict[str, list[str]] = {}
     for source, name in of_file.items():
         frames.setdefault(name, []).append(source)
     for name, of_it in frames.items():
-        state = _state(named[name].path)
+        state = state_of(named[name].path)
         if before is not None:
             unchanged = done.get(_place(name)) == state
         else:
@@ -193,7 +193,8 @@ def _in_words(region: Mapping[str, Any] | None) -> str:
     return "a region of interest" + (f' ("{region["file"]}")' if region.get("file") else "")
 
 
-def _state(path: Path) -> _State:
+def state_of(path: Path) -> State:
+    """By what a file is seen to have changed: its size, and when it was last written or put there."""
     try:
         status = path.stat()
     except OSError:
