@@ -200,10 +200,9 @@ def own_layers(model: onnx.ModelProto, output: str) -> list[str]:
 
 def _choices(model: onnx.ModelProto, card: ModelCard) -> list[tuple[str, list[str]]]:
     """What may stay as it was, from the least on, in words and as layers."""
-    names = [output.name for output in card.outputs]
-    of_density = own_layers(model, "density") if "density" in names else []
-    of_all = [node.name for node in model.graph.node
-              if any(node.name in own_layers(model, name) for name in names)]  # fmt: skip
+    own = {output.name: own_layers(model, output.name) for output in card.outputs}
+    of_density = own.get("density", [])
+    of_all = list(dict.fromkeys(layer for layers in own.values() for layer in layers))
     choices: list[tuple[str, list[str]]] = [("int8", [])]
     if of_density:
         choices.append(("int8, but the last layers of the density", of_density))

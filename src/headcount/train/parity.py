@@ -42,8 +42,7 @@ def compare_tiled(network: Run, file: Run, card: ModelCard, *, at_most: float) -
     divisor = card.input.size_divisor
     context = -(-card.tile.halo // divisor) * divisor
     side = 2 * context + max(2 * divisor, _SMALLEST_PX)
-    if side >= card.tile.size:
-        side = card.tile.size
+    side = min(side, card.tile.size)
     tiled = card.model_copy(update={"tile": card.tile.model_copy(update={"size": side})})
     whole = card.model_copy(update={"tile": card.tile.model_copy(update={"size": 4 * side})})
     size_wh = side + 3 * divisor, side + divisor
