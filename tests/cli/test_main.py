@@ -52,7 +52,7 @@ def test_help_lists_every_verb_under_its_panel(run_cli: RunCli) -> None:
     assert (code, err) == (0, "")
     found = [line.strip("│╭─╮ ").split("  ")[0] for line in out.splitlines() if line[:1] in ("│", "╭")]
     assert [name for name in found if name in VERBS] == list(VERBS)
-    panels = ["Options", "Count", "Measure", "Label", "Train (needs the train extra)"]
+    panels = ["Options", "Count", "Measure", "Make data", "Train (needs the train extra)"]
     assert [line.strip("╭─╮ ") for line in out.splitlines() if line.startswith("╭")] == panels
 
 
@@ -154,7 +154,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_other_packages_add_verbs(package: Path, run_cli: RunCli) -> None:
     code, out, err = run_cli("--help")
     assert (code, err) == (0, "")
-    measure = out[out.index("─ Measure") : out.index("─ Label")]
+    measure = out[out.index("─ Measure") : out.index("─ Make data")]
     assert "greet Greet a crowd." in " ".join(measure.split())
     assert run_cli("greet", "the-hall", "--force") == (0, "Hello the-hall\n", "")
     code, out, err = run_cli("greet", "the-hall")

@@ -18,7 +18,7 @@ from headcount.core.errors import HeadcountError, PluginWarning
 from headcount.core.table import Table
 
 _UsageError: Any = typer.BadParameter.__base__  # it has no public name in typer
-_COUNT, _MEASURE, _LABEL, _TRAIN = "Count", "Measure", "Label", "Train (needs the train extra)"
+_COUNT, _MEASURE, _LABEL, _TRAIN = "Count", "Measure", "Make data", "Train (needs the train extra)"
 
 VERBS = Table(
     "commands",
@@ -55,6 +55,11 @@ VERBS = Table(
         Verb(
             name="label", target="headcount.cli.label:app", panel=_LABEL,
             help="Give heads that are points a box each.",
+        ),
+        Verb(
+            name="synth", target="headcount.cli.synth:synth", panel=_LABEL, title="headcount synth",
+            package="moderngl", extra="synth",
+            help="Render crowds in which every head is known, as a data set to train and test on.",
         ),
         Verb(
             name="recipes", target="headcount.cli.recipes:recipes", panel=_TRAIN,

@@ -1,0 +1,61 @@
+"""`python -m benchmarks.synth`: how long a rendered scene takes; `--sheet FILE.jpg` writes a sheet of scenes.
+
+Scenes of 1920×1080 with 500 people, each place three times, after one that is not measured (shaders are compiled then).
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from headcount.synth.rendered import render_scene
+from headcount.synth.rendered.light import DAY_PARTS, WEATHERS
+from headcount.synth.rendered.places import PLACES
+
+SIZE_WH, PEOPLE, SEEDS = (1920, 1080), 500, (1, 2, 3)
+_COLUMNS, _TILE_WH = 4, (480, 270)
+
+
+def times_s() -> dict[str, list[float]]:
+    """Seconds of each scene, by place."""
+    render_scene(0, size_wh=SIZE_WH, count=PEOPLE)
+    found: dict[str, list[float]] = {}
+    for place in PLACES:
+        for seed in SEEDS:
+            start = time.perf_counter()
+            render_scene(seed, size_wh=SIZE_WH, count=PEOPLE, place=place)
+            found.setdefault(place, []).append(time.perf_counter() - start)
+    return found
+
+
+def sheet(path: Path, seed: int = 700) -> None:
+    """A JPEG of scenes: every place three times, the weather and the part of the day taken in turn."""
+    tiles = []
+    for number in range(3 * len(PLACES)):
+        rendered = render_scene(
+            seed + number, size_wh=(1280, 720), place=PLACES[number % len(PLACES)],
+            weather=WEATHERS[number % len(WEATHERS)], day=DAY_PARTS[number % len(DAY_PARTS)],
+        )  # fmt: skip
+        tiles.append(cv2.resize(rendered.scene.pixels(), _TILE_WH, interpolation=cv2.INTER_AREA))
+    rows = [np.hstack(tiles[first : first + _COLUMNS]) for first in range(0, len(tiles), _COLUMNS)]
+    whole = np.vstack(rows)
+    path.write_bytes(cv2.imencode(".jpg", whole[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])[1].tobytes())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sheet", type=Path, help="write a sheet of scenes, and measure nothing")
+    given = parser.parse_args()
+    if given.sheet:
+        sheet(given.sheet)
+    else:
+        found = times_s()
+        for place, seconds in found.items():
+            print(f"{place:<10} {statistics.median(seconds):5.2f} s")
+        every = [one for seconds in found.values() for one in seconds]
+        print(f"{'all':<10} {statistics.median(every):5.2f} s, the slowest {max(every):.2f} s")

@@ -1,0 +1,170 @@
+"""Rendered scenes: the same seed the same crowd, labels where heads are seen, and how much of each is seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from headcount.core.errors import InputError
+from headcount.synth.rendered import MIN_VISIBLE, Rendered, render_scene, render_sequence
+from headcount.synth.rendered.camera import Camera
+from headcount.synth.rendered.engine import Engine, Fullness
+from headcount.synth.rendered.instances import Instances, placed
+from headcount.synth.rendered.light import indoor_light
+from headcount.synth.rendered.people import STAND, Stance, Taste, add_people, draw_looks
+from headcount.synth.rendered.places import PLACES
+from headcount.synth.rendered.scene import drawn_empty
+
+SMALL = (320, 200)
+pytestmark = pytest.mark.usefixtures("gl")
+
+
+def _check_labels(rendered: Rendered, size_wh: tuple[int, int], least: float) -> None:
+    scene = rendered.scene
+    assert scene.size_wh == size_wh
+    assert scene.boxes_xyxy is not None
+    n = scene.count
+    assert len(scene.boxes_xyxy) == len(rendered.visible) == len(rendered.ground_m) == len(rendered.person) == n
+    assert ((rendered.visible >= least) & (rendered.visible <= 1)).all()
+    assert len(set(rendered.person.tolist())) == n
+    width, height = size_wh
+    assert ((scene.points_xy >= 0) & (scene.points_xy < (width, height))).all()
+    assert (scene.boxes_xyxy[:, :2] >= 0).all()
+    assert (scene.boxes_xyxy[:, 2:] <= (width, height)).all()
+    assert (scene.boxes_xyxy[:, 2:] > scene.boxes_xyxy[:, :2]).all()
+    assert (scene.points_xy >= scene.boxes_xyxy[:, :2]).all()
+    assert (scene.points_xy <= scene.boxes_xyxy[:, 2:]).all()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_place_has_labels_that_fit(place: str) -> None:
+    rendered = render_scene(11, size_wh=SMALL, place=place)  # type: ignore[arg-type]
+    _check_labels(rendered, SMALL, MIN_VISIBLE)
+    assert rendered.scene.attributes["place"] == place
+
+
+def test_the_same_seed_gives_the_same_picture() -> None:
+    one, other = (render_scene(5, size_wh=SMALL, count=40) for _ in range(2))
+    render_scene(6, size_wh=(160, 120))  # what was rendered between does not matter
+    again = render_scene(5, size_wh=SMALL, count=40)
+    for second in (other, again):
+        assert one.scene.pixels().tobytes() == second.scene.pixels().tobytes()
+        np.testing.assert_array_equal(one.scene.points_xy, second.scene.points_xy)
+        np.testing.assert_array_equal(one.visible, second.visible)
+
+
+def test_nobody_is_nobody() -> None:
+    rendered = render_scene(12, size_wh=SMALL, count=0)
+    assert rendered.scene.count == rendered.hidden == 0
+
+
+def test_no_more_than_asked_for() -> None:
+    for seed in range(3):
+        rendered = render_scene(seed, size_wh=SMALL, count=15)
+        assert rendered.scene.count + rendered.hidden <= 15
+
+
+def test_the_shares_of_empty_scenes() -> None:
+    assert not any(drawn_empty(seed, 0.0) for seed in range(50))
+    assert all(drawn_empty(seed, 1.0) for seed in range(50))
+    assert 40 < sum(drawn_empty(seed, 0.1) for seed in range(600)) < 85
+
+
+def test_the_ground_places_are_under_the_heads() -> None:
+    rendered = render_scene(21, size_wh=(640, 400), place="square", count=60)
+    feet = np.column_stack([rendered.ground_m, np.ones(len(rendered.ground_m))]) @ rendered.camera.homography.T
+    feet = feet[:, :2] / feet[:, 2:]
+    assert rendered.scene.boxes_xyxy is not None
+    tall = rendered.scene.boxes_xyxy[:, 3] - rendered.scene.boxes_xyxy[:, 1]
+    down = feet[:, 1] - rendered.scene.points_xy[:, 1]
+    assert (down > 0).all()
+    assert (down < 9 * np.maximum(tall, 6)).all()
+    record = rendered.record()
+    np.testing.assert_allclose(record["camera"]["ground_to_pixels"], rendered.camera.homography)
+    assert len(record["visible"]) == rendered.scene.count
+
+
+def _alone(gl: Engine, *, before: float | None = None, n: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """The picture of people 6 m away who look at the camera, a wall before them to a height; and what is seen."""
+    camera = Camera(height_m=1.6, pitch_deg=0.0, fov_deg=40.0, size_wh=(400, 300))
+    at = np.stack([np.linspace(-0.8, 0.8, n) if n > 1 else np.zeros(1), np.full(n, 6.0), np.zeros(n)], 1)
+    stance = Stance(at, np.full(n, np.pi), np.full(n, STAND), np.full(n, STAND), np.zeros(n), np.zeros((n, 2)))
+    looks = draw_looks(np.random.default_rng(3), n, Taste(hats=0.0, children=0.0))
+    into = Instances()
+    into.add("plane", placed((0, 0, 0), (200, 200, 1)), (0.3, 0.3, 0.3))
+    if before is not None:
+        into.add("box", placed((0, 4.0, 0), (8.0, 0.1, before)), (0.5, 0.1, 0.1))
+    add_people(into, looks, stance, np.full(n, "near"))
+    light = replace(indoor_light(np.random.default_rng(1)), noise=0.0)
+    return gl.draw(into, camera, light, Fullness(np.zeros((4, 4), np.float32), -9, 0, 18, 18))
+
+
+def test_a_head_alone_is_seen_whole_and_one_behind_a_wall_is_not(gl: Engine) -> None:
+    _, whole = _alone(gl)
+    _, half = _alone(gl, before=1.62)
+    _, none = _alone(gl, before=2.5)
+    assert 200 < whole[0] < 400  # a head of 0.24 m at 6 m, by a focal length of 550 px: an ellipse of some 22 by 16
+    assert 0.15 * whole[0] < half[0] < 0.85 * whole[0]
+    assert none[0] == 0
+
+
+def test_each_heads_pixels_are_its_own(gl: Engine) -> None:
+    _, seen = _alone(gl, n=5)
+    assert len(seen) == 5
+    assert (seen > 200).all()
+
+
+def test_a_lone_heads_share_is_nearly_one() -> None:
+    found = [render_scene(seed, size_wh=(640, 400), place="hall", count=3) for seed in range(30, 36)]
+    shares = np.concatenate([one.visible for one in found])
+    assert len(shares) > 5
+    assert np.median(shares) > 0.9
+
+
+def test_hidden_heads_are_not_labelled_and_are_counted() -> None:
+    strict = render_scene(41, size_wh=SMALL, place="concert", count=400, min_visible=0.9)
+    loose = render_scene(41, size_wh=SMALL, place="concert", count=400, min_visible=0.0)
+    assert strict.scene.count < loose.scene.count
+    assert strict.scene.count + strict.hidden == loose.scene.count + loose.hidden
+    assert set(strict.person.tolist()) <= set(loose.person.tolist())
+
+
+def test_a_sequence_keeps_people_and_camera() -> None:
+    frames = list(render_sequence(8, 4, per_second=5.0, size_wh=SMALL, place="street", count=30))
+    assert [one.scene.name for one in frames] == ["000001", "000002", "000003", "000004"]
+    assert len({one.camera for one in frames}) == 1
+    places: dict[int, list[np.ndarray]] = {}
+    for one in frames:
+        _check_labels(one, SMALL, 0.0)
+        for person, at in zip(one.person.tolist(), one.ground_m, strict=True):
+            places.setdefault(person, []).append(at)
+    moved = [np.linalg.norm(way[-1] - way[0]) for way in places.values() if len(way) == 4]
+    assert max(moved) > 0.2
+    assert max(moved) < 3 * 2.0 * 1.3 / 5 + 1e-6
+    still = render_scene(8, size_wh=SMALL, place="street", count=30, min_visible=0.0)
+    np.testing.assert_array_equal(still.scene.points_xy, frames[0].scene.points_xy)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"seed": -1}, "A seed must be from 0"),
+        ({"size_wh": (40, 400)}, "at least 64 px"),
+        ({"count": -2}, "must be 0 or more"),
+        ({"place": "moon"}, 'no place "moon"'),
+        ({"weather": "hail"}, "sunny, extra-sunny, clouds"),
+        ({"day": "noonish"}, 'no day part "noonish"'),
+        ({"min_visible": 1.5}, "from 0 to 1"),
+    ],
+)
+def test_what_is_wrong_is_said(given: dict[str, object], said: str) -> None:
+    wanted = {"seed": 1, "size_wh": SMALL, "count": 0} | given
+    with pytest.raises(InputError, match=said):
+        render_scene(**wanted)  # type: ignore[arg-type]
+
+
+def test_a_sequence_of_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="1 picture or more"):
+        next(render_sequence(1, 0))
