@@ -88,10 +88,11 @@ def synth(
             soft_wrap=True,
         )
         return
+    seeds = range(seed, seed + scenes)
     _claim(out, {"seed": seed, "people": people, "empty": empty, "validation": validation, **kind})
     with progress_bar("Rendering") as show:
-        made = _pictures(out, range(seed, seed + scenes), people, empty, kind, lambda done: show(done, scenes))
-    splits = _annotate(out, made, validation)
+        made = _pictures(out, seeds, people, empty, kind, lambda done: show(done, scenes))
+    splits = _annotate(out, seeds, made, validation)
     results_are_filed()
     told = ", ".join(f"{name} {splits.count(name):,}" for name in dict.fromkeys(splits))
     output_console().print(
@@ -201,11 +202,11 @@ def _records(path: Path) -> list[dict[str, Any]]:
     return records
 
 
-def _annotate(out: Path, scenes: list[Scene], validation: float) -> list[str]:
+def _annotate(out: Path, seeds: range, scenes: list[Scene], validation: float) -> list[str]:
     from headcount.data.formats.table import FORMATS
+    from headcount.synth.rendered.scene import drawn_for_validation
 
-    held = round(validation * len(scenes))
-    splits = ["train"] * (len(scenes) - held) + ["val"] * held
+    splits = ["val" if drawn_for_validation(seed, validation) else "train" for seed in seeds]
     FORMATS.find("coco").write(scenes, out, splits=splits, overwrite=True)
     return splits
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from headcount.synth.rendered.instances import Instances, placed
 from headcount.synth.rendered.light import indoor_light
 from headcount.synth.rendered.people import STAND, Stance, Taste, add_people, draw_looks
 from headcount.synth.rendered.places import PLACES
-from headcount.synth.rendered.scene import drawn_empty
+from headcount.synth.rendered.scene import drawn_empty, drawn_for_validation
 
 SMALL = (320, 200)
 pytestmark = pytest.mark.usefixtures("gl")
@@ -55,6 +56,12 @@ def test_the_same_seed_gives_the_same_picture() -> None:
         np.testing.assert_array_equal(one.visible, second.visible)
 
 
+def test_another_thread_renders_the_same() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(render_scene, 5, size_wh=SMALL, count=40).result()
+    assert other.scene.pixels().tobytes() == render_scene(5, size_wh=SMALL, count=40).scene.pixels().tobytes()
+
+
 def test_nobody_is_nobody() -> None:
     rendered = render_scene(12, size_wh=SMALL, count=0)
     assert rendered.scene.count == rendered.hidden == 0
@@ -70,6 +77,13 @@ def test_the_shares_of_empty_scenes() -> None:
     assert not any(drawn_empty(seed, 0.0) for seed in range(50))
     assert all(drawn_empty(seed, 1.0) for seed in range(50))
     assert 40 < sum(drawn_empty(seed, 0.1) for seed in range(600)) < 85
+
+
+def test_what_is_for_validation_stays_so() -> None:
+    chosen = [drawn_for_validation(seed, 0.1) for seed in range(600)]
+    assert 40 < sum(chosen) < 85
+    assert chosen[:50] == [drawn_for_validation(seed, 0.1) for seed in range(50)]
+    assert all(drawn_for_validation(seed, 0.3) for seed in range(600) if chosen[seed])
 
 
 def test_the_ground_places_are_under_the_heads() -> None:

@@ -1,12 +1,12 @@
-"""The renderer: OpenGL without a screen, through moderngl. One engine serves a process."""
+"""The renderer: OpenGL without a screen, through moderngl. One engine serves a thread."""
 
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -26,6 +26,9 @@ _FINER = 1.5
 """Pictures are drawn so much larger, for smooth edges; without a GPU that is faster than several samples a pixel."""
 _LAMPS = 8
 _NAMES = ("row0", "row1", "row2", "tint_r", "tint_g", "marks")
+
+
+_own = threading.local()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,15 +57,16 @@ class _Drawn:
             one.release()
 
 
-@cache
 def engine() -> Engine:
-    """The renderer of this process.
+    """The renderer of this thread: OpenGL knows what it draws with by the thread.
 
     Raises:
         MissingExtraError: moderngl is not installed.
         InputError: no OpenGL 3.3 can be had here.
     """
-    return Engine()
+    if not hasattr(_own, "engine"):
+        _own.engine = Engine()
+    return cast(Engine, _own.engine)
 
 
 class Engine:

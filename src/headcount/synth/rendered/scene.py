@@ -64,7 +64,8 @@ class Rendered:
     Attributes:
         scene: the picture, and the labelled heads' points and boxes (cut at the border), far to near.
         visible: (n,) the share of each labelled head's outline that is seen, from 0 to 1.
-        ground_m: (n, 2) where each stands, in metres: x to the right of the camera's foot, y ahead of it.
+        ground_m: (n, 2) where each stands, in metres: x to the right of the camera's foot, y ahead of it. On stands and
+            in stepped rooms that is the place below.
         person: (n,) each one's number in his scene; the same in all pictures of a sequence.
         hidden: how many more are in the picture whose heads are seen less than that.
         camera: from where it is seen; ``camera.homography`` takes the ground's metres to pixels.
@@ -139,6 +140,11 @@ def render_sequence(
 def drawn_empty(seed: int, share: float) -> bool:
     """Whether the scene of a seed is one of the ``share`` of all that have nobody in them."""
     return bool(stream(seed, "choice", 1).random() < share)
+
+
+def drawn_for_validation(seed: int, share: float) -> bool:
+    """Whether the scene of a seed is one of the ``share`` of all for validation, however many are rendered."""
+    return bool(stream(seed, "choice", 2).random() < share)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
