@@ -64,9 +64,20 @@ def test_a_stopped_run_goes_on(run_cli: RunCli, tmp_path: Path) -> None:
     run_cli("synth", whole, "--scenes", 4, *SMALL)
     for name in ("rendered-000003.jpg", "rendered-000004.jpg"):
         assert (out / "images" / name).read_bytes() == (whole / "images" / name).read_bytes()
+    assert (out / "heads.jsonl").read_text() == (whole / "heads.jsonl").read_text()
     assert [scene.count for scene in read_set(f"coco={out}", "all").scenes] == [
         scene.count for scene in read_set(f"coco={whole}", "all").scenes
     ]
+
+
+def test_fewer_scenes_leave_no_annotation_of_the_others(run_cli: RunCli, tmp_path: Path) -> None:
+    out = tmp_path / "made"
+    run_cli("synth", out, "--scenes", 6, "--validation", 0.4, *SMALL)
+    assert read_set(f"coco={out}", "val").scenes
+    code, told, _ = run_cli("synth", out, "--scenes", 1, "--validation", 0.4, *SMALL)
+    assert code == 0
+    assert "1 picture (" in told
+    assert len(read_set(f"coco={out}", "all").scenes) == 1
 
 
 def test_videos_are_read_as_tracks(run_cli: RunCli, tmp_path: Path) -> None:
@@ -107,10 +118,16 @@ def test_other_settings_or_files_are_not_written_over(run_cli: RunCli, tmp_path:
         (("--size", "20x20"), "at least 64 px"),
         (("--place", "moon"), "choose one of square, street"),
         (("--weather", "hail"), "choose one of sunny"),
+        (("--weather", "rain", "--place", "hall"), 'no weather or day part in the place "hall"'),
+        (("--size", "12000x400"), "at most 8,192 px a side"),
+        (("--people", "100000"), "at most 10,000 people"),
+        (("--seed", str(2**63 - 1), "--scenes", "2"), "A seed must be from 0"),
+        (("--frames", "3"), "--frames is for videos, but pictures were asked for"),
+        (("--sequences", "1", "--empty", "0.5"), "--empty is for pictures, but videos were asked for"),
     ],
 )
 def test_what_is_wrong_is_said(run_cli: RunCli, tmp_path: Path, options: tuple[str, ...], said: str) -> None:
-    code, _, told = run_cli("synth", tmp_path / "made", "--scenes", 1, *options)
+    code, _, told = run_cli("synth", tmp_path / "made", *options)
     assert code == 2
     assert said in " ".join(told.split())
     assert not (tmp_path / "made").exists()

@@ -14,43 +14,52 @@ if TYPE_CHECKING:
     from headcount.core.scene import Scene
 
 _SETTINGS, _RECORD, _QUALITY = "synth.json", "heads.jsonl", 95
+_SCENES, _EMPTY, _VALIDATION, _MIN_VISIBLE = 100, 0.05, 0.1, 0.2
+_FRAMES, _FPS = 100, 10.0
+
+
+def _number(text: str, default: float, *, metavar: str = "NUMBER", low: float = 1, high: float | None = None) -> Any:
+    """An option of pictures or of videos alone, which is None where it was not given."""
+    words = f"{text} [default: {default:g}]"
+    return typer.Option(metavar=metavar, min=low, max=high, show_default=False, help=words)
+
+
+def _share(text: str, default: float) -> Any:
+    return _number(text, default, metavar="SHARE", low=0, high=1)
+
+
+def _name(text: str, option: str) -> Any:
+    return typer.Option(metavar="NAME", show_default=False, help=f"{text}; {option} list names them.")
 
 
 def synth(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.")],
-    scenes: Annotated[int, typer.Option(metavar="NUMBER", min=0, help="How many pictures.")] = 100,
+    scenes: Annotated[int | None, _number("How many pictures.", _SCENES)] = None,
     seed: Annotated[
-        int, typer.Option(metavar="NUMBER", min=0, help="The first scene; the others are those after it.")
+        int, typer.Option(metavar="NUMBER", min=0, help="The first scene or video; the others are those after it.")
     ] = 1,
-    size: Annotated[str, typer.Option(metavar="WxH", help="The pictures' width and height in pixels.")] = "1920x1080",
+    size: Annotated[str, typer.Option(metavar="WxH", help="Width and height in pixels.")] = "1920x1080",
     people: Annotated[
         int | None,
-        typer.Option(metavar="NUMBER", min=0, show_default=False, help="The most people in a scene; else as it comes."),
+        typer.Option(
+            metavar="NUMBER", min=0, show_default=False,
+            help="Place at most so many people, fewer where there is no room; else as it comes.",
+        ),
     ] = None,
-    empty: Annotated[
-        float, typer.Option(metavar="SHARE", min=0, max=1, help="Share of pictures without people.")
-    ] = 0.05,
-    validation: Annotated[float, typer.Option(metavar="SHARE", min=0, max=1, help="Share for validation.")] = 0.1,
-    place: Annotated[
-        str | None, typer.Option(metavar="NAME", show_default=False, help="Only this place; --place list names them.")
-    ] = None,
-    weather: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", show_default=False, help="Only this weather; --weather list names them."),
-    ] = None,
-    day: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", show_default=False, help="Only this part of the day; --day list names them."),
-    ] = None,
+    place: Annotated[str | None, _name("Only this place", "--place")] = None,
+    weather: Annotated[str | None, _name("Only this weather, outdoors", "--weather")] = None,
+    day: Annotated[str | None, _name("Only this part of the day, outdoors", "--day")] = None,
+    empty: Annotated[float | None, _share("Pictures: share of those without people.", _EMPTY)] = None,
+    validation: Annotated[float | None, _share("Pictures: share of those for validation.", _VALIDATION)] = None,
     min_visible: Annotated[
-        float, typer.Option(metavar="SHARE", min=0, max=1, help="Label heads of which at least so much is seen.")
-    ] = 0.2,
+        float | None, _share("Pictures: label heads of which at least so much is seen.", _MIN_VISIBLE)
+    ] = None,
     sequences: Annotated[
-        int, typer.Option(metavar="NUMBER", min=0, help="How many videos of walking people, in place of pictures.")
+        int, typer.Option(metavar="NUMBER", min=0, help="How many videos of people walking, in place of pictures.")
     ] = 0,
-    frames: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Of a video: how many frames.")] = 100,
-    fps: Annotated[float, typer.Option(metavar="NUMBER", min=0.1, max=240, help="Of a video: frames a second.")] = 10.0,
-) -> None:
+    frames: Annotated[int | None, _number("Videos: how many frames each.", _FRAMES)] = None,
+    fps: Annotated[float | None, _number("Videos: frames a second.", _FPS, low=0.1, high=240)] = None,
+) -> None:  # fmt: skip
     """Render crowds in which every head is known, as a data set to train and test on.
 
     OUT gets the pictures in images, points and boxes as COCO in annotations (read it as coco=OUT), and heads.jsonl: a
@@ -67,34 +76,41 @@ def synth(
 
     if _listed(place, weather, day):
         return
-    size_wh = _size(size)
-    kind: dict[str, Any] = {"size_wh": size_wh, "place": place, "weather": weather, "day": day}
-    kind["min_visible"] = min_visible
-    check(seed, count=people, **kind)
+    of_pictures = {"--scenes": scenes, "--empty": empty, "--validation": validation, "--min-visible": min_visible}
+    _refuse(of_pictures if sequences else {"--frames": frames, "--fps": fps}, bool(sequences))
+    kind: dict[str, Any] = {"size_wh": _size(size), "place": place, "weather": weather, "day": day}
+    number = sequences or (_SCENES if scenes is None else scenes)
+    for one in (seed, seed + number - 1):
+        check(one, count=people, **kind)
+    settings = {"seed": seed, "people": people, **kind}
     if sequences:
-        _claim(out, {"seed": seed, "people": people, "frames": frames, "fps": fps, **kind})
+        length, rate = frames or _FRAMES, _FPS if fps is None else fps
+        _claim(out, settings | {"frames": length, "fps": rate})
         heads = 0
         with progress_bar("Rendering") as show:
-            for number in range(sequences):
+            for index in range(sequences):
 
-                def tell(done: int, before: int = number * frames) -> None:
-                    show(before + done, sequences * frames)
+                def tell(done: int, before: int = index * length) -> None:
+                    show(before + done, sequences * length)
 
-                heads += _film(out, seed + number, frames, fps, people, kind, tell)
+                heads += _film(out, seed + index, length, rate, people, kind, tell)
         results_are_filed()
         output_console().print(
-            f"wrote {printable(str(out))}: {plural(sequences, 'video')} of {plural(frames, 'frame')}, "
+            f"wrote {printable(str(out))}: {plural(sequences, 'video')} of {plural(length, 'frame')}, "
             f"{plural(heads, 'head')}; read it as gta-head={printable(str(out))}",
             soft_wrap=True,
         )
         return
-    seeds = range(seed, seed + scenes)
-    _claim(out, {"seed": seed, "people": people, "empty": empty, "validation": validation, **kind})
+    kind["min_visible"] = _MIN_VISIBLE if min_visible is None else min_visible
+    shares = {"empty": _EMPTY if empty is None else empty}
+    shares["validation"] = _VALIDATION if validation is None else validation
+    _claim(out, settings | kind | shares)
+    seeds = range(seed, seed + number)
     with progress_bar("Rendering") as show:
-        made = _pictures(out, seeds, people, empty, kind, lambda done: show(done, scenes))
-    splits = _annotate(out, seeds, made, validation)
+        made = _pictures(out, seeds, people, shares["empty"], kind, lambda done: show(done, number))
+    splits = _annotate(out, seeds, made, shares["validation"])
     results_are_filed()
-    told = ", ".join(f"{name} {splits.count(name):,}" for name in dict.fromkeys(splits))
+    told = ", ".join(f"{name} {splits.count(name):,}" for name in sorted(set(splits)))
     output_console().print(
         f"wrote {printable(str(out))}: {plural(len(made), 'picture')} ({told}), "
         f"{plural(sum(scene.count for scene in made), 'head')}; read it as coco={printable(str(out))}",
@@ -113,6 +129,16 @@ def _listed(place: str | None, weather: str | None, day: str | None) -> bool:
     return bool(asked)
 
 
+def _refuse(options: dict[str, Any], of_videos: bool) -> None:
+    """Stop where an option is given that would change nothing."""
+    from headcount.core.errors import InputError
+
+    for name, value in options.items():
+        if value is not None:
+            made, other = ("videos", "pictures") if of_videos else ("pictures", "videos")
+            raise InputError(f"{name} is for {other}, but {made} were asked for: leave it out.")
+
+
 def _size(text: str) -> tuple[int, int]:
     from headcount.core.errors import InputError
 
@@ -126,10 +152,11 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
     """Make the folder, or find it as a run with the same settings left it."""
     import json
 
+    from headcount import __version__
     from headcount.core.errors import InputError
     from headcount.core.files import write_json, writing
 
-    settings = json.loads(json.dumps(settings))
+    settings = json.loads(json.dumps({"headcount": __version__, **settings}))
     marker = out / _SETTINGS
     with writing(out):
         if marker.is_file():
@@ -158,7 +185,7 @@ def _pictures(
     from headcount.core.scene import Provenance, Scene
     from headcount.synth.rendered.scene import drawn_empty, render_scene
 
-    known = {record["image"]: record for record in _records(out / _RECORD)}
+    known = _records(out / _RECORD)
     made: list[Scene] = []
     annotated: Provenance = "annotated"
     with writing(out):
@@ -168,8 +195,7 @@ def _pictures(
         name = f"images/rendered-{seed:06d}.jpg"
         record = known.get(name)
         if record is None or not (out / name).is_file():
-            count = 0 if drawn_empty(seed, empty) else people
-            rendered = render_scene(seed, count=count, **kind)
+            rendered = render_scene(seed, count=0 if drawn_empty(seed, empty) else people, **kind)
             scene = rendered.scene
             _save_jpeg(scene.pixels(), out / name)
             record = {
@@ -189,25 +215,37 @@ def _pictures(
     return made
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
+def _records(path: Path) -> dict[str, dict[str, Any]]:
+    """What a stopped run has written, by image; half a line, at the end, is taken out of the file."""
     import json
     from contextlib import suppress
 
+    from headcount.core.files import atomic_text
+
     if not path.is_file():
-        return []
-    records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        with suppress(ValueError):  # half a line, where a run was stopped
-            records.append(json.loads(line))
+        return {}
+    text = path.read_text(encoding="utf-8")
+    records = {}
+    for line in text.splitlines():
+        with suppress(ValueError):
+            record = json.loads(line)
+            records[record["image"]] = record
+    whole = "".join(json.dumps(record) + "\n" for record in records.values())
+    if whole != text:
+        with atomic_text(path) as file:
+            file.write(whole)
     return records
 
 
 def _annotate(out: Path, seeds: range, scenes: list[Scene], validation: float) -> list[str]:
+    from headcount.core.files import discard
     from headcount.data.formats.table import FORMATS
     from headcount.synth.rendered.scene import drawn_for_validation
 
     splits = ["val" if drawn_for_validation(seed, validation) else "train" for seed in seeds]
     FORMATS.find("coco").write(scenes, out, splits=splits, overwrite=True)
+    for split in {"train", "val"} - set(splits):  # a run for more scenes had some
+        discard(out / "annotations" / f"{split}.json")
     return splits
 
 
@@ -225,9 +263,8 @@ def _film(
     with writing(folder):
         (folder / "img1").mkdir(parents=True, exist_ok=True)
     tracked: list[TrackedFrame] = []
-    wanted = kind | {"min_visible": 0.0}
     camera, attributes = {}, {}
-    for number, rendered in enumerate(render_sequence(seed, frames, per_second=fps, count=people, **wanted), start=1):
+    for number, rendered in enumerate(render_sequence(seed, frames, per_second=fps, count=people, **kind), start=1):
         show(number - 1)
         _save_jpeg(rendered.scene.pixels(), folder / "img1" / f"{number:06d}.jpg")
         boxes = as_boxes([]) if rendered.scene.boxes_xyxy is None else rendered.scene.boxes_xyxy

@@ -7,7 +7,19 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from headcount.synth.rendered.meshes import HEAD_PARTS, PARTS, Mesh, ball, box, loft, outline, part
+from headcount.synth.rendered.meshes import (
+    BRIM_REACH,
+    BRIMS,
+    CHIN,
+    HEAD_PARTS,
+    PARTS,
+    Mesh,
+    ball,
+    box,
+    loft,
+    outline,
+    part,
+)
 
 _SOLID = sorted(
     name for name in PARTS if not name.startswith("hair") and name not in
@@ -47,9 +59,15 @@ def test_known_volumes() -> None:
     assert _volume(cylinder) == pytest.approx(np.pi, rel=0.01)
 
 
+@pytest.mark.parametrize("detail", ["near", "middle", "far"])
 @pytest.mark.parametrize("name", HEAD_PARTS)
-def test_no_outline_hangs_below_the_chin(name: str) -> None:
-    at = outline(name)
+def test_what_hangs_or_stands_out_is_no_outline(name: str, detail: str) -> None:
+    at, whole = outline(name, detail), part(name, detail).corners
     assert len(at) > 20
-    assert at[:, 2].min() >= -1.02
-    assert np.abs(at).max() <= 1.5
+    assert at[:, 2].max() == whole[:, 2].max()
+    hangs, stands_out = bool(whole[:, 2].min() < CHIN), name in BRIMS
+    assert (at[:, 2].min() > whole[:, 2].min()) == hangs
+    assert hangs == (name in ("hair-long", "hair-bob", "hood", "headscarf"))
+    assert at[:, 2].min() < CHIN + 0.1 or not hangs  # followed down to the chin
+    reach = np.hypot(at[:, 0], at[:, 1]).max()
+    assert 1.15 < reach <= BRIM_REACH if stands_out else reach < 1.6

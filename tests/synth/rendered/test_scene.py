@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ import pytest
 from headcount.core.errors import InputError
 from headcount.synth.rendered import MIN_VISIBLE, Rendered, render_scene, render_sequence
 from headcount.synth.rendered.camera import Camera
+from headcount.synth.rendered.crowd import queue
 from headcount.synth.rendered.engine import Engine, Fullness
 from headcount.synth.rendered.instances import Instances, placed
 from headcount.synth.rendered.light import indoor_light
-from headcount.synth.rendered.people import STAND, Stance, Taste, add_people, draw_looks
+from headcount.synth.rendered.people import HAIRS, HATS, STAND, WALK, Looks, Stance, Taste, add_people, draw_looks
 from headcount.synth.rendered.places import PLACES
-from headcount.synth.rendered.scene import drawn_empty, drawn_for_validation
+from headcount.synth.rendered.scene import Heads, Stage, drawn_empty, drawn_for_validation
+from headcount.synth.rendered.walk import walk
 
 SMALL = (320, 200)
 pytestmark = pytest.mark.usefixtures("gl")
@@ -67,6 +70,28 @@ def test_nobody_is_nobody() -> None:
     assert rendered.scene.count == rendered.hidden == 0
 
 
+def test_weather_that_is_asked_for_is_outdoors() -> None:
+    for seed in range(6):
+        scene = render_scene(seed, size_wh=(160, 120), count=3, weather="fog", day="night").scene
+        assert (scene.attributes["weather"], scene.attributes["day"]) == ("fog", "night")
+
+
+def test_nobody_walks_into_a_wall() -> None:
+    for place, seed in (("street", 4), ("street", 9), ("hall", 5), ("hall", 6)):
+        stage = Stage.of(seed, size_wh=SMALL, place=place)  # type: ignore[arg-type]
+        *_, last = walk(np.random.default_rng(1), stage.stance, stage.area, stage.obstacles, frames=50, per_second=5.0)
+        half = stage.area[2] + 0.45  # where the wall is
+        assert (np.abs(stage.stance.at[:, 0]) <= half).all()
+        assert (np.abs(last.at[:, 0]) <= half + 0.3).all()
+
+
+def test_who_waits_in_a_queue_does_not_walk_off() -> None:
+    stages = [Stage.of(seed, size_wh=SMALL, place="station") for seed in range(8)]
+    spots = queue(np.random.default_rng(1), 20, (0.0, 5.0, 6.0, 20.0), 2)
+    assert spots.waits.all()
+    assert any((stage.stance.doing == WALK).any() for stage in stages)
+
+
 def test_no_more_than_asked_for() -> None:
     for seed in range(3):
         rendered = render_scene(seed, size_wh=SMALL, count=15)
@@ -100,34 +125,56 @@ def test_the_ground_places_are_under_the_heads() -> None:
     assert len(record["visible"]) == rendered.scene.count
 
 
-def _alone(gl: Engine, *, before: float | None = None, n: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """The picture of people 6 m away who look at the camera, a wall before them to a height; and what is seen."""
-    camera = Camera(height_m=1.6, pitch_deg=0.0, fov_deg=40.0, size_wh=(400, 300))
-    at = np.stack([np.linspace(-0.8, 0.8, n) if n > 1 else np.zeros(1), np.full(n, 6.0), np.zeros(n)], 1)
+CAMERA = Camera(height_m=1.6, pitch_deg=0.0, fov_deg=40.0, size_wh=(400, 300))
+
+
+def _group(n: int, away_m: float = 6.0) -> tuple[Looks, Stance]:
+    """People side by side who look at the camera."""
+    at = np.stack([np.linspace(-0.8, 0.8, n) if n > 1 else np.zeros(1), np.full(n, away_m), np.zeros(n)], 1)
     stance = Stance(at, np.full(n, np.pi), np.full(n, STAND), np.full(n, STAND), np.zeros(n), np.zeros((n, 2)))
-    looks = draw_looks(np.random.default_rng(3), n, Taste(hats=0.0, children=0.0))
+    return draw_looks(np.random.default_rng(3), n, Taste(hats=0.0, children=0.0)), stance
+
+
+def _seen(gl: Engine, looks: Looks, stance: Stance, *, wall_m: float | None = None, detail: str = "near") -> Any:
+    """(h, w) whose head is where, finer than the picture; behind a wall of a height."""
     into = Instances()
     into.add("plane", placed((0, 0, 0), (200, 200, 1)), (0.3, 0.3, 0.3))
-    if before is not None:
-        into.add("box", placed((0, 4.0, 0), (8.0, 0.1, before)), (0.5, 0.1, 0.1))
-    add_people(into, looks, stance, np.full(n, "near"))
+    if wall_m is not None:
+        into.add("box", placed((0, 4.0, 0), (8.0, 0.1, wall_m)), (0.5, 0.1, 0.1))
+    add_people(into, looks, stance, np.full(len(looks), detail))
     light = replace(indoor_light(np.random.default_rng(1)), noise=0.0)
-    return gl.draw(into, camera, light, Fullness(np.zeros((4, 4), np.float32), -9, 0, 18, 18))
+    return gl.draw(into, CAMERA, light, Fullness(np.zeros((4, 4), np.float32), -9, 0, 18, 18))[1]
 
 
 def test_a_head_alone_is_seen_whole_and_one_behind_a_wall_is_not(gl: Engine) -> None:
-    _, whole = _alone(gl)
-    _, half = _alone(gl, before=1.62)
-    _, none = _alone(gl, before=2.5)
-    assert 200 < whole[0] < 400  # a head of 0.24 m at 6 m, by a focal length of 550 px: an ellipse of some 22 by 16
-    assert 0.15 * whole[0] < half[0] < 0.85 * whole[0]
-    assert none[0] == 0
+    whole, half, none = ((_seen(gl, *_group(1), wall_m=wall) == 0).sum() / 2.25 for wall in (None, 1.62, 2.5))
+    assert 200 < whole < 400  # a head of 0.24 m at 6 m, by a focal length of 550 px: an ellipse of some 22 by 16
+    assert 0.15 * whole < half < 0.85 * whole
+    assert none == 0
 
 
 def test_each_heads_pixels_are_its_own(gl: Engine) -> None:
-    _, seen = _alone(gl, n=5)
-    assert len(seen) == 5
-    assert (seen > 200).all()
+    whose = _seen(gl, *_group(5))
+    assert set(np.unique(whose)) == {-1, 0, 1, 2, 3, 4}
+    columns = [np.flatnonzero((whose == one).any(axis=0)).mean() for one in range(5)]
+    assert columns == sorted(columns)
+
+
+@pytest.mark.parametrize("hat", range(len(HATS)))
+@pytest.mark.parametrize("hair", range(len(HAIRS)))
+def test_boxes_and_shares_are_those_of_what_is_drawn(gl: Engine, hair: int, hat: int) -> None:
+    looks, stance = _group(1, away_m=2.0)
+    looks = replace(looks, hair=np.array([hair]), hat=np.array([hat]))
+    stance = replace(stance, facing=np.array([np.pi + 0.3 * hair]))
+    heads = Heads(CAMERA, looks, stance)
+    rows, columns = np.nonzero(_seen(gl, looks, stance) == 0)
+    drawn = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) / 1.5
+    np.testing.assert_allclose(heads.boxes[0][:3], drawn[:3], atol=1.5)  # of a head 65 px high
+    assert heads.boxes[0][3] == pytest.approx(drawn[3], abs=2.5)  # the neck hides a little of the chin
+    assert 0.8 < len(rows) / 2.25 / heads.outline_px[0] < 1.03  # below a brim the outline is not all head
+    middle = heads.points[0] * 1.5
+    assert abs(columns.mean() - middle[0]) < 12
+    assert abs(rows.mean() - middle[1]) < 16
 
 
 def test_a_lone_heads_share_is_nearly_one() -> None:
@@ -171,6 +218,10 @@ def test_a_sequence_keeps_people_and_camera() -> None:
         ({"weather": "hail"}, "sunny, extra-sunny, clouds"),
         ({"day": "noonish"}, 'no day part "noonish"'),
         ({"min_visible": 1.5}, "from 0 to 1"),
+        ({"size_wh": (9000, 100)}, "at most 8,192 px a side"),
+        ({"size_wh": (8000, 8000)}, "in all"),
+        ({"count": 10_001}, "at most 10,000 people"),
+        ({"place": "hall", "weather": "rain"}, 'no weather or day part in the place "hall"'),
     ],
 )
 def test_what_is_wrong_is_said(given: dict[str, object], said: str) -> None:

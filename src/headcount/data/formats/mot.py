@@ -253,7 +253,8 @@ def write_mot_video(
 ) -> None:  # fmt: skip
     """Write ``gt/gt.txt`` and ``seqinfo.ini`` of a video whose frames lie in ``img1``, numbered from 000001.
 
-    Coordinates come back to within 0.005 px. ``attributes`` are stated in ``seqinfo.ini`` beside the usual.
+    Coordinates come back to within 0.01 px, and no visible share is written as 0. ``attributes`` are stated in
+    ``seqinfo.ini`` beside the usual.
 
     Raises:
         InputError: they cannot be written.
@@ -264,7 +265,7 @@ def write_mot_video(
         for number, frame in enumerate(frames, start=1):
             for (left, top, right, bottom), one, seen in zip(frame.boxes_xyxy, frame.ids, frame.visible, strict=True):
                 cells = (f"{left + 1:.2f}", f"{top + 1:.2f}", f"{right - left:.2f}", f"{bottom - top:.2f}")
-                file.write(f"{number},{one},{','.join(cells)},1,1,{seen:.2f}\n")
+                file.write(f"{number},{one},{','.join(cells)},1,1,{max(seen, 1e-4):.4f}\n")
     width, height = size_wh
     stated = {
         "name": folder.name, "imDir": "img1", "frameRate": f"{per_second:g}", "seqLength": len(frames),

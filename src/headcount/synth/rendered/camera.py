@@ -72,10 +72,9 @@ class Camera:
     def to_ground(self, pixels: Floats) -> Floats:
         """(n, 2) places in metres under pixels (n, 2); not a number at and above the horizon."""
         x, y, w = np.linalg.inv(self.homography) @ np.concatenate([pixels, np.ones((len(pixels), 1))], axis=1).T
-        seen = w / self.homography[2, 2] if self.homography[2, 2] else w
         place = np.stack([x, y], axis=1) / np.where(np.abs(w) > 1e-12, w, 1e-12)[:, None]
         ahead = self.frame[2, 0] * place[:, 0] + self.frame[2, 1] * place[:, 1] - self.frame[2, 2] * self.height_m
-        place[(ahead <= 0) | ~np.isfinite(seen)] = np.nan
+        place[ahead <= 0] = np.nan
         return place
 
     def clip_matrix(self, near: float = 0.15, far: float = 3000.0) -> Floats:

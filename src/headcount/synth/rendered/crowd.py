@@ -18,11 +18,16 @@ Free = Callable[[Floats], NDArray[np.bool_]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spots:
-    """Places for people: ``at`` (n, 3) metres, ``facing`` (n,) angles to the left of +y, ``sitting`` (n,) bool."""
+    """Places for people.
+
+    ``at`` (n, 3) in metres, ``facing`` (n,) angles to the left of +y, ``sitting`` (n,) who does, and ``waits`` (n,) who
+    stands in a queue and does not walk off.
+    """
 
     at: Floats
     facing: Floats
     sitting: NDArray[np.bool_]
+    waits: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.at)
@@ -30,17 +35,23 @@ class Spots:
     def __add__(self, other: Spots) -> Spots:
         return Spots(
             np.concatenate([self.at, other.at]), np.concatenate([self.facing, other.facing]),
-            np.concatenate([self.sitting, other.sitting]),
+            np.concatenate([self.sitting, other.sitting]), np.concatenate([self.waits, other.waits]),
         )  # fmt: skip
 
     def some(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Spots:
         """Those of ``rows``."""
-        return Spots(self.at[rows], self.facing[rows], self.sitting[rows])
+        return Spots(self.at[rows], self.facing[rows], self.sitting[rows], self.waits[rows])
+
+
+def standing(at: Floats, facing: Floats, *, waits: bool = False) -> Spots:
+    """Spots on the ground at ``at`` (n, 2)."""
+    n = len(at)
+    return Spots(np.column_stack([at, np.zeros(n)]), facing, np.zeros(n, np.bool_), np.full(n, waits))
 
 
 def nobody() -> Spots:
     """No place at all."""
-    return Spots(np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.bool_))
+    return standing(np.zeros((0, 2)), np.zeros(0))
 
 
 def scatter(
@@ -69,7 +80,10 @@ def scatter(
         tried = tried[inside & free(tried)]
         if weight is not None:
             tried = tried[rng.random(len(tried)) < weight(tried)]
-        found = _thinned(np.concatenate([found, tried]), len(found), apart_m)
+        before = len(found)
+        found = _thinned(np.concatenate([found, tried]), before, apart_m)
+        if len(found) - before < 0.01 * n:  # there is hardly room for more
+            break
     return found[:n]
 
 
@@ -111,10 +125,7 @@ def queue(rng: np.random.Generator, n: int, area: Area, lanes: int) -> Spots:
         y += wide
     places = np.concatenate(path)[:n] if path else np.zeros((0, 3))
     at = places[:, :2] + rng.normal(0, 0.07, (len(places), 2))
-    return Spots(
-        np.column_stack([at, np.zeros(len(at))]), places[:, 2] + rng.normal(0, 0.35, len(at)),
-        np.zeros(len(at), np.bool_),
-    )  # fmt: skip
+    return standing(at, places[:, 2] + rng.normal(0, 0.35, len(at)), waits=True)
 
 
 def rows_of_seats(
@@ -129,4 +140,4 @@ def rows_of_seats(
         x = x[np.all(np.abs(x[:, None] - np.array(aisles or (1e9,))[None, :]) > 0.75, axis=1)]
         spots.append(np.stack([x, np.full(len(x), y), np.full(len(x), row * rise_m)], 1))
     at = np.concatenate(spots) if spots else np.zeros((0, 3))
-    return Spots(at, np.full(len(at), facing), np.ones(len(at), np.bool_))
+    return Spots(at, np.full(len(at), facing), np.ones(len(at), np.bool_), np.zeros(len(at), np.bool_))

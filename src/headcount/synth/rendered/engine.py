@@ -94,15 +94,16 @@ class Engine:
         self._meshes: dict[tuple[str, str], tuple[Any, Any]] = {}
         self._targets: dict[tuple[int, int], Any] = {}
 
-    def draw(self, instances: Instances, camera: Camera, light: Light, fullness: Fullness) -> tuple[RgbImage, Floats]:
-        """What the camera sees, (h, w, 3) uint8, and of each person (n,) the area of his head that is seen, in pixels.
+    def draw(
+        self, instances: Instances, camera: Camera, light: Light, fullness: Fullness
+    ) -> tuple[RgbImage, NDArray[np.int32]]:
+        """What the camera sees, (h, w, 3) uint8, and (fh, fw) int32 whose head is seen where, −1 for nobody's.
 
-        n is one more than the highest number of a person among the instances.
+        The second is finer than the picture, by the same factor along both sides but for rounding.
         """
         context = self._context
-        drawn, people = [], 0
+        drawn = []
         for name, detail, rows in instances.groups():
-            people = max(people, int(rows[:, 21].max()) + 1)
             leafy = rows[:, 18] == LEAF
             for chosen, program in ((rows[~leafy], self._picture), (rows[leafy], self._leaves)):
                 if len(chosen):
@@ -140,10 +141,8 @@ class Engine:
             one.release()
         crowd.release()
         smaller = cv2.resize(pixels[::-1], camera.size_wh, interpolation=cv2.INTER_AREA)
-        marks = told.reshape(-1, 3)[told.any(axis=2).ravel()].astype(np.int64)
-        area = camera.size_wh[0] * camera.size_wh[1] / (size[0] * size[1])
-        seen = np.bincount(marks @ np.array([1, 256, 65536]) - 1, minlength=people).astype(np.float64) * area
-        return smaller.astype(np.uint8, copy=False), seen
+        low, middle, high = (told[::-1, :, channel].astype(np.int32) for channel in range(3))
+        return smaller.astype(np.uint8, copy=False), low + 256 * middle + 65536 * high - 1
 
     def _program(self, vertex: str, fragment: str, *, define: str = "") -> Any:
         home = files("headcount.synth.rendered") / "shaders"

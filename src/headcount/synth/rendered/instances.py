@@ -20,7 +20,7 @@ class Instances:
     """Shapes by (part, detail): for each a row of 24 float32.
 
     A row is a matrix (3, 4) in row order, two colours (3 each, linear light from 0 to 1), the material, its pattern, a
-    seed from 0 to 1, the person (−1: nobody), whether it is a part of his head, and a spare 0.
+    seed from 0 to 1, the person (−1: nobody), whether it is a part of his head, and whether only its middle is.
     """
 
     rows: dict[tuple[str, str], list[NDArray[np.float32]]] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Instances:
     def add(
         self, part: str, matrices: Floats, colour: ArrayLike, other: ArrayLike | None = None, *,
         material: ArrayLike = HARD, pattern: ArrayLike = 0, seed: ArrayLike = 0.0, person: ArrayLike = NOBODY,
-        head: bool = False, detail: str = "middle",
+        head: bool = False, narrow: bool = False, detail: str = "middle",
     ) -> None:  # fmt: skip
         """Add ``matrices`` (n, 3, 4) of a part; the other values are one for all, or n."""
         n = len(matrices)
@@ -38,7 +38,8 @@ class Instances:
         rows[:, :12] = matrices.reshape(n, 12)
         rows[:, 12:15] = colour
         rows[:, 15:18] = colour if other is None else other
-        rows[:, 18], rows[:, 19], rows[:, 20], rows[:, 21], rows[:, 22] = material, pattern, seed, person, head
+        rows[:, 18], rows[:, 19], rows[:, 20], rows[:, 21] = material, pattern, seed, person
+        rows[:, 22], rows[:, 23] = head, narrow
         self.rows.setdefault((part, detail), []).append(rows)
 
     def groups(self) -> Iterator[tuple[str, str, NDArray[np.float32]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -33,6 +33,12 @@ class Lens:
     rain: float
     snow: float
     slant: float
+
+    def shaken_anew(self, rng: np.random.Generator) -> Lens:
+        """The same camera a moment later: where it shakes, it shakes another way."""
+        return replace(
+            self, shake_px=self.shake_px * float(rng.uniform(0.2, 1.3)), shake_turn=float(rng.uniform(0, math.pi))
+        )
 
 
 def draw_lens(rng: np.random.Generator, light: Light, size_wh: tuple[int, int]) -> Lens:

@@ -169,9 +169,9 @@ def indoor_light(rng: np.random.Generator, *, windows: float = 0.5) -> Light:
     ).metered(0.95)  # fmt: skip
 
 
-def stage_light(rng: np.random.Generator, depth: float) -> Light:
-    """A concert at night: darkness, and coloured lamps from the stage at ``depth`` metres."""
-    dark = outdoor_light(rng, "sunny", "night")
+def stage_light(rng: np.random.Generator, depth: float, weather: Weather = "sunny", *, snowy: bool = False) -> Light:
+    """A concert at night: darkness in any weather, and coloured lamps from the stage at ``depth`` metres."""
+    dark = outdoor_light(rng, weather, "night", snowy=snowy)
     hues = np.array([(1.0, 0.35, 0.25), (0.3, 0.45, 1.0), (0.8, 0.3, 1.0), (1.0, 0.8, 0.5), (0.3, 1.0, 0.7)])
     n = int(rng.integers(3, 7))
     at = np.stack([rng.uniform(-12, 12, n), np.full(n, depth - 1.0), rng.uniform(4.0, 7.0, n)], 1)

@@ -296,7 +296,6 @@ PARTS: dict[str, Callable[[int, int], Mesh]] = {
     "box": lambda a, r: box(),
     "plane": lambda a, r: plane(),
     "post": lambda a, r: loft(_rings((0, 1, 1), (1, 1, 1)), max(6, a // 2)),
-    "cone": lambda a, r: loft(_rings((0, 1, 1), (0.5, 0.5, 0.5), (1, 0.02, 0.02)), a),
 }
 """Body parts, what people wear and carry, and a few plain shapes: each from corners around and rings along."""
 
@@ -305,12 +304,29 @@ HEAD_PARTS = ("head", "hair-short", "hair-crop", "hair-long", "hair-bob", "hair-
 """The parts that make a head's outline, as far down as the chin."""
 
 
-@cache
-def outline(name: str) -> Floats:
-    """(n, 3) corners of a head part that count for a head's outline: its skull, hair and hat from the chin up.
+BRIMS = ("brim", "cap")
+"""Those whose edge stands out from the head."""
+CHIN, BRIM_REACH = -1.02, 1.25
+"""Below the one and beyond the other, in half sizes of the skull, nothing is a head's outline; the shader has them."""
 
-    A brim's edge and hair that falls below the chin are no part of a head.
+
+@cache
+def outline(name: str, detail: str) -> Floats:
+    """(n, 3) places on a head part that span its outline: of its skull, hair and hat, from the chin up.
+
+    A brim's edge and hair that falls below the chin are no part of a head: edges that lead there are followed as far as
+    they count.
     """
-    at = part(name, "middle").corners
-    at = at[at[:, 2] >= -1.02]
-    return at if name not in ("brim", "cap") else at[np.hypot(at[:, 0], at[:, 1]) <= 1.25]
+    mesh = part(name, detail)
+    at = mesh.corners
+    inside = _counts(at, name)
+    edges = np.concatenate([mesh.triangles[:, [0, 1]], mesh.triangles[:, [1, 2]], mesh.triangles[:, [2, 0]]])
+    crossing = edges[inside[edges[:, 0]] & ~inside[edges[:, 1]]]
+    share = np.linspace(0, 1, 33)[None, :, None]
+    along = (at[crossing[:, 0], None] + share * (at[crossing[:, 1], None] - at[crossing[:, 0], None])).reshape(-1, 3)
+    return np.concatenate([at[inside], along[_counts(along, name)]])
+
+
+def _counts(at: Floats, name: str) -> NDArray[np.bool_]:
+    kept = at[:, 2] >= CHIN
+    return np.asarray(kept & (np.hypot(at[:, 0], at[:, 1]) <= BRIM_REACH) if name in BRIMS else kept)

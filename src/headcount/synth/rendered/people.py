@@ -20,6 +20,7 @@ from headcount.synth.rendered.instances import (
     tilted,
     turned,
 )
+from headcount.synth.rendered.meshes import BRIMS
 
 Floats = NDArray[np.float64]
 
@@ -389,7 +390,7 @@ class _Dress:
             if name:
                 self.put(
                     name, matrices, looks.hat_colour, looks.hat == index,
-                    material=HARD if name == "helmet" else CLOTH, head=True,
+                    material=HARD if name == "helmet" else CLOTH, head=True, narrow=name in BRIMS,
                 )  # fmt: skip
 
     def things(self) -> None:

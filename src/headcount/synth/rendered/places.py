@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headcount.synth.rendered.camera import Camera
-from headcount.synth.rendered.crowd import Area, Spots, groups_facing, nobody, queue, rows_of_seats, scatter
+from headcount.synth.rendered.crowd import Area, Spots, groups_facing, nobody, queue, rows_of_seats, scatter, standing
 from headcount.synth.rendered.instances import GLOW, GROUND, HARD, LEAF, SHEET, WALL, Instances, bones, placed
 from headcount.synth.rendered.light import Light
 from headcount.synth.rendered.people import Taste
@@ -19,9 +19,9 @@ Floats = NDArray[np.float64]
 
 Place = Literal["square", "street", "park", "station", "stands", "concert", "hall", "classroom"]
 PLACES: tuple[Place, ...] = get_args(Place)
-INDOORS: tuple[Place, ...] = ("hall", "classroom")
 
 _HEAD_M = 0.236
+_CLOSEST_M = 0.36  # from one person to the next, in a crush
 _PLAIN, _SLABS, _GRASS, _BOARDS, _TILES, _ROAD = range(6)  # patterns of the ground
 
 
@@ -40,6 +40,7 @@ class Kind:
     tight: tuple[float, float]
     walking: float
     cheering: float
+    indoors: bool = False
 
 
 KINDS: dict[Place, Kind] = {
@@ -49,8 +50,8 @@ KINDS: dict[Place, Kind] = {
     "station": Kind((2.4, 9.0), (12, 40), (45, 85), 45.0, (0.05, 2.5), 0.5, 0.0),
     "stands": Kind((2.0, 9.0), (-12, 8), (18, 60), 45.0, (0.5, 2.2), 0.0, 0.4),
     "concert": Kind((2.2, 9.0), (4, 25), (40, 75), 50.0, (0.8, 5.0), 0.0, 0.7),
-    "hall": Kind((2.3, 6.0), (8, 35), (50, 90), 35.0, (0.03, 2.5), 0.3, 0.05),
-    "classroom": Kind((1.7, 3.3), (6, 24), (48, 82), 16.0, (0.3, 1.4), 0.0, 0.04),
+    "hall": Kind((2.3, 6.0), (8, 35), (50, 90), 35.0, (0.03, 2.5), 0.3, 0.05, indoors=True),
+    "classroom": Kind((1.7, 3.3), (6, 24), (48, 82), 16.0, (0.3, 1.4), 0.0, 0.04, indoors=True),
 }
 
 
@@ -64,10 +65,12 @@ def draw_camera(rng: np.random.Generator, place: Place, size_wh: tuple[int, int]
         steep = min(1.0, math.log(height / kind.height_m[0]) / max(math.log(kind.height_m[1] / kind.height_m[0]), 1e-6))
         high = min(high, 14 + (high - 14) * (0.35 + 0.65 * steep))
         low = min(low + 0.55 * steep * (high - low), high)
+    # The angle is that of the picture's longer side, as of a phone held either way.
+    half = math.tan(math.radians(float(rng.uniform(*kind.fov_deg))) / 2) * size_wh[0] / max(size_wh)
     return Camera(
         height_m=height,
         pitch_deg=float(rng.uniform(low, high)),
-        fov_deg=float(rng.uniform(*kind.fov_deg)),
+        fov_deg=2 * math.degrees(math.atan(half)),
         size_wh=size_wh,
         roll_deg=float(np.clip(rng.normal(0, 1.6), -5, 5)),
     )
@@ -200,14 +203,14 @@ class _Builder:
             free &= np.abs(at[:, 0] - x - slope * at[:, 1]) > half
         return free
 
-    def _standing(self, area: Area | None = None, *, main: float | None = None, spread: float = 0.8) -> Spots:
-        rng = self.rng
-        area = area or self.area
+    def _standing(self, *, main: float | None = None, spread: float = 0.8) -> Spots:
+        rng, area = self.rng, self.area
         seen = self._seen_m2(area)
         tight = _log_uniform(rng, *self.kind.tight)
         n = self.count if self.count is not None else int(np.clip(tight * seen, 6, 3500))
+        n = min(n, int(seen / (_CLOSEST_M**2 * 0.87)) + 1)  # there is no room for more
         # Where so many stand as close as that, they keep about this distance.
-        apart = float(np.clip(0.62 / math.sqrt(max(n / max(seen, 1.0), 0.02)), 0.36, 1.1))
+        apart = float(np.clip(0.62 / math.sqrt(max(n / max(seen, 1.0), 0.02)), _CLOSEST_M, 1.1))
         waves = rng.uniform(0.02, 0.15, 2)
         phase = rng.uniform(0, 6, 2)
         uneven = float(rng.uniform(0, 0.8))
@@ -220,7 +223,7 @@ class _Builder:
         if main is None:
             main = float(rng.choice([0.0, math.pi, rng.uniform(0, 2 * math.pi)]))
         facing = groups_facing(rng, at, main, spread, 0.4 if spread > 0.6 else 0.1)
-        return Spots(np.column_stack([at, np.zeros(len(at))]), facing, np.zeros(len(at), np.bool_))
+        return standing(at, facing)
 
     def _seen_m2(self, area: Area) -> float:
         tried = np.random.default_rng(0).uniform((area[0], area[1]), (area[2], area[3]), (2000, 2))
@@ -432,8 +435,8 @@ class _Builder:
         self._buildings(far, 10, 30)
         self._small_things(int(rng.integers(3, 14)))
         self._lamps(int(rng.integers(2, 6)))
-        area = (max(self.area[0], -half + 0.5), self.area[1], min(self.area[2], half - 0.5), self.area[3])
-        return self._standing(area, main=float(rng.choice([0.0, math.pi])), spread=0.7)
+        self._between(half - 0.5)
+        return self._standing(main=float(rng.choice([0.0, math.pi])), spread=0.7)
 
     def _park(self) -> Spots:
         rng = self.rng
@@ -444,7 +447,7 @@ class _Builder:
             self._buildings(self.area[3] + 50, 6, 14)
         spots = self._standing()
         resting = rng.random(len(spots)) < rng.uniform(0, 0.4)
-        return Spots(spots.at - np.outer(resting, (0, 0, 0.30)), spots.facing, resting)
+        return Spots(spots.at - np.outer(resting, (0, 0, 0.30)), spots.facing, resting, spots.waits)
 
     def _station(self) -> Spots:
         rng = self.rng
@@ -495,7 +498,7 @@ class _Builder:
         up = rng.random(len(people)) < (rng.uniform(0, 0.25) if rng.random() < 0.7 else rng.uniform(0.7, 1.0))
         facing = people.facing + rng.normal(0, 0.22, len(people))
         at = people.at + np.column_stack([rng.normal(0, 0.04, (len(people), 2)), np.zeros(len(people))])
-        return Spots(np.add(at, (0, 0.18, 0)), facing, ~up)
+        return Spots(np.add(at, (0, 0.18, 0)), facing, ~up, up)
 
     def _concert(self) -> Spots:
         rng = self.rng
@@ -520,12 +523,17 @@ class _Builder:
         main = 0.0 if rng.random() < 0.7 else math.pi  # from behind the crowd, or from the stage
         return self._standing(main=main, spread=0.3)
 
+    def _between(self, half: float) -> None:
+        """Walls on both sides: people are between them."""
+        self.area = (max(self.area[0], -half), self.area[1], min(self.area[2], half), self.area[3])
+
     def _room(self, tall: float, floor: int) -> None:
         rng = self.rng
         floors = {_BOARDS: (0.36, 0.22, 0.12), _TILES: (0.55, 0.53, 0.50), _PLAIN: (0.30, 0.31, 0.33)}
         self._ground(floor, floors[floor], (0.45, 0.43, 0.40))
         half = self.area[2] * 0.75 + 2
         far = self.area[3] + rng.uniform(0.8, 4)
+        self._between(half - 0.4)
         wall = np.array([(0.62, 0.60, 0.54), (0.70, 0.70, 0.68), (0.50, 0.55, 0.56), (0.60, 0.50, 0.38)])[
             rng.integers(0, 4)
         ]
@@ -577,7 +585,7 @@ class _Builder:
         rng = self.rng
         _left, near, right, far = self.area
         near = max(near, 2.0)
-        half = right * 0.72
+        half = right - 0.4
         steps = float(rng.uniform(0.0, 0.22)) if rng.random() < 0.4 else 0.0
         aisles = tuple(np.arange(-half + rng.uniform(0, 4), half, rng.uniform(3, 7)).tolist())
         away = rng.random() < 0.15  # seen from behind
@@ -608,12 +616,12 @@ class _Builder:
         at = taken.at + np.column_stack([rng.normal(0, 0.05, (len(taken), 2)), np.zeros(len(taken))])
         facing = taken.facing + rng.normal(0, 0.3, len(taken))
         self.area = area
-        standing = rng.random(len(taken)) < 0.03
-        return Spots(at, facing, ~standing)
+        on_feet = rng.random(len(taken)) < 0.03
+        return Spots(at, facing, ~on_feet, on_feet)
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(math.exp(rng.uniform(math.log(low), math.log(high))))
 
 
-__all__ = ["INDOORS", "KINDS", "PLACES", "Kind", "Place", "Setting", "draw_camera", "furnish", "seen_area"]
+__all__ = ["KINDS", "PLACES", "Kind", "Place", "Setting", "draw_camera", "furnish", "seen_area"]

@@ -43,17 +43,18 @@ from headcount.synth.rendered.people import (
     draw_stance,
     heads_of,
 )
-from headcount.synth.rendered.places import INDOORS, PLACES, Place, draw_camera, furnish
+from headcount.synth.rendered.places import KINDS, PLACES, Place, draw_camera, furnish
 from headcount.synth.rendered.walk import walk
 
 Floats = NDArray[np.float64]
 
 MIN_SIDE_PX = 64
+MAX_SIDE_PX, MAX_PIXELS, MAX_PEOPLE = 8192, 2**25, 10_000
 MIN_VISIBLE = 0.2
 """The least visible share of a head that is labelled."""
 
 _SEEDS = 2**63
-_SMALLEST_HEAD_PX = 4.0
+_SMALLEST_HEAD_PX = 4.0  # of an adult far away, about
 _PURPOSES = ("choice", "camera", "light", "place", "looks", "stance", "lens", "walk")
 
 
@@ -63,11 +64,13 @@ class Rendered:
 
     Attributes:
         scene: the picture, and the labelled heads' points and boxes (cut at the border), far to near.
-        visible: (n,) the share of each labelled head's outline that is seen, from 0 to 1.
+        visible: (n,) the share of each labelled head's outline that is seen, from 0 to 1; what is beyond the border is
+            not.
         ground_m: (n, 2) where each stands, in metres: x to the right of the camera's foot, y ahead of it. On stands and
             in stepped rooms that is the place below.
         person: (n,) each one's number in his scene; the same in all pictures of a sequence.
-        hidden: how many more are in the picture whose heads are seen less than that.
+        hidden: how many more heads have their middle in the picture, of which less is seen than is asked for.
+        cut: how many heads at the border are seen whose middle is outside; they are not labelled.
         camera: from where it is seen; ``camera.homography`` takes the ground's metres to pixels.
     """
 
@@ -76,6 +79,7 @@ class Rendered:
     ground_m: Floats
     person: NDArray[np.intp]
     hidden: int
+    cut: int
     camera: Camera
 
     def record(self) -> dict[str, Any]:
@@ -90,7 +94,7 @@ class Rendered:
             "visible": np.round(self.visible, 4).tolist(),
             "ground_m": np.round(self.ground_m, 4).tolist(),
             "person": self.person.tolist(),
-            "hidden": self.hidden,
+            "hidden": self.hidden, "cut": self.cut,
         }  # fmt: skip
 
 
@@ -105,8 +109,9 @@ def render_scene(
     the ones whose heads are hidden, or outside the picture, are not labelled.
 
     Raises:
-        InputError: a seed below 0 or of 2⁶³ and more, a side below 64 px, a negative count, an unknown place, weather
-            or day part, ``min_visible`` outside 0 to 1, or no OpenGL here.
+        InputError: a seed below 0 or of 2⁶³ and more, a side below 64 px or above 8,192, more than 2²⁵ pixels, a count
+            below 0 or above 10,000, an unknown place, weather or day part, or one of these two for a place indoors,
+            ``min_visible`` outside 0 to 1, or no OpenGL here.
         MissingExtraError: moderngl is not installed.
     """
     check(seed, size_wh=size_wh, count=count, place=place, weather=weather, day=day, min_visible=min_visible)
@@ -174,16 +179,18 @@ class Stage:
             choice.choice(PLACES), choice.choice(WEATHERS), choice.choice(DAY_PARTS, p=[0.2, 0.25, 0.25, 0.12, 0.18])
         )  # fmt: skip
         snowy = bool(choice.random() < 0.07)
+        if place is None and (weather or day):  # which only matter outdoors
+            drawn_place = choice.choice([name for name in PLACES if not KINDS[name].indoors])
         place = place or drawn_place
         weather, day = weather or drawn_weather, day or drawn_day
         camera = draw_camera(stream(seed, "camera"), place, size_wh)
         lit = stream(seed, "light")
         attributes = {"place": str(place)}
-        if place in INDOORS:
+        if KINDS[place].indoors:
             light = indoor_light(lit)
         else:
             if place == "concert" and day == "night":
-                light = stage_light(lit, 40.0)
+                light = stage_light(lit, 40.0, weather, snowy=snowy)
             else:
                 light = outdoor_light(lit, weather, day, snowy=snowy)
             attributes |= {"weather": str(weather), "day": str(day)}
@@ -191,11 +198,13 @@ class Stage:
                 attributes["snow"] = "yes"
         things = Instances()
         setting = furnish(stream(seed, "place"), place, camera, light, things, count, _SMALLEST_HEAD_PX)
-        if day == "night" and place not in INDOORS and place != "concert":
+        if "day" in attributes and day == "night" and place != "concert":
             light = _street_lamps(lit, light, setting.area)
         rng = stream(seed, "stance")
         spots = setting.spots
-        doing = np.where(spots.sitting, SIT, np.where(rng.random(len(spots)) < setting.walking, WALK, STAND))
+        doing = np.where(
+            spots.sitting, SIT, np.where(~spots.waits & (rng.random(len(spots)) < setting.walking), WALK, STAND)
+        )
         looks = draw_looks(stream(seed, "looks"), len(spots), setting.taste)
         stance = draw_stance(
             rng, spots.at, spots.facing, doing, cheering=setting.cheering, phones=float(rng.uniform(0, 0.25))
@@ -217,10 +226,13 @@ class Stage:
 
     def shoot(self, stance: Stance, *, frame: int = 0, name: str = "", min_visible: float = MIN_VISIBLE) -> Rendered:
         """The picture of a moment."""
-        heads = _Heads(self.camera, self.looks, stance)
+        heads = Heads(self.camera, self.looks, stance)
         into = Instances({key: list(rows) for key, rows in self.things.rows.items()})
         add_people(into, self.looks, stance, heads.detail)
-        pixels, seen = engine().draw(into, self.camera, self.light, _fullness(stance, self.area))
+        pixels, whose = engine().draw(into, self.camera, self.light, _fullness(stance, self.area))
+        seen = np.bincount(whose[whose >= 0], minlength=len(self.looks)) * (
+            pixels.shape[0] * pixels.shape[1] / whose.size
+        )
         visible = np.minimum(seen / np.maximum(heads.outline_px, 1.0), 1.0)
         width, height = self.camera.size_wh
         inside = (
@@ -230,8 +242,9 @@ class Stage:
         chosen = np.flatnonzero(inside & (visible >= min_visible) & (seen > 0))
         chosen = chosen[np.argsort(-heads.away[chosen], kind="stable")]
         annotated: Provenance = "annotated"
+        rng = stream(self.seed, "lens", 1 + frame)
         scene = Scene(
-            expose(stream(self.seed, "lens", 1 + frame), pixels, self.lens),
+            expose(rng, pixels, self.lens if frame == 0 else self.lens.shaken_anew(rng)),
             heads.points[chosen],
             clip_boxes(heads.boxes[chosen], self.camera.size_wh),
             (annotated,) * len(chosen),
@@ -239,8 +252,8 @@ class Stage:
             name=name or self.name,
             attributes=self.attributes,
         )
-        hidden = int(inside.sum()) - len(chosen)
-        return Rendered(scene, visible[chosen], stance.at[chosen, :2], chosen, hidden, self.camera)
+        hidden, cut = int(inside.sum()) - len(chosen), int(((seen > 0) & ~inside).sum())
+        return Rendered(scene, visible[chosen], stance.at[chosen, :2], chosen, hidden, cut, self.camera)
 
 
 def stream(seed: int, purpose: str, part: int = 0) -> np.random.Generator:
@@ -249,8 +262,13 @@ def stream(seed: int, purpose: str, part: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=key))
 
 
-class _Heads:
-    """Heads as the camera would see them if nothing stood before them."""
+class Heads:
+    """Heads as the camera would see them if nothing stood before them.
+
+    ``points`` (n, 2) are the skulls' middles and ``boxes`` (n, 4) the outlines' extents, in pixels, uncut;
+    ``outline_px`` (n,) the outlines' areas; ``away`` (n,) the distances in metres, ``ahead`` which are before the
+    camera; ``detail`` how finely each person is drawn.
+    """
 
     def __init__(self, camera: Camera, looks: Looks, stance: Stance) -> None:
         n = len(looks)
@@ -263,13 +281,15 @@ class _Heads:
         self.detail = np.where(tall >= 34, "near", np.where(tall >= 11, "middle", "far"))
         covered = np.isin(looks.hat, [HATS.index(one) for one in ("hood", "headscarf")])
         hair = np.where(covered, len(HAIRS) - 1, looks.hair)
-        for key in sorted(set(zip(hair.tolist(), looks.hat.tolist(), strict=True))):
-            these = np.flatnonzero((hair == key[0]) & (looks.hat == key[1]) & self.ahead)
-            names = ["head", *(name for name in (HAIRS[key[0]], HATS[key[1]]) if name)]
-            corners = np.concatenate([outline(name) for name in names])
-            world = middle[these, None, :] + np.einsum("nij,kj->nki", frame[these] * size[these][:, None, :], corners)
-            pixels, _ = camera.project(world.reshape(-1, 3))
-            pixels = pixels.reshape(len(these), -1, 2)
+        for level, one_hair, one_hat in sorted(
+            set(zip(self.detail.tolist(), hair.tolist(), looks.hat.tolist(), strict=True))
+        ):
+            alike = (self.detail == level) & (hair == one_hair) & (looks.hat == one_hat)
+            these = np.flatnonzero(alike & self.ahead)
+            names = ["head", *(name for name in (HAIRS[one_hair], HATS[one_hat]) if name)]
+            places = np.concatenate([outline(name, level) for name in names])
+            world = middle[these, None, :] + np.einsum("nij,kj->nki", frame[these] * size[these][:, None, :], places)
+            pixels = camera.project(world.reshape(-1, 3))[0].reshape(len(these), -1, 2)
             self.boxes[these] = np.concatenate([pixels.min(axis=1), pixels.max(axis=1)], axis=1)
             for row, outlined in zip(these, pixels.astype(np.float32), strict=True):
                 self.outline_px[row] = cv2.contourArea(cv2.convexHull(outlined))
@@ -316,6 +336,19 @@ def check(
         )
     if count is not None and count < 0:
         raise InputError(f"The number of people must be 0 or more, but it is {count}: give the most to place.")
+    if max(size_wh) > MAX_SIDE_PX or size_wh[0] * size_wh[1] > MAX_PIXELS:
+        raise InputError(
+            f"A rendered scene has at most {MAX_SIDE_PX:,} px a side and {MAX_PIXELS:,} in all, but "
+            f"{size_wh[0]}×{size_wh[1]} was asked for: render it smaller."
+        )
+    if count is not None and count > MAX_PEOPLE:
+        raise InputError(
+            f"A rendered scene holds at most {MAX_PEOPLE:,} people, but {count:,} were asked for: give fewer."
+        )
+    if place in KINDS and KINDS[place].indoors and (weather is not None or day is not None):
+        raise InputError(
+            f'There is no weather or day part in the place "{place}": leave them out, or choose another place.'
+        )
     if not 0 <= min_visible <= 1:
         raise InputError(f"The least visible share must be from 0 to 1, but it is {min_visible:g}: choose another.")
     for given, known, what in ((place, PLACES, "place"), (weather, WEATHERS, "weather"), (day, DAY_PARTS, "day part")):

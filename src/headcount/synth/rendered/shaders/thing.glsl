@@ -4,8 +4,8 @@ uniform mat4 shadow_clip; uniform sampler2DShadow shadow; uniform float shadowed
 uniform sampler2D crowd; uniform vec4 crowd_place;  // how full the ground is: x, y of its corner, 1 / its sides
 uniform vec3 fog; uniform float fog_per_m; uniform float wet; uniform float snow;
 uniform int lamps; uniform vec3 lamp_at[8]; uniform vec3 lamp_light[8];
-uniform float exposure; uniform float indoors;
-in vec3 world; in vec3 facing; in vec3 local; in vec3 colour; in vec3 other; in vec3 bent;
+uniform float exposure;
+in vec3 world; in vec3 facing; in vec3 local; in vec3 colour; in vec3 other; flat in float narrow;
 flat in ivec2 kind; flat in float seed; flat in ivec2 person;
 layout(location = 0) out vec4 seen; layout(location = 1) out vec4 whose;
 
@@ -174,6 +174,8 @@ void main() {
     out_light *= exposure;
     out_light = out_light * (2.51 * out_light + 0.03) / (out_light * (2.43 * out_light + 0.59) + 0.14);   // film
     seen = vec4(pow(clamp(out_light, 0.0, 1.0), vec3(1.0 / 2.2)), 1.0);
-    int number = person.y == 1 ? person.x + 1 : 0;
+    // As the outline that labels are made from: from the chin up, without a brim's edge.
+    bool counts = person.y == 1 && local.z >= -1.02 && (narrow < 0.5 || length(local.xy) <= 1.25);
+    int number = counts ? person.x + 1 : 0;
     whose = vec4(float(number & 255), float((number >> 8) & 255), float((number >> 16) & 255), 255.0) / 255.0;
 }
