@@ -8,7 +8,7 @@ from headcount.core.errors import HeadcountError
 from headcount.synth.rendered.engine import Engine, engine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def gl() -> Engine:
     """The renderer; what needs it is skipped where it cannot be had."""
     try:

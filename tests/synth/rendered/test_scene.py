@@ -13,9 +13,9 @@ from headcount.core.errors import InputError
 from headcount.synth.rendered import MIN_VISIBLE, Rendered, render_scene, render_sequence
 from headcount.synth.rendered.camera import Camera
 from headcount.synth.rendered.crowd import queue
-from headcount.synth.rendered.engine import Engine, Fullness
+from headcount.synth.rendered.engine import Engine
 from headcount.synth.rendered.instances import Instances, placed
-from headcount.synth.rendered.light import indoor_light
+from headcount.synth.rendered.light import Fullness, indoor_light
 from headcount.synth.rendered.people import HAIRS, HATS, STAND, WALK, Looks, Stance, Taste, add_people, draw_looks
 from headcount.synth.rendered.places import PLACES
 from headcount.synth.rendered.scene import Heads, Stage, drawn_empty, drawn_for_validation
@@ -165,7 +165,7 @@ def test_each_heads_pixels_are_its_own(gl: Engine) -> None:
 def test_boxes_and_shares_are_those_of_what_is_drawn(gl: Engine, hair: int, hat: int) -> None:
     looks, stance = _group(1, away_m=2.0)
     looks = replace(looks, hair=np.array([hair]), hat=np.array([hat]))
-    stance = replace(stance, facing=np.array([np.pi + 0.3 * hair]))
+    stance = replace(stance, facing=np.array([np.pi + 0.2 * hair]))
     heads = Heads(CAMERA, looks, stance)
     rows, columns = np.nonzero(_seen(gl, looks, stance) == 0)
     drawn = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]) / 1.5

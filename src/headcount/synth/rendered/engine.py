@@ -1,98 +1,55 @@
-"""The renderer: OpenGL without a screen, through moderngl. One engine serves a thread."""
+"""The renderer's other end: it draws in a process of its own, which is told what to draw and gives back pixels.
+
+OpenGL's drivers bring a compiler (LLVM) into the process that loads them, and PyTorch's Triton brings another: both in
+one process end it. A driver that fails takes nothing else with it, either.
+"""
 
 from __future__ import annotations
 
+import atexit
 import os
+import subprocess
+import sys
 import threading
-from dataclasses import dataclass
-from importlib.resources import files
-from typing import Any, cast
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from headcount.core.errors import InputError, MissingExtraError
 from headcount.core.image import RgbImage
+from headcount.core.table import is_installed
 from headcount.synth.rendered.camera import Camera
-from headcount.synth.rendered.instances import LEAF, Instances
-from headcount.synth.rendered.light import Light
-from headcount.synth.rendered.meshes import part
+from headcount.synth.rendered.instances import Instances
+from headcount.synth.rendered.light import Fullness, Light
+from headcount.synth.rendered.pipe import receive, send
 
-Floats = NDArray[np.float64]
-
-_SHADOW_SIDE = 2048
-_FINER = 1.5
-"""Pictures are drawn so much larger, for smooth edges; without a GPU that is faster than several samples a pixel."""
-_LAMPS = 8
-_NAMES = ("row0", "row1", "row2", "tint_r", "tint_g", "marks")
+_WORKER = "import sys; sys.path[:0] = sys.argv[1:]; from headcount.synth.rendered.renderer import serve; serve()"
 
 
-_own = threading.local()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Fullness:
-    """How full of people the ground is: ``share`` (h, w) from 0 to 1 over a rectangle in metres."""
-
-    share: NDArray[np.float32]
-    left: float
-    near: float
-    width: float
-    depth: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    """One mesh with its instances, to be coloured or only to be told how far away it is."""
-
-    picture: Any
-    depth: Any
-    rows: Any
-    count: int
-    leafy: bool
-
-    def release(self) -> None:
-        for one in (self.picture, self.depth, self.rows):
-            one.release()
-
-
-def engine() -> Engine:
-    """The renderer of this thread: OpenGL knows what it draws with by the thread.
+class Engine:
+    """Draws instances as a picture, and says of each pixel whose head it is; several threads may use it.
 
     Raises:
         MissingExtraError: moderngl is not installed.
         InputError: no OpenGL 3.3 can be had here.
     """
-    if not hasattr(_own, "engine"):
-        _own.engine = Engine()
-    return cast(Engine, _own.engine)
-
-
-class Engine:
-    """Draws instances as a picture, and says of each pixel whose head it is."""
 
     def __init__(self) -> None:
-        try:
-            import moderngl
-        except ImportError:
-            raise MissingExtraError("Rendered crowds", "synth") from None
-        self._gl = moderngl
-        self._context = _context(moderngl)
-        self._picture = self._program("thing_vertex", "thing")
-        # A shader that may leave pixels out keeps the driver from testing depth first: leaves have one of their own.
-        self._leaves = self._program("thing_vertex", "thing", define="HOLES")
-        self._shadow = self._program("thing_vertex", "depth")
-        self._sky = self._program("sky_vertex", "sky")
-        self._sky_corners = self._context.vertex_array(
-            self._sky, [(self._context.buffer(np.array([-1, -1, 3, -1, -1, 3], "f4").tobytes()), "2f", "at")]
-        )
-        self._shadow_depth = self._context.depth_texture((_SHADOW_SIDE, _SHADOW_SIDE))
-        self._shadow_depth.compare_func = "<="
-        self._shadow_depth.repeat_x = self._shadow_depth.repeat_y = False
-        self._shadow_target = self._context.framebuffer(depth_attachment=self._shadow_depth)
-        self._meshes: dict[tuple[str, str], tuple[Any, Any]] = {}
-        self._targets: dict[tuple[int, int], Any] = {}
+        if not is_installed("moderngl"):
+            raise MissingExtraError("Rendered crowds", "synth")
+        self._lock = threading.Lock()
+        paths = [path for path in sys.path if path and Path(path).is_dir()]
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _WORKER, *paths],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.owner = os.getpid()
+        atexit.register(self.close)
+        self._answer()
 
     def draw(
         self, instances: Instances, camera: Camera, light: Light, fullness: Fullness
@@ -100,148 +57,71 @@ class Engine:
         """What the camera sees, (h, w, 3) uint8, and (fh, fw) int32 whose head is seen where, −1 for nobody's.
 
         The second is finer than the picture, by the same factor along both sides but for rounding.
+
+        Raises:
+            InputError: the driver failed; the next call begins anew.
         """
-        context = self._context
-        drawn = []
-        for name, detail, rows in instances.groups():
-            leafy = rows[:, 18] == LEAF
-            for chosen, program in ((rows[~leafy], self._picture), (rows[leafy], self._leaves)):
-                if len(chosen):
-                    drawn.append(self._drawn(self._mesh(name, detail), chosen, program))
-        shadow_clip = light.shadow_clip(fullness.left, fullness.near, fullness.width, fullness.depth)
-        context.enable(self._gl.DEPTH_TEST)
-        if light.shadowed:
-            self._shadow_target.use()
-            self._shadow_target.clear(depth=1.0)
-            _set(self._shadow, clip=shadow_clip)
-            for one in drawn:
-                one.depth.render(instances=one.count)
-        target, size = self._frame(camera.size_wh)
-        target.use()
-        target.clear(depth=1.0)
-        if not light.indoors:
-            self._draw_sky(camera, light)
-        crowd = self._set_picture(camera, light, fullness, shadow_clip)
-        # First how far away each pixel's thing is, then its look: no pixel is coloured twice.
-        _set(self._shadow, clip=camera.clip_matrix())
-        target.color_mask = ((False,) * 4,) * 2
-        for one in drawn:
-            if not one.leafy:
-                one.depth.render(instances=one.count)
-        target.color_mask = ((True,) * 4,) * 2
-        context.depth_func = "<="
-        for one in drawn:
-            one.picture.render(instances=one.count)
-        context.depth_func = "<"
-        pixels, told = (
-            np.frombuffer(target.read(components=3, attachment=index, alignment=1), np.uint8).reshape(*size[::-1], 3)
-            for index in (0, 1)
-        )
-        for one in drawn:
-            one.release()
-        crowd.release()
-        smaller = cv2.resize(pixels[::-1], camera.size_wh, interpolation=cv2.INTER_AREA)
-        low, middle, high = (told[::-1, :, channel].astype(np.int32) for channel in range(3))
-        return smaller.astype(np.uint8, copy=False), low + 256 * middle + 65536 * high - 1
+        arrays = {f"{part}/{detail}": rows for part, detail, rows in instances.groups()}
+        lit = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in _plain(light)}
+        ground = {name: value for name, value in _plain(fullness) if name != "share"}
+        with self._lock:
+            with suppress(OSError):  # what is wrong is said below
+                send(self._stdin, {"camera": asdict(camera), "light": lit, "fullness": ground},
+                     {**arrays, "share": fullness.share})  # fmt: skip
+            found = self._answer()
+        return found["pixels"].astype(np.uint8, copy=False), found["whose"].astype(np.int32, copy=False)
 
-    def _program(self, vertex: str, fragment: str, *, define: str = "") -> Any:
-        home = files("headcount.synth.rendered") / "shaders"
-        first, second = ((home / f"{name}.glsl").read_text(encoding="utf-8") for name in (vertex, fragment))
-        if define:
-            second = second.replace("#version 330", f"#version 330\n#define {define}")
-        return self._context.program(vertex_shader=first, fragment_shader=second)
+    def close(self) -> None:
+        """End the process."""
+        if self.owner == os.getpid():
+            with suppress(OSError):
+                self._stdin.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=5)
+            self._process.kill()
 
-    def _draw_sky(self, camera: Camera, light: Light) -> None:
-        width, height = camera.size_wh
-        reach = np.array([width / 2, height / 2]) / camera.focal_px
-        _set(
-            self._sky, rays=camera.frame.T @ np.diag([reach[0], -reach[1], 1.0]), zenith=light.zenith,
-            horizon=light.horizon, cover=light.clouds, seed=light.seed, sun=light.sun, exposure=light.exposure,
-            sun_light=light.sun_light if light.sun_seen else (0.0, 0.0, 0.0), bolt=light.bolt,
-        )  # fmt: skip
-        self._context.disable(self._gl.DEPTH_TEST)
-        self._sky_corners.render()
-        self._context.enable(self._gl.DEPTH_TEST)
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still draws, for this process."""
+        return self.owner == os.getpid() and self._process.poll() is None
 
-    def _set_picture(self, camera: Camera, light: Light, fullness: Fullness, shadow_clip: Floats) -> Any:
-        share = np.ascontiguousarray(np.rint(255 * np.clip(fullness.share, 0, 1)).astype(np.uint8))
-        crowd = self._context.texture((share.shape[1], share.shape[0]), 1, share.tobytes(), alignment=1)
-        crowd.repeat_x = crowd.repeat_y = False
-        crowd.use(1)
-        self._shadow_depth.use(0)
-        lamp_at, lamp_light = np.zeros((_LAMPS, 3)), np.zeros((_LAMPS, 3))
-        shown = min(len(light.lamps_at), _LAMPS)
-        lamp_at[:shown], lamp_light[:shown] = light.lamps_at[:shown], light.lamps_light[:shown]
-        for program in (self._picture, self._leaves):
-            _set(
-                program, clip=camera.clip_matrix(), eye=camera.centre, sun=light.sun, sun_light=light.sun_light,
-                sky_light=light.sky_light, ground_light=light.ground_light, shadow_clip=shadow_clip,
-                shadowed=light.shadowed, shadow=0, crowd=1, fog=light.fog, fog_per_m=light.fog_per_m, wet=light.wet,
-                snow=light.snow, lamps=shown, lamp_at=lamp_at, lamp_light=lamp_light, exposure=light.exposure,
-                crowd_place=(fullness.left, fullness.near, 1 / fullness.width, 1 / fullness.depth),
-            )  # fmt: skip
-        return crowd
-
-    def _mesh(self, name: str, detail: str) -> tuple[Any, Any]:
-        key = (name, detail)
-        if key not in self._meshes:
-            mesh = part(name, detail)
-            data = np.concatenate([mesh.corners, mesh.normals], axis=1).astype("f4")
-            self._meshes[key] = (
-                self._context.buffer(data.tobytes()), self._context.buffer(mesh.triangles.astype("i4").tobytes())
-            )  # fmt: skip
-        return self._meshes[key]
-
-    def _drawn(self, mesh: tuple[Any, Any], rows: NDArray[np.float32], program: Any) -> _Drawn:
-        corners, triangles = mesh
-        per_person = self._context.buffer(rows.tobytes())
-        made = []
-        for used in (program, self._shadow):
-            wanted = [name if name in used else None for name in _NAMES]
-            layout = " ".join("4f" if name else "16x" for name in wanted) + "/i"
-            content = [(per_person, layout, *(name for name in wanted if name))]
-            base = [name if name in used else None for name in ("at", "normal")]
-            content.append((corners, " ".join("3f" if name else "12x" for name in base), *(n for n in base if n)))
-            made.append(self._context.vertex_array(used, content, triangles))
-        return _Drawn(made[0], made[1], per_person, len(rows), program is self._leaves)
-
-    def _frame(self, size_wh: tuple[int, int]) -> tuple[Any, tuple[int, int]]:
-        """The frame to draw into, with a second picture of whose head each pixel is; one is kept."""
-        size = (round(_FINER * size_wh[0]), round(_FINER * size_wh[1]))
-        if size not in self._targets:
-            for old in self._targets.values():
-                old.release()
-            self._targets.clear()
-            context = self._context
-            self._targets[size] = context.framebuffer(
-                [context.renderbuffer(size, 4), context.renderbuffer(size, 4)], context.depth_renderbuffer(size)
-            )
-        return self._targets[size], size
-
-
-def _context(moderngl: Any) -> Any:
-    tried = []
-    # A machine without a screen has EGL; one with a screen (or of another system) its own way.
-    kinds = [{"backend": "egl"}, {}] if os.name == "posix" else [{}]
-    for kind in kinds:
+    def _answer(self) -> dict[str, NDArray[np.generic]]:
+        assert self._process.stdout is not None
         try:
-            return moderngl.create_context(standalone=True, require=330, **kind)
-        except Exception as error:
-            tried.append(str(error).strip() or type(error).__name__)
-    raise InputError(
-        f"Rendered crowds need OpenGL 3.3, which cannot be had here ({tried[0]}): install Mesa's EGL "
-        "(on Debian: libegl1 and libgl1-mesa-dri), or paint the crowds instead."
-    )
+            told, arrays = receive(self._process.stdout)
+        except EOFError:
+            code = self._process.wait()
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            raise InputError(
+                f"The process that renders has ended ({how}): render a smaller picture or fewer people, or see whether "
+                "the machine's OpenGL works."
+            ) from None
+        if "error" in told:
+            raise InputError(str(told["error"]))
+        return arrays
+
+    @property
+    def _stdin(self) -> IO[bytes]:
+        assert self._process.stdin is not None
+        return self._process.stdin
 
 
-def _set(program: Any, **values: Any) -> None:
-    for name, value in values.items():
-        if name not in program:  # a driver leaves out what it finds unused
-            continue
-        given = np.asarray(value)
-        if given.shape in ((4, 4), (3, 3)):
-            program[name].write(np.ascontiguousarray(given.T, "f4").tobytes())
-        elif given.ndim == 2:
-            program[name].write(np.ascontiguousarray(given, "f4").tobytes())
-        else:
-            program[name].value = tuple(float(one) for one in given) if given.ndim else given.item()
+_engines: list[Engine] = []
+_making = threading.Lock()
+
+
+def engine() -> Engine:
+    """The renderer of this process; another one where it has ended.
+
+    Raises:
+        MissingExtraError, InputError: as ``Engine``.
+    """
+    with _making:
+        if not _engines or not _engines[0].is_alive:
+            made = Engine()
+            _engines[:] = [made]
+        return _engines[0]
+
+
+def _plain(of: Light | Fullness) -> list[tuple[str, object]]:
+    return [(name, getattr(of, name)) for name in of.__dataclass_fields__]

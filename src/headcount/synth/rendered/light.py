@@ -84,6 +84,17 @@ class Light:
         return matrix
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Fullness:
+    """How full of people the ground is: ``share`` (h, w) from 0 to 1 over a rectangle in metres."""
+
+    share: NDArray[np.float32]
+    left: float
+    near: float
+    width: float
+    depth: float
+
+
 # The sun's height in degrees, its light, the sky's, zenith and horizon, by day part under a clear sky.
 _DAY: dict[str, tuple[tuple[float, float], Rgb, Rgb, Rgb, Rgb]] = {
     "morning": ((14, 32), (2.0, 1.7, 1.3), (0.60, 0.68, 0.84), (0.20, 0.36, 0.70), (0.85, 0.80, 0.74)),

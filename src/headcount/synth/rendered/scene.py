@@ -16,13 +16,14 @@ from headcount.core.geometry import clip_boxes
 from headcount.core.scene import Provenance, Scene
 from headcount.synth.rendered.camera import Camera
 from headcount.synth.rendered.crowd import Area
-from headcount.synth.rendered.engine import Fullness, engine
+from headcount.synth.rendered.engine import engine
 from headcount.synth.rendered.instances import Instances
 from headcount.synth.rendered.lens import Lens, draw_lens, expose
 from headcount.synth.rendered.light import (
     DAY_PARTS,
     WEATHERS,
     DayPart,
+    Fullness,
     Light,
     Weather,
     indoor_light,
