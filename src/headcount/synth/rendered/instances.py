@@ -51,7 +51,8 @@ class Instances:
 def placed(at: ArrayLike, size: ArrayLike, turn: ArrayLike = 0.0) -> Floats:
     """(n, 3, 4) matrices that scale by ``size`` (n, 3), turn by an angle about z, and move to ``at`` (n, 3)."""
     at, size = np.atleast_2d(np.asarray(at, float)), np.atleast_2d(np.asarray(size, float))
-    n = max(len(at), len(size), np.size(turn))
+    lengths = (len(at), len(size), np.size(turn))
+    n = max(lengths) if min(lengths) else 0
     return framed(np.broadcast_to(turned(turn), (n, 3, 3)), at, size)
 
 
