@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.peak_memory import peak_mb
 
-SHIPPED = ("headcount-s", "headcount-crowds-s", "headcount-detect-s")
+SHIPPED = ("headcount-s", "headcount-n", "headcount-crowds-s", "headcount-detect-s")
 RECIPES = {
     "MCNN": "mcnn-shanghaitech-a",
     "CSRNet": "csrnet-shanghaitech-a",

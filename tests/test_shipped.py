@@ -31,6 +31,7 @@ GOLDEN = {
     "headcount-s": [39.174, 199.737],
     "headcount-crowds-s": [44.020, 207.934],
     "headcount-detect-s": [37, 141],
+    "headcount-n": [35.582, 203.103],
 }
 """What each counts of two painted scenes, of 40 and 200 people."""
 
@@ -52,11 +53,15 @@ def test_files_are_small_and_those_of_the_card(name: str) -> None:
     assert 0 < found.card.parameters <= 4_000_000
     assert found.card.data
     assert "research" in found.card.terms
-    assert "Apache-2.0" in found.card.initialisation
+    assert "Apache-2.0" in found.card.initialisation or "MIT" in found.card.initialisation
     assert {(result.data, result.split) for result in found.card.results} >= {
         ("shanghaitech-a", "val"),
         ("shanghaitech-b", "val"),
     }
+
+
+def test_the_smallest_has_less_than_a_million_weights() -> None:
+    assert find_model("headcount-n").card.parameters < 1_000_000
 
 
 def test_the_onnx_file_names_no_place_of_the_machine_that_made_it() -> None:
@@ -97,7 +102,7 @@ def test_an_enlarged_photograph_counts_alike(counter: Counter) -> None:
         assert counter.count(resized).count == pytest.approx(whole, rel=0.1), factor
 
 
-@pytest.mark.parametrize("name", ["headcount-s", "headcount-detect-s"])
+@pytest.mark.parametrize("name", ["headcount-s", "headcount-n", "headcount-detect-s"])
 def test_every_count_has_a_range(name: str) -> None:
     found = load(name, precision="f32").count(paint_scene(1, size_wh=(640, 480), count=60))
     assert found.interval is not None
