@@ -22,6 +22,8 @@ from headcount.label.page.pictures import TILE_PX, Pictures, blocks_of, image_na
 from headcount.label.page.store import ImageRow, Receipt, Store, Stroke
 from headcount.label.page.things import SIZES, Changes, refuse_outside
 
+_LOOKED_AT_ONCE, _PAUSE_S = 25, 0.02
+
 
 class NotHeldError(InputError):
     """A stroke of a session that does not hold the image."""
@@ -80,7 +82,8 @@ class Labelling:
     def _look_at_all(self) -> None:
         """Open each image's header once, so that the list says which cannot be shown, and how large the others are."""
         for index, row in enumerate(self._rows):
-            if self._closing.is_set():
+            # Whoever opens the page comes first.
+            if index % _LOOKED_AT_ONCE == 0 and self._closing.wait(_PAUSE_S):
                 return
             if self.pictures.seen(index) is None:
                 self.pictures.look(index)

@@ -137,7 +137,7 @@ class Page {
     this.unnotice("held", "late", "lost");
     $("empty").textContent = stay ? "" : "Loading…";
     try {
-      await ask(`images/${id}/claim`, { ...this.who, over });
+      await this.claim(id, over);
       const image = await ask(`images/${id}?${new URLSearchParams(this.who)}`);
       if (this.opening !== wanted) return;
       this.show(image, stay);
@@ -145,6 +145,24 @@ class Page {
       if (this.opening !== wanted) return;
       $("empty").textContent = `${error.message || "The server cannot be reached."}`;
       if (!(error instanceof Refused)) setTimeout(() => this.opening === wanted && this.open(id, { over, stay }), 1500);
+    }
+  }
+
+  // Claim an image; from a tab of this browser that was closed before it could give the image back, too.
+  async claim(id, over) {
+    const key = `headcount-held:${this.about.database}:${id}`;
+    let { holder } = await ask(`images/${id}/claim`, { ...this.who, over });
+    if (holder && !holder.mine && holder.person === this.person) {
+      const session = localStorage.getItem(key);
+      if (session && !(await this.tabs.alive([session])).has(session)) {
+        ({ holder } = await ask(`images/${id}/claim`, { ...this.who, over: true }));
+      }
+    }
+    if (!holder?.mine) return;
+    try {
+      localStorage.setItem(key, this.session);
+    } catch {
+      // A full storage: a closed tab's claim runs out by itself.
     }
   }
 

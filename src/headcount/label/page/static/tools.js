@@ -64,6 +64,11 @@ export class Tools {
     return [round(x, width), round(y, height)];
   }
 
+  isInside([x, y]) {
+    const [width, height] = this.view.image.size;
+    return x >= 0 && y >= 0 && x <= width && y <= height;
+  }
+
   // The head or suggestion whose mark, or else whose box, is at a place; marks and small boxes first.
   at([x, y], kinds = ["head", "suggestion"]) {
     const reach = NEAR_PX / this.view.scale;
@@ -158,7 +163,7 @@ export class Tools {
     if (hit && this.tool !== "box") {
       if (!this.selected.has(hit) || add) this.select(hit, add);
       this.drag = { ...base, kind: "move", hit };
-    } else if (this.tool === "point") this.drag = { ...base, kind: "point" };
+    } else if (this.tool === "point") this.drag = this.isInside(start) ? { ...base, kind: "point" } : null;
     else if (this.tool === "box") this.drag = { ...base, kind: "box", hit };
     else {
       const area = this.areaAt(start);

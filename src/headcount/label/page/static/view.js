@@ -1,9 +1,11 @@
 // The picture on the screen: where it lies, how large, and everything drawn on it.
 //
 // A place (x, y) of the picture lies at ((x - left) * scale, (y - top) * scale) of the stage, in CSS pixels. Picture and
-// marks are drawn with a margin around the stage; panning moves both as they are, and draws anew where that runs out.
+// marks are drawn with a margin around the stage; panning moves both as they are, by whole device pixels, and draws anew
+// the strips that come into the margin, so that no frame has much to do.
 
 const MARGIN = 256;
+const STRIP = 96;
 const SETTLE_MS = 90;
 export const COLOURS = {
   head: "#4cc9f0", suggestion: "#ff9f43", annotated: "#ffd166", interpolated: "#8fd3ea", pseudo: "#c7a6ff",
@@ -62,6 +64,7 @@ export class View {
     this.left = (width - this.width / this.scale) / 2;
     this.top = (height - this.height / this.scale) / 2;
     this.isFit = true;
+    this.hold();
     this.redraw();
   }
 
@@ -102,12 +105,14 @@ export class View {
     this.move();
   }
 
-  // Some of the picture stays in view.
+  // Some of the picture stays in view, and its corner lies on a device pixel's, so that its pixels do at whole zooms.
   hold() {
     const [width, height] = this.image?.size ?? [0, 0];
     const [w, h] = [this.width / this.scale, this.height / this.scale];
-    this.left = Math.min(Math.max(this.left, -w * 0.75), width - w * 0.25);
-    this.top = Math.min(Math.max(this.top, -h * 0.75), height - h * 0.25);
+    const device = this.scale * this.ratio;
+    const whole = (value) => Math.round(value * device) / device;
+    this.left = whole(Math.min(Math.max(this.left, -w * 0.75), width - w * 0.25));
+    this.top = whole(Math.min(Math.max(this.top, -h * 0.75), height - h * 0.25));
   }
 
   place(x, y) {
@@ -149,7 +154,17 @@ export class View {
     this.isDirty.live = true;
     this.request();
     clearTimeout(this.settling);
-    this.settling = setTimeout(() => this.redraw(), SETTLE_MS); // at whole pixels no more: exactly where it belongs
+    this.settling = setTimeout(() => this.settle(), SETTLE_MS);
+  }
+
+  // After a move by parts of a pixel, all is drawn once more, exactly where it belongs.
+  settle() {
+    if (!this.drawn) return;
+    const off = (value) => Math.abs(value - Math.round(value));
+    const device = this.scale * this.ratio;
+    const dx = (this.drawn.left - this.left) * device;
+    const dy = (this.drawn.top - this.top) * device;
+    if (Math.max(off(dx), off(dy)) > 0.02) this.redraw();
   }
 
   request() {
@@ -161,18 +176,11 @@ export class View {
 
   render() {
     const began = performance.now();
-    if (this.isMoved && this.drawn && this.drawn.scale === this.scale) {
-      const dx = (this.drawn.left - this.left) * this.scale;
-      const dy = (this.drawn.top - this.top) * this.scale;
-      if (Math.max(Math.abs(dx), Math.abs(dy)) < MARGIN) {
-        const whole = (value) => Math.round(value * this.ratio) / this.ratio;
-        this.layers.style.transform = `translate(${whole(dx)}px, ${whole(dy)}px)`;
-      } else this.isDirty.ground = this.isDirty.marks = true;
-    }
+    const isSameScale = this.drawn?.scale === this.scale;
+    if (this.isMoved && isSameScale && !this.isDirty.ground && !this.isDirty.marks) this.scroll();
     this.isMoved = false;
     if (this.isDirty.ground || this.isDirty.marks) {
-      const isElsewhere =
-        !this.drawn || this.drawn.scale !== this.scale || this.drawn.left !== this.left || this.drawn.top !== this.top;
+      const isElsewhere = !isSameScale || this.drawn.left !== this.left || this.drawn.top !== this.top;
       this.layers.style.transform = "none";
       this.drawn = { left: this.left, top: this.top, scale: this.scale };
       if (this.isDirty.ground || isElsewhere) this.drawGround();
@@ -185,28 +193,90 @@ export class View {
     this.frames.longest_ms = Math.max(this.frames.longest_ms, performance.now() - began);
   }
 
-  drawGround() {
-    const context = this.ground.getContext("2d", { alpha: false });
+  // Move what is drawn; once it has moved by a strip's width, keep it so and draw the strips that are missing.
+  scroll() {
+    const device = this.scale * this.ratio;
+    const dx = Math.round((this.drawn.left - this.left) * device);
+    const dy = Math.round((this.drawn.top - this.top) * device);
+    const strip = STRIP * this.ratio;
+    if (Math.abs(dx) <= strip && Math.abs(dy) <= strip) {
+      this.layers.style.transform = `translate(${dx / this.ratio}px, ${dy / this.ratio}px)`;
+      return;
+    }
+    const { width, height } = this.ground;
+    if (Math.abs(dx) >= width || Math.abs(dy) >= height) {
+      this.isDirty.ground = this.isDirty.marks = true;
+      return;
+    }
+    this.drawn.left -= dx / device;
+    this.drawn.top -= dy / device;
+    this.layers.style.transform = "none";
+    for (const canvas of [this.ground, this.marks]) {
+      const context = canvas.getContext("2d", { alpha: canvas !== this.ground });
+      context.setTransform(1, 0, 0, 1, 0, 0);
+      context.globalCompositeOperation = "copy";
+      context.drawImage(canvas, dx, dy);
+      context.globalCompositeOperation = "source-over";
+    }
+    // A little wider than what is missing: the mark at its edge was cut.
+    const edge = Math.ceil(12 * this.ratio);
+    const strips = [];
+    if (dx) strips.push([dx > 0 ? 0 : width + dx - edge, 0, Math.abs(dx) + edge, height]);
+    if (dy) strips.push([0, dy > 0 ? 0 : height + dy - edge, width, Math.abs(dy) + edge]);
+    for (const each of strips) {
+      this.drawGround(each);
+      this.drawMarks(each);
+    }
+    this.source.moved?.();
+  }
+
+  // The part of the picture under a strip of the canvases (x, y, width, height), or under all of them.
+  under(strip, reach = 0) {
+    const device = this.scale * this.ratio;
+    const [x, y, width, height] = strip;
+    const place = (value, start) => start + (value - MARGIN * this.ratio) / device;
+    return [
+      place(x - reach, this.drawn.left), place(y - reach, this.drawn.top),
+      place(x + width + reach, this.drawn.left), place(y + height + reach, this.drawn.top),
+    ];
+  }
+
+  clipped(context, strip) {
     context.setTransform(1, 0, 0, 1, 0, 0);
+    context.save();
+    context.beginPath();
+    context.rect(...strip);
+    context.clip();
+  }
+
+  drawGround(strip = [0, 0, this.ground.width, this.ground.height]) {
+    const context = this.ground.getContext("2d", { alpha: false });
+    this.clipped(context, strip);
+    this.paintGround(context, strip);
+    context.restore();
+  }
+
+  paintGround(context, strip) {
     context.fillStyle = "#07090b";
-    context.fillRect(0, 0, this.ground.width, this.ground.height);
+    context.fillRect(...strip);
     if (!this.image?.size[0] || !this.tiles.image) return;
     const [width, height] = this.image.size;
     const device = this.scale * this.ratio;
-    const x = (value) => Math.round(((value - this.left) * this.scale + MARGIN) * this.ratio);
-    const y = (value) => Math.round(((value - this.top) * this.scale + MARGIN) * this.ratio);
-    context.save();
+    const { left: l, top: t } = this.drawn;
+    const x = (value) => Math.round(((value - l) * this.scale + MARGIN) * this.ratio);
+    const y = (value) => Math.round(((value - t) * this.scale + MARGIN) * this.ratio);
     context.beginPath();
     context.rect(x(0), y(0), x(width) - x(0), y(height) - y(0));
     context.clip();
     context.imageSmoothingEnabled = device < 3; // larger, pixels are shown as they are
     context.imageSmoothingQuality = device < 1 ? "medium" : "low";
-    for (const [bitmap, left, top, side] of this.tiles.shown(this.seen(MARGIN), device)) {
+    const [right, bottom] = [strip[0] + strip[2], strip[1] + strip[3]];
+    for (const [bitmap, left, top, side] of this.tiles.shown(this.under([0, 0, this.ground.width, this.ground.height]), device)) {
       const [x1, y1] = [x(left), y(top)];
       const [x2, y2] = [x(left + bitmap.width * side), y(top + bitmap.height * side)];
+      if (x1 > right || y1 > bottom || x2 < strip[0] || y2 < strip[1]) continue;
       context.drawImage(bitmap, x1, y1, x2 - x1, y2 - y1);
     }
-    context.restore();
   }
 
   // A mark's picture, drawn once and stamped: its middle is the middle of the canvas.
@@ -239,29 +309,35 @@ export class View {
     return canvas;
   }
 
-  drawMarks() {
+  drawMarks(strip = [0, 0, this.marks.width, this.marks.height]) {
     const context = this.marks.getContext("2d");
+    this.clipped(context, strip);
+    context.clearRect(...strip);
+    if (this.image?.size[0] && this.show.marks) this.paintMarks(context, strip);
+    context.restore();
+  }
+
+  paintMarks(context, strip) {
     const ratio = this.ratio;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, this.marks.width, this.marks.height);
-    if (!this.image?.size[0] || !this.show.marks) return;
     const device = this.scale * ratio;
     const offset = MARGIN * ratio;
-    const x = (value) => (value - this.left) * device + offset;
-    const y = (value) => (value - this.top) * device + offset;
+    const { left: l, top: t } = this.drawn;
+    const x = (value) => (value - l) * device + offset;
+    const y = (value) => (value - t) * device + offset;
     this.drawBlocks(context, x, y);
     this.drawAreas(context, x, y);
-    const [x1, y1, x2, y2] = this.seen(MARGIN);
+    const [x1, y1, x2, y2] = this.under(strip, 12 * ratio);
     const boxes = { annotated: [], interpolated: [], pseudo: [], suggestion: [] };
     const marks = { head: [], suggestion: [], "head!": [], "suggestion!": [] };
     const { things, selected, interpolated } = this.source;
     for (const [id, thing] of things) {
-      if (thing.x === undefined || thing.x < x1 || thing.y < y1 || thing.x > x2 || thing.y > y2) continue;
-      const isSelected = selected.has(id);
-      marks[isSelected ? `${thing.t}!` : thing.t].push(thing);
+      if (thing.x === undefined) continue;
+      if (thing.x >= x1 && thing.y >= y1 && thing.x <= x2 && thing.y <= y2) {
+        marks[selected.has(id) ? `${thing.t}!` : thing.t].push(thing);
+      }
       if (!this.show.boxes) continue;
       const box = thing.box ?? (thing.t === "head" ? interpolated.get(id) : undefined);
-      if (box) boxes[thing.t === "suggestion" ? "suggestion" : thing.box ? thing.made ?? "annotated" : "interpolated"].push(box);
+      if (box && box[0] <= x2 && box[1] <= y2 && box[2] >= x1 && box[3] >= y1) boxes[thing.t === "suggestion" ? "suggestion" : thing.box ? thing.made ?? "annotated" : "interpolated"].push(box);
     }
     for (const [kind, list] of Object.entries(boxes)) {
       if (!list.length) continue;
