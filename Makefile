@@ -6,10 +6,11 @@ DEV    := .venv/dev
 PARALLEL ?= -n 2 --dist loadfile
 PIP    := -m pip --disable-pip-version-check
 
-.PHONY: help demo test quick lint types floors unit bench fuzz format clean
+.PHONY: help demo services test quick lint types floors unit bench fuzz format clean
 help:
 	@echo "make demo [PHOTO=path]  count a painted crowd, or your own photograph (light install)"
 	@echo "make test               lint, types, import floors and tests (training install)"
+	@echo "make services           Chromium, with which the labelling page is tested (Debian and Ubuntu, as root)"
 	@echo "make quick              lint, import floors and the tests that take under a minute"
 	@echo "make bench              speed and memory of the shipped model, and of the papers' networks"
 	@echo "make fuzz SECONDS=600   damaged files for every parser, so many seconds each"
@@ -35,6 +36,14 @@ endef
 
 demo: $(LIGHT)/ready
 	@$(LIGHT)/bin/headcount demo $(if $(PHOTO),"$(PHOTO)")
+
+# Chromium is a package of the system: without it the tests of the labelling page are skipped, and say so.
+services:
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then echo "Chromium is there."; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
+	else echo "Install Chromium with your system's own packages to test the labelling page; its tests are skipped without."; \
+	fi
 
 test: lint types floors unit
 

@@ -43,7 +43,7 @@ def import_(
         )
     results_are_filed()
     show_skipped(result.skipped)
-    for names, why in ((result.kept, "have labels already, kept as they are"), (result.strangers, "not in the folder")):
+    for names, why in ((result.kept, "with labels already, kept as they are"), (result.strangers, "not in the folder")):
         if names:
             some = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
             error_console().print(printable(f"{plural(len(names), 'image')} {why}: {some}"))
