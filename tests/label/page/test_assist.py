@@ -63,7 +63,7 @@ class Model:
 def run(labelling: Labelling, answer: Any) -> Job:
     labelling.assistant._counter = Model(answer)  # type: ignore[assignment]
     labelling.suggest(1, "annannann", "Ann")
-    labelling.assistant._pool.submit(lambda: None).result(timeout=10)
+    labelling.assistant.wait()
     job = labelling.assistant.job(1)
     assert job is not None
     return job
@@ -101,7 +101,7 @@ def test_an_image_that_was_given_up_gets_no_suggestions(open_labelling: Callable
     clock.now += 61
     labelling.claim(1, "benbenben", "Ben")
     go_on.set()
-    labelling.assistant._pool.submit(lambda: None).result(timeout=10)
+    labelling.assistant.wait()
     assert labelling.store.row(1).suggestions == 0
     job = labelling.assistant.job(1)
     assert job is not None

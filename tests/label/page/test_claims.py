@@ -33,6 +33,15 @@ def test_an_image_is_one_sessions_until_that_runs_out(store: Store, clock: objec
     assert after.person == "ben"
 
 
+def test_what_has_run_out_is_told_once(store: Store, clock: object) -> None:
+    claims = Claims(store, lease_s=60, clock=clock)  # type: ignore[arg-type]
+    claims.take(1, "s-ann", "ann")
+    assert claims.lapsed() == []
+    clock.now += 61  # type: ignore[attr-defined]
+    assert claims.lapsed() == [1]
+    assert claims.lapsed() == []
+
+
 def test_the_same_person_may_come_from_another_tab(store: Store) -> None:
     claims = Claims(store)
     claims.take(1, "s-1", "ann")

@@ -47,6 +47,19 @@ def test_what_cannot_be_read_is_told_without_its_folder(bad_images: dict[str, tu
         assert str(folder) not in problem
 
 
+def test_a_damaged_image_is_known_as_such_until_its_file_changes(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (90, 90, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    whole = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(whole[:3000])
+    pictures = Pictures(tmp_path, ["a.png"])
+    with pytest.raises(InputError, match="damaged"):
+        pictures.tile(0, 0, 0, 0)
+    assert "damaged" in pictures.look(0, anew=True).problem
+    (tmp_path / "a.png").write_bytes(whole)
+    assert pictures.tile(0, 0, 0, 0) is not None
+
+
 def test_tiles_put_together_are_the_image(tmp_path: Path) -> None:
     ramp = np.add.outer(np.arange(700), np.arange(1100))[..., None] // 8 * np.ones(3, np.int64)
     Image.fromarray(ramp.astype(np.uint8)).save(tmp_path / "a.png")

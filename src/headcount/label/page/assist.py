@@ -65,6 +65,10 @@ class Assistant:
                 self._pool.submit(self._run, image)
             return self._jobs[image]
 
+    def wait(self) -> None:
+        """Return when all that was asked for is done."""
+        self._pool.submit(lambda: None).result()
+
     def close(self) -> None:
         """Begin nothing more."""
         self._pool.shutdown(wait=True, cancel_futures=True)

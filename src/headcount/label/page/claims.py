@@ -41,6 +41,7 @@ class Claims:
         self.lease_s = lease_s
         self._store, self._clock = store, clock
         self._lock = threading.RLock()
+        self._were_active: set[int] = set()
         # Whoever held an image when the server ended holds it still: the page may be about to come back.
         self._held = {
             image: (session, person, clock() + lease_s if is_active else -math.inf)
@@ -83,6 +84,14 @@ class Claims:
             if now is not None and now.session == session and now.is_active:
                 self._held[image] = (session, now.person, -math.inf)
                 self._keep(image, session, now.person, is_active=False)
+
+    def lapsed(self) -> list[int]:
+        """The images whose claims have run out since this was last asked."""
+        with self._lock:
+            active = {image for image, held in self._held.items() if held[2] > self._clock()}
+            found = sorted(self._were_active - active)
+            self._were_active = active
+        return found
 
     def _keep(self, image: int, session: str, person: str, *, is_active: bool) -> None:
         with suppress(HeadcountError):  # a full disk: it is held all the same, as long as the server runs

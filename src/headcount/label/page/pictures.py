@@ -102,7 +102,7 @@ class Pictures:
         known = self._looked.get(index)
         if known is not None and not anew:
             return known
-        path = self.path(index)
+        path, version = self.path(index), ""
         try:
             status = path.stat()
             version = f"{status.st_mtime_ns:x}-{status.st_size:x}"
@@ -114,18 +114,21 @@ class Pictures:
                 width, height = header.size_wh
                 looked = Looked(
                     problem=f"It has {width}×{height} = {header.pixels:,} pixels, over the limit of "
-                    f"{self.max_pixels:,}: shrink it."
+                    f"{self.max_pixels:,}: shrink it.",
+                    version=version,
                 )
         except OSError as error:
             looked = Looked(problem=f"It cannot be read ({error.strerror or error}): check the file.")
         except InputError as error:
-            looked = Looked(problem=self._without_path(error.message, path))
+            looked = Looked(problem=self._without_path(error.message, path), version=version)
         self._looked[index] = looked
         return looked
 
     def fail(self, index: int, problem: str) -> None:
-        """Note why an image cannot be shown, which its header did not tell."""
-        self._looked[index] = Looked(problem=self._without_path(problem, self.path(index)))
+        """Note why an image cannot be shown, which its header did not tell; it holds until the file changes."""
+        known = self._looked.get(index)
+        version = known.version if known is not None else ""
+        self._looked[index] = Looked(problem=self._without_path(problem, self.path(index)), version=version)
 
     def _without_path(self, text: str, path: Path) -> str:
         """A sentence that names an image by its name below the folder: whoever looks need not know where that lies."""

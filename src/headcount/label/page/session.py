@@ -143,6 +143,9 @@ class Labelling:
 
     def rows(self, since: int = 0) -> dict[str, Any]:
         """The list of images as far as it changed after version ``since``; a row is a short list, see the page."""
+        for image in self.claims.lapsed():
+            if image in self._index:
+                self._touch(image)
         with self._lock:
             version = self._version
             changed = [index for index, each in enumerate(self._versions) if each > since]
