@@ -339,6 +339,14 @@ def test_each_gets_an_image_of_their_own(tab: Callable[..., Any], folder: Path, 
             expect(ann.locator("#title")).to_have_text("crowd.jpg")
             expect(ben.locator("#title")).to_have_text("second.jpg")
             expect(ben.locator(".item").first).to_contain_text("Ann")
+            # Who goes on gives the image back.
+            click(ann, 100, 300)
+            ben.close()
+            ann.keyboard.press("PageDown")
+            expect(ann.locator("#title")).to_have_text("second.jpg")
+            expect(ann.locator(".item").first).to_contain_text("1 head")
+            expect(ann.locator(".item").first).not_to_contain_text("yours")
+            expect(ann.locator(".item").nth(1)).to_contain_text("yours")
     finally:
         both.close()
 

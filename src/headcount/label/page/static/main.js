@@ -122,6 +122,7 @@ class Page {
 
   async open(id, { over = false, stay = false } = {}) {
     const before = this.image;
+    this.goal = id;
     const wanted = (this.opening = newId(8));
     if (before && before.id !== id) this.giveBack(before.id);
     if (!stay) {
@@ -199,7 +200,7 @@ class Page {
     // Its strokes first: what comes later is good only until somebody else takes the image.
     const wait = async () => {
       while (this.outbox.of(id).length) await new Promise((resolve) => setTimeout(resolve, 300));
-      if (this.image?.id !== id) ask(`images/${id}/release`, this.who).catch(() => {});
+      if (this.goal !== id) ask(`images/${id}/release`, this.who).catch(() => {});
     };
     wait();
   }

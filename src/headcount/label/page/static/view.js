@@ -279,11 +279,13 @@ export class View {
     }
   }
 
-  // A mark's picture, drawn once and stamped: its middle is the middle of the canvas.
+  // A mark's picture, drawn once and stamped: its middle is the middle of the canvas. Smaller where all is small: in a
+  // dense crowd seen whole, marks would hide it.
   sprite(kind) {
-    const known = this.sprites.get(kind);
+    const size = Math.round(2 * Math.min(4.5, Math.max(2.5, 6.4 * Math.sqrt(this.scale)))) / 2;
+    const known = this.sprites.get(`${kind}${size}`);
     if (known) return known;
-    const radius = 4.5 * this.ratio;
+    const radius = size * this.ratio;
     const side = 2 * Math.ceil(radius + 2 * this.ratio) + 1;
     const canvas = new OffscreenCanvas(side, side);
     const context = canvas.getContext("2d");
@@ -297,15 +299,16 @@ export class View {
       context.lineTo(middle - reach, middle);
       context.closePath();
     } else context.arc(middle, middle, radius * 0.8, 0, 7);
-    context.lineWidth = 3.2 * this.ratio;
+    context.lineWidth = (1.4 + size * 0.4) * this.ratio;
     context.strokeStyle = "#000c";
     context.stroke();
     context.lineWidth = 1.6 * this.ratio;
     context.strokeStyle = kind.endsWith("!") ? COLOURS.selected : COLOURS[kind.replace("!", "")];
     context.stroke();
     context.fillStyle = context.strokeStyle;
-    context.fillRect(middle - this.ratio, middle - this.ratio, 2 * this.ratio, 2 * this.ratio);
-    this.sprites.set(kind, canvas);
+    const dot = size > 3 ? this.ratio : this.ratio / 2;
+    context.fillRect(middle - dot, middle - dot, 2 * dot, 2 * dot);
+    this.sprites.set(`${kind}${size}`, canvas);
     return canvas;
   }
 
