@@ -181,6 +181,16 @@ def test_all_by_keys_alone(tab: Callable[..., Any], address: str, labelling: Lab
     keys.press("Shift+D")
     saved(page)
     assert len(things(labelling, kind="done")) == 1
+    # A head is gone to, picked up, moved and put down.
+    before = [head["x"] for head in things(labelling)]
+    for key in ("s", "h", "Enter", "ArrowRight", "ArrowRight", "Enter"):
+        keys.press(key)
+    saved(page)
+    moved = [
+        (one, two) for one, two in zip(before, [head["x"] for head in things(labelling)], strict=True) if one != two
+    ]
+    assert len(moved) == 1
+    assert abs(moved[0][1] - moved[0][0] - 28 / scale) < 0.05
     # From the picture to a button and back, and the list of keys.
     keys.press("Tab")
     assert page.evaluate("document.activeElement.closest('#panel') !== null")
@@ -293,7 +303,7 @@ def test_neither_a_killed_server_nor_a_closed_tab_loses_a_stroke(tab: Callable[.
 def test_two_at_once_never_overwrite_each_other(
     tab: Callable[..., Any], open_labelling: Callable[..., Labelling], clock: Any
 ) -> None:
-    labelling = open_labelling(clock=clock)
+    labelling = open_labelling(clock=clock, lease_s=2)  # the page looks four times as often as that
     with served(labelling) as where:
         ann, ben = tab(), tab()
         enter(ann, where, "Ann")
@@ -308,7 +318,7 @@ def test_two_at_once_never_overwrite_each_other(
         ann.context.set_offline(True)
         click(ann, 500, 300)
         expect(ann.locator("#saved")).to_contain_text("Not saved: 1")
-        clock.now += 61
+        clock.now += 3
         ben.get_by_role("button", name="Take over").click()
         expect(ben.get_by_role("button", name="Suggest heads")).to_be_enabled()
         click(ben, 300, 300)
@@ -437,6 +447,10 @@ def test_regions_and_blocks(tab: Callable[..., Any], folder: Path, open_labellin
         page.keyboard.press("g")
         for corner in ((500, 200), (2000, 200), (2000, 700), (500, 700), (500, 200)):
             click(page, *corner)
+        for corner in ((3000, 200), (3500, 200), (3500, 600)):
+            click(page, *corner)
+        page.mouse.move(*at(page, 3200, 800))
+        page.keyboard.press("Enter")
         page.keyboard.press("j")
         page.keyboard.press("d")
         page.keyboard.press("j")
@@ -444,7 +458,8 @@ def test_regions_and_blocks(tab: Callable[..., Any], folder: Path, open_labellin
         expect(page.locator("#blocks")).to_have_text("2 of 4 blocks done")
         expect(page.locator(".item").first).to_contain_text("2 of 4 blocks")
         saved(page)
-        (area,) = things(labelling, kind="area")
+        area, triangle = things(labelling, kind="area")
+        assert len(triangle["rings"][0]) == 3
         assert np.allclose(area["rings"][0], [(500, 200), (2000, 200), (2000, 700), (500, 700)], atol=4)
         with labelling.store.reading(1) as document:
             assert set(document.of_kind("block")) == {"block:0:0", "block:1:0"}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from headcount.core.errors import InputError
+from headcount.core.errors import InputError, ModelError
 from headcount.label.page.server import FIRST_PORT, bound_socket, held_database, serve_folder
 from headcount.label.page.session import Labelling
 from headcount.label.page.store import Store
@@ -72,6 +72,11 @@ def test_a_token_is_made_up_and_printed_in_the_link(start: Callable[..., tuple[s
     process.send_signal(signal.SIGINT)
     assert process.wait() == 0
     assert len(address.rpartition("/enter/")[2]) == 32
+
+
+def test_a_model_that_is_not_there_is_said_at_once(folder: Path) -> None:
+    with pytest.raises(ModelError, match="headcount-x"):
+        serve_folder(folder, model="headcount-x")
 
 
 def test_ports(folder: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from headcount.core.errors import HeadcountError, InputError
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.locks import held
+from headcount.infer.models import find_model
 from headcount.label.page.guard import is_local
 from headcount.label.page.session import Labelling
 from headcount.label.page.store import address_in
@@ -103,6 +104,7 @@ def serve_folder(
     Raises:
         InputError: the folder holds no image, its database is open in another server, whose address is given, or the
             address cannot be used: it is not this machine's alone and no token is given, or the port is taken.
+        ModelError: there is no such model.
         MissingExtraError: uvicorn is not installed.
     """
     if not token and not is_local(host):
@@ -112,6 +114,8 @@ def serve_folder(
     database = folder / DATABASE if database is None else database
     if not folder.is_dir():
         raise InputError(f'There is no folder "{folder}": name the one that the images are in.')
+    if model is not None:
+        find_model(model)  # said now, rather than when suggestions are first asked for
     with held_database(database):
         labelling = Labelling(folder, database, recursive=recursive, model=model, max_pixels=max_pixels)
         try:

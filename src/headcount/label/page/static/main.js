@@ -194,6 +194,7 @@ class Page {
     this.view.image = null;
     this.view.redraw();
     this.changed();
+    this.list.poll();
   }
 
   giveBack(id) {

@@ -503,8 +503,10 @@ export class Tools {
   act({ add = false } = {}) {
     if (!this.view.image?.size[0]) return;
     if (!this.isCross) {
-      this.step(0, 0);
-      if (!this.corners.length) return;
+      // The mouse draws: Enter ends the area that it clicked, and else only shows where the cross is.
+      if (this.corners.length >= 3) this.closeArea();
+      else this.step(0, 0);
+      return;
     }
     if (this.tool === "area" && this.corners.length >= 3) {
       const last = this.corners.at(-1);
