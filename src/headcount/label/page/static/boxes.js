@@ -28,7 +28,7 @@ export class Boxes {
     return this.labels.presets > 0 || this.labels.things.get("sizes")?.share === "folder";
   }
 
-  // Ask for the boxes in view; `changes` are as if they were made, as while a box is dragged: then the sooner the better.
+  // Ask for the boxes in view; `changes` are as if they were made, as while a box is dragged: then at once.
   ask(changes = {}) {
     if (!this.image) return;
     if (!this.isNeeded && !Object.keys(changes).length) {

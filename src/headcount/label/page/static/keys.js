@@ -52,9 +52,11 @@ export const KEYS = [
 ];
 
 const SHOWN = {
-  ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", PageDown: "PgDn", PageUp: "PgUp",
+  ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc",
+  PageDown: "PgDn", PageUp: "PgUp",
 };
-const ACTIONS = new Map(KEYS.flatMap(([, rows]) => rows.flatMap(([keys, , action]) => keys.map((key) => [key, action]))));
+const ROWS = KEYS.flatMap(([, rows]) => rows);
+const ACTIONS = new Map(ROWS.flatMap(([keys, , action]) => keys.map((key) => [key, action])));
 
 // The action of a key that was pressed; empty where there is none.
 export function actionOf(event) {
@@ -77,7 +79,8 @@ export function showKeys(place) {
     for (const [keys, words] of rows) {
       const term = document.createElement("dt");
       keys.forEach((key, at) => {
-        const shown = key.split("+").filter(Boolean).map((part) => SHOWN[part] ?? (part.length === 1 ? part.toUpperCase() : part));
+        const name = (part) => SHOWN[part] ?? (part.length === 1 ? part.toUpperCase() : part);
+        const shown = key.split("+").filter(Boolean).map(name);
         const sign = document.createElement("kbd");
         sign.textContent = key === "+" ? "+" : shown.join(" ");
         if (at) term.append(" ");

@@ -46,9 +46,9 @@ export class List {
   sift() {
     const word = this.filter.value.trim().toLowerCase();
     const isOpen = this.onlyOpen.checked;
-    this.shown = this.rows.filter(
-      (row) => row && (!word || row.name.toLowerCase().includes(word)) && (!isOpen || !(row.done || row.problem) || row.id === this.current),
-    );
+    const isMeant = (row) => !word || row.name.toLowerCase().includes(word);
+    const isToDo = (row) => !isOpen || !(row.done || row.problem) || row.id === this.current;
+    this.shown = this.rows.filter((row) => row && isMeant(row) && isToDo(row));
     this.at = Math.max(0, Math.min(this.at, this.shown.length - 1));
     let done = 0;
     let heads = 0;

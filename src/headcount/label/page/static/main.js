@@ -1,29 +1,36 @@
 // The page: one image at a time, claimed for this tab, every stroke sent as it is made.
 
+import { Blocks } from "./blocks.js";
 import { Boxes } from "./boxes.js";
+import { Holding } from "./holding.js";
 import { actionOf, showKeys } from "./keys.js";
 import { Labels } from "./labels.js";
 import { List } from "./list.js";
+import { drawLive } from "./live.js";
 import { Refused, ask, newId } from "./net.js";
+import { Notices } from "./notices.js";
 import { Outbox, Tabs } from "./outbox.js";
+import { Panel } from "./panel.js";
 import { Tiles } from "./tiles.js";
-import { HINTS, Tools } from "./tools.js";
+import { Tools } from "./tools.js";
 import { View } from "./view.js";
+import { $, number } from "./words.js";
 
-const $ = (id) => document.getElementById(id);
-const number = (value, noun) => `${value.toLocaleString("en")} ${noun}${value === 1 ? "" : "s"}`;
-const LOOK_MS = 2000;
-const JOB_MS = 400;
 const STEP_PX = 14;
 
 class Page {
   async start() {
     showKeys($("keys"));
+    this.notices = new Notices($("notices"));
+    this.holding = new Holding(this);
+    this.panel = new Panel(this);
+    this.blocks = new Blocks(this);
     this.buttons();
     try {
       this.about = await ask("folder");
     } catch (error) {
-      this.notice("start", `${error.message || "The server cannot be reached."} Load the page again.`, { isBad: true });
+      const why = error.message || "The server cannot be reached.";
+      this.notices.say("start", `${why} Load the page again.`, { isBad: true });
       return;
     }
     document.title = `${this.about.folder} – headcount label`;
@@ -45,7 +52,7 @@ class Page {
       selected: new Set(),
       interpolated: new Map(),
       things: new Map(),
-      live: (context, view) => this.tools.live(context, view),
+      live: (context, view) => drawLive(this.tools, context, view),
       moved: () => this.boxes?.moved(),
     };
     const parts = { stage: $("stage"), layers: $("layers"), ground: $("ground"), marks: $("marks"), live: $("live") };
@@ -57,18 +64,20 @@ class Page {
       boxes: this.boxes,
       canEdit: () => this.canEdit(),
       changed: () => this.changed(),
-      told: () => this.place(),
-      tell: (text) => this.hint(text),
+      told: () => this.panel.place(),
+      tell: (text) => this.panel.hint(text),
     });
     source.selected = this.tools.selected;
     this.list = new List(
-      { list: $("list"), inner: $("list-inner"), filter: $("filter"), onlyOpen: $("only-open"), progress: $("progress") },
+      {
+        list: $("list"), inner: $("list-inner"), filter: $("filter"), onlyOpen: $("only-open"), progress: $("progress"),
+      },
       { choose: (id) => this.open(id), person: () => this.person },
     );
     document.addEventListener("keydown", (event) => this.key(event));
     document.addEventListener("keyup", (event) => event.key === " " && this.space(false));
     addEventListener("hashchange", () => this.fromAddress());
-    addEventListener("pagehide", () => this.leave());
+    addEventListener("pagehide", () => this.holding.leave());
     addEventListener("pageshow", (event) => event.persisted && this.image && this.open(this.image.id));
     if (innerWidth < 62 * 16) document.body.classList.add("no-list", "no-panel");
     this.sides();
@@ -97,7 +106,6 @@ class Page {
     dialog.showModal();
     $("person").select();
     await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
-    // eslint-disable-next-line no-control-regex
     const name = $("person").value.replace(/[\u0000-\u001f\u007f]/g, "").trim();
     this.person = name || this.person || this.about.person || "somebody";
     localStorage.setItem("headcount:person", this.person);
@@ -115,7 +123,8 @@ class Page {
     if (id && id === this.image?.id) return;
     if (id && this.list.row(id)) this.open(id);
     else if (this.list.shown.length) {
-      const first = this.list.shown.find((row) => !row.done && !row.problem && (!row.holder || row.holder === this.person));
+      const isFree = (row) => !row.holder || row.holder === this.person;
+      const first = this.list.shown.find((row) => !row.done && !row.problem && isFree(row));
       this.open((first ?? this.list.shown[0]).id);
     }
   }
@@ -124,7 +133,7 @@ class Page {
     const before = this.image;
     this.goal = id;
     const wanted = (this.opening = newId(8));
-    if (before && before.id !== id) this.giveBack(before.id);
+    if (before && before.id !== id) this.holding.giveBack(before.id);
     if (!stay) {
       this.tools.clear();
       this.boxes.clear();
@@ -135,10 +144,10 @@ class Page {
       this.view.redraw();
     }
     this.list.open(id);
-    this.unnotice("held", "late", "lost");
+    this.notices.drop("held", "late", "lost");
     $("empty").textContent = stay ? "" : "Loading…";
     try {
-      await this.claim(id, over);
+      await this.holding.claim(id, over);
       const image = await ask(`images/${id}?${new URLSearchParams(this.who)}`);
       if (this.opening !== wanted) return;
       this.show(image, stay);
@@ -146,24 +155,6 @@ class Page {
       if (this.opening !== wanted) return;
       $("empty").textContent = `${error.message || "The server cannot be reached."}`;
       if (!(error instanceof Refused)) setTimeout(() => this.opening === wanted && this.open(id, { over, stay }), 1500);
-    }
-  }
-
-  // Claim an image; from a tab of this browser that was closed before it could give the image back, too.
-  async claim(id, over) {
-    const key = `headcount-held:${this.about.database}:${id}`;
-    let { holder } = await ask(`images/${id}/claim`, { ...this.who, over });
-    if (holder && !holder.mine && holder.person === this.person) {
-      const session = localStorage.getItem(key);
-      if (session && !(await this.tabs.alive([session])).has(session)) {
-        ({ holder } = await ask(`images/${id}/claim`, { ...this.who, over: true }));
-      }
-    }
-    if (!holder?.mine) return;
-    try {
-      localStorage.setItem(key, this.session);
-    } catch {
-      // A full storage: a closed tab's claim runs out by itself.
     }
   }
 
@@ -181,8 +172,8 @@ class Page {
       this.view.open(image);
     }
     this.boxes.open(image);
-    this.look(image);
-    this.watch();
+    this.holding.look(image);
+    this.holding.watch();
     this.changed();
     if (!stay && document.activeElement === document.body) $("surface").focus({ preventScroll: true });
   }
@@ -197,88 +188,8 @@ class Page {
     this.list.poll();
   }
 
-  giveBack(id) {
-    // Its strokes first: what comes later is good only until somebody else takes the image.
-    const wait = async () => {
-      while (this.outbox.of(id).length) await new Promise((resolve) => setTimeout(resolve, 300));
-      if (this.goal !== id) ask(`images/${id}/release`, this.who).catch(() => {});
-    };
-    wait();
-  }
-
-  leave() {
-    if (!this.image || this.outbox.items.length) return;
-    const body = new Blob([JSON.stringify(this.who)], { type: "application/json" });
-    navigator.sendBeacon(`/api/images/${this.image.id}/release`, body);
-  }
-
   canEdit() {
-    return Boolean(this.image && !this.image.problem && this.holder?.mine);
-  }
-
-  // Renew the claim, and look whether somebody else did something.
-  watch() {
-    clearTimeout(this.watching);
-    const job = this.job?.state;
-    const isBusy = job === "waiting" || job === "running";
-    const renew_ms = (this.about.lease_s * 1000) / 4;
-    const wait_ms = isBusy ? JOB_MS : this.holder?.mine ? Math.min(renew_ms, 10000) : Math.min(LOOK_MS, renew_ms);
-    this.watching = setTimeout(async () => {
-      const { image } = this;
-      if (!image) return;
-      try {
-        const path = `images/${image.id}`;
-        const state = this.holder?.mine
-          ? await ask(`${path}/claim`, { ...this.who, renew: true })
-          : await ask(`${path}/state?${new URLSearchParams(this.who)}`);
-        if (this.image === image) {
-          this.look(state);
-          if (state.seq > this.labels.seq) await this.reload();
-        }
-      } catch (error) {
-        if (error instanceof Refused && error.status !== 507) this.notice("watch", error.message, { isBad: true });
-      }
-      if (this.image === image) this.watch();
-    }, wait_ms);
-  }
-
-  // What the server said of the image's holder, the model and late strokes.
-  look(state) {
-    const wasMine = this.holder?.mine && this.holderOf === this.image?.id;
-    this.holder = state.holder;
-    this.holderOf = this.image?.id;
-    const wasBusy = ["waiting", "running"].includes(this.job?.state);
-    this.job = state.job;
-    if (wasBusy && !["waiting", "running"].includes(state.job?.state)) this.list.poll();
-    $("claim").textContent = !this.holder ? "" : this.holder.mine ? "" : `${this.holder.person} works here`;
-    if (this.holder?.mine) this.unnotice("held", "lost");
-    else if (this.image && !this.image.problem) {
-      const take = { "Take over": () => this.open(this.image.id, { stay: true, over: true }) };
-      if (!this.holder) this.notice("held", "Nobody holds this image now: you look on.", { actions: take });
-      else if (this.holder.person === this.person) {
-        this.notice("held", "You have this image open in another tab: here you look on.", { actions: take });
-      } else this.notice("held", `${this.holder.person} works on this image: you look on.`);
-      if (wasMine) {
-        const by = this.holder ? `${this.holder.person} has taken this image over` : "This image is not yours any more";
-        this.notice("lost", `${by}: nothing you draw here is taken in from now on.`, { isBad: true });
-      }
-    }
-    if (state.late) {
-      const actions = this.holder?.mine ? { "Take them in": () => this.takeLate() } : {};
-      const text = `${number(state.late, "stroke")} of yours came too late and changed nothing; they are kept apart.`;
-      this.notice("late", text, { actions });
-    } else this.unnotice("late");
-    this.changed();
-  }
-
-  async takeLate() {
-    const { image } = this;
-    try {
-      const document = await ask(`images/${image.id}/late`, this.who);
-      if (this.image === image) this.show(document, true);
-    } catch (error) {
-      this.notice("watch", error.message, { isBad: true });
-    }
+    return Boolean(this.image && !this.image.problem && this.holding.holder?.mine);
   }
 
   async reload() {
@@ -292,7 +203,7 @@ class Page {
     if (this.image !== image || this.outbox.of(image.id).length) return;
     this.labels.load(document, []);
     for (const id of [...this.tools.selected]) if (!this.labels.things.has(id)) this.tools.selected.delete(id);
-    this.look(document);
+    this.holding.look(document);
     this.boxes.ask();
   }
 
@@ -301,22 +212,24 @@ class Page {
   receipts(image, answer) {
     if (this.image?.id !== image) {
       const late = answer.receipts.filter((one) => one.refused);
-      if (late.length) this.notice("late-elsewhere", `${number(late.length, "stroke")} on another image came too late: they are kept apart there.`);
+      const text = `${number(late.length, "stroke")} on another image came too late: they are kept apart there.`;
+      if (late.length) this.notices.say("late-elsewhere", text);
       return;
     }
     const isKnown = this.labels.settle(answer, this.outbox.of(image));
-    this.look(answer);
+    this.holding.look(answer);
     if (!isKnown || this.isStale) this.reload().catch(() => {});
     this.boxes.ask();
     const row = this.list.row(image);
     if (row) {
-      Object.assign(row, { heads: this.labels.numbers.head, suggestions: this.labels.numbers.suggestion, done: this.labels.numbers.done > 0, blocks: this.labels.numbers.block });
+      const { head, suggestion, done, block } = this.labels.numbers;
+      Object.assign(row, { heads: head, suggestions: suggestion, done: done > 0, blocks: block });
       this.list.sift();
     }
   }
 
   refused(item, reason) {
-    this.notice("refused", `A stroke was not taken in: ${reason}`, { isBad: true });
+    this.notices.say("refused", `A stroke was not taken in: ${reason}`, { isBad: true });
     if (this.image?.id === item.image) this.reload().catch(() => {});
   }
 
@@ -328,8 +241,8 @@ class Page {
       const kept = isFull
         ? "This browser's storage is full, too: keep the tab open."
         : "Your strokes wait in this browser and are sent again by themselves, even if you close the tab.";
-      this.notice("stuck", `${reason} ${kept}`, { isBad: true });
-    } else this.unnotice("stuck");
+      this.notices.say("stuck", `${reason} ${kept}`, { isBad: true });
+    } else this.notices.drop("stuck");
   }
 
   // ---- what is shown
@@ -341,80 +254,8 @@ class Page {
     this.view.redrawMarks();
     this.telling ??= requestAnimationFrame(() => {
       this.telling = null;
-      this.tell();
+      this.panel.tell();
     });
-  }
-
-  tell() {
-    const { numbers, can, presets } = this.labels;
-    const canEdit = this.canEdit();
-    $("count").textContent = this.image && !this.image.problem ? number(numbers.head, "head") : "";
-    for (const button of $("tools").querySelectorAll("button")) {
-      button.setAttribute("aria-pressed", String(button.dataset.tool === this.tools.tool));
-    }
-    $("undo").disabled = !canEdit || !can[0];
-    $("redo").disabled = !canEdit || !can[1];
-    const isBusy = ["waiting", "running"].includes(this.job?.state);
-    $("suggest").disabled = !canEdit || isBusy;
-    $("job").textContent = this.job?.text ?? "";
-    $("review").hidden = !numbers.suggestion;
-    $("suggested").textContent = number(numbers.suggestion, "suggestion");
-    for (const id of ["accept", "reject", "accept-view", "block-done", "image-done", "method", "share"]) $(id).disabled = !canEdit;
-    const others = [...this.labels.of("head")].length - presets;
-    $("presets").textContent = presets
-      ? `${presets === 1 ? "1 box" : `${presets.toLocaleString("en")} boxes`} drawn; ${others.toLocaleString("en")} of the heads have theirs from these, the model or a file.`
-      : "Draw a few boxes, far and near: every other head gets its own.";
-    const sizes = this.labels.things.get("sizes");
-    $("method").value = sizes?.method ?? "nearest";
-    $("share").checked = sizes?.share === "folder";
-    $("show-boxes").setAttribute("aria-pressed", String(this.view.show.boxes));
-    $("show-marks").setAttribute("aria-pressed", String(this.view.show.marks));
-    const [columns, rows] = this.view.source.blocks;
-    $("blocks-part").hidden = columns * rows <= 1;
-    $("blocks").textContent = `${numbers.block} of ${columns * rows} blocks done`;
-    $("image-done").setAttribute("aria-pressed", String(numbers.done > 0));
-    $("surface").setAttribute("aria-label", this.image ? `Picture ${this.image.name}, ${number(numbers.head, "head")}: arrow keys move the cross, Enter draws` : "No picture");
-    if (this.hinted !== this.tools.tool) this.hint(HINTS[(this.hinted = this.tools.tool)]);
-    this.place();
-  }
-
-  hint(text) {
-    $("hint").textContent = text;
-  }
-
-  place() {
-    const hand = this.view.image?.size[0] ? this.tools.hand : null;
-    const zoom = this.view.scale >= 0.1 ? Math.round(this.view.scale * 100) : (this.view.scale * 100).toFixed(1);
-    $("place").textContent = !this.view.image ? "" : `${hand ? `${hand[0].toFixed(1)}, ${hand[1].toFixed(1)} · ` : ""}${zoom} %`;
-  }
-
-  notice(id, text, { isBad = false, actions = {} } = {}) {
-    let place = document.getElementById(`notice-${id}`);
-    const key = `${text}${Object.keys(actions)}`;
-    if (place?.dataset.key === key) return;
-    if (!place) {
-      place = document.createElement("div");
-      place.id = `notice-${id}`;
-      $("notices").append(place);
-    }
-    place.className = "notice";
-    place.dataset.kind = isBad ? "bad" : "";
-    place.dataset.key = key;
-    const words = document.createElement("span");
-    words.textContent = text;
-    const button = (label, action) => {
-      const made = document.createElement("button");
-      made.textContent = label;
-      made.addEventListener("click", action);
-      return made;
-    };
-    const buttons = Object.entries(actions).map(([label, action]) => button(label, action));
-    place.replaceChildren(words, ...buttons, button("Close", () => (place.hidden = true)));
-    place.hidden = false;
-  }
-
-  unnotice(...ids) {
-    ids.forEach((id) => document.getElementById(`notice-${id}`)?.remove());
   }
 
   // ---- buttons and keys
@@ -501,15 +342,15 @@ class Page {
       boxes: () => this.showing("boxes"),
       marks: () => this.showing("marks"),
       all: () => tools.selectAll(),
-      next: () => tools.walk(1),
-      previous: () => tools.walk(-1),
+      next: () => tools.review.walk(1),
+      previous: () => tools.review.walk(-1),
       "walk-head": () => {
         tools.isCross = true;
-        tools.walk(step, "head");
+        tools.review.walk(step, "head");
       },
       act: () => tools.act(),
       "act-add": () => tools.act({ add: true }),
-      "block-next": () => this.nextBlock(),
+      "block-next": () => this.blocks.next(),
     };
     if (action in always) return always[action]();
     if (!this.canEdit()) return undefined;
@@ -518,10 +359,10 @@ class Page {
       redo: () => labels.back("redo"),
       remove: () => tools.remove(),
       suggest: () => this.suggest(),
-      accept: () => tools.judge(true),
-      reject: () => tools.judge(false),
-      "accept-view": () => tools.acceptView(),
-      "block-done": () => this.blockDone(),
+      accept: () => tools.review.judge(true),
+      reject: () => tools.review.judge(false),
+      "accept-view": () => tools.review.acceptView(),
+      "block-done": () => this.blocks.toggle(),
       done: () => labels.do({ done: labels.things.has("done") ? null : { t: "done" } }),
     };
     return editing[action]?.();
@@ -547,50 +388,12 @@ class Page {
 
   async suggest() {
     try {
-      this.job = (await ask(`images/${this.image.id}/suggest`, this.who)).job;
-      this.watch();
+      this.holding.job = (await ask(`images/${this.image.id}/suggest`, this.who)).job;
+      this.holding.watch();
     } catch (error) {
-      this.job = { state: "failed", text: error.message };
+      this.holding.job = { state: "failed", text: error.message };
     }
     this.changed();
-  }
-
-  // ---- blocks
-
-  blockAt() {
-    const [x, y] = this.tools.hand ?? this.tools.middle();
-    const [columns, rows] = this.view.source.blocks;
-    const [width, height] = this.image.size;
-    const within = (share, most) => Math.min(Math.max(0, Math.floor(share * most)), most - 1);
-    return [within(x / width, columns), within(y / height, rows)];
-  }
-
-  blockDone() {
-    const [columns, rows] = this.view.source.blocks;
-    if (columns * rows <= 1) return;
-    const id = `block:${this.blockAt().join(":")}`;
-    this.labels.do({ [id]: this.labels.things.has(id) ? null : { t: "block" } });
-  }
-
-  nextBlock() {
-    const [columns, rows] = this.view.source.blocks;
-    if (columns * rows <= 1) return;
-    const [column, row] = this.lastBlock && this.lastBlock.image === this.image.id ? this.lastBlock.at : [-1, 0];
-    const from = row * columns + column;
-    for (let far = 1; far <= columns * rows; far += 1) {
-      const at = (from + far + columns * rows) % (columns * rows);
-      const [x, y] = [at % columns, Math.floor(at / columns)];
-      if (this.labels.things.has(`block:${x}:${y}`)) continue;
-      this.lastBlock = { image: this.image.id, at: [x, y] };
-      const [width, height] = [this.image.size[0] / columns, this.image.size[1] / rows];
-      const frame = [x * width, y * height, (x + 1) * width, (y + 1) * height];
-      this.view.frame(frame);
-      this.tools.cross = [(frame[0] + frame[2]) / 2, (frame[1] + frame[3]) / 2];
-      this.tools.pointer = null;
-      this.changed();
-      return;
-    }
-    this.hint("All blocks of this image are done.");
   }
 }
 

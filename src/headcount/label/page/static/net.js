@@ -23,7 +23,8 @@ export async function ask(path, body, { signal } = {}) {
   } catch {
     data = {};
   }
-  if (!response.ok) throw new Refused(response.status, String(data.detail ?? `The server answered ${response.status}.`));
+  const why = data.detail ?? `The server answered ${response.status}.`;
+  if (!response.ok) throw new Refused(response.status, String(why));
   return data;
 }
 

@@ -38,10 +38,13 @@ export class Tiles {
   // one of its pixels], coarse first. Asks for what is missing.
   shown([x1, y1, x2, y2], scale) {
     const level = this.level(scale);
+    const coarsest = this.image.levels - 1;
     const found = [];
     const missing = [];
-    for (let each = this.image.levels - 1; each >= level; each -= 1) {
-      if (each !== level && each !== this.image.levels - 1 && !missing.length && this.isWhole([x1, y1, x2, y2], level)) continue;
+    // What is coarser shows through only where something of the level itself is missing.
+    const isWhole = this.isWhole([x1, y1, x2, y2], level);
+    for (let each = coarsest; each >= level; each -= 1) {
+      if (each !== level && each !== coarsest && isWhole) continue;
       const side = this.size_px * 2 ** each;
       const [width, height] = this.image.size;
       const right = Math.min(Math.ceil(x2 / side), Math.ceil(width / side));
@@ -54,7 +57,7 @@ export class Tiles {
             this.held.delete(key);
             this.held.set(key, bitmap);
             found.push([bitmap, column * side, row * side, 2 ** each]);
-          } else if (each === level || each === this.image.levels - 1) {
+          } else if (each === level || each === coarsest) {
             const off = Math.hypot((column + 0.5) * side - (x1 + x2) / 2, (row + 0.5) * side - (y1 + y2) / 2);
             missing.push([each === level ? off : -1, key]);
           }
@@ -71,8 +74,9 @@ export class Tiles {
   isWhole([x1, y1, x2, y2], level) {
     const side = this.size_px * 2 ** level;
     const [width, height] = this.image.size;
-    for (let row = Math.max(0, Math.floor(y1 / side)); row < Math.ceil(Math.min(y2, height) / side); row += 1) {
-      for (let column = Math.max(0, Math.floor(x1 / side)); column < Math.ceil(Math.min(x2, width) / side); column += 1) {
+    const [right, bottom] = [Math.ceil(Math.min(x2, width) / side), Math.ceil(Math.min(y2, height) / side)];
+    for (let row = Math.max(0, Math.floor(y1 / side)); row < bottom; row += 1) {
+      for (let column = Math.max(0, Math.floor(x1 / side)); column < right; column += 1) {
         if (!this.held.has(`${level}/${column}/${row}`)) return false;
       }
     }

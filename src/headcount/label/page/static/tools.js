@@ -1,7 +1,7 @@
 // What a hand does on the picture, with a pointer or with keys: points, boxes, areas, and what is selected.
 
-import { COLOURS } from "./view.js";
 import { newId } from "./net.js";
+import { Review } from "./review.js";
 
 const NEAR_PX = 9;
 const CLICK_PX = 4;
@@ -19,6 +19,7 @@ export class Tools {
   constructor(surface, app) {
     Object.assign(this, { surface, app, labels: app.labels, view: app.view });
     this.tool = "point";
+    this.review = new Review(this);
     this.selected = new Set();
     this.clear();
     const on = (name, handler, options) => surface.addEventListener(name, handler.bind(this), options);
@@ -97,7 +98,7 @@ export class Tools {
     }
     const box = thing && this.boxOf(id, thing);
     if (!box || thing.t !== "head") return null;
-    const corners = [[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]]];
+    const corners = cornersOf(box);
     const at = corners.findIndex(near);
     return at < 0 ? null : { id, at, fixed: corners[(at + 2) % 4] };
   }
@@ -248,7 +249,7 @@ export class Tools {
   }
 
   clicked(hit) {
-    if (this.tool === "point" && this.labels.things.get(hit)?.t === "suggestion") this.accept([hit]);
+    if (this.tool === "point" && this.labels.things.get(hit)?.t === "suggestion") this.review.accept([hit]);
   }
 
   // The changes that what is being dragged would make if it ended now; null for none.
@@ -318,7 +319,7 @@ export class Tools {
     return best;
   }
 
-  // Boxes that came from a file as interpolated give way as soon as a box is drawn: they follow from the drawn ones now.
+  // Boxes that came from a file as interpolated give way once a box is drawn: they follow from the drawn ones now.
   withPresets(changes) {
     if (!Object.values(changes).some((thing) => thing?.made === "annotated")) return changes;
     const all = { ...changes };
@@ -380,70 +381,6 @@ export class Tools {
   selectAll() {
     const [x1, y1, x2, y2] = this.view.seen();
     this.selectFrame({ start: [x1, y1], now: [x2, y2], add: false, isFar: true });
-    this.app.changed();
-  }
-
-  // ---- suggestions
-
-  suggested(ids = [...this.selected]) {
-    return ids.filter((id) => this.labels.things.get(id)?.t === "suggestion");
-  }
-
-  accept(ids) {
-    const changes = {};
-    for (const id of ids) {
-      const { x, y, box } = this.labels.things.get(id);
-      changes[id] = box ? { t: "head", x, y, box, made: "pseudo" } : { t: "head", x, y };
-    }
-    this.labels.do(changes);
-  }
-
-  judge(isHead) {
-    if (!this.app.canEdit()) return;
-    const ids = this.suggested();
-    if (!ids.length) {
-      this.walk(1);
-      return;
-    }
-    const order = ids.length === 1 ? this.order() : [];
-    const at = order.indexOf(ids[0]);
-    if (isHead) this.accept(ids);
-    else this.labels.do(Object.fromEntries(ids.map((id) => [id, null])));
-    this.selected.clear();
-    if (ids.length === 1 && order.length > 1) this.goTo(order[(at + 1) % order.length]);
-    this.app.changed();
-  }
-
-  acceptView() {
-    if (!this.app.canEdit()) return;
-    const [x1, y1, x2, y2] = this.view.seen();
-    const ids = [];
-    for (const [id, { x, y }] of this.labels.of("suggestion")) if (x >= x1 && x <= x2 && y >= y1 && y <= y2) ids.push(id);
-    this.accept(ids);
-    this.selected.clear();
-    this.app.changed();
-  }
-
-  // Suggestions as one reads: rows of a tenth of the picture's height, from left to right.
-  order(kind = "suggestion") {
-    const row = this.view.image.size[1] / 10;
-    const list = [...this.labels.of(kind)].map(([id, { x, y }]) => [Math.floor(y / row), x, id]);
-    return list.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map((each) => each[2]);
-  }
-
-  walk(step, kind = "suggestion") {
-    const order = this.order(kind);
-    if (!order.length) return;
-    const current = [...this.selected].find((id) => order.includes(id));
-    const at = current ? order.indexOf(current) + step : step > 0 ? 0 : order.length - 1;
-    this.goTo(order[(at + order.length) % order.length]);
-  }
-
-  goTo(id) {
-    const { x, y } = this.labels.things.get(id);
-    this.select(id);
-    this.cross = [x, y];
-    this.keepInView();
     this.app.changed();
   }
 
@@ -523,7 +460,8 @@ export class Tools {
       return;
     }
     this.begin(this.cross, { add });
-    if (this.drag?.kind === "point" || (this.drag?.kind === "move" && this.tool === "point" && this.isSuggestion())) this.end();
+    const isAccepted = this.drag?.kind === "move" && this.tool === "point" && this.isSuggestion();
+    if (this.drag?.kind === "point" || isAccepted) this.end();
     else if (this.drag) this.app.tell("Move with the arrow keys; Enter ends, Esc gives up.");
     this.view.redrawLive();
   }
@@ -544,80 +482,11 @@ export class Tools {
     this.app.boxes.ask();
   }
 
-  // ---- what is drawn while it happens
-
-  live(context, view) {
-    const line = (colour, width = 1.5) => {
-      context.strokeStyle = colour;
-      context.lineWidth = width;
-      context.stroke();
-    };
-    const frame = ([x1, y1], [x2, y2], colour, dash = []) => {
-      context.beginPath();
-      context.setLineDash(dash);
-      context.rect(Math.min(x1, x2), Math.min(y1, y2), Math.abs(x2 - x1), Math.abs(y2 - y1));
-      line(colour);
-      context.setLineDash([]);
-    };
-    if (this.drag?.kind === "frame") {
-      frame(view.screen(...this.drag.start), view.screen(...this.drag.now), COLOURS.selected, [5, 4]);
-    } else if (this.drag && this.drag.kind !== "pan") {
-      const changes = this.outcome() ?? {};
-      for (const thing of Object.values(changes)) {
-        if (thing.box) frame(view.screen(thing.box[0], thing.box[1]), view.screen(thing.box[2], thing.box[3]), COLOURS.annotated);
-        if (thing.x !== undefined) {
-          context.beginPath();
-          context.arc(...view.screen(thing.x, thing.y), 4.5, 0, 7);
-          line(COLOURS.selected);
-        }
-        for (const ring of thing.rings ?? []) this.outline(context, view, ring, true, line);
-      }
-    }
-    for (const id of this.selected) {
-      const thing = this.labels.things.get(id);
-      if (!thing || this.selected.size > 200) continue;
-      const box = this.boxOf(id, thing);
-      if (box) frame(view.screen(box[0], box[1]), view.screen(box[2], box[3]), COLOURS.selected, [3, 3]);
-      if (this.selected.size > 1) continue;
-      const corners = thing.rings?.flat() ?? (box && thing.t === "head" ? [[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]]] : []);
-      context.fillStyle = COLOURS.selected;
-      for (const corner of corners) {
-        const [x, y] = view.screen(...corner);
-        context.fillRect(x - 3.5, y - 3.5, 7, 7);
-      }
-    }
-    if (this.corners.length) {
-      const hand = this.hand;
-      this.outline(context, view, hand ? [...this.corners, hand] : this.corners, false, line);
-    }
-    if (this.isCross && this.cross) {
-      const [x, y] = view.screen(...this.cross);
-      for (const [colour, width] of [["#000c", 4], ["#fff", 1.5]]) {
-        context.beginPath();
-        for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-          context.moveTo(x + 5 * dx, y + 5 * dy);
-          context.lineTo(x + 16 * dx, y + 16 * dy);
-        }
-        line(colour, width);
-      }
-    }
-  }
-
-  outline(context, view, ring, isClosed, line) {
-    context.beginPath();
-    ring.forEach((corner, at) => (at ? context.lineTo(...view.screen(...corner)) : context.moveTo(...view.screen(...corner))));
-    if (isClosed) context.closePath();
-    line("#000a", 4);
-    line(COLOURS.area, 2);
-    context.fillStyle = COLOURS.area;
-    for (const corner of ring) {
-      const [x, y] = view.screen(...corner);
-      context.fillRect(x - 3, y - 3, 6, 6);
-    }
-  }
 }
 
 const same = (a, b) => a[0] === b[0] && a[1] === b[1];
+// Clockwise from the upper left.
+export const cornersOf = ([x1, y1, x2, y2]) => [[x1, y1], [x2, y1], [x2, y2], [x1, y2]];
 const middleOf = (box) => ({ x: (box[0] + box[2]) / 2, y: (box[1] + box[3]) / 2 });
 // A head's point stays in its box.
 const middleIn = ({ x, y }, box) => (x >= box[0] && x <= box[2] && y >= box[1] && y <= box[3] ? {} : middleOf(box));

@@ -1,20 +1,19 @@
 // The picture on the screen: where it lies, how large, and everything drawn on it.
 //
-// A place (x, y) of the picture lies at ((x - left) * scale, (y - top) * scale) of the stage, in CSS pixels. Picture and
-// marks are drawn with a margin around the stage; panning moves both as they are, by whole device pixels, and draws anew
-// the strips that come into the margin, so that no frame has much to do.
+// A place (x, y) of the picture lies at ((x - left) * scale, (y - top) * scale) of the stage, in CSS pixels. Picture
+// and marks are drawn with a margin around the stage; panning moves both as they are, by whole device pixels, and
+// draws the strips that come into the margin, so that no frame has much to do.
+
+import { Marks, REACH } from "./marks.js";
 
 const MARGIN = 256;
 const STRIP = 96;
 const SETTLE_MS = 90;
-export const COLOURS = {
-  head: "#4cc9f0", suggestion: "#ff9f43", annotated: "#ffd166", interpolated: "#8fd3ea", pseudo: "#c7a6ff",
-  selected: "#ffffff", area: "#7bd88f", block: "#ffffff",
-};
 
 export class View {
   constructor({ stage, layers, ground, marks, live }, tiles, source) {
     Object.assign(this, { stage, layers, ground, marks, live, tiles, source });
+    this.margin = MARGIN;
     this.left = 0;
     this.top = 0;
     this.scale = 1;
@@ -23,7 +22,7 @@ export class View {
     this.isDirty = { ground: true, marks: true, live: true };
     this.show = { boxes: true, marks: true };
     this.frames = { drawn: 0, longest_ms: 0 };
-    this.sprites = new Map();
+    this.painter = new Marks(this);
     new ResizeObserver(() => this.resize()).observe(stage);
     this.resize();
   }
@@ -39,14 +38,15 @@ export class View {
     if (this.width === width && this.height === height && this.ratio === ratio) return;
     // The middle stays the middle when a side is opened or the window changes.
     const wasFit = this.image && this.isFit;
-    const middle = this.width ? [this.left + this.width / this.scale / 2, this.top + this.height / this.scale / 2] : null;
+    const middle = this.width ? this.place(this.width / 2, this.height / 2) : null;
     Object.assign(this, { width, height, ratio });
-    this.sprites.clear();
+    this.painter.sprites.clear();
     for (const canvas of [this.ground, this.marks]) {
       canvas.width = Math.round((width + 2 * MARGIN) * ratio);
       canvas.height = Math.round((height + 2 * MARGIN) * ratio);
       Object.assign(canvas.style, {
-        width: `${canvas.width / ratio}px`, height: `${canvas.height / ratio}px`, left: `${-MARGIN}px`, top: `${-MARGIN}px`,
+        width: `${canvas.width / ratio}px`, height: `${canvas.height / ratio}px`,
+        left: `${-MARGIN}px`, top: `${-MARGIN}px`,
       });
     }
     this.live.width = Math.round(width * ratio);
@@ -219,7 +219,7 @@ export class View {
       context.globalCompositeOperation = "source-over";
     }
     // A little wider than what is missing: the mark at its edge was cut.
-    const edge = Math.ceil(12 * this.ratio);
+    const edge = Math.ceil(REACH * this.ratio);
     const strips = [];
     if (dx) strips.push([dx > 0 ? 0 : width + dx - edge, 0, Math.abs(dx) + edge, height]);
     if (dy) strips.push([0, dy > 0 ? 0 : height + dy - edge, width, Math.abs(dy) + edge]);
@@ -271,7 +271,8 @@ export class View {
     context.imageSmoothingEnabled = device < 3; // larger, pixels are shown as they are
     context.imageSmoothingQuality = device < 1 ? "medium" : "low";
     const [right, bottom] = [strip[0] + strip[2], strip[1] + strip[3]];
-    for (const [bitmap, left, top, side] of this.tiles.shown(this.under([0, 0, this.ground.width, this.ground.height]), device)) {
+    const whole = this.under([0, 0, this.ground.width, this.ground.height]);
+    for (const [bitmap, left, top, side] of this.tiles.shown(whole, device)) {
       const [x1, y1] = [x(left), y(top)];
       const [x2, y2] = [x(left + bitmap.width * side), y(top + bitmap.height * side)];
       if (x1 > right || y1 > bottom || x2 < strip[0] || y2 < strip[1]) continue;
@@ -279,140 +280,12 @@ export class View {
     }
   }
 
-  // A mark's picture, drawn once and stamped: its middle is the middle of the canvas. Smaller where all is small: in a
-  // dense crowd seen whole, marks would hide it.
-  sprite(kind) {
-    const size = Math.round(2 * Math.min(4.5, Math.max(2.5, 6.4 * Math.sqrt(this.scale)))) / 2;
-    const known = this.sprites.get(`${kind}${size}`);
-    if (known) return known;
-    const radius = size * this.ratio;
-    const side = 2 * Math.ceil(radius + 2 * this.ratio) + 1;
-    const canvas = new OffscreenCanvas(side, side);
-    const context = canvas.getContext("2d");
-    const middle = side / 2;
-    context.beginPath();
-    if (kind.startsWith("suggestion")) {
-      const reach = radius * 1.15;
-      context.moveTo(middle, middle - reach);
-      context.lineTo(middle + reach, middle);
-      context.lineTo(middle, middle + reach);
-      context.lineTo(middle - reach, middle);
-      context.closePath();
-    } else context.arc(middle, middle, radius * 0.8, 0, 7);
-    context.lineWidth = (1.4 + size * 0.4) * this.ratio;
-    context.strokeStyle = "#000c";
-    context.stroke();
-    context.lineWidth = 1.6 * this.ratio;
-    context.strokeStyle = kind.endsWith("!") ? COLOURS.selected : COLOURS[kind.replace("!", "")];
-    context.stroke();
-    context.fillStyle = context.strokeStyle;
-    const dot = size > 3 ? this.ratio : this.ratio / 2;
-    context.fillRect(middle - dot, middle - dot, 2 * dot, 2 * dot);
-    this.sprites.set(`${kind}${size}`, canvas);
-    return canvas;
-  }
-
   drawMarks(strip = [0, 0, this.marks.width, this.marks.height]) {
     const context = this.marks.getContext("2d");
     this.clipped(context, strip);
     context.clearRect(...strip);
-    if (this.image?.size[0] && this.show.marks) this.paintMarks(context, strip);
+    if (this.image?.size[0] && this.show.marks) this.painter.paint(context, strip);
     context.restore();
-  }
-
-  paintMarks(context, strip) {
-    const ratio = this.ratio;
-    const device = this.scale * ratio;
-    const offset = MARGIN * ratio;
-    const { left: l, top: t } = this.drawn;
-    const x = (value) => (value - l) * device + offset;
-    const y = (value) => (value - t) * device + offset;
-    this.drawBlocks(context, x, y);
-    this.drawAreas(context, x, y);
-    const [x1, y1, x2, y2] = this.under(strip, 12 * ratio);
-    const boxes = { annotated: [], interpolated: [], pseudo: [], suggestion: [] };
-    const marks = { head: [], suggestion: [], "head!": [], "suggestion!": [] };
-    const { things, selected, interpolated } = this.source;
-    for (const [id, thing] of things) {
-      if (thing.x === undefined) continue;
-      if (thing.x >= x1 && thing.y >= y1 && thing.x <= x2 && thing.y <= y2) {
-        marks[selected.has(id) ? `${thing.t}!` : thing.t].push(thing);
-      }
-      if (!this.show.boxes) continue;
-      const box = thing.box ?? (thing.t === "head" ? interpolated.get(id) : undefined);
-      if (box && box[0] <= x2 && box[1] <= y2 && box[2] >= x1 && box[3] >= y1) boxes[thing.t === "suggestion" ? "suggestion" : thing.box ? thing.made ?? "annotated" : "interpolated"].push(box);
-    }
-    for (const [kind, list] of Object.entries(boxes)) {
-      if (!list.length) continue;
-      // Four thin rectangles each: one path of thousands of outlines takes many times as long.
-      context.fillStyle = COLOURS[kind];
-      const line = Math.max(1, Math.round((kind === "annotated" ? 2 : 1) * ratio));
-      for (const box of list) {
-        const [left, top] = [Math.round(x(box[0])), Math.round(y(box[1]))];
-        const [width, height] = [Math.round(x(box[2])) - left, Math.round(y(box[3])) - top];
-        if (width < 4 || height < 4) continue;
-        context.fillRect(left, top, width, line);
-        context.fillRect(left, top + height - line, width, line);
-        context.fillRect(left, top + line, line, height - 2 * line);
-        context.fillRect(left + width - line, top + line, line, height - 2 * line);
-      }
-    }
-    for (const [kind, list] of Object.entries(marks)) {
-      if (!list.length) continue;
-      const sprite = this.sprite(kind);
-      const half = sprite.width / 2;
-      for (const thing of list) context.drawImage(sprite, Math.round(x(thing.x) - half), Math.round(y(thing.y) - half));
-    }
-  }
-
-  drawBlocks(context, x, y) {
-    const [columns, rows] = this.source.blocks;
-    if (columns * rows <= 1) return;
-    const [width, height] = [this.image.size[0] / columns, this.image.size[1] / rows];
-    context.lineWidth = this.ratio;
-    for (let row = 0; row < rows; row += 1) {
-      for (let column = 0; column < columns; column += 1) {
-        const [x1, y1, x2, y2] = [x(column * width), y(row * height), x((column + 1) * width), y((row + 1) * height)];
-        if (this.source.things.has(`block:${column}:${row}`)) {
-          context.fillStyle = "#7bd88f22";
-          context.fillRect(x1, y1, x2 - x1, y2 - y1);
-          context.fillStyle = COLOURS.area;
-          context.font = `${14 * this.ratio}px system-ui, sans-serif`;
-          context.fillText("✓ done", x1 + 8 * this.ratio, y1 + 20 * this.ratio);
-        }
-        context.strokeStyle = "#ffffff55";
-        context.strokeRect(x1, y1, x2 - x1, y2 - y1);
-      }
-    }
-  }
-
-  drawAreas(context, x, y) {
-    const areas = [...this.source.things].filter(([, thing]) => thing.t === "area");
-    if (!areas.length) return;
-    const [width, height] = this.image.size;
-    // Outside is darkened on a layer of its own: areas that overlap are one region.
-    const shade = new OffscreenCanvas(this.marks.width, this.marks.height);
-    const dark = shade.getContext("2d");
-    dark.fillStyle = "#0009";
-    dark.fillRect(x(0), y(0), x(width) - x(0), y(height) - y(0));
-    dark.globalCompositeOperation = "destination-out";
-    dark.fillStyle = "#000";
-    context.lineJoin = "round";
-    const paths = areas.map(([id, area]) => {
-      const path = new Path2D();
-      for (const ring of area.rings) {
-        ring.forEach(([cx, cy], at) => (at ? path.lineTo(x(cx), y(cy)) : path.moveTo(x(cx), y(cy))));
-        path.closePath();
-      }
-      dark.fill(path, "evenodd");
-      return [id, path];
-    });
-    context.drawImage(shade, 0, 0);
-    for (const [id, path] of paths) {
-      context.strokeStyle = this.source.selected.has(id) ? COLOURS.selected : COLOURS.area;
-      context.lineWidth = 2 * this.ratio;
-      context.stroke(path);
-    }
   }
 
   drawLive() {
