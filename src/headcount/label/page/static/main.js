@@ -46,7 +46,7 @@ class Page {
       (stroke) => this.outbox.put(this.image.id, this.person, stroke),
       () => this.changed(),
     );
-    this.tiles = new Tiles(this.about.tile_px, () => this.view.redrawGround(), (reason) => this.unreadable(reason));
+    this.tiles = new Tiles(this.about.tile_px, (part) => this.view.patch(part), (reason) => this.unreadable(reason));
     const source = {
       blocks: [1, 1],
       selected: new Set(),
@@ -55,7 +55,7 @@ class Page {
       live: (context, view) => drawLive(this.tools, context, view),
       moved: () => this.boxes?.moved(),
     };
-    const parts = { stage: $("stage"), layers: $("layers"), ground: $("ground"), marks: $("marks"), live: $("live") };
+    const parts = { stage: $("stage"), ground: $("ground"), marks: $("marks"), live: $("live") };
     this.view = new View(parts, this.tiles, source);
     this.boxes = new Boxes(this.labels, this.view, () => this.changed());
     this.tools = new Tools($("surface"), {

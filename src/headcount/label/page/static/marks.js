@@ -1,12 +1,11 @@
 // Everything that is marked on the picture: points, boxes, areas, blocks.
 
+import { REACH } from "./layer.js";
+
 export const COLOURS = {
   head: "#4cc9f0", suggestion: "#ff9f43", annotated: "#ffd166", interpolated: "#8fd3ea", pseudo: "#c7a6ff",
   selected: "#ffffff", area: "#7bd88f", block: "#ffffff",
 };
-
-// How far a mark reaches around its place, in CSS pixels.
-export const REACH = 12;
 
 export class Marks {
   constructor(view) {
@@ -47,16 +46,13 @@ export class Marks {
     return canvas;
   }
 
-  paint(context, strip) {
+  paint(context, strip, layer) {
     const ratio = this.view.ratio;
-    const device = this.view.scale * ratio;
-    const offset = this.view.margin * ratio;
-    const { left: l, top: t } = this.view.drawn;
-    const x = (value) => (value - l) * device + offset;
-    const y = (value) => (value - t) * device + offset;
+    const x = (value) => layer.x(value);
+    const y = (value) => layer.y(value);
     this.drawBlocks(context, x, y);
-    this.drawAreas(context, x, y);
-    const [x1, y1, x2, y2] = this.view.under(strip, REACH * ratio);
+    this.drawAreas(context, x, y, layer);
+    const [x1, y1, x2, y2] = layer.under(strip, REACH * ratio);
     const boxes = { annotated: [], interpolated: [], pseudo: [], suggestion: [] };
     const marks = { head: [], suggestion: [], "head!": [], "suggestion!": [] };
     const { things, selected, interpolated } = this.view.source;
@@ -115,12 +111,12 @@ export class Marks {
     }
   }
 
-  drawAreas(context, x, y) {
+  drawAreas(context, x, y, layer) {
     const areas = [...this.view.source.things].filter(([, thing]) => thing.t === "area");
     if (!areas.length) return;
     const [width, height] = this.view.image.size;
     // Outside is darkened on a layer of its own: areas that overlap are one region.
-    const shade = new OffscreenCanvas(this.view.marks.width, this.view.marks.height);
+    const shade = new OffscreenCanvas(layer.canvas.width, layer.canvas.height);
     const dark = shade.getContext("2d");
     dark.fillStyle = "#0009";
     dark.fillRect(x(0), y(0), x(width) - x(0), y(height) - y(0));

@@ -5,10 +5,11 @@ const HELD = 96;
 const AT_ONCE = 6;
 
 export class Tiles {
-  // changed() is called when one has come; failed(reason) when the image cannot be shown.
-  constructor(size_px, changed, failed) {
+  // came(part) is called when one has come, with the part of the picture that it shows; failed(reason) when the image
+  // cannot be shown.
+  constructor(size_px, came, failed) {
     this.size_px = size_px;
-    this.changed = changed;
+    this.came = came;
     this.failed = failed;
     this.held = new Map();
     this.loading = new Map();
@@ -115,7 +116,9 @@ export class Tiles {
         this.held.delete(oldest);
         old.close();
       }
-      this.changed();
+      const [level, column, row] = key.split("/").map(Number);
+      const side = this.size_px * 2 ** level;
+      this.came([column * side, row * side, (column + 1) * side, (row + 1) * side]);
     } catch (error) {
       if (error.name !== "AbortError") wait_ms = 1000; // the server is away: asked again a little later
     } finally {

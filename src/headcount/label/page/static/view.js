@@ -1,28 +1,26 @@
 // The picture on the screen: where it lies, how large, and everything drawn on it.
 //
-// A place (x, y) of the picture lies at ((x - left) * scale, (y - top) * scale) of the stage, in CSS pixels. Picture
-// and marks are drawn with a margin around the stage; panning moves both as they are, by whole device pixels, and
-// draws the strips that come into the margin, so that no frame has much to do.
+// A place (x, y) of the picture lies at ((x - left) * scale, (y - top) * scale) of the stage, in CSS pixels.
 
-import { Marks, REACH } from "./marks.js";
+import { Layer } from "./layer.js";
+import { Marks } from "./marks.js";
 
-const MARGIN = 256;
-const STRIP = 96;
 const SETTLE_MS = 90;
 
 export class View {
-  constructor({ stage, layers, ground, marks, live }, tiles, source) {
-    Object.assign(this, { stage, layers, ground, marks, live, tiles, source });
-    this.margin = MARGIN;
+  constructor({ stage, ground, marks, live }, tiles, source) {
+    Object.assign(this, { stage, live, tiles, source });
     this.left = 0;
     this.top = 0;
     this.scale = 1;
     this.image = null;
-    this.drawn = null;
-    this.isDirty = { ground: true, marks: true, live: true };
     this.show = { boxes: true, marks: true };
-    this.frames = { drawn: 0, longest_ms: 0 };
     this.painter = new Marks(this);
+    this.ground = new Layer(ground, this, (...where) => this.paintGround(...where), false);
+    this.marks = new Layer(marks, this, (...where) => this.paintMarks(...where), true);
+    this.layers = [this.ground, this.marks];
+    this.isLiveDirty = true;
+    this.patches = [];
     new ResizeObserver(() => this.resize()).observe(stage);
     this.resize();
   }
@@ -41,14 +39,7 @@ export class View {
     const middle = this.width ? this.place(this.width / 2, this.height / 2) : null;
     Object.assign(this, { width, height, ratio });
     this.painter.sprites.clear();
-    for (const canvas of [this.ground, this.marks]) {
-      canvas.width = Math.round((width + 2 * MARGIN) * ratio);
-      canvas.height = Math.round((height + 2 * MARGIN) * ratio);
-      Object.assign(canvas.style, {
-        width: `${canvas.width / ratio}px`, height: `${canvas.height / ratio}px`,
-        left: `${-MARGIN}px`, top: `${-MARGIN}px`,
-      });
-    }
+    this.layers.forEach((layer) => layer.resize());
     this.live.width = Math.round(width * ratio);
     this.live.height = Math.round(height * ratio);
     Object.assign(this.live.style, { width: `${width}px`, height: `${height}px` });
@@ -129,42 +120,36 @@ export class View {
   }
 
   redraw() {
-    this.isDirty = { ground: true, marks: true, live: true };
-    this.request();
+    this.layers.forEach((layer) => (layer.isDirty = true));
+    this.redrawLive();
   }
 
   redrawMarks() {
-    this.isDirty.marks = true;
-    this.isDirty.live = true;
-    this.request();
+    this.marks.isDirty = true;
+    this.redrawLive();
   }
 
-  redrawGround() {
-    this.isDirty.ground = true;
+  // Draw a part of the picture (x1, y1, x2, y2) anew, whose tile has come.
+  patch(part) {
+    this.patches.push(part);
     this.request();
   }
 
   redrawLive() {
-    this.isDirty.live = true;
+    this.isLiveDirty = true;
     this.request();
   }
 
   move() {
-    this.isMoved = true;
-    this.isDirty.live = true;
-    this.request();
+    this.redrawLive();
     clearTimeout(this.settling);
     this.settling = setTimeout(() => this.settle(), SETTLE_MS);
   }
 
   // After a move by parts of a pixel, all is drawn once more, exactly where it belongs.
   settle() {
-    if (!this.drawn) return;
-    const off = (value) => Math.abs(value - Math.round(value));
-    const device = this.scale * this.ratio;
-    const dx = (this.drawn.left - this.left) * device;
-    const dy = (this.drawn.top - this.top) * device;
-    if (Math.max(off(dx), off(dy)) > 0.02) this.redraw();
+    const isOff = (value) => Math.abs(value - Math.round(value)) > 0.02;
+    if (this.layers.some((layer) => layer.at && layer.offset.some(isOff))) this.redraw();
   }
 
   request() {
@@ -175,104 +160,36 @@ export class View {
   }
 
   render() {
-    const began = performance.now();
-    const isSameScale = this.drawn?.scale === this.scale;
-    if (this.isMoved && isSameScale && !this.isDirty.ground && !this.isDirty.marks) this.scroll();
-    this.isMoved = false;
-    if (this.isDirty.ground || this.isDirty.marks) {
-      const isElsewhere = !isSameScale || this.drawn.left !== this.left || this.drawn.top !== this.top;
-      this.layers.style.transform = "none";
-      this.drawn = { left: this.left, top: this.top, scale: this.scale };
-      if (this.isDirty.ground || isElsewhere) this.drawGround();
-      if (this.isDirty.marks || isElsewhere) this.drawMarks();
-      if (isElsewhere) this.source.moved?.();
-    }
-    if (this.isDirty.live) this.drawLive();
-    this.isDirty = { ground: false, marks: false, live: false };
-    this.frames.drawn += 1;
-    this.frames.longest_ms = Math.max(this.frames.longest_ms, performance.now() - began);
+    const drawn = this.layers.filter((layer) => layer.isDirty || !layer.isSameScale);
+    const kept = this.layers.filter((layer) => !drawn.includes(layer));
+    drawn.forEach((layer) => layer.draw());
+    // One layer a frame is drawn further: both would take too long for one.
+    const far = kept.filter((layer) => layer.isFar).sort((one, other) => other.farthest - one.farthest);
+    const shifted = far.filter((layer, at) => (at === 0 && !drawn.length) || layer.isTooFar);
+    kept.forEach((layer) => (shifted.includes(layer) ? layer.shift() : layer.move()));
+    if (kept.includes(this.ground)) this.patches.forEach((part) => this.ground.patch(part));
+    this.patches = [];
+    if (drawn.length || shifted.length) this.source.moved?.();
+    if (far.length > shifted.length) this.request();
+    if (this.isLiveDirty) this.drawLive();
+    this.isLiveDirty = false;
   }
 
-  // Move what is drawn; once it has moved by a strip's width, keep it so and draw the strips that are missing.
-  scroll() {
-    const device = this.scale * this.ratio;
-    const dx = Math.round((this.drawn.left - this.left) * device);
-    const dy = Math.round((this.drawn.top - this.top) * device);
-    const strip = STRIP * this.ratio;
-    if (Math.abs(dx) <= strip && Math.abs(dy) <= strip) {
-      this.layers.style.transform = `translate(${dx / this.ratio}px, ${dy / this.ratio}px)`;
-      return;
-    }
-    const { width, height } = this.ground;
-    if (Math.abs(dx) >= width || Math.abs(dy) >= height) {
-      this.isDirty.ground = this.isDirty.marks = true;
-      return;
-    }
-    this.drawn.left -= dx / device;
-    this.drawn.top -= dy / device;
-    this.layers.style.transform = "none";
-    for (const canvas of [this.ground, this.marks]) {
-      const context = canvas.getContext("2d", { alpha: canvas !== this.ground });
-      context.setTransform(1, 0, 0, 1, 0, 0);
-      context.globalCompositeOperation = "copy";
-      context.drawImage(canvas, dx, dy);
-      context.globalCompositeOperation = "source-over";
-    }
-    // A little wider than what is missing: the mark at its edge was cut.
-    const edge = Math.ceil(REACH * this.ratio);
-    const strips = [];
-    if (dx) strips.push([dx > 0 ? 0 : width + dx - edge, 0, Math.abs(dx) + edge, height]);
-    if (dy) strips.push([0, dy > 0 ? 0 : height + dy - edge, width, Math.abs(dy) + edge]);
-    for (const each of strips) {
-      this.drawGround(each);
-      this.drawMarks(each);
-    }
-    this.source.moved?.();
-  }
-
-  // The part of the picture under a strip of the canvases (x, y, width, height), or under all of them.
-  under(strip, reach = 0) {
-    const device = this.scale * this.ratio;
-    const [x, y, width, height] = strip;
-    const place = (value, start) => start + (value - MARGIN * this.ratio) / device;
-    return [
-      place(x - reach, this.drawn.left), place(y - reach, this.drawn.top),
-      place(x + width + reach, this.drawn.left), place(y + height + reach, this.drawn.top),
-    ];
-  }
-
-  clipped(context, strip) {
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.save();
-    context.beginPath();
-    context.rect(...strip);
-    context.clip();
-  }
-
-  drawGround(strip = [0, 0, this.ground.width, this.ground.height]) {
-    const context = this.ground.getContext("2d", { alpha: false });
-    this.clipped(context, strip);
-    this.paintGround(context, strip);
-    context.restore();
-  }
-
-  paintGround(context, strip) {
+  paintGround(context, strip, layer) {
     context.fillStyle = "#07090b";
     context.fillRect(...strip);
     if (!this.image?.size[0] || !this.tiles.image) return;
     const [width, height] = this.image.size;
-    const device = this.scale * this.ratio;
-    const { left: l, top: t } = this.drawn;
-    const x = (value) => Math.round(((value - l) * this.scale + MARGIN) * this.ratio);
-    const y = (value) => Math.round(((value - t) * this.scale + MARGIN) * this.ratio);
+    const device = layer.device;
+    const x = (value) => Math.round(layer.x(value));
+    const y = (value) => Math.round(layer.y(value));
     context.beginPath();
     context.rect(x(0), y(0), x(width) - x(0), y(height) - y(0));
     context.clip();
     context.imageSmoothingEnabled = device < 3; // larger, pixels are shown as they are
     context.imageSmoothingQuality = device < 1 ? "medium" : "low";
     const [right, bottom] = [strip[0] + strip[2], strip[1] + strip[3]];
-    const whole = this.under([0, 0, this.ground.width, this.ground.height]);
-    for (const [bitmap, left, top, side] of this.tiles.shown(whole, device)) {
+    for (const [bitmap, left, top, side] of this.tiles.shown(layer.under(layer.whole), device)) {
       const [x1, y1] = [x(left), y(top)];
       const [x2, y2] = [x(left + bitmap.width * side), y(top + bitmap.height * side)];
       if (x1 > right || y1 > bottom || x2 < strip[0] || y2 < strip[1]) continue;
@@ -280,12 +197,9 @@ export class View {
     }
   }
 
-  drawMarks(strip = [0, 0, this.marks.width, this.marks.height]) {
-    const context = this.marks.getContext("2d");
-    this.clipped(context, strip);
+  paintMarks(context, strip, layer) {
     context.clearRect(...strip);
-    if (this.image?.size[0] && this.show.marks) this.painter.paint(context, strip);
-    context.restore();
+    if (this.image?.size[0] && this.show.marks) this.painter.paint(context, strip, layer);
   }
 
   drawLive() {
