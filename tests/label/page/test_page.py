@@ -357,6 +357,10 @@ def test_each_gets_an_image_of_their_own(tab: Callable[..., Any], folder: Path, 
             expect(ann.locator(".item").first).to_contain_text("1 head")
             expect(ann.locator(".item").first).not_to_contain_text("yours")
             expect(ann.locator(".item").nth(1)).to_contain_text("yours")
+            # So does who goes on before the image is there.
+            with ann.expect_request("**/images/1/release"):
+                ann.evaluate("() => { page.open(1); page.open(2); }")
+            wait_for(ann, lambda: [both.claims.holder(image).is_active for image in (1, 2)] == [False, True])
     finally:
         both.close()
 
@@ -566,6 +570,33 @@ def test_panning_over_five_thousand_heads_keeps_up(
         assert np.median(own_ms) < 4
         assert np.percentile(own_ms, 90) < 12
         assert np.median(frame_ms) < 25
+
+
+def test_what_is_panned_is_what_is_drawn_at_once(tab: Callable[..., Any], address: str, labelling: Labelling) -> None:
+    places = np.random.default_rng(4).uniform((10, 10), (790, 590), (300, 2)).round(2).tolist()
+    heads = {
+        f"h{n}": {"t": "head", "x": x, "y": y, "box": [x - 9, y - 9, x + 9, y + 9], "made": "annotated"}
+        for n, (x, y) in enumerate(places)
+    }
+    labelling.store.write(1, [_stroke(heads)], person="import", size_wh=(800, 600))
+    page = tab()
+    enter(page, address)
+    page.evaluate("page.view.centre(500, 350, 2.3)")
+    page.wait_for_timeout(300)
+    x, y = at(page, 500, 350)
+    page.mouse.move(x, y)
+    page.mouse.down(button="right")
+    for step in range(1, 40):
+        page.mouse.move(x + 4 * step, y + 3 * step)
+    page.mouse.up(button="right")
+    page.mouse.move(2, 2)
+    page.wait_for_timeout(300)
+    panned = page.screenshot()
+    page.evaluate("page.view.redraw()")
+    page.wait_for_timeout(200)
+    anew = page.screenshot()
+    one, other = (np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int) for shot in (panned, anew))
+    assert (np.abs(one - other).max(axis=2) > 40).sum() == 0
 
 
 PAN = """async () => {

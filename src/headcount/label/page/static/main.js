@@ -149,7 +149,10 @@ class Page {
     try {
       await this.holding.claim(id, over);
       const image = await ask(`images/${id}?${new URLSearchParams(this.who)}`);
-      if (this.opening !== wanted) return;
+      if (this.opening !== wanted) {
+        if (this.goal !== id) this.holding.giveBack(id); // somebody paged on before it was there
+        return;
+      }
       this.show(image, stay);
     } catch (error) {
       if (this.opening !== wanted) return;
