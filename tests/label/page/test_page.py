@@ -352,6 +352,7 @@ def test_each_gets_an_image_of_their_own(tab: Callable[..., Any], folder: Path, 
             # Who goes on gives the image back.
             click(ann, 100, 300)
             ben.close()
+            wait_for(ann, lambda: not both.claims.holder(2).is_active)
             ann.keyboard.press("PageDown")
             expect(ann.locator("#title")).to_have_text("second.jpg")
             expect(ann.locator(".item").first).to_contain_text("1 head")
@@ -399,6 +400,52 @@ def test_a_full_disk_is_said_and_nothing_is_lost(
     monkeypatch.setattr(labelling.store, "write", real)
     saved(page)
     assert len(things(labelling)) == 2
+
+
+def test_a_stroke_that_the_server_refuses_does_not_hold_up_the_others(
+    tab: Callable[..., Any], address: str, labelling: Labelling
+) -> None:
+    page = tab()
+    enter(page, address)
+    page.evaluate("() => page.labels.do({ wrong: { t: 'head', x: -5, y: 1 } })")
+    click(page, 200, 300)
+    expect(page.locator("#notices")).to_contain_text("A stroke was not taken in: (-5, 1)")
+    saved(page)
+    expect(page.locator("#count")).to_have_text("1 head")
+    assert len(things(labelling)) == 1
+
+
+def test_whatever_is_pressed_the_page_shows_what_the_server_has(
+    tab: Callable[..., Any], address: str, labelling: Labelling
+) -> None:
+    seen = [(100 + 90 * n, 120 + 60 * (n % 3)) for n in range(7)]
+    labelling.assistant._counter = Model(seen)  # type: ignore[assignment]
+    page = tab()
+    enter(page, address)
+    draw = np.random.default_rng(8)
+    keys = ["p", "b", "s", "g", "a", "y", "n", "Shift+Y", ".", ",", "0", "+", "-", "k", "d", "j", "h", "u", "u"]
+    keys += ["Delete", "Enter", "Escape", "Control+z", "Control+y", "Control+a", "Shift+D", "ArrowLeft", "ArrowDown"]
+    keys += ["Shift+ArrowUp", "Alt+ArrowRight", "Control+ArrowUp", "Shift+Enter", "Backspace"]
+    for _ in range(150):
+        x, y, x2, y2 = draw.uniform((230, 60, 230, 60), (720, 620, 720, 620))
+        match draw.integers(5):
+            case 0:
+                page.mouse.click(x, y)
+            case 1:
+                page.mouse.move(x, y)
+                page.mouse.down()
+                page.mouse.move(x2, y2, steps=2)
+                page.mouse.up()
+            case _:
+                page.keyboard.press(str(draw.choice(keys)))
+    saved(page)
+
+    def is_same() -> bool:
+        with labelling.store.reading(1) as document:
+            shown = page.evaluate("() => [Object.fromEntries(page.labels.things), page.labels.can]")
+            return bool(shown == [document.things, list(document.can("Ann"))])
+
+    wait_for(page, is_same, 3)  # suggestions may just have come
 
 
 class Model:

@@ -29,17 +29,17 @@ class Document:
 
     Attributes:
         things: by their ids, in the order in which they came.
-        seq: the number of the last stroke.
+        strokes: how many were taken in; whoever counts those that he knows of sees whether there are others.
         numbers: how many things there are of each kind.
     """
 
     things: dict[str, Thing] = field(default_factory=dict)
-    seq: int = 0
+    strokes: int = 0
     numbers: Counter[str] = field(default_factory=Counter)
     _steps: dict[str, list[Step]] = field(default_factory=dict)
     _undone: dict[str, list[Step]] = field(default_factory=dict)
 
-    def apply(self, kind: StrokeKind, person: str, changes: Changes | None = None, *, seq: int = 0) -> Changes:
+    def apply(self, kind: StrokeKind, person: str, changes: Changes | None = None) -> Changes:
         """Take one stroke in; returns what it changed, which is less than asked for where things are so already.
 
         >>> document = Document()
@@ -48,7 +48,7 @@ class Document:
         >>> document.apply("undo", "ann"), document.apply("undo", "ann")
         ({'a': None}, {})
         """
-        self.seq = max(self.seq, seq)
+        self.strokes += 1
         steps, undone = self._steps.setdefault(person, []), self._undone.setdefault(person, [])
         if kind == "do":
             after = {key: thing for key, thing in (changes or {}).items() if self.things.get(key) != thing}

@@ -176,16 +176,16 @@ class Labelling:
             "things": {},
         }
         with self.store.reading(image) as document:
-            plain |= {"seq": document.seq, "can": document.can(person), "things": dict(document.things)}
-        return plain | self.state(image, person, session)
+            plain |= {"strokes": document.strokes, "can": document.can(person), "things": dict(document.things)}
+        return self.state(image, person, session) | plain  # of the things that are given, not of later ones
 
     def state(self, image: int, person: str, session: str) -> dict[str, Any]:
-        """What may change of an image while somebody looks at it: its last stroke, its holder, the model's work."""
+        """What may change of an image while somebody looks at it: its strokes, its holder, the model's work."""
         with self.store.reading(image) as document:
-            seq, can = document.seq, document.can(person)
+            strokes, can = document.strokes, document.can(person)
         job = self.assistant.job(image)
         return {
-            "seq": seq,
+            "strokes": strokes,
             "can": can,
             "holder": told(self.claims.holder(image), session),
             "job": None if job is None else asdict(job),

@@ -171,11 +171,11 @@ class Store:
             if document is None:
                 document = Document()
                 strokes = self._base.execute(
-                    "SELECT seq, kind, person, changes FROM stroke WHERE image = ? AND refused = '' ORDER BY seq",
+                    "SELECT kind, person, changes FROM stroke WHERE image = ? AND refused = '' ORDER BY seq",
                     (image,),
                 )
-                for seq, kind, person, changes in strokes:
-                    document.apply(kind, person, json.loads(changes), seq=seq)
+                for kind, person, changes in strokes:
+                    document.apply(kind, person, json.loads(changes))
             self._documents[image] = document
             while len(self._documents) > _DOCUMENTS_MAX:
                 self._documents.popitem(last=False)
@@ -226,7 +226,7 @@ class Store:
             (stroke.id, image, person, session, self._clock(), stroke.kind, _text(stroke.changes), refused),
         )
         seq = added.lastrowid or 0
-        changes = {} if refused else document.apply(stroke.kind, person, stroke.changes, seq=seq)
+        changes = {} if refused else document.apply(stroke.kind, person, stroke.changes)
         return Receipt(stroke.id, seq, changes, refused)
 
     def _count(self, image: int, size_wh: tuple[int, int]) -> None:

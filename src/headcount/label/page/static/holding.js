@@ -63,7 +63,7 @@ export class Holding {
           : await ask(`${path}/state?${new URLSearchParams(this.page.who)}`);
         if (this.page.image === image) {
           this.look(state);
-          if (state.seq > this.page.labels.seq) await this.page.reload();
+          if (state.strokes > this.page.labels.strokes || this.page.isStale) await this.page.reload();
         }
       } catch (error) {
         const isNews = error instanceof Refused && error.status !== 507;

@@ -22,7 +22,7 @@ export class Labels {
     this.steps = [];
     this.undone = [];
     this.can = [0, 0];
-    this.seq = 0;
+    this.strokes = 0;
     this.guesses = new Map();
     this.numbers = { head: 0, suggestion: 0, block: 0, area: 0, done: 0, sizes: 0 };
     this.presets = 0;
@@ -31,7 +31,7 @@ export class Labels {
   // The document as the server has it, and what it has not got yet.
   load(document, waiting) {
     this.clear();
-    this.seq = document.seq ?? 0;
+    this.strokes = document.strokes ?? 0;
     this.can = [...(document.can ?? [0, 0])];
     this.set(document.things);
     for (const { stroke } of waiting) if (stroke.kind === "do") this.set(stroke.changes);
@@ -111,7 +111,9 @@ export class Labels {
       this.guesses.delete(id);
       isKnown &&= !refused && guess !== undefined && same(guess, changes);
     }
-    this.seq = Math.max(this.seq, answer.seq);
+    // Where there are more than these, somebody else's or a model's came between.
+    isKnown &&= answer.strokes === this.strokes + answer.receipts.length;
+    this.strokes = answer.strokes;
     if (!waiting.length) this.can = [...answer.can];
     this.changed();
     return isKnown;

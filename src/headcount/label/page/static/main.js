@@ -163,6 +163,7 @@ class Page {
 
   show(image, stay) {
     this.image = image;
+    this.isStale = false;
     this.labels.load(image, this.outbox.of(image.id));
     $("title").textContent = image.name;
     $("title").title = image.name;
@@ -195,15 +196,26 @@ class Page {
     return Boolean(this.image && !this.image.problem && this.holding.holder?.mine);
   }
 
+  // Read the document anew: it has more than this tab knows of. What waits here is sent first, and a stroke that is made
+  // meanwhile is not in what was read, so that it is read once more.
   async reload() {
     const { image } = this;
-    if (!image || this.outbox.of(image.id).length) {
-      this.isStale = true; // read anew when what waits is there
-      return;
+    this.isStale = true;
+    if (!image || this.isReading || this.outbox.of(image.id).length) return;
+    this.isReading = true;
+    try {
+      const document = await ask(`images/${image.id}?${new URLSearchParams(this.who)}`);
+      if (this.image === image && !this.outbox.of(image.id).length && document.strokes >= this.labels.strokes) {
+        this.take(document);
+      }
+    } finally {
+      this.isReading = false;
     }
+    if (this.isStale && this.image && !this.outbox.of(this.image.id).length) await this.reload();
+  }
+
+  take(document) {
     this.isStale = false;
-    const document = await ask(`images/${image.id}?${new URLSearchParams(this.who)}`);
-    if (this.image !== image || this.outbox.of(image.id).length) return;
     this.labels.load(document, []);
     for (const id of [...this.tools.selected]) if (!this.labels.things.has(id)) this.tools.selected.delete(id);
     this.holding.look(document);
@@ -348,8 +360,9 @@ class Page {
       next: () => tools.review.walk(1),
       previous: () => tools.review.walk(-1),
       "walk-head": () => {
-        tools.isCross = true;
         tools.review.walk(step, "head");
+        tools.isCross = tools.cross !== null;
+        view.redrawLive();
       },
       act: () => tools.act(),
       "act-add": () => tools.act({ add: true }),

@@ -439,7 +439,7 @@ export class Tools {
   // Enter: what a press and a release do; a second one ends what the first began.
   act({ add = false } = {}) {
     if (!this.view.image?.size[0]) return;
-    if (!this.isCross) {
+    if (!this.isCross || !this.cross) {
       // The mouse draws: Enter ends the area that it clicked, and else only shows where the cross is.
       if (this.corners.length >= 3) this.closeArea();
       else this.step(0, 0);
