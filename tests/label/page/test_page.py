@@ -337,6 +337,32 @@ def test_two_at_once_never_overwrite_each_other(
         assert sorted(round(head["x"], -1) for head in things(labelling)) == [100, 300, 500]
 
 
+def test_one_person_in_two_tabs_works_in_one_of_them(
+    tab: Callable[..., Any], open_labelling: Callable[..., Labelling]
+) -> None:
+    labelling = open_labelling(lease_s=2)
+    with served(labelling) as where:
+        first = tab()
+        enter(first, where)
+        click(first, 100, 300)
+        saved(first)
+        first.reload()
+        expect(first.locator("#count")).to_have_text("1 head")
+        click(first, 200, 300)
+        expect(first.locator("#count")).to_have_text("2 heads")
+        second = tab(first.context)
+        second.goto(where)
+        expect(second.locator("#notices")).to_contain_text("You have this image open in another tab")
+        second.get_by_role("button", name="Take over").click()
+        expect(second.get_by_role("button", name="Suggest heads")).to_be_enabled()
+        click(second, 300, 300)
+        saved(second)
+        expect(first.locator("#notices")).to_contain_text("You have this image open in another tab")
+        click(first, 400, 300)
+        expect(first.locator("#count")).to_have_text("3 heads")  # it shows what the other does, and draws nothing
+        assert len(things(labelling)) == 3
+
+
 def test_each_gets_an_image_of_their_own(tab: Callable[..., Any], folder: Path, labelling: Labelling) -> None:
     labelling.close()
     write_crowd(folder, "second.jpg")
