@@ -6,10 +6,11 @@ DEV    := .venv/dev
 PARALLEL ?= -n 2 --dist loadfile
 PIP    := -m pip --disable-pip-version-check
 
-.PHONY: help demo test quick lint types floors unit bench fuzz format clean
+.PHONY: help demo services test quick lint types floors unit bench fuzz format clean
 help:
 	@echo "make demo [PHOTO=path]  count a painted crowd, or your own photograph (light install)"
 	@echo "make test               lint, types, import floors and tests (training install)"
+	@echo "make services           Chromium and OpenGL, which some tests need (Debian and Ubuntu, as root)"
 	@echo "make quick              lint, import floors and the tests that take under a minute"
 	@echo "make bench              speed and memory of the shipped model, and of the papers' networks"
 	@echo "make fuzz SECONDS=600   damaged files for every parser, so many seconds each"
@@ -35,6 +36,16 @@ endef
 
 demo: $(LIGHT)/ready
 	@$(LIGHT)/bin/headcount demo $(if $(PHOTO),"$(PHOTO)")
+
+# Packages of the system: without Chromium the tests of the labelling page are skipped, without OpenGL those of rendered
+# crowds, and both say so.
+PACKAGES := chromium libegl1 libgl1-mesa-dri
+services:
+	@if command -v chromium >/dev/null && ldconfig -p | grep -q libEGL.so.1; then echo "Chromium and OpenGL are there."; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES); \
+	else echo "Install these packages of your system, or tests are skipped: $(PACKAGES)"; \
+	fi
 
 test: lint types floors unit
 

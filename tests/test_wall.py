@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 HIDDEN = (
     "torch", "torchvision", "timm", "lightning", "onnx", "onnxruntime", "matplotlib", "tensorboard", "pillow_heif",
-    "faster_coco_eval",
+    "faster_coco_eval", "fastapi", "starlette", "uvicorn",
 )  # fmt: skip
 
 # Runs the command line in an interpreter in which the packages above cannot be imported; they are left out of what

@@ -54,7 +54,7 @@ VERBS = Table(
         ),
         Verb(
             name="label", target="headcount.cli.label:app", panel=_LABEL,
-            help="Give heads that are points a box each.",
+            help="Label heads in the browser, or give heads that are points a box each.",
         ),
         Verb(
             name="synth", target="headcount.cli.synth:synth", panel=_LABEL, title="headcount synth",

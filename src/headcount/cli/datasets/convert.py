@@ -41,12 +41,13 @@ def convert(
             source, to, target, split=split, copy_images=copy_images, overwrite=force, progress=show
         )
     results_are_filed()
-    _show_conversion(report)
+    show_conversion(report)
     if report.left_out:
         raise typer.Exit(1)
 
 
-def _show_conversion(report: ConversionReport) -> None:
+def show_conversion(report: ConversionReport) -> None:
+    """Tell what was written, and what of the source was not."""
     import textwrap
 
     from headcount.cli.console import output_console, printable

@@ -1,0 +1,144 @@
+"""The labelling server's addresses: what the page asks, in HTTP. What is done with it is ``Labelling``'s."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import Annotated, Any
+
+from fastapi import Body, FastAPI, HTTPException, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from headcount.core.errors import HeadcountError
+from headcount.label.page.guard import COOKIE, Guard, is_same
+from headcount.label.page.schema import BoxesBody, ClaimBody, Name, SessionId, StrokesBody, Who
+from headcount.label.page.session import Labelling, NotHeldError
+from headcount.label.page.store import StoreFullError, Stroke
+
+ImageId = Annotated[int, Path(ge=1, le=2**53)]
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"description": text}
+    for status, text in {
+        400: "what was sent cannot be done, and why",
+        401: "no token",
+        403: "another site, or another name of this machine",
+        404: "no such image, tile or file",
+        409: "the image is held by somebody else",
+        413: "too much at once",
+        422: "what was sent is malformed, and where",
+        507: "the disk is full; what was saved is kept",
+    }.items()
+}
+
+
+def create_app(labelling: Labelling, *, host: str = "127.0.0.1", token: str = "") -> Guard:
+    """The server of one folder as an ASGI application.
+
+    Args:
+        labelling: what it serves; whoever made it closes it.
+        host: the address that it will be bound to, by which foreign requests are told.
+        token: what browsers must know, once; empty: nothing.
+    """
+    app = FastAPI(
+        title="Labels of a folder", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json", responses=_ERRORS
+    )
+    files = {
+        each.name: each.read_bytes()
+        for each in resources.files("headcount.label.page").joinpath("static").iterdir()
+        if each.name.endswith(tuple(_TYPES))
+    }
+
+    @app.exception_handler(HeadcountError)
+    def say(request: Request, error: HeadcountError) -> JSONResponse:
+        status = 507 if isinstance(error, StoreFullError) else 409 if isinstance(error, NotHeldError) else 400
+        return JSONResponse({"detail": error.message}, status)
+
+    @app.exception_handler(RequestValidationError)
+    def say_where(request: Request, error: RequestValidationError) -> JSONResponse:
+        # Without the values themselves: a stroke of a thousand corners would be sent back whole.
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        return JSONResponse({"detail": f"{where}: {first['msg']}"}, 422)
+
+    def known(image: ImageId) -> int:
+        if not labelling.has(image):
+            raise HTTPException(404, f"There is no image {image} in this folder.")
+        return image
+
+    @app.get("/", include_in_schema=False)
+    def page() -> Response:
+        return Response(files["page.html"], media_type="text/html", headers={"cache-control": "no-cache"})
+
+    @app.get("/static/{name}", include_in_schema=False)
+    def static(name: str) -> Response:
+        if name not in files:
+            raise HTTPException(404, "There is no such file.")
+        kind = _TYPES["." + name.rpartition(".")[2]]
+        return Response(files[name], media_type=kind, headers={"cache-control": "no-cache"})
+
+    @app.get("/enter/{given}", include_in_schema=False)
+    def enter(given: str) -> Response:
+        if not token or not is_same(token, given):
+            raise HTTPException(401, "This is not the token: open the link that was printed when the server started.")
+        # The page is loaded by this one: a browser that came from another site's link sends no strict cookie along.
+        response = HTMLResponse('<!doctype html><meta http-equiv="refresh" content="0;url=/"><title>headcount</title>')
+        response.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/", max_age=30 * 86400)
+        return response
+
+    @app.get("/api/folder")
+    def folder() -> dict[str, Any]:
+        return labelling.about()
+
+    @app.get("/api/images")
+    def images(since: Annotated[int, Query(ge=0, le=2**53)] = 0) -> dict[str, Any]:
+        return labelling.rows(since)
+
+    @app.get("/api/images/{image}")
+    def document(image: ImageId, person: Annotated[Name, Query()], session: Annotated[SessionId, Query()]) -> Any:
+        return labelling.document(known(image), person, session)
+
+    @app.get("/api/images/{image}/state")
+    def state(image: ImageId, person: Annotated[Name, Query()], session: Annotated[SessionId, Query()]) -> Any:
+        return labelling.state(known(image), person, session)
+
+    @app.post("/api/images/{image}/claim")
+    def claim(image: ImageId, body: Annotated[ClaimBody, Body()]) -> dict[str, Any]:
+        return labelling.claim(known(image), body.session, body.person, over=body.over, renew=body.renew)
+
+    @app.post("/api/images/{image}/release")
+    def release(image: ImageId, body: Annotated[Who, Body()]) -> dict[str, Any]:
+        labelling.release(known(image), body.session)
+        return {}
+
+    @app.post("/api/images/{image}/strokes")
+    def strokes(image: ImageId, body: Annotated[StrokesBody, Body()]) -> dict[str, Any]:
+        given = [Stroke(one.id, one.kind, one.plain()) for one in body.strokes]
+        return labelling.strokes(known(image), body.session, body.person, given)
+
+    @app.post("/api/images/{image}/late")
+    def late(image: ImageId, body: Annotated[Who, Body()]) -> dict[str, Any]:
+        return labelling.take_late(known(image), body.session, body.person)
+
+    @app.post("/api/images/{image}/boxes")
+    def boxes(image: ImageId, body: Annotated[BoxesBody, Body()]) -> dict[str, Any]:
+        return labelling.boxes(known(image), body.plain(), body.within)
+
+    @app.post("/api/images/{image}/suggest")
+    def suggest(image: ImageId, body: Annotated[Who, Body()]) -> dict[str, Any]:
+        return labelling.suggest(known(image), body.session, body.person)
+
+    @app.get("/api/images/{image}/tiles/{level}/{column}/{row}", response_class=Response)
+    def tile(
+        image: ImageId,
+        level: Annotated[int, Path(ge=0, le=20)],
+        column: Annotated[int, Path(ge=0, le=10**6)],
+        row: Annotated[int, Path(ge=0, le=10**6)],
+    ) -> Response:
+        content = labelling.tile(known(image), level, column, row)
+        if content is None:
+            raise HTTPException(404, "The image has no tile there.")
+        # Its address names the version of the file.
+        return Response(content, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"})
+
+    return Guard(app, host=host, token=token)

@@ -1,0 +1,163 @@
+"""Who may speak to the server, and how much at once: asked before anything else of every request.
+
+A page of another site that is open in the same browser can send requests to this machine: they are told by their
+``Origin`` and by ``Sec-Fetch-Site``; and by ``Host``, where a name of that site was made to lead here.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import json
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from http.cookies import SimpleCookie
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MOST_BYTES = 16 * 2**20
+"""Of a request's body: 50,000 suggestions in one stroke take a third of it."""
+COOKIE = "headcount_label"
+_HEADERS = {
+    "content-security-policy": (
+        "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+class TooLargeError(Exception):
+    """A body of more than ``MOST_BYTES``."""
+
+
+class Guard:
+    """ASGI middleware around the application.
+
+    Args:
+        app: the application.
+        host: the address that the server is bound to.
+        token: what must be known to be let in; empty: nothing, as on an address that is this machine's alone.
+    """
+
+    def __init__(self, app: App, *, host: str = "127.0.0.1", token: str = "") -> None:
+        self._app, self._host, self._token = app, host, token
+        self._names = {"localhost", host.lower(), socket.gethostname().lower()}
+        self._is_local = is_local(host)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            await _answer(send, *refusal)
+            return
+        taken = 0
+
+        async def bounded() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > MOST_BYTES:
+                raise TooLargeError
+            return message
+
+        async def dressed(message: Message) -> None:
+            if taken > MOST_BYTES:  # what the application makes of the error is not what is to be said
+                return
+            if message["type"] == "http.response.start":
+                named = {key.lower() for key, _ in message["headers"]}
+                more = {"cache-control": "no-store", **_HEADERS}
+                message["headers"] = [
+                    *message["headers"],
+                    *((key.encode(), value.encode()) for key, value in more.items() if key.encode() not in named),
+                ]
+            await send(message)
+
+        with suppress(TooLargeError):
+            await self._app(scope, bounded, dressed)
+        if taken > MOST_BYTES:
+            await _answer(send, 413, f"A request may hold {MOST_BYTES:,} bytes, but this one has more: send less.")
+
+    def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
+        """A status and why, where a request is not let in."""
+        host = headers.get("host", "")
+        if not self._is_known(host):
+            return 403, f'This server is not called "{host[:80]}": open the address that it printed when it started.'
+        origin = headers.get("origin")
+        is_foreign = origin is not None and origin != f"{scope.get('scheme', 'http')}://{host}"
+        site = headers.get("sec-fetch-site", "none")
+        if site not in ("none", "same-origin"):
+            is_foreign |= not (scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate")
+        if is_foreign:
+            return 403, "A page of another site sent this request: it is refused."
+        try:
+            length = int(headers.get("content-length", "0"))
+        except ValueError:
+            return 400, "The length of a request must be a number."
+        if length > MOST_BYTES:
+            return 413, f"A request may hold {MOST_BYTES:,} bytes, but this one has {length:,}: send less."
+        if self._token and not scope["path"].startswith("/enter/") and not self._is_known_token(headers):
+            return 401, "Open the link with its token that was printed when the server started."
+        return None
+
+    def _is_known(self, host: str) -> bool:
+        """Whether a Host header is this server's: a name that anybody could have made to lead here is not."""
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        name = name.strip("[]").lower()
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return name in ({"localhost"} if self._is_local else self._names)
+        return address.is_loopback if self._is_local else True
+
+    def _is_known_token(self, headers: dict[str, str]) -> bool:
+        given = headers.get("authorization", "").removeprefix("Bearer ")
+        try:
+            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        except Exception:  # what another program left there
+            cookie = None
+        return any(is_same(self._token, one) for one in (given, cookie.value if cookie else "") if one)
+
+
+def is_same(token: str, given: str) -> bool:
+    """Whether a token is the one, in a time that does not tell how much of it is right."""
+    return hmac.compare_digest(token.encode(), given.encode("utf-8", "replace"))
+
+
+def is_local(host: str) -> bool:
+    """Whether an address to bind to is this machine's alone.
+
+    >>> is_local("127.0.0.1"), is_local("localhost"), is_local("0.0.0.0")
+    (True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+async def _answer(send: Send, status: int, text: str) -> None:
+    body = json.dumps({"detail": text}).encode()
+    headers = {"content-type": "application/json", "content-length": str(len(body)), "cache-control": "no-store"}
+    headers |= _HEADERS
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(key.encode(), value.encode()) for key, value in headers.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,114 @@
+// Whose the image is: claimed for this tab, renewed now and then, given back; and what the server tells meanwhile.
+
+import { Refused, ask } from "./net.js";
+import { $, number } from "./words.js";
+
+const LOOK_MS = 2000;
+const JOB_MS = 400;
+
+export class Holding {
+  constructor(page) {
+    this.page = page;
+    this.holder = null;
+    this.job = null;
+  }
+
+  // Claim an image; from a tab of this browser that was closed before it could give the image back, too.
+  async claim(id, over) {
+    const key = `headcount-held:${this.page.about.database}:${id}`;
+    let { holder } = await ask(`images/${id}/claim`, { ...this.page.who, over });
+    if (holder && !holder.mine && holder.person === this.page.person) {
+      const session = localStorage.getItem(key);
+      if (session && !(await this.page.tabs.alive([session])).has(session)) {
+        ({ holder } = await ask(`images/${id}/claim`, { ...this.page.who, over: true }));
+      }
+    }
+    if (!holder?.mine) return;
+    try {
+      localStorage.setItem(key, this.page.session);
+    } catch {
+      // A full storage: a closed tab's claim runs out by itself.
+    }
+  }
+
+  giveBack(id) {
+    // Its strokes first: what comes later is good only until somebody else takes the image.
+    const wait = async () => {
+      while (this.page.outbox.of(id).length) await new Promise((resolve) => setTimeout(resolve, 300));
+      if (this.page.goal !== id) ask(`images/${id}/release`, this.page.who).catch(() => {});
+    };
+    wait();
+  }
+
+  leave() {
+    if (!this.page.image || this.page.outbox.items.length) return;
+    const body = new Blob([JSON.stringify(this.page.who)], { type: "application/json" });
+    navigator.sendBeacon(`/api/images/${this.page.image.id}/release`, body);
+  }
+
+  // Renew the claim, and look whether somebody else did something.
+  watch() {
+    clearTimeout(this.watching);
+    const job = this.job?.state;
+    const isBusy = job === "waiting" || job === "running";
+    const renew_ms = (this.page.about.lease_s * 1000) / 4;
+    const wait_ms = isBusy ? JOB_MS : this.holder?.mine ? Math.min(renew_ms, 10000) : Math.min(LOOK_MS, renew_ms);
+    this.watching = setTimeout(async () => {
+      const { image } = this.page;
+      if (!image) return;
+      try {
+        const path = `images/${image.id}`;
+        const state = this.holder?.mine
+          ? await ask(`${path}/claim`, { ...this.page.who, renew: true })
+          : await ask(`${path}/state?${new URLSearchParams(this.page.who)}`);
+        if (this.page.image === image) {
+          this.look(state);
+          if (state.strokes > this.page.labels.strokes || this.page.isStale) await this.page.reload();
+        }
+      } catch (error) {
+        const isNews = error instanceof Refused && error.status !== 507;
+        if (isNews) this.page.notices.say("watch", error.message, { isBad: true });
+      }
+      if (this.page.image === image) this.watch();
+    }, wait_ms);
+  }
+
+  // What the server said of the image's holder, the model and late strokes.
+  look(state) {
+    const wasMine = this.holder?.mine && this.of === this.page.image?.id;
+    this.holder = state.holder;
+    this.of = this.page.image?.id;
+    const wasBusy = ["waiting", "running"].includes(this.job?.state);
+    this.job = state.job;
+    if (wasBusy && !["waiting", "running"].includes(state.job?.state)) this.page.list.poll();
+    $("claim").textContent = !this.holder ? "" : this.holder.mine ? "" : `${this.holder.person} works here`;
+    if (this.holder?.mine) this.page.notices.drop("held", "lost");
+    else if (this.page.image && !this.page.image.problem) {
+      const take = { "Take over": () => this.page.open(this.page.image.id, { stay: true, over: true }) };
+      if (!this.holder) this.page.notices.say("held", "Nobody holds this image now: you look on.", { actions: take });
+      else if (this.holder.person === this.page.person) {
+        this.page.notices.say("held", "You have this image open in another tab: here you look on.", { actions: take });
+      } else this.page.notices.say("held", `${this.holder.person} works on this image: you look on.`);
+      if (wasMine) {
+        const by = this.holder ? `${this.holder.person} has taken this image over` : "This image is not yours any more";
+        this.page.notices.say("lost", `${by}: nothing you draw here is taken in from now on.`, { isBad: true });
+      }
+    }
+    if (state.late) {
+      const actions = this.holder?.mine ? { "Take them in": () => this.takeLate() } : {};
+      const text = `${number(state.late, "stroke")} of yours came too late and changed nothing; they are kept apart.`;
+      this.page.notices.say("late", text, { actions });
+    } else this.page.notices.drop("late");
+    this.page.changed();
+  }
+
+  async takeLate() {
+    const { image } = this.page;
+    try {
+      const document = await ask(`images/${image.id}/late`, this.page.who);
+      if (this.page.image === image) this.page.show(document, true);
+    } catch (error) {
+      this.page.notices.say("watch", error.message, { isBad: true });
+    }
+  }
+}

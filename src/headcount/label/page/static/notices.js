@@ -1,0 +1,36 @@
+// What has to be said, above the picture, until it is over or closed.
+
+export class Notices {
+  constructor(place) {
+    this.place = place;
+  }
+
+  say(id, text, { isBad = false, actions = {} } = {}) {
+    let place = document.getElementById(`notice-${id}`);
+    const key = `${text}${Object.keys(actions)}`;
+    if (place?.dataset.key === key) return;
+    if (!place) {
+      place = document.createElement("div");
+      place.id = `notice-${id}`;
+      this.place.append(place);
+    }
+    place.className = "notice";
+    place.dataset.kind = isBad ? "bad" : "";
+    place.dataset.key = key;
+    const words = document.createElement("span");
+    words.textContent = text;
+    const button = (label, action) => {
+      const made = document.createElement("button");
+      made.textContent = label;
+      made.addEventListener("click", action);
+      return made;
+    };
+    const buttons = Object.entries(actions).map(([label, action]) => button(label, action));
+    place.replaceChildren(words, ...buttons, button("Close", () => (place.hidden = true)));
+    place.hidden = false;
+  }
+
+  drop(...ids) {
+    ids.forEach((id) => document.getElementById(`notice-${id}`)?.remove());
+  }
+}

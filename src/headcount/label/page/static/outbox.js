@@ -1,0 +1,163 @@
+// Strokes on their way to the server. Each lies in the browser's storage until the server has it on its disk, so that
+// neither a closed tab nor a server that went away loses one; its id makes that one sent twice counts once.
+
+import { Refused, ask } from "./net.js";
+
+const BATCH = 100;
+const WAITS_MS = [300, 700, 1500, 3000, 5000];
+
+export class Outbox {
+  // handlers: receipts(image, answer, items), refused(item, reason), state({waiting, reason}).
+  constructor(database, session, handlers) {
+    this.prefix = `headcount:${database}:`;
+    this.session = session;
+    this.handlers = handlers;
+    this.items = [];
+    this.number = 0;
+    this.failures = 0;
+    this.running = false;
+    this.waiters = [];
+    this.reason = "";
+    addEventListener("online", () => this.wake());
+  }
+
+  // The sessions of this browser that left strokes behind.
+  sessions() {
+    const found = new Set();
+    for (let at = 0; at < localStorage.length; at += 1) {
+      const key = localStorage.key(at);
+      if (key.startsWith(this.prefix)) found.add(key.slice(this.prefix.length).split(":")[0]);
+    }
+    return found;
+  }
+
+  // Take up what a session left behind: this one's before a reload, or a closed tab's.
+  adopt(session) {
+    const keys = [];
+    for (let at = 0; at < localStorage.length; at += 1) keys.push(localStorage.key(at));
+    const own = keys.filter((key) => key.startsWith(`${this.prefix}${session}:`)).sort();
+    for (const key of own) {
+      try {
+        this.items.push({ ...JSON.parse(localStorage.getItem(key)), key });
+      } catch {
+        localStorage.removeItem(key);
+      }
+      const number = Number(key.split(":").at(-1));
+      if (session === this.session) this.number = Math.max(this.number, number);
+    }
+    this.tell();
+    this.wake();
+  }
+
+  put(image, person, stroke) {
+    this.number += 1;
+    const item = { image, person, session: this.session, stroke };
+    const key = `${this.prefix}${this.session}:${String(this.number).padStart(9, "0")}`;
+    try {
+      localStorage.setItem(key, JSON.stringify(item));
+    } catch {
+      this.isFull = true; // it is still sent; only a closed tab would lose it now
+    }
+    this.items.push({ ...item, key });
+    this.tell();
+    this.wake();
+  }
+
+  of(image) {
+    return this.items.filter((item) => item.image === image);
+  }
+
+  // Resolves when nothing waits any more, or nothing can be sent.
+  settled() {
+    if (!this.items.length || this.failures) return Promise.resolve();
+    return new Promise((resolve) => this.waiters.push(resolve));
+  }
+
+  wake() {
+    clearTimeout(this.timer);
+    if (!this.running) this.run();
+  }
+
+  async run() {
+    this.running = true;
+    while (this.items.length) {
+      const first = this.items[0];
+      const same = (item) => ["image", "person", "session"].every((key) => item[key] === first[key]);
+      const end = this.items.findIndex((item) => !same(item));
+      const batch = this.items.slice(0, Math.min(end < 0 ? this.items.length : end, this.one ? 1 : BATCH));
+      try {
+        const answer = await ask(`images/${first.image}/strokes`, {
+          session: first.session,
+          person: first.person,
+          strokes: batch.map((item) => item.stroke),
+        });
+        this.drop(batch.length);
+        this.failures = 0;
+        this.reason = "";
+        this.one = false;
+        this.handlers.receipts(first.image, answer, batch);
+      } catch (error) {
+        const isBad = error instanceof Refused && [400, 404, 409, 413, 422].includes(error.status);
+        if (isBad && batch.length > 1) {
+          this.one = true; // one of them is what the server refuses: it is found by sending one at a time
+          continue;
+        }
+        if (isBad) {
+          this.drop(1);
+          this.one = false;
+          this.handlers.refused(first, error.message);
+          continue;
+        }
+        this.reason = error instanceof Refused ? error.message : "The server cannot be reached.";
+        this.failures += 1;
+        break;
+      }
+      this.tell();
+    }
+    this.running = false;
+    this.tell();
+    this.waiters.splice(0).forEach((resolve) => resolve());
+    if (this.items.length) {
+      const wait = WAITS_MS[Math.min(this.failures, WAITS_MS.length) - 1] ?? WAITS_MS[0];
+      this.timer = setTimeout(() => this.wake(), wait);
+    }
+  }
+
+  drop(number) {
+    for (const item of this.items.splice(0, number)) localStorage.removeItem(item.key);
+  }
+
+  tell() {
+    this.handlers.state({ waiting: this.items.length, reason: this.reason, isFull: Boolean(this.isFull) });
+  }
+}
+
+// This tab's session, and whether others of this browser are still alive: asked on a channel that every tab listens to.
+export class Tabs {
+  constructor(database) {
+    this.channel = new BroadcastChannel(`headcount:${database}`);
+    this.channel.onmessage = ({ data }) => {
+      if (data.ask && data.ask === this.session) this.channel.postMessage({ alive: data.ask });
+      if (data.alive) this.heard?.(data.alive);
+    };
+  }
+
+  async alive(sessions, wait_ms = 250) {
+    const found = new Set();
+    if (!sessions.length) return found;
+    this.heard = (session) => found.add(session);
+    sessions.forEach((session) => this.channel.postMessage({ ask: session }));
+    await new Promise((resolve) => setTimeout(resolve, wait_ms));
+    this.heard = null;
+    return found;
+  }
+
+  // The session that this tab had before it was reloaded; a new one where another tab has it (a copied tab).
+  async claim(newId) {
+    const known = sessionStorage.getItem("headcount:session");
+    const taken = known ? await this.alive([known]) : new Set();
+    this.session = known && !taken.has(known) ? known : newId();
+    sessionStorage.setItem("headcount:session", this.session);
+    return this.session;
+  }
+}
