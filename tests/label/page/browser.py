@@ -18,13 +18,13 @@ WHY_NOT = "chromium is not installed here: make services installs it"
 
 
 @contextmanager
-def served(labelling: Labelling, *, token: str = "", host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve a folder at a free port; gives the address."""
+def served(labelling: Labelling, *, token: str = "", host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve a folder, at a free port where none is given; gives the address."""
     import uvicorn
 
     from headcount.label.page.app import create_app
 
-    listening = bound_socket("127.0.0.1", 0)
+    listening = bound_socket("127.0.0.1", port)
     config = uvicorn.Config(create_app(labelling, host=host, token=token), log_level="error", access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

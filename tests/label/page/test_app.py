@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,47 @@ def test_a_full_disk_is_said(client: TestClient, labelling: Labelling, monkeypat
     monkeypatch.setattr(labelling.store, "write", full)
     answer = send(client, "1", {"h1": HEAD})
     assert (answer.status_code, answer.json()) == (507, {"detail": "The disk takes no more."})
+
+
+def test_another_folders_requests_are_told(client: TestClient, labelling: Labelling) -> None:
+    own, other = ({"headcount-database": each} for each in (labelling.database_id, "another"))
+    tile = "/api/images/1/tiles/0/0/0"
+    for headers, status in ((own, 200), (other, 421), ({}, 200)):
+        assert client.get("/api/images", headers=headers).status_code == status
+        assert client.post("/api/images/1/claim", json=ANN, headers=headers).status_code == status
+        assert client.get("/api/folder", headers=headers).status_code == 200
+        assert client.get(tile, params={"database": "".join(headers.values())}).status_code == status
+    # Before anything else of it is looked at: what is refused as malformed is not sent again.
+    assert client.post("/api/images/99/strokes", json={"no": "strokes"}, headers=other).status_code == 421
+
+
+def test_a_database_that_is_locked_is_said_as_what_passes(client: TestClient, labelling: Labelling) -> None:
+    claim(client, ANN)
+    labelling.store._base.execute("PRAGMA busy_timeout=10")
+    other = sqlite3.connect(labelling.store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answer = send(client, "1", {"h1": HEAD})
+    assert answer.status_code == 503
+    assert "locked" in answer.json()["detail"]
+    other.close()
+    assert send(client, "1", {"h1": HEAD}).status_code == 200
+
+
+def test_only_what_is_wrong_with_a_stroke_itself_is_marked_so(client: TestClient, folder: Path) -> None:
+    claim(client, ANN)
+    assert send(client, "1", {"h": {**HEAD, "x": 161}}).json()["is_stroke_wrong"] is True
+    assert send(client, "2", {"h1": HEAD}).status_code == 200
+    away = folder.parent / "a.png"
+    (folder / "a.png").rename(away)
+    # Its size is known from the stroke before: it is checked by that, and kept.
+    assert send(client, "3", {"h2": HEAD}).json()["receipts"][0]["refused"] == ""
+    assert send(client, "4", {"h": {**HEAD, "x": 161}}).json()["is_stroke_wrong"] is True
+    # Of an image that nobody labelled before nothing is known.
+    (folder / "b.png").rename(folder.parent / "b.png")
+    answer = send(client, "5", {"h": HEAD}, image=2)
+    assert (answer.status_code, "is_stroke_wrong" in answer.json()) == (503, False)
+    (folder.parent / "b.png").rename(folder / "b.png")
+    assert send(client, "5", {"h": HEAD}, image=2).status_code == 200
 
 
 def test_suggestions_are_for_who_holds_the_image(client: TestClient, labelling: Labelling) -> None:

@@ -29,35 +29,6 @@ pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=WHY_NOT), pytest.mark.
 expect = sync_api.expect
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def tab(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Opens a tab in a browser of its own; what goes wrong in its scripts fails the test."""
-    contexts: list[Any] = []
-    wrong: list[str] = []
-
-    def open_tab(context: Any = None, **settings: Any) -> Any:
-        if context is None:
-            context = chromium.new_context(**{"viewport": {"width": 1000, "height": 700}, **settings})
-            context.set_default_timeout(15_000)
-            contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        return page
-
-    yield open_tab
-    for context in contexts:
-        context.close()
-    assert wrong == []
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """One painted crowd of 40 people on 800×600."""

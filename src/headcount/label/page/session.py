@@ -25,6 +25,10 @@ from headcount.label.page.things import SIZES, Changes, refuse_outside
 _LOOKED_AT_ONCE, _PAUSE_S = 25, 0.02
 
 
+class UnreadableError(InputError):
+    """A picture that cannot be read now: what is meant for it may be sent again."""
+
+
 class NotHeldError(InputError):
     """A stroke of a session that does not hold the image."""
 
@@ -58,6 +62,7 @@ class Labelling:
         self.folder = folder
         names = image_names(folder, recursive=recursive)
         self.store = Store(database)
+        self.database_id = _id_of(self.store)
         rows = self.store.images(names)
         self.pictures = Pictures(folder, names, max_pixels=max_pixels)
         self.claims = Claims(self.store, lease_s=lease_s, clock=clock)
@@ -127,19 +132,11 @@ class Labelling:
         return {
             "folder": self.folder.resolve().name,
             "images": len(self._rows),
-            "database": self.database_id(),
+            "database": self.database_id,
             "person": person,
             "lease_s": self.claims.lease_s,
             "tile_px": TILE_PX,
         }
-
-    def database_id(self) -> str:
-        """What tells this database from any other, for strokes that wait in a browser."""
-        known = self.store.meta("id")
-        if not known:
-            known = f"{time.time_ns():x}"
-            self.store.set_meta(id=known)
-        return known
 
     def rows(self, since: int = 0) -> dict[str, Any]:
         """The list of images as far as it changed after version ``since``; a row is a short list, see the page."""
@@ -211,9 +208,15 @@ class Labelling:
         """Keep strokes; those of a session that no longer holds the image change nothing, and are kept apart.
 
         Raises:
-            InputError: something in them lies outside the image; StoreFullError: the disk takes no more.
+            WrongStrokeError: something in them lies outside the image.
+            UnreadableError: the image cannot be read now, and nothing of it is labelled that tells its size.
+            StoreError: the database cannot be written now, as where the disk takes no more.
         """
-        size = self.size_wh(image)
+        looked = self.pictures.look(self._index[image], anew=True)
+        # They were drawn while it could be read: a file that is away for a while costs nobody a stroke.
+        size = self.store.size_wh(image) if looked.problem else looked.size_wh
+        if not all(size):
+            raise UnreadableError(looked.problem)
         for stroke in strokes:
             refuse_outside(stroke.changes, size)
         holder = self.claims.holder(image)
@@ -314,6 +317,15 @@ class Labelling:
         self._touch(image, read=True)
         heads = "1 head" if len(changes) == 1 else f"{len(changes):,} heads"
         return f"{found.model} suggests {heads}."
+
+
+def _id_of(store: Store) -> str:
+    """What tells this database from any other, for strokes that wait in a browser; made where it has none."""
+    known = store.meta("id")
+    if not known:
+        known = f"{time.time_ns():x}"
+        store.set_meta(id=known)
+    return known
 
 
 def told(holder: Holder | None, session: str) -> dict[str, Any] | None:

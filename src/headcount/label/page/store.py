@@ -43,7 +43,11 @@ _DOCUMENTS_MAX = 32
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
-class StoreFullError(InputError):
+class StoreError(InputError):
+    """The database cannot be read or written now; what was acknowledged is kept, and what was not may be sent again."""
+
+
+class StoreFullError(StoreError):
     """The disk takes no more; what was acknowledged is kept."""
 
 
@@ -82,8 +86,10 @@ class ImageRow:
 class Store:
     """The database; several threads may use it at once.
 
+    Every method raises a StoreError where the file cannot be read or written now, as while another program locks it.
+
     Raises:
-        InputError: the file is no database of headcount, is of a later version, or cannot be written.
+        InputError: the file is no database of headcount, or is of a later version; StoreError: it cannot be written.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
@@ -118,7 +124,7 @@ class Store:
 
     def meta(self, key: str) -> str:
         """A value that was kept by ``set_meta``, or empty."""
-        with self._lock:
+        with self._reading():
             row = self._base.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return row[0] if row else ""
 
@@ -148,13 +154,19 @@ class Store:
 
     def labelled(self) -> list[ImageRow]:
         """The rows of all images that anybody has ever touched, whether they are still there or not."""
-        with self._lock:
+        with self._reading():
             return [row for row in self._rows() if row.strokes]
 
     def row(self, image: int) -> ImageRow:
         """The row of one image."""
-        with self._lock:
+        with self._reading():
             return next(self._rows("WHERE id = ?", (image,)))
+
+    def size_wh(self, image: int) -> tuple[int, int]:
+        """(width, height) of an image when something was last labelled on it; 0, 0: nothing ever was."""
+        with self._reading():
+            width, height = self._base.execute("SELECT width, height FROM image WHERE id = ?", (image,)).fetchone()
+        return width, height
 
     def _rows(self, where: str = "", values: Sequence[object] = ()) -> Iterator[ImageRow]:
         query = f"SELECT id, name, heads, suggestions, blocks, done, strokes FROM image {where}"
@@ -166,7 +178,7 @@ class Store:
 
         Read again from its strokes where it is not at hand.
         """
-        with self._lock:
+        with self._reading():
             document = self._documents.pop(image, None)
             if document is None:
                 document = Document()
@@ -245,7 +257,7 @@ class Store:
 
     def presets_of_folder(self, image: int, *, but_itself: bool = False) -> list[list[float]]:
         """The boxes that were drawn on all images of an image's folder and size, itself among them or not."""
-        with self._lock:
+        with self._reading():
             name, *size = self._base.execute("SELECT name, width, height FROM image WHERE id=?", (image,)).fetchone()
             folder = name.rpartition("/")[0]
             rows = self._base.execute(
@@ -259,7 +271,7 @@ class Store:
 
     def refused(self, image: int, person: str) -> list[str]:
         """The ids of a person's strokes on an image that were refused and kept, and not taken in since."""
-        with self._lock:
+        with self._reading():
             rows = self._base.execute(
                 "SELECT id FROM stroke WHERE image=? AND person=? AND refused != '' AND kind = 'do' AND NOT EXISTS"
                 " (SELECT 1 FROM stroke AS late WHERE late.id = 'late.' || stroke.id AND late.refused = '')"
@@ -270,7 +282,7 @@ class Store:
 
     def late_strokes(self, image: int, person: str) -> list[Stroke]:
         """Those of ``refused`` as new strokes, to be written once more."""
-        with self._lock:
+        with self._reading():
             return [
                 Stroke(f"late.{one}", "do", json.loads(changes))
                 for one in self.refused(image, person)
@@ -279,7 +291,7 @@ class Store:
 
     def claims(self) -> dict[int, tuple[str, str, bool]]:
         """Who held which image last, as that was written: image → (session, person, whether it was not given back)."""
-        with self._lock:
+        with self._reading():
             rows = self._base.execute("SELECT image, session, person, is_active FROM claim")
             return {image: (session, person, bool(is_active)) for image, session, person, is_active in rows}
 
@@ -291,6 +303,15 @@ class Store:
         """
         with self._writing():
             self._base.execute("INSERT OR REPLACE INTO claim VALUES (?,?,?,?)", (image, session, person, is_active))
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """The file, while nobody else of this process uses it."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise _refused(self.path, error) from error
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -334,7 +355,7 @@ def _text(changes: Changes) -> str:
     return json.dumps(changes, separators=(",", ":"))
 
 
-def _refused(path: Path, error: sqlite3.Error) -> InputError:
+def _refused(path: Path, error: sqlite3.Error) -> StoreError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _FULL:
         return StoreFullError(
@@ -342,5 +363,5 @@ def _refused(path: Path, error: sqlite3.Error) -> InputError:
             "is sent again."
         )
     if code == sqlite3.SQLITE_NOTADB:
-        return InputError(f'"{path}" is no database of labels: choose another name.')
-    return InputError(f'"{path}" cannot be read or written ({error}): check the folder and its permissions.')
+        return StoreError(f'"{path}" is no database of labels: choose another name.')
+    return StoreError(f'"{path}" cannot be read or written ({error}): check the folder and its permissions.')

@@ -1,6 +1,6 @@
 // Whose the image is: claimed for this tab, renewed now and then, given back; and what the server tells meanwhile.
 
-import { Refused, ask } from "./net.js";
+import { Refused, address, ask } from "./net.js";
 import { $, number } from "./words.js";
 
 const LOOK_MS = 2000;
@@ -43,7 +43,7 @@ export class Holding {
   leave() {
     if (!this.page.image || this.page.outbox.items.length) return;
     const body = new Blob([JSON.stringify(this.page.who)], { type: "application/json" });
-    navigator.sendBeacon(`/api/images/${this.page.image.id}/release`, body);
+    navigator.sendBeacon(address(`images/${this.page.image.id}/release`), body);
   }
 
   // Renew the claim, and look whether somebody else did something.
@@ -61,13 +61,14 @@ export class Holding {
         const state = this.holder?.mine
           ? await ask(`${path}/claim`, { ...this.page.who, renew: true })
           : await ask(`${path}/state?${new URLSearchParams(this.page.who)}`);
+        this.page.notices.drop("watch");
         if (this.page.image === image) {
           this.look(state);
           if (state.strokes > this.page.labels.strokes || this.page.isStale) await this.page.reload();
         }
       } catch (error) {
         const isNews = error instanceof Refused && error.status !== 507;
-        if (isNews) this.page.notices.say("watch", error.message, { isBad: true });
+        if (isNews) this.page.notices.say("watch", error.message, { isBad: true, isStanding: true });
       }
       if (this.page.image === image) this.watch();
     }, wait_ms);
@@ -84,11 +85,11 @@ export class Holding {
     $("claim").textContent = !this.holder ? "" : this.holder.mine ? "" : `${this.holder.person} works here`;
     if (this.holder?.mine) this.page.notices.drop("held", "lost");
     else if (this.page.image && !this.page.image.problem) {
-      const take = { "Take over": () => this.page.open(this.page.image.id, { stay: true, over: true }) };
-      if (!this.holder) this.page.notices.say("held", "Nobody holds this image now: you look on.", { actions: take });
+      const standing = { actions: { "Take over": () => this.page.open(this.page.image.id, { stay: true, over: true }) }, isStanding: true };
+      if (!this.holder) this.page.notices.say("held", "Nobody holds this image now: you look on.", standing);
       else if (this.holder.person === this.page.person) {
-        this.page.notices.say("held", "You have this image open in another tab: here you look on.", { actions: take });
-      } else this.page.notices.say("held", `${this.holder.person} works on this image: you look on.`);
+        this.page.notices.say("held", "You have this image open in another tab: here you look on.", standing);
+      } else this.page.notices.say("held", `${this.holder.person} works on this image: you look on.`, { isStanding: true });
       if (wasMine) {
         const by = this.holder ? `${this.holder.person} has taken this image over` : "This image is not yours any more";
         this.page.notices.say("lost", `${by}: nothing you draw here is taken in from now on.`, { isBad: true });
@@ -97,7 +98,7 @@ export class Holding {
     if (state.late) {
       const actions = this.holder?.mine ? { "Take them in": () => this.takeLate() } : {};
       const text = `${number(state.late, "stroke")} of yours came too late and changed nothing; they are kept apart.`;
-      this.page.notices.say("late", text, { actions });
+      this.page.notices.say("late", text, { actions, isStanding: true });
     } else this.page.notices.drop("late");
     this.page.changed();
   }
@@ -108,7 +109,7 @@ export class Holding {
       const document = await ask(`images/${image.id}/late`, this.page.who);
       if (this.page.image === image) this.page.show(document, true);
     } catch (error) {
-      this.page.notices.say("watch", error.message, { isBad: true });
+      this.page.notices.say("not-taken", error.message, { isBad: true });
     }
   }
 }

@@ -7,7 +7,7 @@ import { actionOf, showKeys } from "./keys.js";
 import { Labels } from "./labels.js";
 import { List } from "./list.js";
 import { drawLive } from "./live.js";
-import { Refused, ask, newId } from "./net.js";
+import { Refused, ask, isAbout, newId } from "./net.js";
 import { Notices } from "./notices.js";
 import { Outbox, Tabs } from "./outbox.js";
 import { Panel } from "./panel.js";
@@ -33,6 +33,7 @@ class Page {
       this.notices.say("start", `${why} Load the page again.`, { isBad: true });
       return;
     }
+    isAbout(this.about.database);
     document.title = `${this.about.folder} – headcount label`;
     this.tabs = new Tabs(this.about.database);
     this.session = await this.tabs.claim(() => newId(16));
@@ -57,7 +58,7 @@ class Page {
     };
     const parts = { stage: $("stage"), ground: $("ground"), marks: $("marks"), live: $("live") };
     this.view = new View(parts, this.tiles, source);
-    this.boxes = new Boxes(this.labels, this.view, () => this.changed());
+    this.boxes = new Boxes(this.labels, this.view, () => this.changed(), (error) => this.troubled("boxes", error));
     this.tools = new Tools($("surface"), {
       labels: this.labels,
       view: this.view,
@@ -72,7 +73,12 @@ class Page {
       {
         list: $("list"), inner: $("list-inner"), filter: $("filter"), onlyOpen: $("only-open"), progress: $("progress"),
       },
-      { choose: (id) => this.open(id), person: () => this.person },
+      {
+        choose: (id) => this.open(id),
+        person: () => this.person,
+        came: () => this.troubled("list", null),
+        failed: (error) => this.troubled("list", error),
+      },
     );
     document.addEventListener("keydown", (event) => this.key(event));
     document.addEventListener("keyup", (event) => event.key === " " && this.space(false));
@@ -248,16 +254,27 @@ class Page {
     if (this.image?.id === item.image) this.reload().catch(() => {});
   }
 
-  saved({ waiting, reason, isFull }) {
+  saved({ waiting, reason, isElsewhere, isFull }) {
     const place = $("saved");
     place.dataset.state = reason ? "stuck" : waiting ? "waiting" : "saved";
     place.textContent = reason ? `Not saved: ${waiting} wait here` : waiting ? `Saving ${waiting}…` : "All saved";
     if (reason) {
       const kept = isFull
         ? "This browser's storage is full, too: keep the tab open."
-        : "Your strokes wait in this browser and are sent again by themselves, even if you close the tab.";
-      this.notices.say("stuck", `${reason} ${kept}`, { isBad: true });
+        : isElsewhere
+          ? "Your strokes wait in this browser until their own folder is served at this address again."
+          : "Your strokes wait in this browser and are sent again by themselves, even if you close the tab.";
+      this.notices.say("stuck", `${reason} ${kept}`, { isBad: true, isStanding: true });
     } else this.notices.drop("stuck");
+  }
+
+  // What was asked for in passing, and did not come; error is null once it has. A server that is away is said once.
+  troubled(what, error) {
+    if (!error) this.notices.drop(`no-${what}`);
+    else if (error instanceof Refused) this.notices.say(`no-${what}`, error.message, { isBad: true, isStanding: true });
+    else if (what === "list" && !this.outbox.reason) {
+      this.notices.say("no-list", "The server cannot be reached: it is asked again by itself.", { isStanding: true });
+    }
   }
 
   // ---- what is shown

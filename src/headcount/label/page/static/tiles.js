@@ -1,6 +1,8 @@
 // The picture's tiles: those in view at the zoom's own level, and coarser ones where these are not there yet. However
 // large the picture, no more than a few dozen are held.
 
+import { address } from "./net.js";
+
 const HELD = 96;
 const AT_ONCE = 6;
 
@@ -97,8 +99,8 @@ export class Tiles {
     this.loading.set(key, control);
     let wait_ms = 0;
     try {
-      const address = `/api/images/${image.id}/tiles/${key}?v=${encodeURIComponent(image.version)}`;
-      const response = await fetch(address, { signal: control.signal });
+      const where = address(`images/${image.id}/tiles/${key}`, { v: image.version });
+      const response = await fetch(where, { signal: control.signal });
       if (response.status === 400) {
         const { detail } = await response.json();
         if (this.image === image) this.failed(detail);

@@ -1,0 +1,154 @@
+"""The page in headless Chromium where something is in the way: another folder's server, a locked database, a file that
+is away. No stroke is lost, and none lands where it was not meant."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headcount.label.page.session import Labelling
+
+from .browser import CHROMIUM, WHY_NOT, click, enter, free_port, saved, served, things, write_crowd
+
+pytest.importorskip("fastapi", reason="the page needs the label extra")
+sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright (dev extra)")
+pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=WHY_NOT), pytest.mark.slow]
+expect = sync_api.expect
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[..., Labelling]]:
+    """Opens the labels of a folder below ``tmp_path``, in which one painted crowd is made where it has none."""
+    all_of_them: list[Labelling] = []
+
+    def open_one(name: str, **settings: Any) -> Labelling:
+        folder = tmp_path / name
+        if not folder.exists():
+            write_crowd(folder)
+        all_of_them.append(Labelling(folder, folder / "labels.sqlite", **settings))
+        return all_of_them[-1]
+
+    yield open_one
+    for each in all_of_them:
+        each.close()
+
+
+def test_strokes_of_one_folder_never_reach_another_at_the_same_address(
+    tab: Callable[..., Any], opened: Callable[..., Labelling]
+) -> None:
+    one, other, port = opened("one"), opened("other"), free_port()
+    page = tab()
+    with served(one, port=port) as where:
+        enter(page, where)
+        click(page, 100, 300)
+        saved(page)
+    click(page, 300, 300)
+    expect(page.locator("#saved")).to_have_text("Not saved: 1 wait here")
+    with served(other, port=port):
+        expect(page.locator("#notices")).to_contain_text("Another folder is served here now: load the page again.")
+        expect(page.locator("#notices")).to_contain_text("until their own folder is served at this address again")
+        click(page, 500, 300)
+        expect(page.locator("#saved")).to_have_text("Not saved: 2 wait here")
+        assert things(other) == []
+        page.reload()
+        expect(page.locator("body")).to_have_attribute("data-ready", "true")
+        saved(page)
+        assert things(other) == []
+    with served(one, port=port) as where:
+        page.goto(where)
+        expect(page.locator("#count")).to_have_text("3 heads")
+        saved(page)
+    assert len(things(one)) == 3
+
+
+def test_a_locked_database_costs_no_stroke(
+    tab: Callable[..., Any], opened: Callable[..., Labelling], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelling = opened("one")
+    labelling.store._base.execute("PRAGMA busy_timeout=50")
+    with served(labelling) as where:
+        page = tab()
+        enter(page, where)
+        other = sqlite3.connect(labelling.store.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        click(page, 100, 300)
+        expect(page.locator("#notices")).to_contain_text("database is locked")
+        expect(page.locator("#saved")).to_have_text("Not saved: 1 wait here")
+        other.execute("ROLLBACK")
+        other.close()
+        saved(page)
+        assert len(things(labelling)) == 1
+
+
+def test_an_image_that_is_away_holds_up_its_own_strokes_alone(
+    tab: Callable[..., Any], opened: Callable[..., Labelling], tmp_path: Path
+) -> None:
+    port = free_port()
+    write_crowd(tmp_path / "one", "a.jpg")
+    write_crowd(tmp_path / "one", "b.jpg")
+    first = opened("one")
+    page = tab()
+    with served(first, port=port) as where:
+        enter(page, where)
+    click(page, 100, 300)
+    click(page, 200, 300)
+    expect(page.locator("#saved")).to_have_text("Not saved: 2 wait here")
+    first.close()
+    (tmp_path / "one" / "a.jpg").rename(tmp_path / "a.jpg")
+    without = opened("one")
+    with served(without, port=port):
+        expect(page.locator("#notices")).to_contain_text("There is no image 1 in this folder")
+        # Those of another image are not kept waiting.
+        head = "{ t: 'head', x: 5, y: 5 }"
+        page.evaluate(f"() => page.outbox.put(2, 'Ann', {{ id: 'elsewhere', kind: 'do', changes: {{ h: {head} }} }})")
+        expect(page.locator("#saved")).to_have_text("Not saved: 2 wait here")
+        expect(page.locator("#saved")).to_have_text("Not saved: 2 wait here")
+        assert len(things(without, 2)) == 1
+    without.close()
+    (tmp_path / "one" / "a.jpg").write_text("not yet copied whole", encoding="utf-8")
+    cut = opened("one")
+    with served(cut, port=port):
+        expect(page.locator("#notices")).to_contain_text("a.jpg")
+        expect(page.locator("#saved")).to_have_text("Not saved: 2 wait here")
+        (tmp_path / "a.jpg").replace(tmp_path / "one" / "a.jpg")
+        saved(page)
+        assert len(things(cut, 1)) == 2
+
+
+def test_nothing_waits_after_a_refusal_and_each_is_said(
+    tab: Callable[..., Any], opened: Callable[..., Labelling]
+) -> None:
+    labelling, port = opened("one"), free_port()
+    page = tab()
+    with served(labelling, port=port) as where:
+        enter(page, where)
+    wrong = "() => page.labels.do({ [`wrong${page.outbox.number}`]: { t: 'head', x: -5, y: 1 } })"
+    page.evaluate(wrong)
+    expect(page.locator("#saved")).to_have_text("Not saved: 1 wait here")
+    with served(labelling, port=port):
+        saved(page)
+        refused = page.locator("#notice-refused")
+        expect(refused).to_contain_text("A stroke was not taken in: (-5, 1)")
+        expect(page.locator("#notice-stuck")).to_have_count(0)
+        refused.get_by_role("button", name="Close").click()
+        expect(refused).to_be_hidden()
+        page.evaluate("() => page.notices.say('refused', document.querySelector('#notice-refused span').textContent)")
+        expect(refused).to_be_visible()
+
+
+def test_a_list_that_cannot_be_read_is_said_until_it_can(
+    tab: Callable[..., Any], opened: Callable[..., Labelling]
+) -> None:
+    labelling = opened("one")
+    with served(labelling) as where:
+        page = tab()
+        enter(page, where)
+        answer = {"status": 503, "json": {"detail": "The list is away."}}
+        page.route("**/api/images?since=*", lambda route: route.fulfill(**answer))
+        expect(page.locator("#notices")).to_contain_text("The list is away.")
+        page.unroute("**/api/images?since=*")
+        expect(page.locator("#notices")).not_to_contain_text("The list is away.")
