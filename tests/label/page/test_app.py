@@ -35,7 +35,7 @@ def send(client: TestClient, number: str, changes: dict[str, Any], who: dict[str
     return client.post(f"/api/images/{image}/strokes", json={**who, "strokes": [stroke]})
 
 
-def claim(client: TestClient, who: dict[str, str], **more: bool) -> dict[str, Any]:
+def claim(client: TestClient, who: dict[str, str], **more: bool | str) -> dict[str, Any]:
     holder: dict[str, Any] = client.post("/api/images/1/claim", json={**who, **more}).json()["holder"]
     return holder
 
@@ -80,6 +80,13 @@ def test_another_looks_on_and_its_strokes_are_refused_and_kept(client: TestClien
     client.post("/api/images/1/release", json=ANN)
     claim(client, BEN)
     assert client.post("/api/images/1/late", json=BEN).json()["things"] == {"h1": HEAD}
+
+
+def test_an_image_is_taken_from_the_session_that_is_named_alone(client: TestClient) -> None:
+    claim(client, ANN)
+    later = {**ANN, "session": "annlater1"}
+    assert claim(client, later, **{"from": "annearlier"})["mine"] is False
+    assert claim(client, later, **{"from": ANN["session"]})["mine"] is True
 
 
 def test_strokes_that_come_after_another_had_the_image_are_refused(client: TestClient, clock: Any) -> None:
@@ -266,6 +273,15 @@ def test_a_token_is_asked_for_where_others_can_come(guarded: Callable[[], TestCl
     assert client.get("/api/folder", headers={"authorization": "Bearer wrong"}).status_code == 401
     assert client.get("/api/folder", headers={"authorization": "Bearer opensesame42"}).status_code == 200
     assert client.get("/api/folder", headers={"host": "evil.example"}).status_code == 403
+
+
+def test_a_name_is_offered_where_the_server_is_this_machines_alone(
+    client: TestClient, guarded: Callable[[], TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "ann")
+    assert client.get("/api/folder").json()["person"] == "ann"
+    headers = {"authorization": "Bearer opensesame42"}
+    assert guarded().get("/api/folder", headers=headers).json()["person"] == ""
 
 
 def test_the_link_lets_a_browser_in(guarded: Callable[[], TestClient]) -> None:

@@ -334,6 +334,72 @@ def test_one_person_in_two_tabs_works_in_one_of_them(
         assert len(things(labelling)) == 3
 
 
+def test_who_has_the_same_name_takes_nothing_unasked(
+    tab: Callable[..., Any], folder: Path, open_labelling: Callable[..., Labelling]
+) -> None:
+    write_crowd(folder, "second.jpg")
+    labelling = open_labelling()
+    with served(labelling) as where:
+        one, other = tab(), tab()
+        enter(one, where)
+        expect(one.locator("#title")).to_have_text("crowd.jpg")
+        enter(other, f"{where}#image=1")
+        expect(other.locator("#notices")).to_contain_text("You have this image open in another tab")
+        other.get_by_role("button", name="Take over").click()
+        expect(other.get_by_role("button", name="Suggest heads")).to_be_enabled()
+        # The first opens it again, whose own session this browser still knows as the holder.
+        one.evaluate("() => page.open(1)")
+        expect(one.locator("#notices")).to_contain_text("You have this image open in another tab")
+        expect(one.get_by_role("button", name="Suggest heads")).to_be_disabled()
+        # What is given back is remembered no more.
+        held = "() => Object.keys(localStorage).filter((key) => key.startsWith('headcount-held:')).length"
+        assert other.evaluate(held) == 1
+        with other.expect_request("**/images/1/release"):
+            other.keyboard.press("PageDown")
+        expect(other.locator("#title")).to_have_text("second.jpg")
+        assert other.evaluate(held) == 1
+
+
+def test_a_name_is_what_was_submitted(tab: Callable[..., Any], address: str, labelling: Labelling) -> None:
+    page = tab()
+    page.goto(address)
+    page.locator("#person").fill("Nobody")
+    page.keyboard.press("Escape")
+    expect(page.locator("#who")).to_be_visible()  # it is asked again: strokes need a name
+    page.locator("#person").fill("Ann")
+    page.keyboard.press("Enter")
+    expect(page.locator("body")).to_have_attribute("data-ready", "true")
+    page.locator("#name").click()
+    page.locator("#person").fill("Ben")
+    page.keyboard.press("Escape")
+    expect(page.locator("#who")).to_be_hidden()
+    expect(page.locator("#name")).to_have_text("Ann")
+    page.locator("#name").click()
+    page.locator("#person").fill("Ben")
+    page.get_by_role("button", name="Begin").click()
+    expect(page.locator("#name")).to_have_text("Ben")
+    wait_for(page, lambda: labelling.claims.holder(1).person == "Ben")
+
+
+def test_undo_takes_a_corner_back_while_a_region_is_clicked(
+    tab: Callable[..., Any], address: str, labelling: Labelling
+) -> None:
+    page = tab()
+    enter(page, address)
+    click(page, 100, 300)
+    page.keyboard.press("g")
+    for x, y in ((200, 200), (400, 200), (700, 500), (400, 400)):
+        click(page, x, y)
+    page.keyboard.press("Control+z")
+    page.get_by_role("button", name="Undo").click()
+    click(page, 400, 500)
+    page.keyboard.press("Enter")
+    saved(page)
+    assert len(things(labelling)) == 1
+    (area,) = things(labelling, kind="area")
+    assert np.allclose(area["rings"], [[(200, 200), (400, 200), (400, 500)]], atol=1)
+
+
 def test_each_gets_an_image_of_their_own(tab: Callable[..., Any], folder: Path, labelling: Labelling) -> None:
     labelling.close()
     write_crowd(folder, "second.jpg")

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from headcount.core.errors import HeadcountError
-from headcount.label.page.guard import COOKIE, Guard, is_same
+from headcount.label.page.guard import COOKIE, Guard, is_local, is_same
 from headcount.label.page.schema import BoxesBody, ClaimBody, Name, SessionId, StrokesBody, Who
 from headcount.label.page.session import Labelling, NotHeldError, UnreadableError
 from headcount.label.page.store import StoreError, StoreFullError, Stroke
@@ -109,7 +109,7 @@ def create_app(labelling: Labelling, *, host: str = "127.0.0.1", token: str = ""
 
     @app.get("/api/folder")
     def folder() -> dict[str, Any]:
-        return labelling.about()
+        return labelling.about(is_local=is_local(host))
 
     @api.get("")
     def images(since: Annotated[int, Query(ge=0, le=2**53)] = 0) -> dict[str, Any]:
@@ -125,7 +125,9 @@ def create_app(labelling: Labelling, *, host: str = "127.0.0.1", token: str = ""
 
     @api.post("/{image}/claim")
     def claim(image: ImageId, body: Annotated[ClaimBody, Body()]) -> dict[str, Any]:
-        return labelling.claim(known(image), body.session, body.person, over=body.over, renew=body.renew)
+        return labelling.claim(
+            known(image), body.session, body.person, over=body.over, former=body.former or "", renew=body.renew
+        )
 
     @api.post("/{image}/release")
     def release(image: ImageId, body: Annotated[Who, Body()]) -> dict[str, Any]:

@@ -27,9 +27,13 @@ class Who(_Body):
 
 
 class ClaimBody(Who):
-    """``over``: from the same person's other tab, too. ``renew``: only go on with a claim that nobody took over."""
+    """``over``: from any tab of the same name, too. ``from``: from that session, if it is of the same name.
+
+    ``renew``: only go on with a claim that nobody took over.
+    """
 
     over: bool = False
+    former: Annotated[SessionId | None, Field(alias="from")] = None
     renew: bool = False
 
 

@@ -6,6 +6,7 @@ import getpass
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -123,12 +124,16 @@ class Labelling:
             raise InputError(looked.problem)
         return looked.size_wh
 
-    def about(self) -> dict[str, Any]:
-        """What the page is told first."""
-        try:
-            person = getpass.getuser()
-        except Exception:  # no such user is known here
-            person = ""
+    def about(self, *, is_local: bool = True) -> dict[str, Any]:
+        """What the page is told first.
+
+        ``is_local``: whoever asks sits at this machine, so that its user's name may be theirs. To others it is not
+        offered: all would be called the same, and take images for their own that somebody else works on.
+        """
+        person = ""
+        if is_local:
+            with suppress(Exception):  # no such user is known here
+                person = getpass.getuser()
         return {
             "folder": self.folder.resolve().name,
             "images": len(self._rows),
@@ -190,11 +195,17 @@ class Labelling:
         }
 
     def claim(
-        self, image: int, session: str, person: str, *, over: bool = False, renew: bool = False
-    ) -> dict[str, Any]:  # fmt: skip
-        """Claim an image; tells how it stands now. ``renew``: only go on with a claim that nobody took over."""
+        self, image: int, session: str, person: str, *, over: bool = False, former: str = "", renew: bool = False
+    ) -> dict[str, Any]:
+        """Claim an image, as ``Claims.take``; tells how it stands now.
+
+        ``renew``: only go on with a claim that nobody took over.
+        """
         before = self.claims.holder(image)
-        now = self.claims.renew(image, session) if renew else self.claims.take(image, session, person, over=over)
+        if renew:
+            now = self.claims.renew(image, session)
+        else:
+            now = self.claims.take(image, session, person, over=over, former=former)
         if now is not None and (before is None or not before.is_active or before.session != now.session):
             self._touch(image)
         return self.state(image, person, session)

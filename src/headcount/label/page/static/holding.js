@@ -13,14 +13,19 @@ export class Holding {
     this.job = null;
   }
 
+  key(id) {
+    return `headcount-held:${this.page.about.database}:${id}`;
+  }
+
   // Claim an image; from a tab of this browser that was closed before it could give the image back, too.
   async claim(id, over) {
-    const key = `headcount-held:${this.page.about.database}:${id}`;
+    const key = this.key(id);
     let { holder } = await ask(`images/${id}/claim`, { ...this.page.who, over });
     if (holder && !holder.mine && holder.person === this.page.person) {
-      const session = localStorage.getItem(key);
-      if (session && !(await this.page.tabs.alive([session])).has(session)) {
-        ({ holder } = await ask(`images/${id}/claim`, { ...this.page.who, over: true }));
+      // The server gives it only if that very session holds it: who is called the same may be somebody else.
+      const from = localStorage.getItem(key);
+      if (from && from !== this.page.session && !(await this.page.tabs.alive([from])).has(from)) {
+        ({ holder } = await ask(`images/${id}/claim`, { ...this.page.who, from }));
       }
     }
     if (!holder?.mine) return;
@@ -35,7 +40,9 @@ export class Holding {
     // Its strokes first: what comes later is good only until somebody else takes the image.
     const wait = async () => {
       while (this.page.outbox.of(id).length) await new Promise((resolve) => setTimeout(resolve, 300));
-      if (this.page.goal !== id) ask(`images/${id}/release`, this.page.who).catch(() => {});
+      if (this.page.goal === id) return;
+      if (localStorage.getItem(this.key(id)) === this.page.session) localStorage.removeItem(this.key(id));
+      ask(`images/${id}/release`, this.page.who).catch(() => {});
     };
     wait();
   }

@@ -108,12 +108,15 @@ class Page {
 
   async chooseName() {
     const dialog = $("who");
-    $("person").value = this.person || this.about.person;
-    dialog.showModal();
-    $("person").select();
-    await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
-    const name = $("person").value.replace(/[\u0000-\u001f\u007f]/g, "").trim();
-    this.person = name || this.person || this.about.person || "somebody";
+    do {
+      $("person").value = this.person || this.about.person;
+      dialog.returnValue = "";
+      dialog.showModal();
+      $("person").select();
+      await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+      const name = $("person").value.replace(/[\u0000-\u001f\u007f]/g, "").trim();
+      if (dialog.returnValue === "named" && name) this.person = name; // Esc leaves it as it was
+    } while (!this.person);
     localStorage.setItem("headcount:person", this.person);
     $("name").textContent = this.person;
   }
@@ -308,8 +311,9 @@ class Page {
     $("zoom-in").addEventListener("click", () => this.view?.zoom(1.5));
     $("zoom-out").addEventListener("click", () => this.view?.zoom(1 / 1.5));
     $("name").addEventListener("click", async () => {
+      const before = this.person;
       await this.chooseName();
-      if (this.image) this.open(this.image.id, { stay: true, over: true });
+      if (this.image && this.person !== before) this.open(this.image.id, { stay: true });
     });
     const sizes = () => {
       const now = this.labels.things.get("sizes") ?? { t: "sizes", k: 2 };
@@ -388,7 +392,7 @@ class Page {
     if (action in always) return always[action]();
     if (!this.canEdit()) return undefined;
     const editing = {
-      undo: () => labels.back("undo"),
+      undo: () => (tools.corners.length ? tools.dropCorner() : labels.back("undo")),
       redo: () => labels.back("redo"),
       remove: () => tools.remove(),
       suggest: () => this.suggest(),
