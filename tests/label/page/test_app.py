@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from headcount.label.page.assist import Job
 from headcount.label.page.session import Labelling
@@ -201,6 +202,39 @@ def test_only_what_is_wrong_with_a_stroke_itself_is_marked_so(client: TestClient
     assert (answer.status_code, "is_stroke_wrong" in answer.json()) == (503, False)
     (folder.parent / "b.png").rename(folder / "b.png")
     assert send(client, "5", {"h": HEAD}, image=2).status_code == 200
+
+
+def test_what_was_drawn_on_another_file_is_kept_apart(client: TestClient, folder: Path) -> None:
+    claim(client, ANN)
+    version = client.get("/api/images/1", params=ANN).json()["version"]
+    tile = "/api/images/1/tiles/0/0/0"
+    assert "max-age" in client.get(tile, params={"v": version}).headers["cache-control"]
+    assert client.get(tile).headers["cache-control"] == "no-store"
+    Image.new("RGB", (60, 50)).save(folder / "a.png")
+    assert client.get(tile, params={"v": version}).status_code == 410
+    now = client.get("/api/images/1/state", params=ANN).json()["version"]
+    assert now not in ("", version)
+    strokes = [{"id": "stroke1xx", "changes": {"h": HEAD}}, {"id": "stroke2xx", "changes": {"g": {**HEAD, "x": 150}}}]
+    answer = client.post("/api/images/1/strokes", json={**ANN, "strokes": strokes, "version": version}).json()
+    assert all("file was replaced" in receipt["refused"] for receipt in answer["receipts"])
+    assert (answer["version"], answer["late"]) == (now, 2)
+    # Whoever looks at the new picture may take in what fits it.
+    taken = client.post("/api/images/1/late", json=ANN).json()
+    assert (taken["things"], taken["late"]) == ({"h": HEAD}, 1)
+    answer = client.post("/api/images/1/late", json=ANN)
+    assert (answer.status_code, "lies outside the picture" in answer.json()["detail"]) == (400, True)
+    strokes = [{"id": "stroke3xx", "changes": {"f": HEAD}}]
+    answer = client.post("/api/images/1/strokes", json={**ANN, "strokes": strokes, "version": now}).json()
+    assert answer["receipts"][0]["refused"] == ""
+
+
+def test_the_list_tells_one_start_from_another(
+    client: TestClient, labelling: Labelling, open_labelling: Callable[..., Labelling]
+) -> None:
+    start = client.get("/api/images").json()["start"]
+    assert client.get("/api/images?since=5").json()["start"] == start
+    labelling.close()
+    assert open_labelling().rows()["start"] != start
 
 
 def test_suggestions_are_for_who_holds_the_image(client: TestClient, labelling: Labelling) -> None:

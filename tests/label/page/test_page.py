@@ -21,7 +21,7 @@ from headcount.core.prediction import Prediction
 from headcount.label.page.session import Labelling
 from headcount.label.page.store import Store, StoreFullError
 
-from .browser import CHROMIUM, WHY_NOT, at, click, drag, enter, free_port, saved, served, things, write_crowd
+from .browser import CHROMIUM, WHY_NOT, at, click, drag, enter, free_port, saved, served, things, wait_for, write_crowd
 
 pytest.importorskip("fastapi", reason="the page needs the label extra")
 sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright (dev extra)")
@@ -216,14 +216,6 @@ def centre_of(page: Any, where: Callable[[np.ndarray], np.ndarray]) -> tuple[flo
     assert len(x)
     left, top = np.floor(inner["x"]), np.floor(inner["y"])
     return left + (x.min() + x.max() + 1) / 2, top + (y.min() + y.max() + 1) / 2
-
-
-def wait_for(page: Any, condition: Callable[[], bool], timeout_s: float = 10) -> None:
-    """Wait until something holds that no element shows; the page's own policy forbids to ask in a string of code."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end
-        page.wait_for_timeout(20)
 
 
 def start_server(folder: Path, port: int) -> subprocess.Popen[str]:

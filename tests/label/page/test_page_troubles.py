@@ -12,7 +12,7 @@ import pytest
 
 from headcount.label.page.session import Labelling
 
-from .browser import CHROMIUM, WHY_NOT, click, enter, free_port, saved, served, things, write_crowd
+from .browser import CHROMIUM, WHY_NOT, click, enter, free_port, saved, served, things, wait_for, write_crowd
 
 pytest.importorskip("fastapi", reason="the page needs the label extra")
 sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright (dev extra)")
@@ -104,7 +104,9 @@ def test_an_image_that_is_away_holds_up_its_own_strokes_alone(
         expect(page.locator("#notices")).to_contain_text("There is no image 1 in this folder")
         # Those of another image are not kept waiting.
         head = "{ t: 'head', x: 5, y: 5 }"
-        page.evaluate(f"() => page.outbox.put(2, 'Ann', {{ id: 'elsewhere', kind: 'do', changes: {{ h: {head} }} }})")
+        page.evaluate(
+            f"() => page.outbox.put({{ id: 2 }}, 'Ann', {{ id: 'elsewhere', kind: 'do', changes: {{ h: {head} }} }})"
+        )
         expect(page.locator("#saved")).to_have_text("Not saved: 2 wait here")
         expect(page.locator("#saved")).to_have_text("Not saved: 2 wait here")
         assert len(things(without, 2)) == 1
@@ -152,3 +154,50 @@ def test_a_list_that_cannot_be_read_is_said_until_it_can(
         expect(page.locator("#notices")).to_contain_text("The list is away.")
         page.unroute("**/api/images?since=*")
         expect(page.locator("#notices")).not_to_contain_text("The list is away.")
+
+
+def test_a_picture_that_is_replaced_is_opened_anew_and_said(
+    tab: Callable[..., Any], opened: Callable[..., Labelling], tmp_path: Path
+) -> None:
+    labelling = opened("one", lease_s=2)
+    with served(labelling) as where:
+        page = tab()
+        enter(page, where)
+        click(page, 300, 300)
+        saved(page)
+        page.evaluate("() => clearTimeout(page.holding.watching)")  # a stroke comes before the page has looked
+        write_crowd(tmp_path / "one", size_wh=(640, 480))
+        click(page, 500, 300)
+        expect(page.locator("#notices")).to_contain_text("This picture's file was replaced")
+        expect(page.locator("#notices")).to_contain_text("1 stroke of yours")
+        assert page.evaluate("page.view.image.size") == [640, 480]
+        expect(page.locator("#count")).to_have_text("1 head")
+        page.locator("#notice-replaced").get_by_role("button", name="Close").click()
+        # And by itself where nothing is drawn.
+        write_crowd(tmp_path / "one", size_wh=(1500, 1200))
+        expect(page.locator("#notice-replaced")).to_be_visible()
+        assert page.evaluate("page.view.image.size") == [1500, 1200]
+        # Nor are tiles of one mixed with those of the other.
+        page.evaluate("() => clearTimeout(page.holding.watching)")
+        write_crowd(tmp_path / "one", size_wh=(700, 600))
+        page.keyboard.press("1")  # asks for finer tiles than came before
+        wait_for(page, lambda: page.evaluate("page.view.image?.size") == [700, 600])
+        assert len(things(labelling)) == 1
+
+
+def test_new_images_come_into_the_list_when_the_server_is_started_anew(
+    tab: Callable[..., Any], opened: Callable[..., Labelling], tmp_path: Path
+) -> None:
+    port, first = free_port(), opened("one")
+    page = tab()
+    with served(first, port=port) as where:
+        enter(page, where)
+        for number in range(3):  # versions of the list go on
+            click(page, 100 + 50 * number, 300)
+        saved(page)
+    first.close()
+    write_crowd(tmp_path / "one", "a first one.jpg")
+    with served(opened("one"), port=port):
+        expect(page.locator(".item")).to_have_count(2)
+        expect(page.locator(".item").first).to_contain_text("a first one.jpg")
+        expect(page.locator(".item").nth(1)).to_contain_text("3 heads")

@@ -74,6 +74,32 @@ def test_refused_strokes_are_kept_and_can_be_taken_in_later(path: Path) -> None:
     assert store.refused(row.id, "ann") == []
 
 
+@pytest.mark.parametrize(
+    ("steps", "left"),
+    [
+        ([], ""),
+        (["a", "undo"], ""),
+        (["a", "b", "undo"], "a"),
+        (["a", "b", "undo", "redo"], "ab"),
+        (["a", "undo", "b", "redo"], "b"),
+        (["undo", "redo", "a"], "a"),  # of a stroke that was taken in before: it stays as it is
+        (["undo", "a", "undo", "undo", "redo", "redo"], "a"),
+    ],
+)
+def test_what_was_taken_back_is_not_taken_in_later(path: Path, steps: list[Any], left: str) -> None:
+    store = Store(path)
+    (row,) = store.images(["a.png"])
+    store.write(row.id, [Stroke("s", "do", {"first": head()})], person="ann")
+    for number, step in enumerate(steps):
+        stroke = Stroke(f"s{number}", step) if len(step) > 1 else Stroke(f"s{number}", "do", {step: head()})
+        store.write(row.id, [stroke], person="ann", refused="Ben has it.")
+    store.write(row.id, [Stroke("other", "do", {"o": head()})], person="ben", refused="Ann has it.")
+    assert len(store.refused(row.id, "ann")) == len(left)
+    store.write(row.id, store.late_strokes(row.id, "ann"), person="ann")
+    assert set(store.document(row.id).things) == {"first", *left}
+    assert store.refused(row.id, "ann") == []
+
+
 def test_a_full_disk_keeps_what_was_saved_and_says_so(path: Path) -> None:
     store = Store(path)
     (row,) = store.images(["a.png"])

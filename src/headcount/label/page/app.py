@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from headcount.core.errors import HeadcountError
 from headcount.label.page.guard import COOKIE, Guard, is_local, is_same
+from headcount.label.page.pictures import ReplacedError
 from headcount.label.page.schema import BoxesBody, ClaimBody, Name, SessionId, StrokesBody, Who
 from headcount.label.page.session import Labelling, NotHeldError, UnreadableError
 from headcount.label.page.store import StoreError, StoreFullError, Stroke
@@ -26,6 +27,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         403: "another site, or another name of this machine",
         404: "no such image, tile or file",
         409: "the image is held by somebody else",
+        410: "the image's file was replaced: open it anew",
         413: "too much at once",
         421: "another folder's labels are meant than those that are served here",
         422: "what was sent is malformed, and where",
@@ -34,7 +36,8 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 _STATUSES: tuple[tuple[type[HeadcountError], int], ...] = (
-    (StoreFullError, 507), (StoreError, 503), (UnreadableError, 503), (NotHeldError, 409)
+    (StoreFullError, 507), (StoreError, 503), (UnreadableError, 503), (NotHeldError, 409),
+    (ReplacedError, 410),
 )  # fmt: skip
 DATABASE_HEADER, DATABASE_QUERY = "headcount-database", "database"
 """Where a request says whose labels it means: a server of another folder may have taken the address meanwhile."""
@@ -137,7 +140,7 @@ def create_app(labelling: Labelling, *, host: str = "127.0.0.1", token: str = ""
     @api.post("/{image}/strokes")
     def strokes(image: ImageId, body: Annotated[StrokesBody, Body()]) -> dict[str, Any]:
         given = [Stroke(one.id, one.kind, one.plain()) for one in body.strokes]
-        return labelling.strokes(known(image), body.session, body.person, given)
+        return labelling.strokes(known(image), body.session, body.person, given, version=body.version)
 
     @api.post("/{image}/late")
     def late(image: ImageId, body: Annotated[Who, Body()]) -> dict[str, Any]:
@@ -157,12 +160,14 @@ def create_app(labelling: Labelling, *, host: str = "127.0.0.1", token: str = ""
         level: Annotated[int, Path(ge=0, le=20)],
         column: Annotated[int, Path(ge=0, le=10**6)],
         row: Annotated[int, Path(ge=0, le=10**6)],
+        v: Annotated[str, Query(max_length=80)] = "",
     ) -> Response:
-        content = labelling.tile(known(image), level, column, row)
+        content = labelling.tile(known(image), level, column, row, version=v)
         if content is None:
             raise HTTPException(404, "The image has no tile there.")
-        # Its address names the version of the file.
-        return Response(content, media_type="image/jpeg", headers={"cache-control": "private, max-age=86400"})
+        # Where its address names the version of the file, it stays so.
+        keep = "private, max-age=86400" if v else "no-store"
+        return Response(content, media_type="image/jpeg", headers={"cache-control": keep})
 
     app.include_router(api)
     return Guard(app, host=host, token=token)

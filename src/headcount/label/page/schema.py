@@ -50,9 +50,10 @@ class StrokeBody(_Body):
 
 
 class StrokesBody(Who):
-    """Strokes in their order."""
+    """Strokes in their order, which were made on one ``version`` of the image's file; empty: on whatever is there."""
 
     strokes: Annotated[list[StrokeBody], Field(min_length=1, max_length=MOST_STROKES)]
+    version: Annotated[str, Field(max_length=80)] = ""
 
 
 class BoxesBody(_Body):

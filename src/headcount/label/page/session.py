@@ -19,9 +19,9 @@ from headcount.core.prediction import Prediction
 from headcount.label.page.assist import Assistant, suggestions
 from headcount.label.page.boxes import boxed, region_of
 from headcount.label.page.claims import LEASE_S, Claims, Holder
-from headcount.label.page.pictures import TILE_PX, Pictures, blocks_of, image_names
+from headcount.label.page.pictures import TILE_PX, Looked, Pictures, blocks_of, image_names
 from headcount.label.page.store import ImageRow, Receipt, Store, Stroke
-from headcount.label.page.things import SIZES, Changes, refuse_outside
+from headcount.label.page.things import SIZES, Changes, WrongStrokeError, refuse_outside
 
 _LOOKED_AT_ONCE, _PAUSE_S = 25, 0.02
 
@@ -71,6 +71,7 @@ class Labelling:
         self._rows = rows
         self._versions = [1] * len(rows)
         self._version = 1
+        self._start = f"{time.time_ns():x}"
         self._lock = threading.Lock()
         self._asked: dict[int, tuple[str, str]] = {}
         self.assistant = Assistant(model, self.path, self._take_suggestions, max_pixels=max_pixels)
@@ -124,6 +125,14 @@ class Labelling:
             raise InputError(looked.problem)
         return looked.size_wh
 
+    def _look(self, image: int) -> Looked:
+        """What an image's file says of itself now; the list tells where that is something new."""
+        index = self._index[image]
+        before, looked = self.pictures.seen(index), self.pictures.look(index, anew=True)
+        if looked != before:
+            self._touch(image)
+        return looked
+
     def about(self, *, is_local: bool = True) -> dict[str, Any]:
         """What the page is told first.
 
@@ -144,7 +153,10 @@ class Labelling:
         }
 
     def rows(self, since: int = 0) -> dict[str, Any]:
-        """The list of images as far as it changed after version ``since``; a row is a short list, see the page."""
+        """The list of images as far as it changed after version ``since``; a row is a short list, see the page.
+
+        Versions, and the places of images, are good for one ``start``: where it is another, all is asked for anew.
+        """
         for image in self.claims.lapsed():
             if image in self._index:
                 self._touch(image)
@@ -152,7 +164,7 @@ class Labelling:
             version = self._version
             changed = [index for index, each in enumerate(self._versions) if each > since]
             rows = [(index, self._rows[index]) for index in changed]
-        return {"version": version, "rows": [self._row(index, row) for index, row in rows]}
+        return {"start": self._start, "version": version, "rows": [self._row(index, row) for index, row in rows]}
 
     def _row(self, index: int, row: ImageRow) -> list[Any]:
         looked = self.pictures.seen(index)
@@ -166,7 +178,7 @@ class Labelling:
     def document(self, image: int, person: str, session: str) -> dict[str, Any]:
         """All that the page needs to show an image."""
         index = self._index[image]
-        looked = self.pictures.look(index, anew=True)
+        looked = self._look(image)
         plain: dict[str, Any] = {
             "id": image,
             "name": self.pictures.names[index],
@@ -174,7 +186,7 @@ class Labelling:
             "size": looked.size_wh,
             "blocks": blocks_of(looked.size_wh),
             "levels": self.pictures.levels(looked.size_wh),
-            "version": looked.version,
+            "version": looked.version,  # of the file that all this is about
             "things": {},
         }
         with self.store.reading(image) as document:
@@ -182,11 +194,12 @@ class Labelling:
         return self.state(image, person, session) | plain  # of the things that are given, not of later ones
 
     def state(self, image: int, person: str, session: str) -> dict[str, Any]:
-        """What may change of an image while somebody looks at it: its strokes, its holder, the model's work."""
+        """What may change of an image while somebody looks at it: its file, its strokes, holder and model's work."""
         with self.store.reading(image) as document:
             strokes, can = document.strokes, document.can(person)
         job = self.assistant.job(image)
         return {
+            "version": self._look(image).version,
             "strokes": strokes,
             "can": can,
             "holder": told(self.claims.holder(image), session),
@@ -215,20 +228,25 @@ class Labelling:
         self.claims.release(image, session)
         self._touch(image)
 
-    def strokes(self, image: int, session: str, person: str, strokes: Sequence[Stroke]) -> dict[str, Any]:
+    def strokes(
+        self, image: int, session: str, person: str, strokes: Sequence[Stroke], *, version: str = ""
+    ) -> dict[str, Any]:
         """Keep strokes; those of a session that no longer holds the image change nothing, and are kept apart.
+
+        So are those that were made on another ``version`` of its file: they may not fit the one that is there.
 
         Raises:
             WrongStrokeError: something in them lies outside the image.
             UnreadableError: the image cannot be read now, and nothing of it is labelled that tells its size.
             StoreError: the database cannot be written now, as where the disk takes no more.
         """
-        looked = self.pictures.look(self._index[image], anew=True)
+        looked = self._look(image)
         # They were drawn while it could be read: a file that is away for a while costs nobody a stroke.
         size = self.store.size_wh(image) if looked.problem else looked.size_wh
         if not all(size):
             raise UnreadableError(looked.problem)
-        for stroke in strokes:
+        is_replaced = bool(version) and not looked.problem and version != looked.version
+        for stroke in () if is_replaced else strokes:
             refuse_outside(stroke.changes, size)
         holder = self.claims.holder(image)
         if holder is None:
@@ -238,23 +256,27 @@ class Labelling:
             refused = f"{holder.person} has taken this image over: the stroke changed nothing, and is kept apart."
         elif holder.is_active:
             self.claims.renew(image, session)
-        receipts = self.store.write(
-            image, strokes, person=person, session=session, size_wh=size, refused=refused
-        )  # fmt: skip
+        if is_replaced and not refused:
+            refused = "The picture's file was replaced meanwhile: the stroke changed nothing, and is kept apart."
+        receipts = self.store.write(image, strokes, person=person, session=session, size_wh=size, refused=refused)
         if not refused:
             self._touch(image, read=True)
         return {"receipts": [_plain(one) for one in receipts], **self.state(image, person, session)}
 
     def take_late(self, image: int, session: str, person: str) -> dict[str, Any]:
-        """Take in a person's strokes that came late and were kept apart.
+        """Take in a person's strokes that came late and were kept apart, as far as they fit the picture.
 
         Raises:
             NotHeldError: the session does not hold the image.
+            InputError: none fits: the picture was replaced by a smaller one.
         """
         if self.claims.take(image, session, person).session != session:
             raise NotHeldError("Somebody else holds this image: take it over first.")
-        late = self.store.late_strokes(image, person)
-        self.store.write(image, late, person=person, session=session, size_wh=self.size_wh(image))
+        late, size = self.store.late_strokes(image, person), self.size_wh(image)
+        fitting = [stroke for stroke in late if _fits(stroke, size)]
+        if late and not fitting:
+            raise InputError("What was kept apart lies outside the picture, which is smaller now: draw it anew.")
+        self.store.write(image, fitting, person=person, session=session, size_wh=size)
         self._touch(image, read=True)
         return self.document(image, person, session)
 
@@ -284,14 +306,15 @@ class Labelling:
         rows = np.flatnonzero(shown)
         return {"ids": [found.ids[row] for row in rows], "boxes": found.boxes_xyxy[rows].round(2).ravel().tolist()}
 
-    def tile(self, image: int, level: int, column: int, row: int) -> bytes | None:
+    def tile(self, image: int, level: int, column: int, row: int, *, version: str = "") -> bytes | None:
         """A tile as JPEG; None where there is none; see ``Pictures.tile``.
 
         Raises:
             InputError: the image cannot be read, which the list says from now on.
+            ReplacedError: its file is of another version now.
         """
         try:
-            return self.pictures.tile(self._index[image], level, column, row)
+            return self.pictures.tile(self._index[image], level, column, row, version=version)
         except InputError:
             self._touch(image)
             raise
@@ -328,6 +351,14 @@ class Labelling:
         self._touch(image, read=True)
         heads = "1 head" if len(changes) == 1 else f"{len(changes):,} heads"
         return f"{found.model} suggests {heads}."
+
+
+def _fits(stroke: Stroke, size_wh: tuple[int, int]) -> bool:
+    try:
+        refuse_outside(stroke.changes, size_wh)
+    except WrongStrokeError:
+        return False
+    return True
 
 
 def _id_of(store: Store) -> str:

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -270,15 +270,18 @@ class Store:
             return [box for boxes in others for box in json.loads(boxes)]
 
     def refused(self, image: int, person: str) -> list[str]:
-        """The ids of a person's strokes on an image that were refused and kept, and not taken in since."""
+        """The ids of a person's strokes on an image that were refused and kept, and not taken in since.
+
+        Those that the person took back afterwards, in strokes that were refused as well, are not among them.
+        """
         with self._reading():
             rows = self._base.execute(
-                "SELECT id FROM stroke WHERE image=? AND person=? AND refused != '' AND kind = 'do' AND NOT EXISTS"
+                "SELECT id, kind FROM stroke WHERE image=? AND person=? AND refused != '' AND NOT EXISTS"
                 " (SELECT 1 FROM stroke AS late WHERE late.id = 'late.' || stroke.id AND late.refused = '')"
                 " ORDER BY seq",
                 (image, person),
             )
-            return [row[0] for row in rows]
+            return _left(rows)
 
     def late_strokes(self, image: int, person: str) -> list[Stroke]:
         """Those of ``refused`` as new strokes, to be written once more."""
@@ -349,6 +352,25 @@ def _closing(base: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         yield base
     finally:
         base.close()
+
+
+def _left(rows: Iterable[tuple[str, str]]) -> list[str]:
+    """Of a person's strokes (id, kind), in order, the changes that no undo took back.
+
+    >>> _left([("a", "do"), ("b", "do"), ("u", "undo"), ("v", "undo"), ("r", "redo")])
+    ['a']
+    """
+    done: list[str] = []
+    undone: list[str] = []  # empty where a stroke was taken back that is not among these
+    for stroke, kind in rows:
+        if kind == "do":
+            done.append(stroke)
+            undone.clear()
+        elif kind == "undo":
+            undone.append(done.pop() if done else "")
+        elif undone and (again := undone.pop()):
+            done.append(again)
+    return done
 
 
 def _text(changes: Changes) -> str:

@@ -69,7 +69,7 @@ export class Holding {
           ? await ask(`${path}/claim`, { ...this.page.who, renew: true })
           : await ask(`${path}/state?${new URLSearchParams(this.page.who)}`);
         this.page.notices.drop("watch");
-        if (this.page.image === image) {
+        if (this.page.image === image && !this.page.reopened(state)) {
           this.look(state);
           if (state.strokes > this.page.labels.strokes || this.page.isStale) await this.page.reload();
         }

@@ -27,7 +27,14 @@ export class List {
   async poll() {
     clearTimeout(this.timer);
     try {
-      const { version, rows } = await ask(`images?since=${this.version}`);
+      let answer = await ask(`images?since=${this.version}`);
+      if (this.start && answer.start !== this.start) {
+        // The server was started anew, and may have found other images: places and versions of before are void.
+        answer = await ask("images?since=0");
+        this.rows = [];
+      }
+      const { start, version, rows } = answer;
+      this.start = start;
       for (const [index, id, name, heads, suggestions, blocks, all, done, problem, holder] of rows) {
         this.rows[index] = { id, name, heads, suggestions, blocks, all, done, problem, holder };
       }

@@ -22,6 +22,7 @@ class Page {
   async start() {
     showKeys($("keys"));
     this.notices = new Notices($("notices"));
+    this.versions = new Map(); // of the images' files, as this tab showed them last
     this.holding = new Holding(this);
     this.panel = new Panel(this);
     this.blocks = new Blocks(this);
@@ -44,10 +45,14 @@ class Page {
       state: (state) => this.saved(state),
     });
     this.labels = new Labels(
-      (stroke) => this.outbox.put(this.image.id, this.person, stroke),
+      (stroke) => this.outbox.put(this.image, this.person, stroke),
       () => this.changed(),
     );
-    this.tiles = new Tiles(this.about.tile_px, (part) => this.view.patch(part), (reason) => this.unreadable(reason));
+    this.tiles = new Tiles(this.about.tile_px, {
+      came: (part) => this.view.patch(part),
+      failed: (reason) => this.unreadable(reason),
+      replaced: () => this.open(this.image.id),
+    });
     const source = {
       blocks: [1, 1],
       selected: new Set(),
@@ -140,17 +145,16 @@ class Page {
 
   async open(id, { over = false, stay = false } = {}) {
     const before = this.image;
+    if (this.goal !== id) this.notices.drop("replaced");
     this.goal = id;
     const wanted = (this.opening = newId(8));
     if (before && before.id !== id) this.holding.giveBack(before.id);
     if (!stay) {
       this.tools.clear();
       this.boxes.clear();
-      this.tiles.close();
-      this.view.image = null;
       this.image = null;
       this.labels.clear();
-      this.view.redraw();
+      this.hide();
     }
     this.list.open(id);
     this.notices.drop("held", "late", "lost");
@@ -166,12 +170,15 @@ class Page {
     } catch (error) {
       if (this.opening !== wanted) return;
       $("empty").textContent = `${error.message || "The server cannot be reached."}`;
-      if (!(error instanceof Refused)) setTimeout(() => this.opening === wanted && this.open(id, { over, stay }), 1500);
+      const mayPass = !(error instanceof Refused) || error.status === 503;
+      if (mayPass) setTimeout(() => this.opening === wanted && this.open(id, { over, stay }), 1500);
     }
   }
 
   show(image, stay) {
+    const isShown = stay && this.image?.version === image.version;
     this.image = image;
+    this.compare(image);
     this.isStale = false;
     this.labels.load(image, this.outbox.of(image.id));
     $("title").textContent = image.name;
@@ -180,7 +187,8 @@ class Page {
     $("empty").textContent = image.problem;
     Object.assign(this.view.source, { things: this.labels.things });
     this.view.source.blocks = image.blocks;
-    if (!image.problem && !stay) {
+    if (image.problem) this.hide();
+    else if (!isShown) {
       this.tiles.open(image);
       this.view.open(image);
     }
@@ -191,12 +199,32 @@ class Page {
     if (!stay && document.activeElement === document.body) $("surface").focus({ preventScroll: true });
   }
 
-  unreadable(reason) {
-    $("empty").textContent = reason;
-    this.image.problem = reason;
+  // Say where an image's file is not the one that this tab showed before: labels are in the coordinates of that.
+  compare({ id, version }) {
+    if (!version) return;
+    const before = this.versions.get(id);
+    this.versions.set(id, version);
+    if (!before || before === version) return;
+    this.notices.say("replaced", "This picture's file was replaced: look whether its labels still fit.");
+  }
+
+  // Whether what the server says of the image is about another file than the one that is shown: it is opened anew then.
+  reopened({ version }) {
+    if (version === this.image.version) return false;
+    this.open(this.image.id);
+    return true;
+  }
+
+  hide() {
     this.tiles.close();
     this.view.image = null;
     this.view.redraw();
+  }
+
+  unreadable(reason) {
+    $("empty").textContent = reason;
+    this.image.problem = reason;
+    this.hide();
     this.changed();
     this.list.poll();
   }
@@ -214,9 +242,8 @@ class Page {
     this.isReading = true;
     try {
       const document = await ask(`images/${image.id}?${new URLSearchParams(this.who)}`);
-      if (this.image === image && !this.outbox.of(image.id).length && document.strokes >= this.labels.strokes) {
-        this.take(document);
-      }
+      const isWanted = this.image === image && !this.reopened(document) && !this.outbox.of(image.id).length;
+      if (isWanted && document.strokes >= this.labels.strokes) this.take(document);
     } finally {
       this.isReading = false;
     }
@@ -240,6 +267,7 @@ class Page {
       if (late.length) this.notices.say("late-elsewhere", text);
       return;
     }
+    if (this.reopened(answer)) return;
     const isKnown = this.labels.settle(answer, this.outbox.of(image));
     this.holding.look(answer);
     if (!isKnown || this.isStale) this.reload().catch(() => {});

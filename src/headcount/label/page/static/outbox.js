@@ -6,7 +6,7 @@ import { ELSEWHERE, Refused, ask } from "./net.js";
 const BATCH = 100;
 const WAITS_MS = [300, 700, 1500, 3000, 5000];
 // What strokes that are sent together have in common.
-const SAME = ["image", "person", "session"];
+const SAME = ["image", "version", "person", "session"];
 // What a server answers that is about one image: it is not there, or it cannot be read or written now.
 const OF_IMAGE = [400, 404, 503];
 
@@ -53,9 +53,10 @@ export class Outbox {
     this.wake();
   }
 
-  put(image, person, stroke) {
+  // A stroke on an image, { id, version }, as it is shown: in the coordinates of that version of its file.
+  put({ id, version }, person, stroke) {
     this.number += 1;
-    const item = { image, person, session: this.session, stroke };
+    const item = { image: id, version, person, session: this.session, stroke };
     const key = `${this.prefix}${this.session}:${String(this.number).padStart(9, "0")}`;
     try {
       localStorage.setItem(key, JSON.stringify(item));
@@ -97,6 +98,7 @@ export class Outbox {
         answer = await ask(`images/${first.image}/strokes`, {
           session: first.session,
           person: first.person,
+          version: first.version,
           strokes: batch.map((item) => item.stroke),
         });
       } catch (error) {

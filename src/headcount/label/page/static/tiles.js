@@ -8,11 +8,12 @@ const AT_ONCE = 6;
 
 export class Tiles {
   // came(part) is called when one has come, with the part of the picture that it shows; failed(reason) when the image
-  // cannot be shown.
-  constructor(size_px, came, failed) {
+  // cannot be shown; replaced() when its file is another one now.
+  constructor(size_px, { came, failed, replaced }) {
     this.size_px = size_px;
     this.came = came;
     this.failed = failed;
+    this.replaced = replaced;
     this.held = new Map();
     this.loading = new Map();
     this.wanted = [];
@@ -101,6 +102,10 @@ export class Tiles {
     try {
       const where = address(`images/${image.id}/tiles/${key}`, { v: image.version });
       const response = await fetch(where, { signal: control.signal });
+      if (response.status === 410) {
+        if (this.image === image) this.replaced();
+        return;
+      }
       if (response.status === 400) {
         const { detail } = await response.json();
         if (this.image === image) this.failed(detail);
