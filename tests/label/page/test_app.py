@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -235,6 +237,20 @@ def test_the_list_tells_one_start_from_another(
     assert client.get("/api/images?since=5").json()["start"] == start
     labelling.close()
     assert open_labelling().rows()["start"] != start
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names of files are text there")
+def test_a_name_that_is_no_text_is_listed_and_the_rest_goes_on(
+    folder: Path, open_labelling: Callable[..., Labelling]
+) -> None:
+    (folder / "b.png").rename(folder / os.fsdecode(b"b\xff.png"))
+    labelling = open_labelling()
+    client = TestClient(create_app(labelling), base_url=LOCAL)
+    rows = client.get("/api/images").json()["rows"]
+    assert [(row[1], row[2]) for row in rows] == [(1, "a.png"), (2, "c.jpg"), (-1, "b\\xff.png")]
+    assert rows[2][8] == "Its name is no UTF-8: rename the file."
+    assert [row[0] for row in rows] == [0, 1, 2]
+    assert send(client, "1", {"h": HEAD}).status_code == 200
 
 
 def test_suggestions_are_for_who_holds_the_image(client: TestClient, labelling: Labelling) -> None:

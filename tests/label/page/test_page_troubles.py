@@ -3,7 +3,9 @@ is away. No stroke is lost, and none lands where it was not meant."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -201,3 +203,21 @@ def test_new_images_come_into_the_list_when_the_server_is_started_anew(
         expect(page.locator(".item")).to_have_count(2)
         expect(page.locator(".item").first).to_contain_text("a first one.jpg")
         expect(page.locator(".item").nth(1)).to_contain_text("3 heads")
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names of files are text there")
+def test_an_image_whose_name_is_no_text_is_shown_with_its_reason(
+    tab: Callable[..., Any], opened: Callable[..., Labelling], tmp_path: Path
+) -> None:
+    write_crowd(tmp_path / "one", os.fsdecode(b"odd\xff.jpg"))
+    write_crowd(tmp_path / "one")
+    with served(opened("one")) as where:
+        page = tab()
+        enter(page, where)
+        page.locator(".item").nth(1).click()
+        expect(page.locator("#title")).to_have_text("odd\\xff.jpg")
+        expect(page.locator("#empty")).to_have_text("Its name is no UTF-8: rename the file.")
+        page.locator(".item").first.click()
+        expect(page.locator("#title")).to_have_text("crowd.jpg")
+        click(page, 300, 300)
+        saved(page)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from headcount.core.errors import InputError
 from headcount.label.page.document import Document
-from headcount.label.page.store import Store, StoreFullError, Stroke
+from headcount.label.page.store import Store, StoreError, StoreFullError, Stroke
 
 
 def head(x: float = 1.0) -> dict[str, Any]:
@@ -145,6 +145,21 @@ def test_other_files_are_refused(path: Path, tmp_path: Path) -> None:
         Store(tmp_path / "later.sqlite")
 
 
+def test_what_is_read_only_is_read_while_another_writes(path: Path) -> None:
+    store = Store(path)
+    (row,) = store.images(["a.png"])
+    store.write(row.id, [Stroke("s1", "do", {"h": head()})], person="ann")
+    reader = Store(path, read_only=True)
+    assert reader.document(row.id).things == {"h": head()}
+    with pytest.raises(StoreError, match="readonly"):
+        reader.write(row.id, [Stroke("s2", "do", {"g": head()})], person="ann")
+    store.write(row.id, [Stroke("s2", "do", {"g": head()})], person="ann")
+    assert set(Store(path, read_only=True).document(row.id).things) == {"h", "g"}
+    path.with_name("empty.sqlite").touch()
+    with pytest.raises(InputError, match="none of labels"):
+        Store(path.with_name("empty.sqlite"), read_only=True)
+
+
 STEP = st.tuples(
     st.sampled_from(["ann", "ben"]),
     st.one_of(
@@ -204,5 +219,7 @@ def test_a_killed_process_loses_no_acknowledged_stroke(path: Path) -> None:
     os.kill(process.pid, signal.SIGKILL)
     acknowledged = max([acknowledged, *(int(line) for line in process.stdout.read().split("\n")[:-1] if line)])
     process.wait()
+    things = Store(path, read_only=True).document(1).things
+    assert acknowledged <= len(things) <= acknowledged + 1
     things = Store(path).document(1).things
     assert acknowledged <= len(things) <= acknowledged + 1

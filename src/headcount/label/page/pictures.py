@@ -63,6 +63,24 @@ class ReplacedError(InputError):
         super().__init__("This picture's file was replaced since it was opened: open it anew.")
 
 
+NO_UTF8 = "Its name is no UTF-8: rename the file."
+
+
+def kept_names(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names that the database and the page can hold; and the others, which are not UTF-8, as they can be shown.
+
+    >>> kept_names(["a.jpg", "b\\udcff.jpg"])
+    (['a.jpg'], ['b\\\\xff.jpg'])
+    """
+    pairs = [(name, shown_name(name)) for name in names]
+    return [name for name, shown in pairs if name == shown], [shown for name, shown in pairs if name != shown]
+
+
+def shown_name(name: str) -> str:
+    """A file's name as text that everything can hold: bytes of it that are no UTF-8 are written as \\xff."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 @dataclass(frozen=True, slots=True)
 class Looked:
     """What an image's file says of itself: its size, or why it cannot be shown. ``version`` changes with the file."""

@@ -19,7 +19,16 @@ from headcount.core.prediction import Prediction
 from headcount.label.page.assist import Assistant, suggestions
 from headcount.label.page.boxes import boxed, region_of
 from headcount.label.page.claims import LEASE_S, Claims, Holder
-from headcount.label.page.pictures import TILE_PX, Looked, Pictures, blocks_of, image_names
+from headcount.label.page.pictures import (
+    NO_UTF8,
+    TILE_PX,
+    Looked,
+    Pictures,
+    blocks_of,
+    image_names,
+    kept_names,
+    shown_name,
+)
 from headcount.label.page.store import ImageRow, Receipt, Store, Stroke
 from headcount.label.page.things import SIZES, Changes, WrongStrokeError, refuse_outside
 
@@ -61,7 +70,7 @@ class Labelling:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.folder = folder
-        names = image_names(folder, recursive=recursive)
+        names, self._aside = kept_names(image_names(folder, recursive=recursive))
         self.store = Store(database)
         self.database_id = _id_of(self.store)
         rows = self.store.images(names)
@@ -144,7 +153,7 @@ class Labelling:
             with suppress(Exception):  # no such user is known here
                 person = getpass.getuser()
         return {
-            "folder": self.folder.resolve().name,
+            "folder": shown_name(self.folder.resolve().name),
             "images": len(self._rows),
             "database": self.database_id,
             "person": person,
@@ -164,7 +173,14 @@ class Labelling:
             version = self._version
             changed = [index for index, each in enumerate(self._versions) if each > since]
             rows = [(index, self._rows[index]) for index in changed]
-        return {"start": self._start, "version": version, "rows": [self._row(index, row) for index, row in rows]}
+        found = [self._row(index, row) for index, row in rows]
+        if not since:
+            # The database cannot hold these: they have places in the list, but no labels, and no ids that it knows.
+            found += [
+                [len(self._rows) + number, -1 - number, name, 0, 0, 0, 1, False, NO_UTF8, ""]
+                for number, name in enumerate(self._aside)
+            ]
+        return {"start": self._start, "version": version, "rows": found}
 
     def _row(self, index: int, row: ImageRow) -> list[Any]:
         looked = self.pictures.seen(index)

@@ -86,36 +86,45 @@ class ImageRow:
 class Store:
     """The database; several threads may use it at once.
 
+    With ``read_only`` it is read as it is, be it in a folder that cannot be written to, and while a server goes on.
     Every method raises a StoreError where the file cannot be read or written now, as while another program locks it.
 
     Raises:
         InputError: the file is no database of headcount, or is of a later version; StoreError: it cannot be written.
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, clock: Callable[[], float] = time.time) -> None:
         self.path, self._clock = path, clock
         self._lock = threading.RLock()
         self._documents: OrderedDict[int, Document] = OrderedDict()
         try:
-            self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._prepare()
+            if read_only:
+                self._base = _for_reading(path)
+                self._check()
+            else:
+                self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+                self._prepare()
         except sqlite3.Error as error:
             raise _refused(path, error) from error
 
     def _prepare(self) -> None:
         self._base.execute("PRAGMA journal_mode=WAL")
         self._base.execute("PRAGMA synchronous=FULL")
-        version = self._base.execute("PRAGMA user_version").fetchone()[0]
+        if not self._check(may_be_new=True):
+            self._base.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={_VERSION};COMMIT;")
+
+    def _check(self, *, may_be_new: bool = False) -> int:
+        """The version of the file; 0: nothing is in it yet."""
+        version: int = self._base.execute("PRAGMA user_version").fetchone()[0]
         tables = {row[0] for row in self._base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if version > _VERSION:
             raise InputError(
                 f'"{self.path}" was written by a later headcount (version {version} of the file, {_VERSION} is known): '
                 "update headcount."
             )
-        if not version and tables:
+        if not version and (tables or not may_be_new):
             raise InputError(f'"{self.path}" is a database, but none of labels: choose another name.')
-        if not version:
-            self._base.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={_VERSION};COMMIT;")
+        return version
 
     def close(self) -> None:
         """Give the file back; what was written stays."""
@@ -276,12 +285,12 @@ class Store:
         """
         with self._reading():
             rows = self._base.execute(
-                "SELECT id, kind FROM stroke WHERE image=? AND person=? AND refused != '' AND NOT EXISTS"
-                " (SELECT 1 FROM stroke AS late WHERE late.id = 'late.' || stroke.id AND late.refused = '')"
-                " ORDER BY seq",
+                "SELECT id, kind, EXISTS (SELECT 1 FROM stroke AS late WHERE late.id = 'late.' || stroke.id"
+                " AND late.refused = '') FROM stroke WHERE image=? AND person=? AND refused != '' ORDER BY seq",
                 (image, person),
-            )
-            return _left(rows)
+            ).fetchall()
+        taken = {stroke for stroke, _, is_taken in rows if is_taken}
+        return [stroke for stroke in _left((stroke, kind) for stroke, kind, _ in rows) if stroke not in taken]
 
     def late_strokes(self, image: int, person: str) -> list[Stroke]:
         """Those of ``refused`` as new strokes, to be written once more."""
@@ -344,6 +353,29 @@ def address_in(path: Path) -> str:
     except sqlite3.Error:
         return ""
     return row[0] if row else ""
+
+
+def _for_reading(path: Path) -> sqlite3.Connection:
+    """A database that nothing is written to."""
+    place = path.resolve().as_uri()
+    try:
+        return _opened(f"{place}?mode=ro")
+    except sqlite3.OperationalError:
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise  # the last strokes are in there, and would be left out without a word
+        # Reading needs a file beside it that cannot be made; nobody writes where that is so.
+        return _opened(f"{place}?immutable=1")
+
+
+def _opened(address: str) -> sqlite3.Connection:
+    base = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        base.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        base.close()
+        raise
+    return base
 
 
 @contextmanager

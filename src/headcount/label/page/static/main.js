@@ -159,6 +159,12 @@ class Page {
     this.list.open(id);
     this.notices.drop("held", "late", "lost");
     $("empty").textContent = stay ? "" : "Loading…";
+    if (id < 0) {
+      $("title").textContent = this.list.row(id)?.name ?? "";
+      $("empty").textContent = this.list.row(id)?.problem ?? ""; // one that is listed, and can never be opened
+      this.changed();
+      return;
+    }
     try {
       await this.holding.claim(id, over);
       const image = await ask(`images/${id}?${new URLSearchParams(this.who)}`);
