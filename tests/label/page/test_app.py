@@ -342,6 +342,29 @@ def test_the_link_lets_a_browser_in(guarded: Callable[[], TestClient]) -> None:
     assert client.get("/api/folder").status_code == 200
 
 
+def test_two_servers_of_one_machine_let_a_browser_in_side_by_side(labelling: Labelling) -> None:
+    one = TestClient(create_app(labelling, host="0.0.0.0", token="opensesame42"), base_url="http://10.0.0.7:8321")
+    other = TestClient(create_app(labelling, host="0.0.0.0", token="opensesame43"), base_url="http://10.0.0.7:8322")
+    other.cookies = one.cookies  # browsers tell cookies by the name of a machine, not by its ports
+    one.get("/enter/opensesame42")
+    other.get("/enter/opensesame43")
+    assert [each.get("/api/folder").status_code for each in (one, other)] == [200, 200]
+
+
+@pytest.mark.parametrize("path", ["/", "/enter/wrong"])
+def test_who_opens_the_address_without_its_token_is_told_on_a_page(
+    guarded: Callable[[], TestClient], path: str
+) -> None:
+    answer = guarded().get(path, headers={"sec-fetch-mode": "navigate"})
+    assert (answer.status_code, answer.headers["content-type"]) == (401, "text/html; charset=utf-8")
+    assert "the link" in answer.text
+    headers = {"sec-fetch-mode": "navigate", "host": "<b>evil.example"}
+    answer = guarded().get(path, headers=headers)
+    assert answer.status_code == 403
+    assert "&lt;b&gt;evil.example" in answer.text
+    assert "<b>" not in answer.text
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_whatever_is_sent_gets_an_answer_of_the_contract(labelling: Labelling) -> None:
     schemathesis = pytest.importorskip("schemathesis", reason="the contract is tested with schemathesis (dev extra)")

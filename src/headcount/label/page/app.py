@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from headcount.core.errors import HeadcountError
-from headcount.label.page.guard import COOKIE, Guard, is_local, is_same
+from headcount.label.page.guard import Guard, cookie_name, is_local
 from headcount.label.page.pictures import ReplacedError
 from headcount.label.page.schema import BoxesBody, ClaimBody, Name, SessionId, StrokesBody, Who
 from headcount.label.page.session import Labelling, NotHeldError, UnreadableError
@@ -102,12 +102,13 @@ def create_app(labelling: Labelling, *, host: str = "127.0.0.1", token: str = ""
         return Response(files[name], media_type=kind, headers={"cache-control": "no-cache"})
 
     @app.get("/enter/{given}", include_in_schema=False)
-    def enter(given: str) -> Response:
-        if not token or not is_same(token, given):
-            raise HTTPException(401, "This is not the token: open the link that was printed when the server started.")
+    def enter(given: str, request: Request) -> Response:
+        # Whether it is the token, the guard has looked already.
         # The page is loaded by this one: a browser that came from another site's link sends no strict cookie along.
         response = HTMLResponse('<!doctype html><meta http-equiv="refresh" content="0;url=/"><title>headcount</title>')
-        response.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/", max_age=30 * 86400)
+        if token:
+            name = cookie_name(request.headers.get("host", ""))
+            response.set_cookie(name, token, httponly=True, samesite="strict", path="/", max_age=30 * 86400)
         return response
 
     @app.get("/api/folder")
