@@ -343,12 +343,17 @@ def test_the_link_lets_a_browser_in(guarded: Callable[[], TestClient]) -> None:
 
 
 def test_two_servers_of_one_machine_let_a_browser_in_side_by_side(labelling: Labelling) -> None:
-    one = TestClient(create_app(labelling, host="0.0.0.0", token="opensesame42"), base_url="http://10.0.0.7:8321")
-    other = TestClient(create_app(labelling, host="0.0.0.0", token="opensesame43"), base_url="http://10.0.0.7:8322")
-    other.cookies = one.cookies  # browsers tell cookies by the name of a machine, not by its ports
-    one.get("/enter/opensesame42")
-    other.get("/enter/opensesame43")
-    assert [each.get("/api/folder").status_code for each in (one, other)] == [200, 200]
+    cookies: dict[str, str] = {}  # a browser has them by the name of a machine, for all of its ports
+    servers = {}
+    for port, token in ((8321, "opensesame42"), (8322, "opensesame43")):
+        client = TestClient(create_app(labelling, host="0.0.0.0", token=token), base_url=f"http://10.0.0.7:{port}")
+        client.get(f"/enter/{token}")
+        cookies |= dict(client.cookies)
+        client.cookies.clear()
+        servers[port] = client
+    headers = {"cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    assert [each.get("/api/folder", headers=headers).status_code for each in servers.values()] == [200, 200]
+    assert [each.get("/api/folder").status_code for each in servers.values()] == [401, 401]
 
 
 @pytest.mark.parametrize("path", ["/", "/enter/wrong"])
