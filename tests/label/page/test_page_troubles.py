@@ -55,6 +55,8 @@ def test_strokes_of_one_folder_never_reach_another_at_the_same_address(
         expect(page.locator("#notices")).to_contain_text("until their own folder is served at this address again")
         click(page, 500, 300)
         expect(page.locator("#saved")).to_have_text("Not saved: 2 wait here")
+        page.wait_for_timeout(3000)  # the list and the image are asked for meanwhile
+        expect(page.locator(".notice:visible", has_text="Another folder")).to_have_count(1)
         assert things(other) == []
         page.reload()
         expect(page.locator("body")).to_have_attribute("data-ready", "true")

@@ -9,6 +9,11 @@ export class Notices {
   say(id, text, { isBad = false, actions = {}, isStanding = false } = {}) {
     let place = document.getElementById(`notice-${id}`);
     const key = `${text}${Object.keys(actions)}`;
+    const isSaid = (other) => other !== place && !other.hidden && other.textContent.startsWith(text);
+    if (isStanding && !Object.keys(actions).length && [...this.place.children].some(isSaid)) {
+      place?.remove(); // whatever was asked for, the reason is one
+      return;
+    }
     if (isStanding && place?.dataset.key === key) return;
     if (!place) {
       place = document.createElement("div");
