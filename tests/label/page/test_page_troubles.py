@@ -189,6 +189,25 @@ def test_a_picture_that_is_replaced_is_opened_anew_and_said(
         assert len(things(labelling)) == 1
 
 
+def test_a_file_that_is_being_copied_is_shown_once_it_is_whole(
+    tab: Callable[..., Any], opened: Callable[..., Labelling], tmp_path: Path
+) -> None:
+    write_crowd(tmp_path / "one", size_wh=(1500, 1200))
+    path = tmp_path / "one" / "crowd.jpg"
+    with served(opened("one")) as where:
+        page = tab()
+        enter(page, where)
+        path.rename(tmp_path / "whole.jpg")
+        path.touch()
+        page.keyboard.press("1")  # asks for tiles
+        expect(page.locator("#empty")).to_contain_text("is empty")
+        (tmp_path / "whole.jpg").replace(path)
+        expect(page.locator("#empty")).to_have_text("", timeout=5000)
+        assert page.evaluate("page.view.image.size") == [1500, 1200]
+        click(page, 300, 300)
+        saved(page)
+
+
 def test_new_images_come_into_the_list_when_the_server_is_started_anew(
     tab: Callable[..., Any], opened: Callable[..., Labelling], tmp_path: Path
 ) -> None:

@@ -59,7 +59,8 @@ export class Holding {
     const job = this.job?.state;
     const isBusy = job === "waiting" || job === "running";
     const renew_ms = (this.page.about.lease_s * 1000) / 4;
-    const wait_ms = isBusy ? JOB_MS : this.holder?.mine ? Math.min(renew_ms, 10000) : Math.min(LOOK_MS, renew_ms);
+    const isAtWork = this.holder?.mine && !this.page.image?.problem;
+    const wait_ms = isBusy ? JOB_MS : Math.min(renew_ms, isAtWork ? 10000 : LOOK_MS);
     this.watching = setTimeout(async () => {
       const { image } = this.page;
       if (!image) return;

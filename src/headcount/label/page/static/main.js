@@ -229,8 +229,10 @@ class Page {
 
   unreadable(reason) {
     $("empty").textContent = reason;
-    this.image.problem = reason;
+    // Its file may just be being copied: it is opened anew as soon as the server can tell more of it.
+    Object.assign(this.image, { problem: reason, version: "" });
     this.hide();
+    this.holding.watch();
     this.changed();
     this.list.poll();
   }
