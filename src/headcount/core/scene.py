@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,3 +94,27 @@ class Scene:
         if isinstance(self.image, VideoFrame):
             return self.image.pixels(max_pixels=max_pixels)
         return self.image
+
+
+class LazyScenes(Sequence[Scene]):
+    """Scenes of which each is made whenever it is asked for: the masks of many regions are never held together.
+
+    >>> len(LazyScenes(3, lambda index: Scene(Path(f"{index}.jpg")))[1:])
+    2
+    """
+
+    def __init__(self, count: int, make: Callable[[int], Scene]) -> None:
+        self._indices, self._make = range(count), make
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int) -> Scene: ...
+    @overload
+    def __getitem__(self, index: slice) -> LazyScenes: ...
+    def __getitem__(self, index: int | slice) -> Scene | LazyScenes:
+        if isinstance(index, slice):
+            chosen = self._indices[index]
+            return LazyScenes(len(chosen), lambda at: self._make(chosen[at]))
+        return self._make(self._indices[index])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,13 @@ WHY_NOT = "chromium is not installed here: make services installs it"
 
 
 @contextmanager
-def served(labelling: Labelling, *, token: str = "", host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve a folder at a free port; gives the address."""
+def served(labelling: Labelling, *, token: str = "", host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve a folder, at a free port where none is given; gives the address."""
     import uvicorn
 
     from headcount.label.page.app import create_app
 
-    listening = bound_socket("127.0.0.1", 0)
+    listening = bound_socket("127.0.0.1", port)
     config = uvicorn.Config(create_app(labelling, host=host, token=token), log_level="error", access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -81,6 +82,14 @@ def saved(page: Any) -> None:
     from playwright.sync_api import expect
 
     expect(page.locator("#saved")).to_have_text("All saved", timeout=15_000)
+
+
+def wait_for(page: Any, condition: Callable[[], bool], timeout_s: float = 10) -> None:
+    """Wait until something holds that no element shows; the page's own policy forbids to ask in a string of code."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end
+        page.wait_for_timeout(20)
 
 
 def things(labelling: Labelling, image: int = 1, kind: str = "head") -> list[dict[str, Any]]:

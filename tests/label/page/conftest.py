@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from headcount.label.page.session import Labelling
+
+from .browser import CHROMIUM
 
 
 class Clock:
@@ -57,3 +60,33 @@ def open_labelling(folder: Path, clock: Clock) -> Iterator[Callable[..., Labelli
 @pytest.fixture
 def labelling(open_labelling: Callable[..., Labelling]) -> Labelling:
     return open_labelling()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright (dev extra)")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a tab in a browser of its own; what goes wrong in its scripts fails the test."""
+    contexts: list[Any] = []
+    wrong: list[str] = []
+
+    def open_tab(context: Any = None, **settings: Any) -> Any:
+        if context is None:
+            context = chromium.new_context(**{"viewport": {"width": 1000, "height": 700}, **settings})
+            context.set_default_timeout(15_000)
+            contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        return page
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+    assert wrong == []

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from headcount.label.page.assist import Job
 from headcount.label.page.session import Labelling
@@ -34,7 +38,7 @@ def send(client: TestClient, number: str, changes: dict[str, Any], who: dict[str
     return client.post(f"/api/images/{image}/strokes", json={**who, "strokes": [stroke]})
 
 
-def claim(client: TestClient, who: dict[str, str], **more: bool) -> dict[str, Any]:
+def claim(client: TestClient, who: dict[str, str], **more: bool | str) -> dict[str, Any]:
     holder: dict[str, Any] = client.post("/api/images/1/claim", json={**who, **more}).json()["holder"]
     return holder
 
@@ -79,6 +83,13 @@ def test_another_looks_on_and_its_strokes_are_refused_and_kept(client: TestClien
     client.post("/api/images/1/release", json=ANN)
     claim(client, BEN)
     assert client.post("/api/images/1/late", json=BEN).json()["things"] == {"h1": HEAD}
+
+
+def test_an_image_is_taken_from_the_session_that_is_named_alone(client: TestClient) -> None:
+    claim(client, ANN)
+    later = {**ANN, "session": "annlater1"}
+    assert claim(client, later, **{"from": "annearlier"})["mine"] is False
+    assert claim(client, later, **{"from": ANN["session"]})["mine"] is True
 
 
 def test_strokes_that_come_after_another_had_the_image_are_refused(client: TestClient, clock: Any) -> None:
@@ -154,6 +165,94 @@ def test_a_full_disk_is_said(client: TestClient, labelling: Labelling, monkeypat
     assert (answer.status_code, answer.json()) == (507, {"detail": "The disk takes no more."})
 
 
+def test_another_folders_requests_are_told(client: TestClient, labelling: Labelling) -> None:
+    own, other = ({"headcount-database": each} for each in (labelling.database_id, "another"))
+    tile = "/api/images/1/tiles/0/0/0"
+    for headers, status in ((own, 200), (other, 421), ({}, 200)):
+        assert client.get("/api/images", headers=headers).status_code == status
+        assert client.post("/api/images/1/claim", json=ANN, headers=headers).status_code == status
+        assert client.get("/api/folder", headers=headers).status_code == 200
+        assert client.get(tile, params={"database": "".join(headers.values())}).status_code == status
+    # Before anything else of it is looked at: what is refused as malformed is not sent again.
+    assert client.post("/api/images/99/strokes", json={"no": "strokes"}, headers=other).status_code == 421
+
+
+def test_a_database_that_is_locked_is_said_as_what_passes(client: TestClient, labelling: Labelling) -> None:
+    claim(client, ANN)
+    labelling.store._base.execute("PRAGMA busy_timeout=10")
+    other = sqlite3.connect(labelling.store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answer = send(client, "1", {"h1": HEAD})
+    assert answer.status_code == 503
+    assert "locked" in answer.json()["detail"]
+    other.close()
+    assert send(client, "1", {"h1": HEAD}).status_code == 200
+
+
+def test_only_what_is_wrong_with_a_stroke_itself_is_marked_so(client: TestClient, folder: Path) -> None:
+    claim(client, ANN)
+    assert send(client, "1", {"h": {**HEAD, "x": 161}}).json()["is_stroke_wrong"] is True
+    assert send(client, "2", {"h1": HEAD}).status_code == 200
+    away = folder.parent / "a.png"
+    (folder / "a.png").rename(away)
+    # Its size is known from the stroke before: it is checked by that, and kept.
+    assert send(client, "3", {"h2": HEAD}).json()["receipts"][0]["refused"] == ""
+    assert send(client, "4", {"h": {**HEAD, "x": 161}}).json()["is_stroke_wrong"] is True
+    # Of an image that nobody labelled before nothing is known.
+    (folder / "b.png").rename(folder.parent / "b.png")
+    answer = send(client, "5", {"h": HEAD}, image=2)
+    assert (answer.status_code, "is_stroke_wrong" in answer.json()) == (503, False)
+    (folder.parent / "b.png").rename(folder / "b.png")
+    assert send(client, "5", {"h": HEAD}, image=2).status_code == 200
+
+
+def test_what_was_drawn_on_another_file_is_kept_apart(client: TestClient, folder: Path) -> None:
+    claim(client, ANN)
+    version = client.get("/api/images/1", params=ANN).json()["version"]
+    tile = "/api/images/1/tiles/0/0/0"
+    assert "max-age" in client.get(tile, params={"v": version}).headers["cache-control"]
+    assert client.get(tile).headers["cache-control"] == "no-store"
+    Image.new("RGB", (60, 50)).save(folder / "a.png")
+    assert client.get(tile, params={"v": version}).status_code == 410
+    now = client.get("/api/images/1/state", params=ANN).json()["version"]
+    assert now not in ("", version)
+    strokes = [{"id": "stroke1xx", "changes": {"h": HEAD}}, {"id": "stroke2xx", "changes": {"g": {**HEAD, "x": 150}}}]
+    answer = client.post("/api/images/1/strokes", json={**ANN, "strokes": strokes, "version": version}).json()
+    assert all("file was replaced" in receipt["refused"] for receipt in answer["receipts"])
+    assert (answer["version"], answer["late"]) == (now, 2)
+    # Whoever looks at the new picture may take in what fits it.
+    taken = client.post("/api/images/1/late", json=ANN).json()
+    assert (taken["things"], taken["late"]) == ({"h": HEAD}, 1)
+    answer = client.post("/api/images/1/late", json=ANN)
+    assert (answer.status_code, "lies outside the picture" in answer.json()["detail"]) == (400, True)
+    strokes = [{"id": "stroke3xx", "changes": {"f": HEAD}}]
+    answer = client.post("/api/images/1/strokes", json={**ANN, "strokes": strokes, "version": now}).json()
+    assert answer["receipts"][0]["refused"] == ""
+
+
+def test_the_list_tells_one_start_from_another(
+    client: TestClient, labelling: Labelling, open_labelling: Callable[..., Labelling]
+) -> None:
+    start = client.get("/api/images").json()["start"]
+    assert client.get("/api/images?since=5").json()["start"] == start
+    labelling.close()
+    assert open_labelling().rows()["start"] != start
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names of files are text there")
+def test_a_name_that_is_no_text_is_listed_and_the_rest_goes_on(
+    folder: Path, open_labelling: Callable[..., Labelling]
+) -> None:
+    (folder / "b.png").rename(folder / os.fsdecode(b"b\xff.png"))
+    labelling = open_labelling()
+    client = TestClient(create_app(labelling), base_url=LOCAL)
+    rows = client.get("/api/images").json()["rows"]
+    assert [(row[1], row[2]) for row in rows] == [(1, "a.png"), (2, "c.jpg"), (-1, "b\\xff.png")]
+    assert rows[2][8] == "Its name is no UTF-8: rename the file."
+    assert [row[0] for row in rows] == [0, 1, 2]
+    assert send(client, "1", {"h": HEAD}).status_code == 200
+
+
 def test_suggestions_are_for_who_holds_the_image(client: TestClient, labelling: Labelling) -> None:
     claim(client, ANN)
     assert client.post("/api/images/1/suggest", json=BEN).status_code == 409
@@ -226,12 +325,49 @@ def test_a_token_is_asked_for_where_others_can_come(guarded: Callable[[], TestCl
     assert client.get("/api/folder", headers={"host": "evil.example"}).status_code == 403
 
 
+def test_a_name_is_offered_where_the_server_is_this_machines_alone(
+    client: TestClient, guarded: Callable[[], TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "ann")
+    assert client.get("/api/folder").json()["person"] == "ann"
+    headers = {"authorization": "Bearer opensesame42"}
+    assert guarded().get("/api/folder", headers=headers).json()["person"] == ""
+
+
 def test_the_link_lets_a_browser_in(guarded: Callable[[], TestClient]) -> None:
     client = guarded()
     cookie = client.get("/enter/opensesame42").headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     assert client.get("/api/folder").status_code == 200
+
+
+def test_two_servers_of_one_machine_let_a_browser_in_side_by_side(labelling: Labelling) -> None:
+    cookies: dict[str, str] = {}  # a browser has them by the name of a machine, for all of its ports
+    servers = {}
+    for port, token in ((8321, "opensesame42"), (8322, "opensesame43")):
+        client = TestClient(create_app(labelling, host="0.0.0.0", token=token), base_url=f"http://10.0.0.7:{port}")
+        client.get(f"/enter/{token}")
+        cookies |= dict(client.cookies)
+        client.cookies.clear()
+        servers[port] = client
+    headers = {"cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    assert [each.get("/api/folder", headers=headers).status_code for each in servers.values()] == [200, 200]
+    assert [each.get("/api/folder").status_code for each in servers.values()] == [401, 401]
+
+
+@pytest.mark.parametrize("path", ["/", "/enter/wrong"])
+def test_who_opens_the_address_without_its_token_is_told_on_a_page(
+    guarded: Callable[[], TestClient], path: str
+) -> None:
+    answer = guarded().get(path, headers={"sec-fetch-mode": "navigate"})
+    assert (answer.status_code, answer.headers["content-type"]) == (401, "text/html; charset=utf-8")
+    assert "the link" in answer.text
+    headers = {"sec-fetch-mode": "navigate", "host": "<b>evil.example"}
+    answer = guarded().get(path, headers=headers)
+    assert answer.status_code == 403
+    assert "&lt;b&gt;evil.example" in answer.text
+    assert "<b>" not in answer.text
 
 
 @pytest.mark.filterwarnings("ignore")

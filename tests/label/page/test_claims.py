@@ -50,6 +50,14 @@ def test_the_same_person_may_come_from_another_tab(store: Store) -> None:
     assert claims.take(1, "s-3", "ben", over=True).session == "s-2"
 
 
+def test_only_ones_own_former_tab_gives_way_unasked(store: Store) -> None:
+    claims = Claims(store)
+    claims.take(1, "s-1", "ann")
+    assert claims.take(1, "s-2", "ann", former="s-0").session == "s-1"
+    assert claims.take(1, "s-2", "ben", former="s-1").session == "s-1"
+    assert claims.take(1, "s-2", "ann", former="s-1").session == "s-2"
+
+
 def test_what_is_given_back_is_free(store: Store) -> None:
     claims = Claims(store)
     claims.take(1, "s-1", "ann")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sqlite3
+import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +23,7 @@ from headcount.data.formats.head_list import write_boxes, write_points
 from headcount.data.formats.table import FORMATS
 from headcount.data.sets.convert import convert_scenes
 from headcount.data.sets.registry import read_dataset
+from headcount.label.page import exchange
 from headcount.label.page.boxes import region_of
 from headcount.label.page.exchange import export_labels, import_labels, things_of
 from headcount.label.page.server import DATABASE
@@ -162,6 +168,96 @@ def test_a_box_outside_its_point_stays_its_own(folder: Path, tmp_path: Path) -> 
     (read,) = read_dataset(f"boxes={tmp_path / 'again.csv'}", "all")
     assert read.boxes_xyxy is not None
     assert read.boxes_xyxy.tolist() == [[40, 40, 60, 60], [4, 4, 12, 12]]
+
+
+def test_masks_of_regions_are_made_one_at_a_time(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(folder / DATABASE)
+    area = {"t": "area", "rings": [[[0.0, 0.0], [100.0, 0.0], [100.0, 120.0]]]}
+    names = [f"{number}.png" for number in range(12)]
+    for name in names:
+        Image.new("RGB", (160, 120)).save(folder / name)
+    for row in store.images(names):
+        things = {"r": area, "h": {"t": "head", "x": 5.0, "y": 5.0}}
+        store.write(row.id, [Stroke(f"s{row.id}", "do", things)], person="ann", size_wh=(160, 120))
+    store.close()
+    held: list[weakref.ref[Any]] = []
+    most = 0
+
+    def watched(*given: Any) -> Any:
+        nonlocal most
+        mask = region_of(*given)
+        held.append(weakref.ref(mask))
+        most = max(most, sum(one() is not None for one in held))
+        return mask
+
+    monkeypatch.setattr(exchange, "region_of", watched)
+    export_labels(folder, tmp_path / "out.json", "coco", copy_images=True)
+    assert len(held) >= 12
+    assert most <= 4  # the one that is being made, and the last ones of loops
+    for scene in read_dataset(f"coco={tmp_path / 'out.json'}", "all"):
+        assert scene.region is not None
+        assert 0.3 < scene.region.mean() < 0.4
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names of files are text there")
+def test_names_that_are_no_text_are_left_out_and_said(labelled: Path, tmp_path: Path) -> None:
+    odd = os.fsdecode(b"odd\xff.png")
+    (labelled / "a.png").rename(labelled / odd)
+    exported = export_labels(labelled, tmp_path / "out.csv", "points")
+    assert (exported.report.images, [one.name for one in exported.skipped]) == (1, ["a.png"])
+    source = tmp_path / "points.json"  # our writers refuse such names, others may not
+    named = [{"file": str(labelled / name), "points": [[1.0, 1.0]]} for name in (odd, "b.png")]
+    source.write_text(json.dumps({"images": named[:1]}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"odd\\xff.png.* is no UTF-8: rename the file"):
+        import_labels(labelled, f"points={source}")
+    source.write_text(json.dumps({"images": named}), encoding="utf-8")
+    result = import_labels(labelled, f"points={source}", overwrite=True)
+    assert (result.images, [one.name for one in result.skipped]) == (1, [odd])
+
+
+def test_a_region_that_is_too_fine_leaves_out_its_own_image(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "MOST_CORNERS", 3)
+    region = np.zeros((120, 160), np.bool_)
+    region[10:50, 10:50] = True
+    scenes = [Scene(folder / "a.png", np.array([[9.0, 9.0]]), region=region, name="a")]
+    scenes.append(Scene(folder / "b.png", np.array([[9.0, 9.0], [20.0, 20.0]]), name="b"))
+    convert_scenes(scenes, "coco", tmp_path / "in.json")
+    result = import_labels(folder, f"coco={tmp_path / 'in.json'}")
+    assert (result.images, result.heads, [one.name for one in result.skipped]) == (1, 2, ["a.png"])
+    assert 'The region of interest of "' in result.skipped[0].text
+    convert_scenes(scenes[:1], "coco", tmp_path / "one.json")
+    with pytest.raises(InputError, match="has an area of more than 3 corners"):
+        import_labels(folder, f"coco={tmp_path / 'one.json'}")
+
+
+def test_labels_in_a_folder_that_cannot_be_written_to_are_exported(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = (labelled / DATABASE).read_bytes()
+    connect = sqlite3.connect
+    asked: list[str] = []
+
+    def read_only(place: Any, **settings: Any) -> Any:
+        asked.append(str(place))
+        if not str(place).startswith("file:"):
+            raise sqlite3.OperationalError("attempt to write a readonly database")
+        if "mode=ro" in str(place):  # SQLite would make a file beside it
+            return connect(f"file:{tmp_path}/nowhere/x?mode=ro", **settings)
+        return connect(place, **settings)
+
+    assert export_labels(labelled, tmp_path / "one.csv", "points").report.images == 2
+    names = sorted(each.name for each in labelled.iterdir())
+    monkeypatch.setattr(sqlite3, "connect", read_only)
+    assert export_labels(labelled, tmp_path / "out.csv", "points").report.images == 2
+    assert [place.rpartition("?")[2] for place in asked] == ["mode=ro", "immutable=1"]
+    assert sorted(each.name for each in labelled.iterdir()) == names
+    assert (labelled / DATABASE).read_bytes() == base
+    # What is only in the log beside it is not left out without a word.
+    (labelled / f"{DATABASE}-wal").write_bytes(b"strokes")
+    with pytest.raises(InputError, match="cannot be read or written"):
+        export_labels(labelled, tmp_path / "again.csv", "points")
 
 
 @settings(max_examples=60)

@@ -21,41 +21,12 @@ from headcount.core.prediction import Prediction
 from headcount.label.page.session import Labelling
 from headcount.label.page.store import Store, StoreFullError
 
-from .browser import CHROMIUM, WHY_NOT, at, click, drag, enter, free_port, saved, served, things, write_crowd
+from .browser import CHROMIUM, WHY_NOT, at, click, drag, enter, free_port, saved, served, things, wait_for, write_crowd
 
 pytest.importorskip("fastapi", reason="the page needs the label extra")
 sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright (dev extra)")
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=WHY_NOT), pytest.mark.slow]
 expect = sync_api.expect
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def tab(chromium: Any) -> Iterator[Callable[..., Any]]:
-    """Opens a tab in a browser of its own; what goes wrong in its scripts fails the test."""
-    contexts: list[Any] = []
-    wrong: list[str] = []
-
-    def open_tab(context: Any = None, **settings: Any) -> Any:
-        if context is None:
-            context = chromium.new_context(**{"viewport": {"width": 1000, "height": 700}, **settings})
-            context.set_default_timeout(15_000)
-            contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        return page
-
-    yield open_tab
-    for context in contexts:
-        context.close()
-    assert wrong == []
 
 
 @pytest.fixture
@@ -247,14 +218,6 @@ def centre_of(page: Any, where: Callable[[np.ndarray], np.ndarray]) -> tuple[flo
     return left + (x.min() + x.max() + 1) / 2, top + (y.min() + y.max() + 1) / 2
 
 
-def wait_for(page: Any, condition: Callable[[], bool], timeout_s: float = 10) -> None:
-    """Wait until something holds that no element shows; the page's own policy forbids to ask in a string of code."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end
-        page.wait_for_timeout(20)
-
-
 def start_server(folder: Path, port: int) -> subprocess.Popen[str]:
     code = "from headcount.cli.main import main; main()"
     command = [sys.executable, "-c", code, "label", "open", str(folder), "--no-browser", "--port", str(port)]
@@ -361,6 +324,72 @@ def test_one_person_in_two_tabs_works_in_one_of_them(
         click(first, 400, 300)
         expect(first.locator("#count")).to_have_text("3 heads")  # it shows what the other does, and draws nothing
         assert len(things(labelling)) == 3
+
+
+def test_who_has_the_same_name_takes_nothing_unasked(
+    tab: Callable[..., Any], folder: Path, open_labelling: Callable[..., Labelling]
+) -> None:
+    write_crowd(folder, "second.jpg")
+    labelling = open_labelling()
+    with served(labelling) as where:
+        one, other = tab(), tab()
+        enter(one, where)
+        expect(one.locator("#title")).to_have_text("crowd.jpg")
+        enter(other, f"{where}#image=1")
+        expect(other.locator("#notices")).to_contain_text("You have this image open in another tab")
+        other.get_by_role("button", name="Take over").click()
+        expect(other.get_by_role("button", name="Suggest heads")).to_be_enabled()
+        # The first opens it again, whose own session this browser still knows as the holder.
+        one.evaluate("() => page.open(1)")
+        expect(one.locator("#notices")).to_contain_text("You have this image open in another tab")
+        expect(one.get_by_role("button", name="Suggest heads")).to_be_disabled()
+        # What is given back is remembered no more.
+        held = "() => Object.keys(localStorage).filter((key) => key.startsWith('headcount-held:')).length"
+        assert other.evaluate(held) == 1
+        with other.expect_request("**/images/1/release"):
+            other.keyboard.press("PageDown")
+        expect(other.locator("#title")).to_have_text("second.jpg")
+        assert other.evaluate(held) == 1
+
+
+def test_a_name_is_what_was_submitted(tab: Callable[..., Any], address: str, labelling: Labelling) -> None:
+    page = tab()
+    page.goto(address)
+    page.locator("#person").fill("Nobody")
+    page.keyboard.press("Escape")
+    expect(page.locator("#who")).to_be_visible()  # it is asked again: strokes need a name
+    page.locator("#person").fill("Ann")
+    page.keyboard.press("Enter")
+    expect(page.locator("body")).to_have_attribute("data-ready", "true")
+    page.locator("#name").click()
+    page.locator("#person").fill("Ben")
+    page.keyboard.press("Escape")
+    expect(page.locator("#who")).to_be_hidden()
+    expect(page.locator("#name")).to_have_text("Ann")
+    page.locator("#name").click()
+    page.locator("#person").fill("Ben")
+    page.get_by_role("button", name="Begin").click()
+    expect(page.locator("#name")).to_have_text("Ben")
+    wait_for(page, lambda: labelling.claims.holder(1).person == "Ben")
+
+
+def test_undo_takes_a_corner_back_while_a_region_is_clicked(
+    tab: Callable[..., Any], address: str, labelling: Labelling
+) -> None:
+    page = tab()
+    enter(page, address)
+    click(page, 100, 300)
+    page.keyboard.press("g")
+    for x, y in ((200, 200), (400, 200), (700, 500), (400, 400)):
+        click(page, x, y)
+    page.keyboard.press("Control+z")
+    page.get_by_role("button", name="Undo").click()
+    click(page, 400, 500)
+    page.keyboard.press("Enter")
+    saved(page)
+    assert len(things(labelling)) == 1
+    (area,) = things(labelling, kind="area")
+    assert np.allclose(area["rings"], [[(200, 200), (400, 200), (400, 500)]], atol=1)
 
 
 def test_each_gets_an_image_of_their_own(tab: Callable[..., Any], folder: Path, labelling: Labelling) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from headcount.core.errors import InputError
-from headcount.label.page.pictures import TILE_PX, Pictures, halved, image_names
+from headcount.label.page import pictures as pages
+from headcount.label.page.pictures import TILE_PX, Pictures, ReplacedError, halved, image_names
 
 
 def pixels_of(tile: bytes | None) -> np.ndarray:
@@ -94,6 +96,26 @@ def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
     assert pixels_of(pictures.tile(0, 0, 0, 0))[5, 5, 0] > 200
     Image.new("RGB", (40, 30), (0, 0, 250)).save(tmp_path / "a.png")
     assert pixels_of(pictures.tile(0, 0, 0, 0)).shape == (30, 40, 3)
+
+
+def test_tiles_of_two_files_are_never_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (20, 10), (250, 0, 0)).save(tmp_path / "a.png")
+    pictures = Pictures(tmp_path, ["a.png"])
+    version = pictures.look(0).version
+    assert pictures.tile(0, 0, 0, 0, version=version) is not None
+    Image.new("RGB", (40, 30), (0, 0, 250)).save(tmp_path / "a.png")
+    with pytest.raises(ReplacedError, match="open it anew"):
+        pictures.tile(0, 0, 0, 0, version=version)
+    # Nor where the file is replaced between the look at its header and the reading of its pixels.
+    read = pages.read_image
+
+    def read_late(path: Path, **settings: Any) -> Any:
+        Image.new("RGB", (40, 30), (0, 250, 0)).resize((50, 30)).save(path)
+        return read(path, **settings)
+
+    monkeypatch.setattr(pages, "read_image", read_late)
+    with pytest.raises(ReplacedError):
+        pictures.tile(0, 0, 0, 0)
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:

@@ -91,6 +91,28 @@ def test_ports(folder: Path) -> None:
         bound_socket("nowhere.invalid", 0)
 
 
+def test_an_address_of_another_machine_is_said_to_be_one() -> None:
+    for port in (None, 8321):
+        with pytest.raises(InputError, match=r'"192.0.2.1" is no address of this machine: give one of its own'):
+            bound_socket("192.0.2.1", port)
+
+
+def test_another_address_than_last_time_is_said(
+    start: Callable[..., tuple[subprocess.Popen[str], str]], folder: Path
+) -> None:
+    with bound_socket("127.0.0.1", 0) as taken:
+        last = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+        Store(folder / "headcount-labels.sqlite").set_meta(last_address=last)
+        process, address = start()
+        process.send_signal(signal.SIGINT)
+        assert address != last
+        assert f"Last time the address was {last}, but its port is taken: strokes" in process.communicate()[1]
+    process, again = start()
+    process.send_signal(signal.SIGINT)
+    assert again == address
+    assert "Last time" not in process.communicate()[1]
+
+
 def test_a_folder_that_is_none_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no folder"):
         serve_folder(tmp_path / "gone")

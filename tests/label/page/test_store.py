@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from headcount.core.errors import InputError
 from headcount.label.page.document import Document
-from headcount.label.page.store import Store, StoreFullError, Stroke
+from headcount.label.page.store import Store, StoreError, StoreFullError, Stroke
 
 
 def head(x: float = 1.0) -> dict[str, Any]:
@@ -74,6 +74,32 @@ def test_refused_strokes_are_kept_and_can_be_taken_in_later(path: Path) -> None:
     assert store.refused(row.id, "ann") == []
 
 
+@pytest.mark.parametrize(
+    ("steps", "left"),
+    [
+        ([], ""),
+        (["a", "undo"], ""),
+        (["a", "b", "undo"], "a"),
+        (["a", "b", "undo", "redo"], "ab"),
+        (["a", "undo", "b", "redo"], "b"),
+        (["undo", "redo", "a"], "a"),  # of a stroke that was taken in before: it stays as it is
+        (["undo", "a", "undo", "undo", "redo", "redo"], "a"),
+    ],
+)
+def test_what_was_taken_back_is_not_taken_in_later(path: Path, steps: list[Any], left: str) -> None:
+    store = Store(path)
+    (row,) = store.images(["a.png"])
+    store.write(row.id, [Stroke("s", "do", {"first": head()})], person="ann")
+    for number, step in enumerate(steps):
+        stroke = Stroke(f"s{number}", step) if len(step) > 1 else Stroke(f"s{number}", "do", {step: head()})
+        store.write(row.id, [stroke], person="ann", refused="Ben has it.")
+    store.write(row.id, [Stroke("other", "do", {"o": head()})], person="ben", refused="Ann has it.")
+    assert len(store.refused(row.id, "ann")) == len(left)
+    store.write(row.id, store.late_strokes(row.id, "ann"), person="ann")
+    assert set(store.document(row.id).things) == {"first", *left}
+    assert store.refused(row.id, "ann") == []
+
+
 def test_a_full_disk_keeps_what_was_saved_and_says_so(path: Path) -> None:
     store = Store(path)
     (row,) = store.images(["a.png"])
@@ -117,6 +143,21 @@ def test_other_files_are_refused(path: Path, tmp_path: Path) -> None:
     Store(tmp_path / "later.sqlite")._base.execute("PRAGMA user_version=99")
     with pytest.raises(InputError, match="later headcount"):
         Store(tmp_path / "later.sqlite")
+
+
+def test_what_is_read_only_is_read_while_another_writes(path: Path) -> None:
+    store = Store(path)
+    (row,) = store.images(["a.png"])
+    store.write(row.id, [Stroke("s1", "do", {"h": head()})], person="ann")
+    reader = Store(path, read_only=True)
+    assert reader.document(row.id).things == {"h": head()}
+    with pytest.raises(StoreError, match="readonly"):
+        reader.write(row.id, [Stroke("s2", "do", {"g": head()})], person="ann")
+    store.write(row.id, [Stroke("s2", "do", {"g": head()})], person="ann")
+    assert set(Store(path, read_only=True).document(row.id).things) == {"h", "g"}
+    path.with_name("empty.sqlite").touch()
+    with pytest.raises(InputError, match="none of labels"):
+        Store(path.with_name("empty.sqlite"), read_only=True)
 
 
 STEP = st.tuples(
@@ -178,5 +219,7 @@ def test_a_killed_process_loses_no_acknowledged_stroke(path: Path) -> None:
     os.kill(process.pid, signal.SIGKILL)
     acknowledged = max([acknowledged, *(int(line) for line in process.stdout.read().split("\n")[:-1] if line)])
     process.wait()
+    things = Store(path, read_only=True).document(1).things
+    assert acknowledged <= len(things) <= acknowledged + 1
     things = Store(path).document(1).things
     assert acknowledged <= len(things) <= acknowledged + 1

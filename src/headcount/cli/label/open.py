@@ -55,7 +55,7 @@ def open_(
     import webbrowser
     from contextlib import suppress
 
-    from headcount.cli.console import error_console
+    from headcount.cli.console import error_console, printable
     from headcount.cli.streams import standard_output
     from headcount.label.page.guard import is_local
     from headcount.label.page.server import serve_folder
@@ -72,8 +72,11 @@ def open_(
         if not no_browser and is_local(host):
             webbrowser.open(address)
 
+    def note(text: str) -> None:
+        error_console().print(f"Note: {printable(text)}", soft_wrap=True)
+
     with suppress(KeyboardInterrupt):  # the way to end it
         serve_folder(
             folder, database=database, host=host, port=port, token=token or "", recursive=recursive, model=model,
-            max_pixels=max_pixels, ready=ready,
+            max_pixels=max_pixels, ready=ready, note=note,
         )  # fmt: skip

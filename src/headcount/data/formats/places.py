@@ -15,7 +15,7 @@ from headcount.core.errors import InputError
 from headcount.core.files import discard, is_folder, partial_beside, writing
 from headcount.core.image import VideoFrame, is_image_name, read_header
 from headcount.core.locks import lock_of
-from headcount.core.scene import Scene
+from headcount.core.scene import LazyScenes, Scene
 from headcount.data.parse.paths import relative
 
 _LONGEST_BYTES = 200
@@ -128,7 +128,7 @@ def written_names(scenes: Iterable[Scene], folder: Path) -> list[str]:
 
 def copied(
     scenes: Sequence[Scene], folder: Path, names: Sequence[str] = (), *, overwrite: bool = False
-) -> list[Scene]:  # fmt: skip
+) -> Sequence[Scene]:  # fmt: skip
     """The scenes, their images copied into a folder under ``names`` (those of ``place_names``).
 
     Raises:
@@ -140,7 +140,7 @@ def copied(
     refuse_taken_files(places, overwrite=overwrite)
     for image, place in zip(images, places, strict=True):
         put_image(image, place, copy=True)
-    return [replace(scene, image=place) for scene, place in zip(scenes, places, strict=True)]
+    return LazyScenes(len(places), lambda index: replace(scenes[index], image=places[index]))
 
 
 def same_place(one: Path, other: Path) -> bool:

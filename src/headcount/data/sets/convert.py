@@ -19,7 +19,7 @@ from headcount.core.files import writing
 from headcount.core.geometry import centres, clip_boxes, clip_points, paired_owners
 from headcount.core.locks import held
 from headcount.core.notes import Progress, Skipped, raise_first
-from headcount.core.scene import Provenance, Scene
+from headcount.core.scene import LazyScenes, Provenance, Scene
 from headcount.data.formats.finish import finish_telling
 from headcount.data.formats.places import image_of, refuse_filled, refuse_taken_files, same_place
 from headcount.data.formats.raw import RawScene
@@ -177,30 +177,38 @@ def _convert(
     _refuse_twice(scenes)
     lost: Counter[str] = Counter()
     images: Counter[str] = Counter()
-    kept: list[tuple[Scene, str]] = []
-    for scene, split in zip(scenes, splits, strict=True):
+    kept: list[tuple[int, Scene, str]] = []
+    for index, (scene, split) in enumerate(zip(scenes, splits, strict=True)):
         fitted, losses = fit(scene, holds)
         if split and not holds.splits and len(set(splits)) > 1:
             losses["splits"] = 1
         lost.update(losses)
         images.update([code for code, number in losses.items() if number])
         if fitted is not None:
-            kept.append((fitted, split))
+            kept.append((index if fitted.region is not None else -1, replace(fitted, region=None), split))
     if scenes and not kept:
         others = ", ".join(row.name for row in FORMATS.rows() if row.writes and row.holds.points_alone)
         raise InputError(
             f"{form.title} holds heads as boxes, but no image has one for each of its heads: make boxes of the points "
             f"first, or choose a format that holds points ({others})."
         )
-    kept_splits = [split for _, split in kept]
-    form.write([scene for scene, _ in kept], path, splits=kept_splits, copy_images=copy_images, overwrite=overwrite)
+
+    def written(number: int) -> Scene:
+        # Masks are as large as their images: where the scenes make them one by one, none is kept here.
+        index, fitted, _ = kept[number]
+        return fitted if index < 0 else replace(fitted, region=scenes[index].region)
+
+    kept_splits = [split for *_, split in kept]
+    form.write(
+        LazyScenes(len(kept), written), path, splits=kept_splits, copy_images=copy_images, overwrite=overwrite
+    )  # fmt: skip
     return ConversionReport(
         form.name,
         path,
         len(kept),
-        sum(scene.count for scene, _ in kept),
+        sum(scene.count for _, scene, _ in kept),
         len(scenes) - len(kept),
-        Counter(split for _, split in kept if split) if holds.splits else {},
+        Counter(split for split in kept_splits if split) if holds.splits else {},
         tuple(Loss(code, lost[code], images[code]) for code in LOSSES if lost[code]),
         holds.precision_px,
     )

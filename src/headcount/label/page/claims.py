@@ -54,15 +54,22 @@ class Claims:
             found = self._held.get(image)
         return None if found is None else Holder(found[0], found[1], found[2] - self._clock())
 
-    def take(self, image: int, session: str, person: str, *, over: bool = False) -> Holder:
+    def take(self, image: int, session: str, person: str, *, over: bool = False, former: str = "") -> Holder:
         """Claim an image for a session, or renew its claim; returns who holds it now, which may be another.
 
-        ``over``: take it from another session of the same person, too. A claim that has run out is anybody's.
+        A claim that has run out is anybody's.
+
+        Args:
+            over: take it from any other session of the same name, too, since the person asked for that.
+            former: take it from this session, if that is of the same name: the person's own of before. Others of the
+                name may be somebody else's, from whom nothing is taken unasked.
         """
         with self._lock:
             now = self.holder(image)
-            if now is not None and now.session != session and now.is_active and not (over and now.person == person):
-                return now
+            if now is not None and now.session != session and now.is_active:
+                is_own = now.person == person and (over or now.session == former)
+                if not is_own:
+                    return now
             is_new = now is None or not now.is_active or (now.session, now.person) != (session, person)
             self._held[image] = (session, person, self._clock() + self.lease_s)
             if is_new:

@@ -7,6 +7,7 @@ A page of another site that is open in the same browser can send requests to thi
 from __future__ import annotations
 
 import hmac
+import html
 import ipaddress
 import json
 import socket
@@ -23,7 +24,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MOST_BYTES = 16 * 2**20
 """Of a request's body: 50,000 suggestions in one stroke take a third of it."""
-COOKIE = "headcount_label"
 _HEADERS = {
     "content-security-policy": (
         "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -34,6 +34,16 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
+
+
+def cookie_name(host: str) -> str:
+    """The cookie that keeps the token, by the Host header: browsers give cookies of one port to all others of a name.
+
+    >>> cookie_name("10.0.0.7:8321"), cookie_name("[::1]")
+    ('headcount_label_8321', 'headcount_label_80')
+    """
+    port = host.rpartition(":")[2]
+    return f"headcount_label_{port if port.isdigit() else 80}"
 
 
 class TooLargeError(Exception):
@@ -62,7 +72,7 @@ class Guard:
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
         refusal = self._refusal(scope, headers)
         if refusal is not None:
-            await _answer(send, *refusal)
+            await _answer(send, *refusal, is_page=headers.get("sec-fetch-mode") == "navigate")
             return
         taken = 0
 
@@ -109,7 +119,10 @@ class Guard:
             return 400, "The length of a request must be a number."
         if length > MOST_BYTES:
             return 413, f"A request may hold {MOST_BYTES:,} bytes, but this one has {length:,}: send less."
-        if self._token and not scope["path"].startswith("/enter/") and not self._is_known_token(headers):
+        if self._token and scope["path"].startswith("/enter/"):
+            if not is_same(self._token, scope["path"].removeprefix("/enter/")):
+                return 401, "This is not the token: open the link that was printed when the server started."
+        elif self._token and not self._is_known_token(headers):
             return 401, "Open the link with its token that was printed when the server started."
         return None
 
@@ -126,7 +139,7 @@ class Guard:
     def _is_known_token(self, headers: dict[str, str]) -> bool:
         given = headers.get("authorization", "").removeprefix("Bearer ")
         try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+            cookie = SimpleCookie(headers.get("cookie", "")).get(cookie_name(headers.get("host", "")))
         except Exception:  # what another program left there
             cookie = None
         return any(is_same(self._token, one) for one in (given, cookie.value if cookie else "") if one)
@@ -149,9 +162,13 @@ def is_local(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-async def _answer(send: Send, status: int, text: str) -> None:
-    body = json.dumps({"detail": text}).encode()
-    headers = {"content-type": "application/json", "content-length": str(len(body)), "cache-control": "no-store"}
+async def _answer(send: Send, status: int, text: str, *, is_page: bool = False) -> None:
+    """Say a sentence to the page's scripts or, as a page, to somebody who opened the address."""
+    body, kind = json.dumps({"detail": text}).encode(), "application/json"
+    if is_page:
+        page = f'<!doctype html><html lang="en"><title>headcount label</title><p>{html.escape(text)}</p></html>'
+        body, kind = page.encode(), "text/html; charset=utf-8"
+    headers = {"content-type": kind, "content-length": str(len(body)), "cache-control": "no-store"}
     headers |= _HEADERS
     await send(
         {

@@ -56,6 +56,31 @@ def image_names(folder: Path, *, recursive: bool = False) -> list[str]:
     return names
 
 
+class ReplacedError(InputError):
+    """A picture whose file is not the one any more that was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__("This picture's file was replaced since it was opened: open it anew.")
+
+
+NO_UTF8 = "Its name is no UTF-8: rename the file."
+
+
+def kept_names(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names that the database and the page can hold; and the others, which are not UTF-8, as they can be shown.
+
+    >>> kept_names(["a.jpg", "b\\udcff.jpg"])
+    (['a.jpg'], ['b\\\\xff.jpg'])
+    """
+    pairs = [(name, shown_name(name)) for name in names]
+    return [name for name, shown in pairs if name == shown], [shown for name, shown in pairs if name != shown]
+
+
+def shown_name(name: str) -> str:
+    """A file's name as text that everything can hold: bytes of it that are no UTF-8 are written as \\xff."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 @dataclass(frozen=True, slots=True)
 class Looked:
     """What an image's file says of itself: its size, or why it cannot be shown. ``version`` changes with the file."""
@@ -141,15 +166,17 @@ class Pictures:
             levels += 1
         return levels
 
-    def tile(self, index: int, level: int, column: int, row: int) -> bytes | None:
-        """One tile as JPEG; None where the image has none there.
+    def tile(self, index: int, level: int, column: int, row: int, *, version: str = "") -> bytes | None:
+        """One tile as JPEG; None where the image has none there. ``version``: of this file and no other.
 
         Raises:
-            InputError: the image cannot be read.
+            InputError: the image cannot be read; ReplacedError: its file is another one now.
         """
         looked = self.look(index, anew=True)
         if looked.problem:
             raise InputError(looked.problem)
+        if version and version != looked.version:
+            raise ReplacedError
         width, height = (-(-side // 2**level) for side in looked.size_wh)
         x, y = column * TILE_PX, row * TILE_PX
         if not (0 <= level < self.levels(looked.size_wh) and 0 <= x < width and 0 <= y < height):
@@ -182,6 +209,8 @@ class Pictures:
             except InputError as error:
                 self.fail(index, error.message)
                 raise InputError(self.look(index).problem) from error
+            if self.look(index, anew=True).version != looked.version:  # replaced while it was read
+                raise ReplacedError
             for _ in range(1, self.levels(looked.size_wh)):
                 levels.append(halved(levels[-1]))
             with self._lock:

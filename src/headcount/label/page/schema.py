@@ -27,9 +27,13 @@ class Who(_Body):
 
 
 class ClaimBody(Who):
-    """``over``: from the same person's other tab, too. ``renew``: only go on with a claim that nobody took over."""
+    """``over``: from any tab of the same name, too. ``from``: from that session, if it is of the same name.
+
+    ``renew``: only go on with a claim that nobody took over.
+    """
 
     over: bool = False
+    former: Annotated[SessionId | None, Field(alias="from")] = None
     renew: bool = False
 
 
@@ -46,9 +50,10 @@ class StrokeBody(_Body):
 
 
 class StrokesBody(Who):
-    """Strokes in their order."""
+    """Strokes in their order, which were made on one ``version`` of the image's file; empty: on whatever is there."""
 
     strokes: Annotated[list[StrokeBody], Field(min_length=1, max_length=MOST_STROKES)]
+    version: Annotated[str, Field(max_length=80)] = ""
 
 
 class BoxesBody(_Body):

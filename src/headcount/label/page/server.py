@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -75,6 +76,10 @@ def bound_socket(host: str, port: int | None, *, last: str = "") -> socket.socke
             return listening
         except (OSError, OverflowError) as error:
             listening.close()
+            if isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL:
+                raise InputError(
+                    f'"{host}" is no address of this machine: give one of its own, or 0.0.0.0 for all of them.'
+                ) from error
             reason = error if isinstance(error, OSError) else OSError(str(error))
     told = f"port {port}" if port is not None else f"none of the ports {FIRST_PORT} to {FIRST_PORT + _PORTS - 1}"
     raise InputError(f"At {host} {told} is free ({(reason and reason.strerror) or reason}): choose another.")
@@ -96,10 +101,12 @@ def serve_folder(
     model: str | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     ready: Callable[[str], None] = lambda address: None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Serve a folder's labelling page until the process is asked to stop.
 
     ``ready`` is told the address to open as soon as the server listens there; a token is part of it.
+    ``note`` is told what should be known of it: that the address is not that of last time.
 
     Raises:
         InputError: the folder holds no image, its database is open in another server, whose address is given, or the
@@ -119,8 +126,11 @@ def serve_folder(
     with held_database(database):
         labelling = Labelling(folder, database, recursive=recursive, model=model, max_pixels=max_pixels)
         try:
-            with bound_socket(host, port, last=labelling.store.meta("last_address")) as listening:
+            last = labelling.store.meta("last_address")
+            with bound_socket(host, port, last=last) as listening:
                 address = _address(host, listening.getsockname()[1])
+                if last and address != last:
+                    note(_moved(last, listening.getsockname()[1], port))
                 labelling.store.set_meta(address=address, last_address=address)
                 link = f"{address}enter/{token}" if token else address
                 try:
@@ -135,6 +145,15 @@ def serve_folder(
 def _address(host: str, port: int) -> str:
     shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
+
+
+def _moved(last: str, port: int, asked: int | None) -> str:
+    """Why the address is another than last time, and what that means."""
+    if _port_of(last) == [port]:
+        why = "another host was asked for"
+    else:
+        why = "its port is taken" if asked is None else "another port was asked for"
+    return f"Last time the address was {last}, but {why}: strokes that wait in browsers are sent only from there."
 
 
 def _run(labelling: Labelling, listening: socket.socket, host: str, token: str, ready: Callable[[], None]) -> None:

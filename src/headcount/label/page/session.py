@@ -6,6 +6,7 @@ import getpass
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,24 @@ from headcount.core.prediction import Prediction
 from headcount.label.page.assist import Assistant, suggestions
 from headcount.label.page.boxes import boxed, region_of
 from headcount.label.page.claims import LEASE_S, Claims, Holder
-from headcount.label.page.pictures import TILE_PX, Pictures, blocks_of, image_names
+from headcount.label.page.pictures import (
+    NO_UTF8,
+    TILE_PX,
+    Looked,
+    Pictures,
+    blocks_of,
+    image_names,
+    kept_names,
+    shown_name,
+)
 from headcount.label.page.store import ImageRow, Receipt, Store, Stroke
-from headcount.label.page.things import SIZES, Changes, refuse_outside
+from headcount.label.page.things import SIZES, Changes, WrongStrokeError, refuse_outside
 
 _LOOKED_AT_ONCE, _PAUSE_S = 25, 0.02
+
+
+class UnreadableError(InputError):
+    """A picture that cannot be read now: what is meant for it may be sent again."""
 
 
 class NotHeldError(InputError):
@@ -56,8 +70,9 @@ class Labelling:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.folder = folder
-        names = image_names(folder, recursive=recursive)
+        names, self._aside = kept_names(image_names(folder, recursive=recursive))
         self.store = Store(database)
+        self.database_id = _id_of(self.store)
         rows = self.store.images(names)
         self.pictures = Pictures(folder, names, max_pixels=max_pixels)
         self.claims = Claims(self.store, lease_s=lease_s, clock=clock)
@@ -65,6 +80,7 @@ class Labelling:
         self._rows = rows
         self._versions = [1] * len(rows)
         self._version = 1
+        self._start = f"{time.time_ns():x}"
         self._lock = threading.Lock()
         self._asked: dict[int, tuple[str, str]] = {}
         self.assistant = Assistant(model, self.path, self._take_suggestions, max_pixels=max_pixels)
@@ -118,31 +134,38 @@ class Labelling:
             raise InputError(looked.problem)
         return looked.size_wh
 
-    def about(self) -> dict[str, Any]:
-        """What the page is told first."""
-        try:
-            person = getpass.getuser()
-        except Exception:  # no such user is known here
-            person = ""
+    def _look(self, image: int) -> Looked:
+        """What an image's file says of itself now; the list tells where that is something new."""
+        index = self._index[image]
+        before, looked = self.pictures.seen(index), self.pictures.look(index, anew=True)
+        if looked != before:
+            self._touch(image)
+        return looked
+
+    def about(self, *, is_local: bool = True) -> dict[str, Any]:
+        """What the page is told first.
+
+        ``is_local``: whoever asks sits at this machine, so that its user's name may be theirs. To others it is not
+        offered: all would be called the same, and take images for their own that somebody else works on.
+        """
+        person = ""
+        if is_local:
+            with suppress(Exception):  # no such user is known here
+                person = getpass.getuser()
         return {
-            "folder": self.folder.resolve().name,
+            "folder": shown_name(self.folder.resolve().name),
             "images": len(self._rows),
-            "database": self.database_id(),
+            "database": self.database_id,
             "person": person,
             "lease_s": self.claims.lease_s,
             "tile_px": TILE_PX,
         }
 
-    def database_id(self) -> str:
-        """What tells this database from any other, for strokes that wait in a browser."""
-        known = self.store.meta("id")
-        if not known:
-            known = f"{time.time_ns():x}"
-            self.store.set_meta(id=known)
-        return known
-
     def rows(self, since: int = 0) -> dict[str, Any]:
-        """The list of images as far as it changed after version ``since``; a row is a short list, see the page."""
+        """The list of images as far as it changed after version ``since``; a row is a short list, see the page.
+
+        Versions, and the places of images, are good for one ``start``: where it is another, all is asked for anew.
+        """
         for image in self.claims.lapsed():
             if image in self._index:
                 self._touch(image)
@@ -150,7 +173,14 @@ class Labelling:
             version = self._version
             changed = [index for index, each in enumerate(self._versions) if each > since]
             rows = [(index, self._rows[index]) for index in changed]
-        return {"version": version, "rows": [self._row(index, row) for index, row in rows]}
+        found = [self._row(index, row) for index, row in rows]
+        if not since:
+            # The database cannot hold these: they have places in the list, but no labels, and no ids that it knows.
+            found += [
+                [len(self._rows) + number, -1 - number, name, 0, 0, 0, 1, False, NO_UTF8, ""]
+                for number, name in enumerate(self._aside)
+            ]
+        return {"start": self._start, "version": version, "rows": found}
 
     def _row(self, index: int, row: ImageRow) -> list[Any]:
         looked = self.pictures.seen(index)
@@ -164,7 +194,7 @@ class Labelling:
     def document(self, image: int, person: str, session: str) -> dict[str, Any]:
         """All that the page needs to show an image."""
         index = self._index[image]
-        looked = self.pictures.look(index, anew=True)
+        looked = self._look(image)
         plain: dict[str, Any] = {
             "id": image,
             "name": self.pictures.names[index],
@@ -172,7 +202,7 @@ class Labelling:
             "size": looked.size_wh,
             "blocks": blocks_of(looked.size_wh),
             "levels": self.pictures.levels(looked.size_wh),
-            "version": looked.version,
+            "version": looked.version,  # of the file that all this is about
             "things": {},
         }
         with self.store.reading(image) as document:
@@ -180,11 +210,12 @@ class Labelling:
         return self.state(image, person, session) | plain  # of the things that are given, not of later ones
 
     def state(self, image: int, person: str, session: str) -> dict[str, Any]:
-        """What may change of an image while somebody looks at it: its strokes, its holder, the model's work."""
+        """What may change of an image while somebody looks at it: its file, its strokes, holder and model's work."""
         with self.store.reading(image) as document:
             strokes, can = document.strokes, document.can(person)
         job = self.assistant.job(image)
         return {
+            "version": self._look(image).version,
             "strokes": strokes,
             "can": can,
             "holder": told(self.claims.holder(image), session),
@@ -193,11 +224,17 @@ class Labelling:
         }
 
     def claim(
-        self, image: int, session: str, person: str, *, over: bool = False, renew: bool = False
-    ) -> dict[str, Any]:  # fmt: skip
-        """Claim an image; tells how it stands now. ``renew``: only go on with a claim that nobody took over."""
+        self, image: int, session: str, person: str, *, over: bool = False, former: str = "", renew: bool = False
+    ) -> dict[str, Any]:
+        """Claim an image, as ``Claims.take``; tells how it stands now.
+
+        ``renew``: only go on with a claim that nobody took over.
+        """
         before = self.claims.holder(image)
-        now = self.claims.renew(image, session) if renew else self.claims.take(image, session, person, over=over)
+        if renew:
+            now = self.claims.renew(image, session)
+        else:
+            now = self.claims.take(image, session, person, over=over, former=former)
         if now is not None and (before is None or not before.is_active or before.session != now.session):
             self._touch(image)
         return self.state(image, person, session)
@@ -207,14 +244,25 @@ class Labelling:
         self.claims.release(image, session)
         self._touch(image)
 
-    def strokes(self, image: int, session: str, person: str, strokes: Sequence[Stroke]) -> dict[str, Any]:
+    def strokes(
+        self, image: int, session: str, person: str, strokes: Sequence[Stroke], *, version: str = ""
+    ) -> dict[str, Any]:
         """Keep strokes; those of a session that no longer holds the image change nothing, and are kept apart.
 
+        So are those that were made on another ``version`` of its file: they may not fit the one that is there.
+
         Raises:
-            InputError: something in them lies outside the image; StoreFullError: the disk takes no more.
+            WrongStrokeError: something in them lies outside the image.
+            UnreadableError: the image cannot be read now, and nothing of it is labelled that tells its size.
+            StoreError: the database cannot be written now, as where the disk takes no more.
         """
-        size = self.size_wh(image)
-        for stroke in strokes:
+        looked = self._look(image)
+        # They were drawn while it could be read: a file that is away for a while costs nobody a stroke.
+        size = self.store.size_wh(image) if looked.problem else looked.size_wh
+        if not all(size):
+            raise UnreadableError(looked.problem)
+        is_replaced = bool(version) and not looked.problem and version != looked.version
+        for stroke in () if is_replaced else strokes:
             refuse_outside(stroke.changes, size)
         holder = self.claims.holder(image)
         if holder is None:
@@ -224,23 +272,27 @@ class Labelling:
             refused = f"{holder.person} has taken this image over: the stroke changed nothing, and is kept apart."
         elif holder.is_active:
             self.claims.renew(image, session)
-        receipts = self.store.write(
-            image, strokes, person=person, session=session, size_wh=size, refused=refused
-        )  # fmt: skip
+        if is_replaced and not refused:
+            refused = "The picture's file was replaced meanwhile: the stroke changed nothing, and is kept apart."
+        receipts = self.store.write(image, strokes, person=person, session=session, size_wh=size, refused=refused)
         if not refused:
             self._touch(image, read=True)
         return {"receipts": [_plain(one) for one in receipts], **self.state(image, person, session)}
 
     def take_late(self, image: int, session: str, person: str) -> dict[str, Any]:
-        """Take in a person's strokes that came late and were kept apart.
+        """Take in a person's strokes that came late and were kept apart, as far as they fit the picture.
 
         Raises:
             NotHeldError: the session does not hold the image.
+            InputError: none fits: the picture was replaced by a smaller one.
         """
         if self.claims.take(image, session, person).session != session:
             raise NotHeldError("Somebody else holds this image: take it over first.")
-        late = self.store.late_strokes(image, person)
-        self.store.write(image, late, person=person, session=session, size_wh=self.size_wh(image))
+        late, size = self.store.late_strokes(image, person), self.size_wh(image)
+        fitting = [stroke for stroke in late if _fits(stroke, size)]
+        if late and not fitting:
+            raise InputError("What was kept apart lies outside the picture, which is smaller now: draw it anew.")
+        self.store.write(image, fitting, person=person, session=session, size_wh=size)
         self._touch(image, read=True)
         return self.document(image, person, session)
 
@@ -270,14 +322,15 @@ class Labelling:
         rows = np.flatnonzero(shown)
         return {"ids": [found.ids[row] for row in rows], "boxes": found.boxes_xyxy[rows].round(2).ravel().tolist()}
 
-    def tile(self, image: int, level: int, column: int, row: int) -> bytes | None:
+    def tile(self, image: int, level: int, column: int, row: int, *, version: str = "") -> bytes | None:
         """A tile as JPEG; None where there is none; see ``Pictures.tile``.
 
         Raises:
             InputError: the image cannot be read, which the list says from now on.
+            ReplacedError: its file is of another version now.
         """
         try:
-            return self.pictures.tile(self._index[image], level, column, row)
+            return self.pictures.tile(self._index[image], level, column, row, version=version)
         except InputError:
             self._touch(image)
             raise
@@ -314,6 +367,23 @@ class Labelling:
         self._touch(image, read=True)
         heads = "1 head" if len(changes) == 1 else f"{len(changes):,} heads"
         return f"{found.model} suggests {heads}."
+
+
+def _fits(stroke: Stroke, size_wh: tuple[int, int]) -> bool:
+    try:
+        refuse_outside(stroke.changes, size_wh)
+    except WrongStrokeError:
+        return False
+    return True
+
+
+def _id_of(store: Store) -> str:
+    """What tells this database from any other, for strokes that wait in a browser; made where it has none."""
+    known = store.meta("id")
+    if not known:
+        known = f"{time.time_ns():x}"
+        store.set_meta(id=known)
+    return known
 
 
 def told(holder: Holder | None, session: str) -> dict[str, Any] | None:

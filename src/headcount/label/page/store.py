@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +43,11 @@ _DOCUMENTS_MAX = 32
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
-class StoreFullError(InputError):
+class StoreError(InputError):
+    """The database cannot be read or written now; what was acknowledged is kept, and what was not may be sent again."""
+
+
+class StoreFullError(StoreError):
     """The disk takes no more; what was acknowledged is kept."""
 
 
@@ -82,34 +86,45 @@ class ImageRow:
 class Store:
     """The database; several threads may use it at once.
 
+    With ``read_only`` it is read as it is, be it in a folder that cannot be written to, and while a server goes on.
+    Every method raises a StoreError where the file cannot be read or written now, as while another program locks it.
+
     Raises:
-        InputError: the file is no database of headcount, is of a later version, or cannot be written.
+        InputError: the file is no database of headcount, or is of a later version; StoreError: it cannot be written.
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, clock: Callable[[], float] = time.time) -> None:
         self.path, self._clock = path, clock
         self._lock = threading.RLock()
         self._documents: OrderedDict[int, Document] = OrderedDict()
         try:
-            self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._prepare()
+            if read_only:
+                self._base = _for_reading(path)
+                self._check()
+            else:
+                self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+                self._prepare()
         except sqlite3.Error as error:
             raise _refused(path, error) from error
 
     def _prepare(self) -> None:
         self._base.execute("PRAGMA journal_mode=WAL")
         self._base.execute("PRAGMA synchronous=FULL")
-        version = self._base.execute("PRAGMA user_version").fetchone()[0]
+        if not self._check(may_be_new=True):
+            self._base.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={_VERSION};COMMIT;")
+
+    def _check(self, *, may_be_new: bool = False) -> int:
+        """The version of the file; 0: nothing is in it yet."""
+        version: int = self._base.execute("PRAGMA user_version").fetchone()[0]
         tables = {row[0] for row in self._base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if version > _VERSION:
             raise InputError(
                 f'"{self.path}" was written by a later headcount (version {version} of the file, {_VERSION} is known): '
                 "update headcount."
             )
-        if not version and tables:
+        if not version and (tables or not may_be_new):
             raise InputError(f'"{self.path}" is a database, but none of labels: choose another name.')
-        if not version:
-            self._base.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={_VERSION};COMMIT;")
+        return version
 
     def close(self) -> None:
         """Give the file back; what was written stays."""
@@ -118,7 +133,7 @@ class Store:
 
     def meta(self, key: str) -> str:
         """A value that was kept by ``set_meta``, or empty."""
-        with self._lock:
+        with self._reading():
             row = self._base.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return row[0] if row else ""
 
@@ -148,13 +163,19 @@ class Store:
 
     def labelled(self) -> list[ImageRow]:
         """The rows of all images that anybody has ever touched, whether they are still there or not."""
-        with self._lock:
+        with self._reading():
             return [row for row in self._rows() if row.strokes]
 
     def row(self, image: int) -> ImageRow:
         """The row of one image."""
-        with self._lock:
+        with self._reading():
             return next(self._rows("WHERE id = ?", (image,)))
+
+    def size_wh(self, image: int) -> tuple[int, int]:
+        """(width, height) of an image when something was last labelled on it; 0, 0: nothing ever was."""
+        with self._reading():
+            width, height = self._base.execute("SELECT width, height FROM image WHERE id = ?", (image,)).fetchone()
+        return width, height
 
     def _rows(self, where: str = "", values: Sequence[object] = ()) -> Iterator[ImageRow]:
         query = f"SELECT id, name, heads, suggestions, blocks, done, strokes FROM image {where}"
@@ -166,7 +187,7 @@ class Store:
 
         Read again from its strokes where it is not at hand.
         """
-        with self._lock:
+        with self._reading():
             document = self._documents.pop(image, None)
             if document is None:
                 document = Document()
@@ -245,7 +266,7 @@ class Store:
 
     def presets_of_folder(self, image: int, *, but_itself: bool = False) -> list[list[float]]:
         """The boxes that were drawn on all images of an image's folder and size, itself among them or not."""
-        with self._lock:
+        with self._reading():
             name, *size = self._base.execute("SELECT name, width, height FROM image WHERE id=?", (image,)).fetchone()
             folder = name.rpartition("/")[0]
             rows = self._base.execute(
@@ -258,19 +279,22 @@ class Store:
             return [box for boxes in others for box in json.loads(boxes)]
 
     def refused(self, image: int, person: str) -> list[str]:
-        """The ids of a person's strokes on an image that were refused and kept, and not taken in since."""
-        with self._lock:
+        """The ids of a person's strokes on an image that were refused and kept, and not taken in since.
+
+        Those that the person took back afterwards, in strokes that were refused as well, are not among them.
+        """
+        with self._reading():
             rows = self._base.execute(
-                "SELECT id FROM stroke WHERE image=? AND person=? AND refused != '' AND kind = 'do' AND NOT EXISTS"
-                " (SELECT 1 FROM stroke AS late WHERE late.id = 'late.' || stroke.id AND late.refused = '')"
-                " ORDER BY seq",
+                "SELECT id, kind, EXISTS (SELECT 1 FROM stroke AS late WHERE late.id = 'late.' || stroke.id"
+                " AND late.refused = '') FROM stroke WHERE image=? AND person=? AND refused != '' ORDER BY seq",
                 (image, person),
-            )
-            return [row[0] for row in rows]
+            ).fetchall()
+        taken = {stroke for stroke, _, is_taken in rows if is_taken}
+        return [stroke for stroke in _left((stroke, kind) for stroke, kind, _ in rows) if stroke not in taken]
 
     def late_strokes(self, image: int, person: str) -> list[Stroke]:
         """Those of ``refused`` as new strokes, to be written once more."""
-        with self._lock:
+        with self._reading():
             return [
                 Stroke(f"late.{one}", "do", json.loads(changes))
                 for one in self.refused(image, person)
@@ -279,7 +303,7 @@ class Store:
 
     def claims(self) -> dict[int, tuple[str, str, bool]]:
         """Who held which image last, as that was written: image → (session, person, whether it was not given back)."""
-        with self._lock:
+        with self._reading():
             rows = self._base.execute("SELECT image, session, person, is_active FROM claim")
             return {image: (session, person, bool(is_active)) for image, session, person, is_active in rows}
 
@@ -291,6 +315,15 @@ class Store:
         """
         with self._writing():
             self._base.execute("INSERT OR REPLACE INTO claim VALUES (?,?,?,?)", (image, session, person, is_active))
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """The file, while nobody else of this process uses it."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise _refused(self.path, error) from error
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -322,6 +355,29 @@ def address_in(path: Path) -> str:
     return row[0] if row else ""
 
 
+def _for_reading(path: Path) -> sqlite3.Connection:
+    """A database that nothing is written to."""
+    place = path.resolve().as_uri()
+    try:
+        return _opened(f"{place}?mode=ro")
+    except sqlite3.OperationalError:
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise  # the last strokes are in there, and would be left out without a word
+        # Reading needs a file beside it that cannot be made; nobody writes where that is so.
+        return _opened(f"{place}?immutable=1")
+
+
+def _opened(address: str) -> sqlite3.Connection:
+    base = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        base.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        base.close()
+        raise
+    return base
+
+
 @contextmanager
 def _closing(base: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     try:
@@ -330,11 +386,30 @@ def _closing(base: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         base.close()
 
 
+def _left(rows: Iterable[tuple[str, str]]) -> list[str]:
+    """Of a person's strokes (id, kind), in order, the changes that no undo took back.
+
+    >>> _left([("a", "do"), ("b", "do"), ("u", "undo"), ("v", "undo"), ("r", "redo")])
+    ['a']
+    """
+    done: list[str] = []
+    undone: list[str] = []  # empty where a stroke was taken back that is not among these
+    for stroke, kind in rows:
+        if kind == "do":
+            done.append(stroke)
+            undone.clear()
+        elif kind == "undo":
+            undone.append(done.pop() if done else "")
+        elif undone and (again := undone.pop()):
+            done.append(again)
+    return done
+
+
 def _text(changes: Changes) -> str:
     return json.dumps(changes, separators=(",", ":"))
 
 
-def _refused(path: Path, error: sqlite3.Error) -> InputError:
+def _refused(path: Path, error: sqlite3.Error) -> StoreError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _FULL:
         return StoreFullError(
@@ -342,5 +417,5 @@ def _refused(path: Path, error: sqlite3.Error) -> InputError:
             "is sent again."
         )
     if code == sqlite3.SQLITE_NOTADB:
-        return InputError(f'"{path}" is no database of labels: choose another name.')
-    return InputError(f'"{path}" cannot be read or written ({error}): check the folder and its permissions.')
+        return StoreError(f'"{path}" is no database of labels: choose another name.')
+    return StoreError(f'"{path}" cannot be read or written ({error}): check the folder and its permissions.')

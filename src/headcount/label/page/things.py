@@ -31,6 +31,10 @@ Changes = dict[str, Thing | None]
 """Things by their ids, as they shall be; None takes one away."""
 
 
+class WrongStrokeError(InputError):
+    """A stroke that no picture of its size could take, whenever it is sent: its sender need not keep it."""
+
+
 class _Kind(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -107,7 +111,7 @@ def plain_changes(changes: dict[str, Any]) -> Changes:
 def refuse_outside(changes: Changes, size_wh: tuple[int, int]) -> None:
     """
     Raises:
-        InputError: a point, a corner or a box lies outside the image, or a box has no area.
+        WrongStrokeError: a point, a corner or a box lies outside the image, or a box has no area.
     """
     width, height = size_wh
     for key, thing in changes.items():
@@ -119,7 +123,7 @@ def refuse_outside(changes: Changes, size_wh: tuple[int, int]) -> None:
         if box is not None:
             places += [box[:2], box[2:]]
             if not (box[0] < box[2] and box[1] < box[3]):
-                raise InputError(f'The box of "{key}" must be x1 < x2, y1 < y2, but it is {box}.')
+                raise WrongStrokeError(f'The box of "{key}" must be x1 < x2, y1 < y2, but it is {box}.')
         for x, y in places:
             if not (0 <= x <= width and 0 <= y <= height):
-                raise InputError(f'({x:g}, {y:g}) of "{key}" lies outside the image of {width}×{height} pixels.')
+                raise WrongStrokeError(f'({x:g}, {y:g}) of "{key}" lies outside the image of {width}×{height} pixels.')

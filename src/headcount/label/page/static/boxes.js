@@ -5,6 +5,7 @@ import { ask } from "./net.js";
 const WAIT_MS = 60;
 
 export class Boxes {
+  // changed() is called when boxes came; failed(error) where they could not be asked for, with null once they could.
   constructor(labels, view, changed, failed) {
     Object.assign(this, { labels, view, changed, failed });
     this.clear();
@@ -60,13 +61,14 @@ export class Boxes {
     const within = this.view.seen(reach);
     try {
       const { ids, boxes } = await ask(`images/${image.id}/boxes`, { changes, within });
+      this.failed(null);
       if (this.image === image) {
         this.found = new Map(ids.map((id, at) => [id, boxes.slice(4 * at, 4 * at + 4)]));
         this.area = within;
         this.changed();
       }
     } catch (error) {
-      this.failed?.(error); // asked for again with the next stroke
+      this.failed(error); // asked for again with the next stroke
     }
     this.isAsking = false;
     if (this.wanted) this.run();

@@ -1,6 +1,6 @@
 // Whose the image is: claimed for this tab, renewed now and then, given back; and what the server tells meanwhile.
 
-import { Refused, ask } from "./net.js";
+import { Refused, address, ask } from "./net.js";
 import { $, number } from "./words.js";
 
 const LOOK_MS = 2000;
@@ -13,14 +13,19 @@ export class Holding {
     this.job = null;
   }
 
+  key(id) {
+    return `headcount-held:${this.page.about.database}:${id}`;
+  }
+
   // Claim an image; from a tab of this browser that was closed before it could give the image back, too.
   async claim(id, over) {
-    const key = `headcount-held:${this.page.about.database}:${id}`;
+    const key = this.key(id);
     let { holder } = await ask(`images/${id}/claim`, { ...this.page.who, over });
     if (holder && !holder.mine && holder.person === this.page.person) {
-      const session = localStorage.getItem(key);
-      if (session && !(await this.page.tabs.alive([session])).has(session)) {
-        ({ holder } = await ask(`images/${id}/claim`, { ...this.page.who, over: true }));
+      // The server gives it only if that very session holds it: who is called the same may be somebody else.
+      const from = localStorage.getItem(key);
+      if (from && from !== this.page.session && !(await this.page.tabs.alive([from])).has(from)) {
+        ({ holder } = await ask(`images/${id}/claim`, { ...this.page.who, from }));
       }
     }
     if (!holder?.mine) return;
@@ -35,7 +40,9 @@ export class Holding {
     // Its strokes first: what comes later is good only until somebody else takes the image.
     const wait = async () => {
       while (this.page.outbox.of(id).length) await new Promise((resolve) => setTimeout(resolve, 300));
-      if (this.page.goal !== id) ask(`images/${id}/release`, this.page.who).catch(() => {});
+      if (this.page.goal === id) return;
+      if (localStorage.getItem(this.key(id)) === this.page.session) localStorage.removeItem(this.key(id));
+      ask(`images/${id}/release`, this.page.who).catch(() => {});
     };
     wait();
   }
@@ -43,7 +50,7 @@ export class Holding {
   leave() {
     if (!this.page.image || this.page.outbox.items.length) return;
     const body = new Blob([JSON.stringify(this.page.who)], { type: "application/json" });
-    navigator.sendBeacon(`/api/images/${this.page.image.id}/release`, body);
+    navigator.sendBeacon(address(`images/${this.page.image.id}/release`), body);
   }
 
   // Renew the claim, and look whether somebody else did something.
@@ -52,7 +59,8 @@ export class Holding {
     const job = this.job?.state;
     const isBusy = job === "waiting" || job === "running";
     const renew_ms = (this.page.about.lease_s * 1000) / 4;
-    const wait_ms = isBusy ? JOB_MS : this.holder?.mine ? Math.min(renew_ms, 10000) : Math.min(LOOK_MS, renew_ms);
+    const isAtWork = this.holder?.mine && !this.page.image?.problem;
+    const wait_ms = isBusy ? JOB_MS : Math.min(renew_ms, isAtWork ? 10000 : LOOK_MS);
     this.watching = setTimeout(async () => {
       const { image } = this.page;
       if (!image) return;
@@ -61,13 +69,14 @@ export class Holding {
         const state = this.holder?.mine
           ? await ask(`${path}/claim`, { ...this.page.who, renew: true })
           : await ask(`${path}/state?${new URLSearchParams(this.page.who)}`);
-        if (this.page.image === image) {
+        this.page.notices.drop("watch");
+        if (this.page.image === image && !this.page.reopened(state)) {
           this.look(state);
           if (state.strokes > this.page.labels.strokes || this.page.isStale) await this.page.reload();
         }
       } catch (error) {
         const isNews = error instanceof Refused && error.status !== 507;
-        if (isNews) this.page.notices.say("watch", error.message, { isBad: true });
+        if (isNews) this.page.notices.say("watch", error.message, { isBad: true, isStanding: true });
       }
       if (this.page.image === image) this.watch();
     }, wait_ms);
@@ -84,11 +93,11 @@ export class Holding {
     $("claim").textContent = !this.holder ? "" : this.holder.mine ? "" : `${this.holder.person} works here`;
     if (this.holder?.mine) this.page.notices.drop("held", "lost");
     else if (this.page.image && !this.page.image.problem) {
-      const take = { "Take over": () => this.page.open(this.page.image.id, { stay: true, over: true }) };
-      if (!this.holder) this.page.notices.say("held", "Nobody holds this image now: you look on.", { actions: take });
+      const standing = { actions: { "Take over": () => this.page.open(this.page.image.id, { stay: true, over: true }) }, isStanding: true };
+      if (!this.holder) this.page.notices.say("held", "Nobody holds this image now: you look on.", standing);
       else if (this.holder.person === this.page.person) {
-        this.page.notices.say("held", "You have this image open in another tab: here you look on.", { actions: take });
-      } else this.page.notices.say("held", `${this.holder.person} works on this image: you look on.`);
+        this.page.notices.say("held", "You have this image open in another tab: here you look on.", standing);
+      } else this.page.notices.say("held", `${this.holder.person} works on this image: you look on.`, { isStanding: true });
       if (wasMine) {
         const by = this.holder ? `${this.holder.person} has taken this image over` : "This image is not yours any more";
         this.page.notices.say("lost", `${by}: nothing you draw here is taken in from now on.`, { isBad: true });
@@ -97,7 +106,7 @@ export class Holding {
     if (state.late) {
       const actions = this.holder?.mine ? { "Take them in": () => this.takeLate() } : {};
       const text = `${number(state.late, "stroke")} of yours came too late and changed nothing; they are kept apart.`;
-      this.page.notices.say("late", text, { actions });
+      this.page.notices.say("late", text, { actions, isStanding: true });
     } else this.page.notices.drop("late");
     this.page.changed();
   }
@@ -108,7 +117,7 @@ export class Holding {
       const document = await ask(`images/${image.id}/late`, this.page.who);
       if (this.page.image === image) this.page.show(document, true);
     } catch (error) {
-      this.page.notices.say("watch", error.message, { isBad: true });
+      this.page.notices.say("not-taken", error.message, { isBad: true });
     }
   }
 }

@@ -5,9 +5,9 @@ import { ask } from "./net.js";
 const POLL_MS = 2500;
 
 export class List {
-  // choose(id) opens an image; person() is who looks.
-  constructor({ list, inner, filter, onlyOpen, progress }, { choose, person, failed }) {
-    Object.assign(this, { list, inner, filter, onlyOpen, progress, choose, person, failed });
+  // choose(id) opens an image; person() is who looks; came() and failed(error) are told each time that it was asked for.
+  constructor({ list, inner, filter, onlyOpen, progress }, { choose, person, came, failed }) {
+    Object.assign(this, { list, inner, filter, onlyOpen, progress, choose, person, came, failed });
     this.rows = [];
     this.version = 0;
     this.shown = [];
@@ -27,14 +27,22 @@ export class List {
   async poll() {
     clearTimeout(this.timer);
     try {
-      const { version, rows } = await ask(`images?since=${this.version}`);
+      let answer = await ask(`images?since=${this.version}`);
+      if (this.start && answer.start !== this.start) {
+        // The server was started anew, and may have found other images: places and versions of before are void.
+        answer = await ask("images?since=0");
+        this.rows = [];
+      }
+      const { start, version, rows } = answer;
+      this.start = start;
       for (const [index, id, name, heads, suggestions, blocks, all, done, problem, holder] of rows) {
         this.rows[index] = { id, name, heads, suggestions, blocks, all, done, problem, holder };
       }
       this.version = version;
+      this.came();
       if (rows.length) this.sift();
     } catch (error) {
-      this.failed?.(error); // asked again below
+      this.failed(error); // asked again below
     }
     this.timer = setTimeout(() => this.poll(), POLL_MS);
   }

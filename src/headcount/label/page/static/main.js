@@ -7,7 +7,7 @@ import { actionOf, showKeys } from "./keys.js";
 import { Labels } from "./labels.js";
 import { List } from "./list.js";
 import { drawLive } from "./live.js";
-import { Refused, ask, newId } from "./net.js";
+import { Refused, ask, isAbout, newId } from "./net.js";
 import { Notices } from "./notices.js";
 import { Outbox, Tabs } from "./outbox.js";
 import { Panel } from "./panel.js";
@@ -22,6 +22,7 @@ class Page {
   async start() {
     showKeys($("keys"));
     this.notices = new Notices($("notices"));
+    this.versions = new Map(); // of the images' files, as this tab showed them last
     this.holding = new Holding(this);
     this.panel = new Panel(this);
     this.blocks = new Blocks(this);
@@ -33,6 +34,7 @@ class Page {
       this.notices.say("start", `${why} Load the page again.`, { isBad: true });
       return;
     }
+    isAbout(this.about.database);
     document.title = `${this.about.folder} – headcount label`;
     this.tabs = new Tabs(this.about.database);
     this.session = await this.tabs.claim(() => newId(16));
@@ -43,10 +45,14 @@ class Page {
       state: (state) => this.saved(state),
     });
     this.labels = new Labels(
-      (stroke) => this.outbox.put(this.image.id, this.person, stroke),
+      (stroke) => this.outbox.put(this.image, this.person, stroke),
       () => this.changed(),
     );
-    this.tiles = new Tiles(this.about.tile_px, (part) => this.view.patch(part), (reason) => this.unreadable(reason));
+    this.tiles = new Tiles(this.about.tile_px, {
+      came: (part) => this.view.patch(part),
+      failed: (reason) => this.unreadable(reason),
+      replaced: () => this.open(this.image.id),
+    });
     const source = {
       blocks: [1, 1],
       selected: new Set(),
@@ -57,7 +63,7 @@ class Page {
     };
     const parts = { stage: $("stage"), ground: $("ground"), marks: $("marks"), live: $("live") };
     this.view = new View(parts, this.tiles, source);
-    this.boxes = new Boxes(this.labels, this.view, () => this.changed());
+    this.boxes = new Boxes(this.labels, this.view, () => this.changed(), (error) => this.troubled("boxes", error));
     this.tools = new Tools($("surface"), {
       labels: this.labels,
       view: this.view,
@@ -72,7 +78,12 @@ class Page {
       {
         list: $("list"), inner: $("list-inner"), filter: $("filter"), onlyOpen: $("only-open"), progress: $("progress"),
       },
-      { choose: (id) => this.open(id), person: () => this.person },
+      {
+        choose: (id) => this.open(id),
+        person: () => this.person,
+        came: () => this.troubled("list", null),
+        failed: (error) => this.troubled("list", error),
+      },
     );
     document.addEventListener("keydown", (event) => this.key(event));
     document.addEventListener("keyup", (event) => event.key === " " && this.space(false));
@@ -102,12 +113,15 @@ class Page {
 
   async chooseName() {
     const dialog = $("who");
-    $("person").value = this.person || this.about.person;
-    dialog.showModal();
-    $("person").select();
-    await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
-    const name = $("person").value.replace(/[\u0000-\u001f\u007f]/g, "").trim();
-    this.person = name || this.person || this.about.person || "somebody";
+    do {
+      $("person").value = this.person || this.about.person;
+      dialog.returnValue = "";
+      dialog.showModal();
+      $("person").select();
+      await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+      const name = $("person").value.replace(/[\u0000-\u001f\u007f]/g, "").trim();
+      if (dialog.returnValue === "named" && name) this.person = name; // Esc leaves it as it was
+    } while (!this.person);
     localStorage.setItem("headcount:person", this.person);
     $("name").textContent = this.person;
   }
@@ -131,21 +145,26 @@ class Page {
 
   async open(id, { over = false, stay = false } = {}) {
     const before = this.image;
+    if (this.goal !== id) this.notices.drop("replaced");
     this.goal = id;
     const wanted = (this.opening = newId(8));
     if (before && before.id !== id) this.holding.giveBack(before.id);
     if (!stay) {
       this.tools.clear();
       this.boxes.clear();
-      this.tiles.close();
-      this.view.image = null;
       this.image = null;
       this.labels.clear();
-      this.view.redraw();
+      this.hide();
     }
     this.list.open(id);
     this.notices.drop("held", "late", "lost");
     $("empty").textContent = stay ? "" : "Loading…";
+    if (id < 0) {
+      $("title").textContent = this.list.row(id)?.name ?? "";
+      $("empty").textContent = this.list.row(id)?.problem ?? ""; // one that is listed, and can never be opened
+      this.changed();
+      return;
+    }
     try {
       await this.holding.claim(id, over);
       const image = await ask(`images/${id}?${new URLSearchParams(this.who)}`);
@@ -157,12 +176,15 @@ class Page {
     } catch (error) {
       if (this.opening !== wanted) return;
       $("empty").textContent = `${error.message || "The server cannot be reached."}`;
-      if (!(error instanceof Refused)) setTimeout(() => this.opening === wanted && this.open(id, { over, stay }), 1500);
+      const mayPass = !(error instanceof Refused) || error.status === 503;
+      if (mayPass) setTimeout(() => this.opening === wanted && this.open(id, { over, stay }), 1500);
     }
   }
 
   show(image, stay) {
+    const isShown = stay && this.image?.version === image.version;
     this.image = image;
+    this.compare(image);
     this.isStale = false;
     this.labels.load(image, this.outbox.of(image.id));
     $("title").textContent = image.name;
@@ -171,7 +193,8 @@ class Page {
     $("empty").textContent = image.problem;
     Object.assign(this.view.source, { things: this.labels.things });
     this.view.source.blocks = image.blocks;
-    if (!image.problem && !stay) {
+    if (image.problem) this.hide();
+    else if (!isShown) {
       this.tiles.open(image);
       this.view.open(image);
     }
@@ -182,12 +205,34 @@ class Page {
     if (!stay && document.activeElement === document.body) $("surface").focus({ preventScroll: true });
   }
 
-  unreadable(reason) {
-    $("empty").textContent = reason;
-    this.image.problem = reason;
+  // Say where an image's file is not the one that this tab showed before: labels are in the coordinates of that.
+  compare({ id, version }) {
+    if (!version) return;
+    const before = this.versions.get(id);
+    this.versions.set(id, version);
+    if (!before || before === version) return;
+    this.notices.say("replaced", "This picture's file was replaced: look whether its labels still fit.");
+  }
+
+  // Whether what the server says of the image is about another file than the one that is shown: it is opened anew then.
+  reopened({ version }) {
+    if (version === this.image.version) return false;
+    this.open(this.image.id);
+    return true;
+  }
+
+  hide() {
     this.tiles.close();
     this.view.image = null;
     this.view.redraw();
+  }
+
+  unreadable(reason) {
+    $("empty").textContent = reason;
+    // Its file may just be being copied: it is opened anew as soon as the server can tell more of it.
+    Object.assign(this.image, { problem: reason, version: "" });
+    this.hide();
+    this.holding.watch();
     this.changed();
     this.list.poll();
   }
@@ -205,9 +250,8 @@ class Page {
     this.isReading = true;
     try {
       const document = await ask(`images/${image.id}?${new URLSearchParams(this.who)}`);
-      if (this.image === image && !this.outbox.of(image.id).length && document.strokes >= this.labels.strokes) {
-        this.take(document);
-      }
+      const isWanted = this.image === image && !this.reopened(document) && !this.outbox.of(image.id).length;
+      if (isWanted && document.strokes >= this.labels.strokes) this.take(document);
     } finally {
       this.isReading = false;
     }
@@ -231,6 +275,7 @@ class Page {
       if (late.length) this.notices.say("late-elsewhere", text);
       return;
     }
+    if (this.reopened(answer)) return;
     const isKnown = this.labels.settle(answer, this.outbox.of(image));
     this.holding.look(answer);
     if (!isKnown || this.isStale) this.reload().catch(() => {});
@@ -248,16 +293,27 @@ class Page {
     if (this.image?.id === item.image) this.reload().catch(() => {});
   }
 
-  saved({ waiting, reason, isFull }) {
+  saved({ waiting, reason, isElsewhere, isFull }) {
     const place = $("saved");
     place.dataset.state = reason ? "stuck" : waiting ? "waiting" : "saved";
     place.textContent = reason ? `Not saved: ${waiting} wait here` : waiting ? `Saving ${waiting}…` : "All saved";
     if (reason) {
       const kept = isFull
         ? "This browser's storage is full, too: keep the tab open."
-        : "Your strokes wait in this browser and are sent again by themselves, even if you close the tab.";
-      this.notices.say("stuck", `${reason} ${kept}`, { isBad: true });
+        : isElsewhere
+          ? "Your strokes wait in this browser until their own folder is served at this address again."
+          : "Your strokes wait in this browser and are sent again by themselves, even if you close the tab.";
+      this.notices.say("stuck", `${reason} ${kept}`, { isBad: true, isStanding: true });
     } else this.notices.drop("stuck");
+  }
+
+  // What was asked for in passing, and did not come; error is null once it has. A server that is away is said once.
+  troubled(what, error) {
+    if (!error) this.notices.drop(`no-${what}`);
+    else if (error instanceof Refused) this.notices.say(`no-${what}`, error.message, { isBad: true, isStanding: true });
+    else if (what === "list" && !this.outbox.reason) {
+      this.notices.say("no-list", "The server cannot be reached: it is asked again by itself.", { isStanding: true });
+    }
   }
 
   // ---- what is shown
@@ -291,8 +347,9 @@ class Page {
     $("zoom-in").addEventListener("click", () => this.view?.zoom(1.5));
     $("zoom-out").addEventListener("click", () => this.view?.zoom(1 / 1.5));
     $("name").addEventListener("click", async () => {
+      const before = this.person;
       await this.chooseName();
-      if (this.image) this.open(this.image.id, { stay: true, over: true });
+      if (this.image && this.person !== before) this.open(this.image.id, { stay: true });
     });
     const sizes = () => {
       const now = this.labels.things.get("sizes") ?? { t: "sizes", k: 2 };
@@ -371,7 +428,7 @@ class Page {
     if (action in always) return always[action]();
     if (!this.canEdit()) return undefined;
     const editing = {
-      undo: () => labels.back("undo"),
+      undo: () => (tools.corners.length ? tools.dropCorner() : labels.back("undo")),
       redo: () => labels.back("redo"),
       remove: () => tools.remove(),
       suggest: () => this.suggest(),

@@ -5,10 +5,16 @@ export class Notices {
     this.place = place;
   }
 
-  say(id, text, { isBad = false, actions = {} } = {}) {
+  // isStanding: it is said again and again for as long as it is so, and stays closed once it was.
+  say(id, text, { isBad = false, actions = {}, isStanding = false } = {}) {
     let place = document.getElementById(`notice-${id}`);
     const key = `${text}${Object.keys(actions)}`;
-    if (place?.dataset.key === key) return;
+    const isSaid = (other) => other !== place && !other.hidden && other.textContent.startsWith(text);
+    if (isStanding && !Object.keys(actions).length && [...this.place.children].some(isSaid)) {
+      place?.remove(); // whatever was asked for, the reason is one
+      return;
+    }
+    if (isStanding && place?.dataset.key === key) return;
     if (!place) {
       place = document.createElement("div");
       place.id = `notice-${id}`;

@@ -1,13 +1,17 @@
 // Strokes on their way to the server. Each lies in the browser's storage until the server has it on its disk, so that
 // neither a closed tab nor a server that went away loses one; its id makes that one sent twice counts once.
 
-import { Refused, ask } from "./net.js";
+import { ELSEWHERE, Refused, ask } from "./net.js";
 
 const BATCH = 100;
 const WAITS_MS = [300, 700, 1500, 3000, 5000];
+// What strokes that are sent together have in common.
+const SAME = ["image", "version", "person", "session"];
+// What a server answers that is about one image: it is not there, or it cannot be read or written now.
+const OF_IMAGE = [400, 404, 503];
 
 export class Outbox {
-  // handlers: receipts(image, answer, items), refused(item, reason), state({waiting, reason}).
+  // handlers: receipts(image, answer, items), refused(item, reason), state({waiting, reason, isElsewhere, isFull}).
   constructor(database, session, handlers) {
     this.prefix = `headcount:${database}:`;
     this.session = session;
@@ -49,9 +53,10 @@ export class Outbox {
     this.wake();
   }
 
-  put(image, person, stroke) {
+  // A stroke on an image, { id, version }, as it is shown: in the coordinates of that version of its file.
+  put({ id, version }, person, stroke) {
     this.number += 1;
-    const item = { image, person, session: this.session, stroke };
+    const item = { image: id, version, person, session: this.session, stroke };
     const key = `${this.prefix}${this.session}:${String(this.number).padStart(9, "0")}`;
     try {
       localStorage.setItem(key, JSON.stringify(item));
@@ -80,40 +85,47 @@ export class Outbox {
 
   async run() {
     this.running = true;
-    while (this.items.length) {
-      const first = this.items[0];
-      const same = (item) => ["image", "person", "session"].every((key) => item[key] === first[key]);
-      const end = this.items.findIndex((item) => !same(item));
-      const batch = this.items.slice(0, Math.min(end < 0 ? this.items.length : end, this.one ? 1 : BATCH));
+    let reason = "";
+    const held = new Set(); // images that can take nothing now: what is meant for others goes on
+    for (;;) {
+      const items = this.items.filter((item) => !held.has(item.image));
+      if (!items.length) break;
+      const [first] = items;
+      const end = items.findIndex((item) => SAME.some((key) => item[key] !== first[key]));
+      const batch = items.slice(0, Math.min(end < 0 ? items.length : end, this.one ? 1 : BATCH));
+      let answer = null;
       try {
-        const answer = await ask(`images/${first.image}/strokes`, {
+        answer = await ask(`images/${first.image}/strokes`, {
           session: first.session,
           person: first.person,
+          version: first.version,
           strokes: batch.map((item) => item.stroke),
         });
-        this.drop(batch.length);
-        this.failures = 0;
-        this.reason = "";
-        this.one = false;
-        this.handlers.receipts(first.image, answer, batch);
       } catch (error) {
-        const isBad = error instanceof Refused && [400, 404, 409, 413, 422].includes(error.status);
-        if (isBad && batch.length > 1) {
+        if (isWrong(error) && batch.length > 1) {
           this.one = true; // one of them is what the server refuses: it is found by sending one at a time
           continue;
         }
-        if (isBad) {
-          this.drop(1);
-          this.one = false;
-          this.handlers.refused(first, error.message);
+        if (!isWrong(error)) {
+          reason = error instanceof Refused ? error.message : "The server cannot be reached.";
+          this.isElsewhere = error.status === ELSEWHERE;
+          if (!OF_IMAGE.includes(error.status)) break;
+          held.add(first.image);
           continue;
         }
-        this.reason = error instanceof Refused ? error.message : "The server cannot be reached.";
-        this.failures += 1;
-        break;
+        this.drop(batch);
+        this.handlers.refused(first, error.message);
+      }
+      this.one = false;
+      this.reason = reason;
+      if (answer) {
+        this.drop(batch);
+        this.handlers.receipts(first.image, answer, batch);
       }
       this.tell();
     }
+    this.reason = reason;
+    this.failures = reason ? this.failures + 1 : 0;
     this.running = false;
     this.tell();
     this.waiters.splice(0).forEach((resolve) => resolve());
@@ -123,13 +135,20 @@ export class Outbox {
     }
   }
 
-  drop(number) {
-    for (const item of this.items.splice(0, number)) localStorage.removeItem(item.key);
+  drop(batch) {
+    this.items = this.items.filter((item) => !batch.includes(item));
+    for (const item of batch) localStorage.removeItem(item.key);
   }
 
   tell() {
-    this.handlers.state({ waiting: this.items.length, reason: this.reason, isFull: Boolean(this.isFull) });
+    const { items, reason, isElsewhere, isFull } = this;
+    this.handlers.state({ waiting: items.length, reason, isElsewhere: Boolean(isElsewhere), isFull: Boolean(isFull) });
   }
+}
+
+// Whether a stroke is refused for what it is, and would be whenever it is sent: anything else may pass.
+function isWrong(error) {
+  return error instanceof Refused && ([413, 422].includes(error.status) || error.isStrokeWrong);
 }
 
 // This tab's session, and whether others of this browser are still alive: asked on a channel that every tab listens to.

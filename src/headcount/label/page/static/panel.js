@@ -17,7 +17,7 @@ export class Panel {
     for (const button of $("tools").querySelectorAll("button")) {
       button.setAttribute("aria-pressed", String(button.dataset.tool === this.page.tools.tool));
     }
-    $("undo").disabled = !canEdit || !can[0];
+    $("undo").disabled = !canEdit || !(can[0] || this.page.tools.corners.length);
     $("redo").disabled = !canEdit || !can[1];
     const isBusy = ["waiting", "running"].includes(this.page.holding.job?.state);
     $("suggest").disabled = !canEdit || isBusy;

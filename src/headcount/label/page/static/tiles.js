@@ -1,16 +1,19 @@
 // The picture's tiles: those in view at the zoom's own level, and coarser ones where these are not there yet. However
 // large the picture, no more than a few dozen are held.
 
+import { address } from "./net.js";
+
 const HELD = 96;
 const AT_ONCE = 6;
 
 export class Tiles {
   // came(part) is called when one has come, with the part of the picture that it shows; failed(reason) when the image
-  // cannot be shown.
-  constructor(size_px, came, failed) {
+  // cannot be shown; replaced() when its file is another one now.
+  constructor(size_px, { came, failed, replaced }) {
     this.size_px = size_px;
     this.came = came;
     this.failed = failed;
+    this.replaced = replaced;
     this.held = new Map();
     this.loading = new Map();
     this.wanted = [];
@@ -97,8 +100,12 @@ export class Tiles {
     this.loading.set(key, control);
     let wait_ms = 0;
     try {
-      const address = `/api/images/${image.id}/tiles/${key}?v=${encodeURIComponent(image.version)}`;
-      const response = await fetch(address, { signal: control.signal });
+      const where = address(`images/${image.id}/tiles/${key}`, { v: image.version });
+      const response = await fetch(where, { signal: control.signal });
+      if (response.status === 410) {
+        if (this.image === image) this.replaced();
+        return;
+      }
       if (response.status === 400) {
         const { detail } = await response.json();
         if (this.image === image) this.failed(detail);

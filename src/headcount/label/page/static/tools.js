@@ -11,7 +11,7 @@ export const HINTS = {
   point: "Click a head. Drag a point to move it, Delete removes it; a click on a suggestion accepts it.",
   box: "Drag a box around a head, far and near ones. Drag a corner of a selected box to change it.",
   select: "Click or drag a frame; Shift adds. Drag moves, Delete removes, Y accepts, N rejects suggestions.",
-  area: "Click the corners of the region that counts; Enter or a click on the first corner closes it, Esc drops it.",
+  area: "Click the corners of the region that counts; Enter or a click on the first corner closes it, Ctrl Z takes a corner back, Esc all.",
 };
 
 export class Tools {
@@ -371,9 +371,12 @@ export class Tools {
   }
 
   remove() {
+    if (this.corners.length) {
+      this.dropCorner();
+      return;
+    }
     const ids = this.selected.size ? [...this.selected] : this.hand ? [this.at(this.hand)].filter(Boolean) : [];
-    if (this.corners.length) this.corners.pop();
-    else if (ids.length && this.app.canEdit()) this.labels.do(Object.fromEntries(ids.map((id) => [id, null])));
+    if (ids.length && this.app.canEdit()) this.labels.do(Object.fromEntries(ids.map((id) => [id, null])));
     this.selected.clear();
     this.app.changed();
   }
@@ -385,6 +388,11 @@ export class Tools {
   }
 
   // ---- areas
+
+  dropCorner() {
+    this.corners.pop();
+    this.app.changed();
+  }
 
   addCorner(place) {
     if (this.corners.length >= 3) {
