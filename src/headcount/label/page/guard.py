@@ -166,7 +166,7 @@ async def _answer(send: Send, status: int, text: str, *, is_page: bool = False) 
     """Say a sentence to the page's scripts or, as a page, to somebody who opened the address."""
     body, kind = json.dumps({"detail": text}).encode(), "application/json"
     if is_page:
-        page = f'<!doctype html><html lang="en"><title>headcount label</title><p>{html.escape(text)}</p></html>'
+        page = f'<!doctype html><html lang="en"><title>headcount</title><p>{html.escape(text)}</p></html>'
         body, kind = page.encode(), "text/html; charset=utf-8"
     headers = {"content-type": kind, "content-length": str(len(body)), "cache-control": "no-store"}
     headers |= _HEADERS
