@@ -16,7 +16,7 @@ import numpy as np
 
 from headcount.synth.rendered import render_scene
 from headcount.synth.rendered.light import DAY_PARTS, WEATHERS
-from headcount.synth.rendered.places import PLACES, Place
+from headcount.synth.rendered.places import KINDS, PLACES, Place
 
 SIZE_WH, PEOPLE, SCENES = (1920, 1080), 500, 3
 CROWDED: tuple[Place, ...] = ("concert", "station", "street")
@@ -43,9 +43,12 @@ def sheet(path: Path, seed: int = 700) -> None:
     """A JPEG of scenes: every place three times, the weather and the part of the day taken in turn."""
     tiles = []
     for number in range(3 * len(PLACES)):
+        place = PLACES[number % len(PLACES)]
+        outdoors = not KINDS[place].indoors
         rendered = render_scene(
-            seed + number, size_wh=(1280, 720), place=PLACES[number % len(PLACES)],
-            weather=WEATHERS[number % len(WEATHERS)], day=DAY_PARTS[number % len(DAY_PARTS)],
+            seed + number, size_wh=(1280, 720), place=place,
+            weather=WEATHERS[number % len(WEATHERS)] if outdoors else None,
+            day=DAY_PARTS[number % len(DAY_PARTS)] if outdoors else None,
         )  # fmt: skip
         tiles.append(cv2.resize(rendered.scene.pixels(), _TILE_WH, interpolation=cv2.INTER_AREA))
     rows = [np.hstack(tiles[first : first + _COLUMNS]) for first in range(0, len(tiles), _COLUMNS)]
