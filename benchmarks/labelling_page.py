@@ -23,10 +23,10 @@ import numpy as np
 from PIL import Image
 
 from headcount.label.page.exchange import things_of
-from headcount.label.page.server import bound_socket
 from headcount.label.page.session import Labelling
 from headcount.label.page.store import Stroke
 from headcount.synth import paint_scene
+from headcount.web.listen import bound_socket
 
 HEADS, SIZE_WH = 5000, (4000, 3000)
 PAN_S = 5

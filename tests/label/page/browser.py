@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from headcount.label.page.server import bound_socket
 from headcount.label.page.session import Labelling
+from headcount.web.listen import bound_socket
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WHY_NOT = "chromium is not installed here: make services installs it"

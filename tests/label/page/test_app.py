@@ -21,7 +21,7 @@ pytest.importorskip("fastapi", reason="the page needs the label extra")
 from starlette.testclient import TestClient
 
 from headcount.label.page.app import create_app
-from headcount.label.page.guard import MOST_BYTES
+from headcount.web.guard import MOST_BYTES
 
 ANN, BEN = {"session": "annannann", "person": "Ann"}, {"session": "benbenben", "person": "Ben"}
 HEAD = {"t": "head", "x": 10.5, "y": 20.5}

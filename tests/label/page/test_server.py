@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from headcount.core.errors import InputError, ModelError
-from headcount.label.page.server import FIRST_PORT, bound_socket, held_database, serve_folder
+from headcount.label.page.server import held_database, serve_folder
 from headcount.label.page.session import Labelling
 from headcount.label.page.store import Store
+from headcount.web.listen import FIRST_PORT, bound_socket
 
 pytest.importorskip("fastapi", reason="the page needs the label extra")
 

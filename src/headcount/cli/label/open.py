@@ -57,8 +57,8 @@ def open_(
 
     from headcount.cli.console import error_console, printable
     from headcount.cli.streams import standard_output
-    from headcount.label.page.guard import is_local
     from headcount.label.page.server import serve_folder
+    from headcount.web.guard import is_local
 
     if token is None and not is_local(host):
         token = secrets.token_hex(16)

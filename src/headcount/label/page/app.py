@@ -10,12 +10,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from headcount.core.errors import HeadcountError
-from headcount.label.page.guard import Guard, cookie_name, is_local
 from headcount.label.page.pictures import ReplacedError
 from headcount.label.page.schema import BoxesBody, ClaimBody, Name, SessionId, StrokesBody, Who
 from headcount.label.page.session import Labelling, NotHeldError, UnreadableError
 from headcount.label.page.store import StoreError, StoreFullError, Stroke
 from headcount.label.page.things import WrongStrokeError
+from headcount.web.guard import Guard, cookie_name, is_local
 
 ImageId = Annotated[int, Path(ge=1, le=2**53)]
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}

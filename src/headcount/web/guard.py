@@ -23,7 +23,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MOST_BYTES = 16 * 2**20
-"""Of a request's body: 50,000 suggestions in one stroke take a third of it."""
+"""Of a request's body, where nothing else is said."""
 _HEADERS = {
     "content-security-policy": (
         "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -40,14 +40,14 @@ def cookie_name(host: str) -> str:
     """The cookie that keeps the token, by the Host header: browsers give cookies of one port to all others of a name.
 
     >>> cookie_name("10.0.0.7:8321"), cookie_name("[::1]")
-    ('headcount_label_8321', 'headcount_label_80')
+    ('headcount_8321', 'headcount_80')
     """
     port = host.rpartition(":")[2]
-    return f"headcount_label_{port if port.isdigit() else 80}"
+    return f"headcount_{port if port.isdigit() else 80}"
 
 
 class TooLargeError(Exception):
-    """A body of more than ``MOST_BYTES``."""
+    """A body of more bytes than are taken."""
 
 
 class Guard:
@@ -57,10 +57,11 @@ class Guard:
         app: the application.
         host: the address that the server is bound to.
         token: what must be known to be let in; empty: nothing, as on an address that is this machine's alone.
+        most_bytes: of a request's body.
     """
 
-    def __init__(self, app: App, *, host: str = "127.0.0.1", token: str = "") -> None:
-        self._app, self._host, self._token = app, host, token
+    def __init__(self, app: App, *, host: str = "127.0.0.1", token: str = "", most_bytes: int = MOST_BYTES) -> None:
+        self._app, self._host, self._token, self._most_bytes = app, host, token, most_bytes
         self._names = {"localhost", host.lower(), socket.gethostname().lower()}
         self._is_local = is_local(host)
 
@@ -80,12 +81,12 @@ class Guard:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > MOST_BYTES:
+            if taken > self._most_bytes:
                 raise TooLargeError
             return message
 
         async def dressed(message: Message) -> None:
-            if taken > MOST_BYTES:  # what the application makes of the error is not what is to be said
+            if taken > self._most_bytes:  # what the application makes of the error is not what is to be said
                 return
             if message["type"] == "http.response.start":
                 named = {key.lower() for key, _ in message["headers"]}
@@ -98,8 +99,10 @@ class Guard:
 
         with suppress(TooLargeError):
             await self._app(scope, bounded, dressed)
-        if taken > MOST_BYTES:
-            await _answer(send, 413, f"A request may hold {MOST_BYTES:,} bytes, but this one has more: send less.")
+        if taken > self._most_bytes:
+            await _answer(
+                send, 413, f"A request may hold {self._most_bytes:,} bytes, but this one has more: send less."
+            )
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         """A status and why, where a request is not let in."""
@@ -117,8 +120,8 @@ class Guard:
             length = int(headers.get("content-length", "0"))
         except ValueError:
             return 400, "The length of a request must be a number."
-        if length > MOST_BYTES:
-            return 413, f"A request may hold {MOST_BYTES:,} bytes, but this one has {length:,}: send less."
+        if length > self._most_bytes:
+            return 413, f"A request may hold {self._most_bytes:,} bytes, but this one has {length:,}: send less."
         if self._token and scope["path"].startswith("/enter/"):
             if not is_same(self._token, scope["path"].removeprefix("/enter/")):
                 return 401, "This is not the token: open the link that was printed when the server started."

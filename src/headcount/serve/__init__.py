@@ -1,0 +1,1 @@
+"""The server: counts images that are sent, and shows what is watched."""
