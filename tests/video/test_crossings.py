@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.video import students as of_students
 from tests.video.test_density import trajectories, walkers
 
-from headcount.video.crossings import BAND_M, Crossings, LineCounter, nearest_m, told_apart
+from headcount.video.crossings import BAND_M, Crossings, LineCounter, Passed, nearest_m, told_apart
 from headcount.video.tracks import Steps, Tracker
 
 ACROSS = np.array([[0.0, -5], [0, 5]])
@@ -141,7 +141,7 @@ def test_students_are_refused_where_frames_are_too_far_apart(every: int, refused
     ]
     # The first ten frames measure how fast they walk.
     assert all(bool(reason) is refused for reason in reasons[12:])
-    minute = crossings.passed()[0].forward_per_min
+    minute = crossings.passed()[0].per_min
     if refused:
         assert "nobody can tell which is which: measure" in reasons[-1]
         assert minute is None
@@ -162,16 +162,17 @@ def pass_by(crossings: Crossings, seconds: float, *, since: float = 0.0, frame_s
 def test_crossings_a_minute_are_of_the_last_minute() -> None:
     crossings = Crossings([(ACROSS, -1)])
     pass_by(crossings, 9)
-    assert crossings.passed()[0].forward_per_min is None
+    assert crossings.passed()[0].per_min is None
     pass_by(crossings, 191, since=9.0)
     told = crossings.passed()[0]
     assert told.forward in (98, 99)
     assert told.backward == 0
-    assert told.forward_per_min == pytest.approx(30, abs=0.6)
+    assert told.lately == (30, 0)
+    assert told.per_min == pytest.approx(1, abs=0.01)
     for at in np.arange(200, 270, 0.2):
         crossings.take(np.zeros((0, 2)), float(at))
     told = crossings.passed()[0]
-    assert (told.forward_per_min, told.backward_per_min) == (0, 0)
+    assert told.lately == (0, 0)
     assert told.forward > 90
 
 
@@ -180,9 +181,11 @@ def test_time_that_nobody_saw_is_not_counted_as_empty() -> None:
     pass_by(crossings, 40)
     for at in np.arange(40, 60, 0.2):
         crossings.refuse(float(at))
-    assert crossings.passed()[0].forward_per_min is None
+    assert crossings.passed()[0].per_min is None
     pass_by(crossings, 20, since=60.0)
-    assert crossings.passed()[0].forward_per_min == pytest.approx(30, abs=3)
+    told = crossings.passed()[0]
+    assert told.per_min == pytest.approx(1.5, abs=0.1)  # 40 s of the last 60
+    assert told.lately[0] * told.per_min == pytest.approx(30, abs=3)
 
 
 def test_a_clock_that_jumps_begins_anew_and_keeps_what_was_counted() -> None:
@@ -190,7 +193,7 @@ def test_a_clock_that_jumps_begins_anew_and_keeps_what_was_counted() -> None:
     pass_by(crossings, 60)
     before = crossings.passed()[0].forward
     crossings.take(np.array([[1.0, 0]]), 5.0)
-    assert crossings.passed()[0] == type(crossings.passed()[0])(before, 0, None, None)
+    assert crossings.passed()[0] == Passed(before, 0, (0, 0), None)
     crossings.take(np.array([[-1.0, 0]]), 1e6)
     assert crossings.passed()[0].forward == before
     assert crossings.take(np.array([[-1.0, 0]]), 1e6) == ""

@@ -93,12 +93,19 @@ class LineCounter:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """What is told of a line: crossings so far, and a minute; None until ten seconds were seen, or where refused."""
+    """What is told of a line.
+
+    Attributes:
+        forward, backward: crossings since the start.
+        lately: (forward, backward) crossings of the last minute.
+        per_min: ``lately`` times this is a minute's: 1 once a whole minute was seen; None until ten seconds were, or
+            where heads cannot be followed now.
+    """
 
     forward: int
     backward: int
-    forward_per_min: float | None
-    backward_per_min: float | None
+    lately: tuple[int, int]
+    per_min: float | None
 
 
 class Crossings:
@@ -150,6 +157,13 @@ class Crossings:
                 passed.append((at_s, forward, backward))
         return ""
 
+    def move(self, lines: list[tuple[Points, int]]) -> None:
+        """Put the lines, as many as before, to other places, as in frames of another size."""
+        for counter, (ends, right) in zip(self._counters, lines, strict=True):
+            counter.ends, counter.right = ends, right
+        self._tracker = Tracker()
+        self._lose()
+
     def refuse(self, at_s: float) -> None:
         """Note a frame whose heads could not be told apart."""
         self._at_s, self._tracker = at_s, Tracker()
@@ -170,19 +184,11 @@ class Crossings:
     def passed(self) -> list[Passed]:
         """What is told of each line now."""
         seen_s = sum(until - since for since, until in self._followed)
-        told = []
-        for counter, passed in zip(self._counters, self._passed, strict=True):
-            forward, backward = (sum(one[way] for one in passed) for way in (1, 2))
-            minute = None if seen_s < LEAST_S or self._is_lost else 60 / seen_s
-            told.append(
-                Passed(
-                    counter.forward,
-                    counter.backward,
-                    None if minute is None else forward * minute,
-                    None if minute is None else backward * minute,
-                )
-            )
-        return told
+        per_min = None if seen_s < LEAST_S or self._is_lost else WINDOW_S / seen_s
+        return [
+            Passed(counter.forward, counter.backward, (sum(p[1] for p in passed), sum(p[2] for p in passed)), per_min)
+            for counter, passed in zip(self._counters, self._passed, strict=True)
+        ]
 
     @property
     def walking_m_s(self) -> float:
