@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from headcount.core.errors import InputError, MissingFileError, ModelError
 from headcount.core.image import RgbImage
@@ -37,6 +38,7 @@ class Found:
     measurement: Measurement
     prediction: Prediction
     zones: tuple[Any, ...] = ()
+    lines: tuple[Any, ...] = ()
 
 
 class Measurer:
@@ -60,6 +62,10 @@ class Measurer:
             latency_ms=1e3 * (time.monotonic() - named["came"]),
         )
         return Found(record, Prediction(0, (width, height)))
+
+    def shapes(self, size_wh: tuple[int, int]) -> None:
+        if size_wh != (160, 96):
+            raise InputError(f"The zones do not fit {size_wh}.")
 
 
 class Alerts:
@@ -335,6 +341,12 @@ def test_a_wrong_zone_is_refused(film: Path) -> None:
     site = Site(name="square", cameras=(camera("a", film),))
     with pytest.raises(InputError, match="crosses itself"):
         Monitor(site, Path("/"), counter=cast(Counter, _NoCounter()), measurer=refuses).refuse_wrong()
+
+
+def test_a_zone_that_does_not_fit_a_recording_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((50, 70, 3), np.uint8)).save(tmp_path / "1.png")
+    with pytest.raises(InputError, match=r"do not fit \(70, 50\)"):
+        Watching(camera("a", tmp_path)).monitor.refuse_wrong()
 
 
 def test_before_it_runs_every_camera_is_starting(film: Path) -> None:

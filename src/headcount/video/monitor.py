@@ -25,7 +25,7 @@ from headcount.video.measurement import AlertEvent, CameraStatus, Measurement, R
 from headcount.video.picture import Measured, MeasuredPicture
 from headcount.video.readers import refuse_without_av
 from headcount.video.site import CameraSettings, Site
-from headcount.video.source import read_source, refuse_missing
+from headcount.video.source import read_source, refuse_missing, size_of
 
 if TYPE_CHECKING:
     pass
@@ -44,6 +44,13 @@ class Measuring(Protocol):
         self, counter: Counter, pixels: RgbImage, at: datetime, *, frame: int, skipped: int, came: float | None
     ) -> Measured:
         """Measure one frame."""
+
+    def shapes(self, size_wh: tuple[int, int]) -> Any:
+        """The zones and lines in frames of a size.
+
+        Raises:
+            InputError: one of them does not fit such frames.
+        """
 
 
 class Alerting(Protocol):
@@ -139,7 +146,8 @@ class Monitor:
         """Stop before anything is watched where it could not be: nothing is connected to.
 
         Raises:
-            InputError: a source is none or its file is missing, or a calibration, zone or line is wrong.
+            InputError: a source is none, its file is missing or of no use; or a calibration is wrong, or a zone or line
+                does not fit the frames of a recording, or those that were calibrated.
             ModelError: the model is unknown or damaged.
             MissingExtraError: what is needed is not installed.
         """
@@ -148,7 +156,10 @@ class Monitor:
             refuse_missing(source)
             if source.kind != "folder":
                 refuse_without_av()
-            self._make(camera)
+            size_wh = size_of(source) or (camera.calibration.size_wh if camera.calibration is not None else None)
+            measurer = self._make(camera)
+            if size_wh is not None:
+                measurer.shapes(size_wh)
         if self._counter is None:
             self._counter = load(self.site.model, interval=self.site.interval)
 

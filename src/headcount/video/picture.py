@@ -16,7 +16,7 @@ from headcount.draw.text import line_of, write
 
 if TYPE_CHECKING:
     from headcount.core.prediction import Prediction
-    from headcount.video.measurement import Amount, Measurement, ZoneMeasure
+    from headcount.video.measurement import Amount, LineMeasure, Measurement, ZoneMeasure
 
 _ZONES = "headcount.draw.zones"
 _WHITE, _DARK = (255, 255, 255), (15, 15, 15)
@@ -29,6 +29,7 @@ class Measured(Protocol):
         measurement: the record.
         prediction: what was counted.
         zones: those of the camera in this picture: ``name`` and ``heads_xy``, polygons (k, 2) in pixels.
+        lines: likewise; ``heads_xy`` are the two ends of each.
     """
 
     @property
@@ -39,6 +40,9 @@ class Measured(Protocol):
 
     @property
     def zones(self) -> Sequence[Any]: ...
+
+    @property
+    def lines(self) -> Sequence[Any]: ...
 
 
 class MeasuredPicture:
@@ -83,7 +87,7 @@ class MeasuredPicture:
 
 
 def annotate(picture: RgbImage, measured: Measured, levels: Mapping[str, int]) -> RgbImage:
-    """A copy of a picture with its zones and numbers."""
+    """A copy of a picture with its zones, lines and numbers."""
     record = measured.measurement
     texts = {zone.name: _numbers_of(zone) for zone in record.zones}
     make = load_object(f"{_ZONES}:DrawnZone")
@@ -94,7 +98,10 @@ def annotate(picture: RgbImage, measured: Measured, levels: Mapping[str, int]) -
             # One that the picture's border cuts into parts is named once.
             name, text = ("", "") if at else (zone.name, texts.get(zone.name, ""))
             drawn.append(make(name, polygon, text, level))
-    shown: RgbImage = load_object(f"{_ZONES}:draw_zones")(picture, drawn, heads_xy=measured.prediction.points_xy)
+    make, crossed = load_object(f"{_ZONES}:DrawnLine"), {line.name: line for line in record.lines}
+    lines = [make(line.name, line.heads_xy, _crossings_of(crossed.get(line.name))) for line in measured.lines]
+    draw = load_object(f"{_ZONES}:draw_zones")
+    shown: RgbImage = draw(picture, drawn, lines=lines, heads_xy=measured.prediction.points_xy)
     _write_numbers(shown, record)
     return shown
 
@@ -117,6 +124,10 @@ def _write_numbers(picture: RgbImage, record: Measurement) -> None:
 def _numbers_of(zone: ZoneMeasure) -> str:
     density = "" if zone.density is None else f", {zone.density.value:.2f} per m²"
     return _people(zone.people) + density
+
+
+def _crossings_of(line: LineMeasure | None) -> str:
+    return "" if line is None or line.refused else f"{line.forward:,} forward, {line.backward:,} back"
 
 
 def _people(amount: Amount) -> str:
