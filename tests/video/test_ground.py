@@ -8,32 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tests.video.cameras import ASLANT, BELOW, DOWN, PLACES, SIZE, calibration, heads
 
 from headcount.core.errors import InputError
 from headcount.synth.rendered.camera import Camera
 from headcount.video.ground import Ground
 from headcount.video.site import CalibrationSettings
 
-SIZE = (1280, 720)
-PLACES = np.array([[-4.0, 6], [4, 6], [6, 16], [-6, 16], [0, 10]])
-ASLANT = Camera(height_m=6, pitch_deg=25, fov_deg=70, size_wh=SIZE)
-DOWN = Camera(height_m=8, pitch_deg=90, fov_deg=70, size_wh=SIZE)
 FOV = math.degrees(2 * math.atan(360 / ASLANT.focal_px))
-BELOW = np.array([[-3.0, -2], [3, -2], [3, 2], [-3, 2]])
-
-
-def heads(camera: Camera, places: np.ndarray, height_m: float = 1.6) -> np.ndarray:
-    return camera.project(np.column_stack([places, np.full(len(places), height_m)]))[0]
-
-
-def calibration(
-    camera: Camera, places: np.ndarray = PLACES, *, mark_m: float = 0, **more: object
-) -> CalibrationSettings:
-    pixels = heads(camera, places, mark_m)
-    points = [
-        {"pixel": p, "metres": m, "height_m": mark_m} for p, m in zip(pixels.tolist(), places.tolist(), strict=True)
-    ]
-    return CalibrationSettings.model_validate({"points": points, "size_wh": camera.size_wh, **more})
 
 
 def off(ground: Ground, camera: Camera, places: np.ndarray, height_m: float = 1.6) -> float:
