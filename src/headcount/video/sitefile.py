@@ -66,19 +66,20 @@ def with_camera(text: str, camera: CameraSettings, *, instead_of: str = "") -> s
     return head + added + tail
 
 
-def write_site(path: Path, site: Site, *, before: str = "", camera: CameraSettings | None = None) -> None:
+def write_site(
+    path: Path, site: Site, *, before: str = "", camera: CameraSettings | None = None, instead_of: str = ""
+) -> None:
     """Write a site's file, whole or not at all; one that holds a password is readable by its owner alone.
 
     ``before``: the text of the file so far, to which ``camera`` alone is added, or in which it takes the place of the
-    one of its name.
+    camera ``instead_of``.
 
     Raises:
         InputError: it cannot be written, or the file so far is written in a way that it cannot be added to.
     """
     text = new_file(site)
     if before and camera is not None:
-        there = {_name_of(item) for item in _cameras(before)}
-        text = with_camera(before, camera, instead_of=camera.name if camera.name in there else "")
+        text = with_camera(before, camera, instead_of=instead_of)
         if not _says(text, site):
             raise InputError(
                 f'"{path}" is written in a way that no camera can be added to without changing more (references, or '
@@ -129,14 +130,6 @@ def _dumped(value: Any) -> str:
 def _composed(text: str) -> yaml.MappingNode | None:
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     return node if isinstance(node, yaml.MappingNode) else None
-
-
-def _cameras(text: str) -> list[yaml.Node]:
-    mapping = _composed(text)
-    for key, value in mapping.value if mapping else ():
-        if key.value == "cameras" and isinstance(value, yaml.SequenceNode):
-            return list(value.value)
-    return []
 
 
 def _name_of(item: yaml.Node) -> str:
