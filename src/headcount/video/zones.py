@@ -31,8 +31,8 @@ class Zone:
     Attributes:
         name: its name.
         size_wh: (width, height) of the pictures it is for.
-        region: where the heads of people who stand in it are seen: what is counted.
-        heads_xy: (k, 2) corners each, in pixels: the polygons of ``region``, mostly one, for drawing.
+        region: where the heads of people who stand in it are seen, a mask: what is counted.
+        heads_xy: (k, 2) corners each, in pixels: the polygons that ``region`` was drawn from, mostly one.
         whole_m: the zone on the ground in metres as it was drawn, a shapely geometry; None without a calibration.
         seen_m: the part of it in which people's heads are within the picture. Densities are people in view over its
             area: nobody sees who is beyond it.
@@ -270,4 +270,6 @@ def _zone(
     polygons = tuple(shapely.get_coordinates(part.exterior)[:-1] for part in shapely.get_parts(heads))
     if heads.area < _LEAST_PX2:
         raise InputError(f"{what} is {heads.area:.1f} pixels large where heads are seen: draw it larger.")
-    return Zone(name, size_wh, Region(polygons, size_wh=size_wh), polygons, whole_m, seen_m, seen, _partly(what, seen))
+    # Kept as a mask, which is then drawn once and not for each frame.
+    region = Region(mask=Region(polygons, size_wh=size_wh).in_image(size_wh))
+    return Zone(name, size_wh, region, polygons, whole_m, seen_m, seen, _partly(what, seen))
