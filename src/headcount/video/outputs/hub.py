@@ -32,7 +32,8 @@ class Outputs:
         folder: of the site's file; relative paths of outputs are below it.
         changed: told whenever an output begins to work or to fail, by one of several threads. The outputs are told by
             themselves.
-        retry_s: how long a receiver that is down is left alone at first; twice as long each time, up to 30 s.
+        retry_s: how long a receiver that is down is left alone at first; twice as long each time, up to 10 s
+            (webhooks: see there).
 
     Raises:
         InputError: a setting of an output is of no use, or a file or spool is held by another run.

@@ -28,7 +28,7 @@ MOST_QUEUED = 10_000
 MOST_PICTURES = 4
 """Of those that come with a picture: each holds a frame."""
 _TICK_S = 0.5
-_LONGEST_WAIT_S = 30.0
+_LONGEST_WAIT_S = 10.0
 _BATCH = 200
 
 
@@ -68,7 +68,7 @@ class Standing:
     def status(self) -> OutputStatus:
         """How it does now."""
         with self._lock:
-            reasons = [reason for reason in self._troubles.values() if reason]
+            reasons = dict.fromkeys(reason for reason in self._troubles.values() if reason)
             return OutputStatus(
                 output=self.name,
                 state="failing" if reasons else "working",
@@ -234,8 +234,7 @@ class SpoolLane:
             except OutputDownError as error:
                 self._spool.drop(0)
                 self._standing.note("receiver", error.message)
-                least = self._retry_s if error.wait_s is None else error.wait_s
-                wait_s = max(least, min(2 * wait_s, _LONGEST_WAIT_S))
+                wait_s = max(self._retry_s, error.wait_s, min(2 * wait_s, error.most_s))
             except OutputGoneError as error:
                 self._give_up(error.message)
                 return

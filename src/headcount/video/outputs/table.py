@@ -33,12 +33,12 @@ Picture = Callable[[], "RgbImage"]
 class OutputDownError(HeadcountError):
     """A receiver that takes nothing now: records wait, and it is tried again.
 
-    ``wait_s`` is how long at least, where the receiver said so.
+    ``wait_s`` is how long it is left alone at least, where it said so; ``most_s`` how long at most.
     """
 
-    def __init__(self, message: str, *, wait_s: float | None = None) -> None:
+    def __init__(self, message: str, *, wait_s: float = 0.0, most_s: float = 10.0) -> None:
         super().__init__(message)
-        self.wait_s = wait_s
+        self.wait_s, self.most_s = wait_s, most_s
 
 
 class RefusedRecordError(HeadcountError):
