@@ -9,28 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from headcount.core.homography import Homography
 from headcount.core.image import RgbImage
 from headcount.synth import paint_scene
-from headcount.video.site import CameraSettings, Site
+from headcount.video.site import CameraSettings
+
+from ..places import SIZE_WH
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WHY_NOT = "chromium is not installed here: make services installs it"
-SIZE_WH = (960, 540)
-# A camera 6 m high that looks down by 35 degrees: where the ground's corners in metres are seen, worked out by hand.
-_FOCAL, _HEIGHT, _DOWN = 800.0, 6.0, np.radians(35)
-
-
-def pixels_of(metres: Any) -> NDArray[np.float64]:
-    """(n, 2) where places of the ground are seen: x to the right, y ahead of the camera's foot."""
-    x, y = np.asarray(metres, np.float64).reshape(-1, 2).T
-    depth = y * np.cos(_DOWN) + _HEIGHT * np.sin(_DOWN)
-    down = _HEIGHT * np.cos(_DOWN) - y * np.sin(_DOWN)
-    return np.stack([SIZE_WH[0] / 2 + _FOCAL * x / depth, SIZE_WH[1] / 2 + _FOCAL * down / depth], axis=1)
 
 
 @pytest.fixture(scope="session")
@@ -97,14 +85,3 @@ def tab(chromium: Any) -> Iterator[Callable[..., Any]]:
     for context in contexts:
         context.close()
     assert wrong == []
-
-
-def square_site(source: str = "square.mp4") -> Site:
-    """A site whose file is there already."""
-    return Site(name="fair", cameras=(CameraSettings(name="gate", source=source),))
-
-
-def homography() -> Homography:
-    """The exact one of ``pixels_of``."""
-    corners = [(-3, 4), (3, 4), (3, 12), (-3, 12)]
-    return Homography.fit(pixels_of(corners), corners)

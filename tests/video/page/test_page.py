@@ -14,7 +14,8 @@ from headcount.core.image import RgbImage
 from headcount.video.site import CameraSettings, Site, ZoneSettings, read_site
 from headcount.video.sitefile import new_file
 
-from .conftest import CHROMIUM, WHY_NOT, pixels_of, served
+from ..places import pixels_of
+from .conftest import CHROMIUM, WHY_NOT, served
 
 pytest.importorskip("fastapi", reason="the page needs the serve extra")
 sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright (dev extra)")

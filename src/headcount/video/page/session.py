@@ -53,6 +53,8 @@ class Drawing:
         self._before, self._site, self._overwrite = camera, site, overwrite
         self._name = name if site is None else site.name
         self._lock = threading.Lock()
+        self.saved = ""
+        """The name of the camera that was saved last; empty before."""
         self._is_in_file = site is not None and camera in site.cameras
 
     @property
@@ -149,6 +151,7 @@ class Drawing:
         return self._said(camera)
 
     def _said(self, camera: CameraSettings) -> dict[str, Any]:
+        self.saved = camera.name
         text = f"The camera “{camera.name}” is in “{self.file}”."
         return {"file": str(self.file), "text": text, "next": self._next}
 
