@@ -17,6 +17,7 @@ CUT_OFF_M = 1.0
 _QUARTER = 8
 """Straight lines for a quarter of a circle."""
 _FAR = 20.0
+_CELLS_A_SIDE, _MOST_CELLS = 8, 1_000_000
 Cells = NDArray[np.object_]
 """(n,) polygons of shapely."""
 
@@ -146,13 +147,20 @@ def fullest_square(
 
 
 def _upper_bounds(x: Floats, y: Floats, held: Floats) -> Floats:
-    """(n,) no square whose left side is at a point, and that holds it, holds more."""
-    column, row = np.floor(x - x.min()).astype(np.intp), np.floor(y - y.min()).astype(np.intp)
-    keys, index = np.unique(np.stack([column, row], axis=1), axis=0, return_inverse=True)
-    sums = np.bincount(index.ravel(), held)
-    cells = {(int(c), int(r)): float(total) for (c, r), total in zip(keys, sums, strict=True)}
-    bounds = np.array(
-        [sum(cells.get((c + right, r + up), 0.0) for right in (0, 1) for up in (-1, 0, 1)) for c, r in keys.tolist()]
-    )
-    found: Floats = bounds[index.ravel()]
+    """(n,) no square whose left side is at a point, and that holds it, holds more.
+
+    People are put together in cells of an eighth of the square's side, or larger ones where they stand far apart: a
+    square reaches over ``span`` of them each way at most.
+    """
+    x, y = x - x.min(), y - y.min()
+    cell = max(1 / _CELLS_A_SIDE, math.sqrt(float((x.max() + 1) * (y.max() + 1)) / _MOST_CELLS))
+    span = math.floor(1 / cell) + 1
+    column, row = np.floor(x / cell).astype(np.intp), np.floor(y / cell).astype(np.intp)
+    # Empty cells around them, so that every window lies within: (columns + span) × (rows + 2 span).
+    sums = np.zeros((column.max() + 1 + span, row.max() + 1 + 2 * span))
+    np.add.at(sums, (column, row + span), held)
+    total = np.pad(sums, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    windows = total[span:, span:] - total[:-span, span:] - total[span:, :-span] + total[:-span, :-span]
+    most = np.max([windows[column, row + span - down] for down in range(span)], axis=0)
+    found: Floats = most * (1 + 1e-9)  # sums are rounded
     return found
