@@ -97,6 +97,12 @@ def test_a_label_hides_no_head_where_there_is_room(seed: int) -> None:
     assert not labelled[rows, columns].any()
 
 
+def test_a_part_without_name_and_numbers_has_no_label_and_foreign_letters_do_no_harm() -> None:
+    part = draw_zones(GRAY, [DrawnZone("", SQUARE, level=2)])
+    assert not (part == (15, 15, 15)).all(axis=2).sum(axis=1).max() > 250
+    assert (draw_zones(GRAY, [DrawnZone("入口", SQUARE)]) != draw_zones(GRAY, [DrawnZone("", SQUARE)])).any()
+
+
 def test_labels_do_not_hide_each_other() -> None:
     zones = [DrawnZone(f"zone {number}", SQUARE + np.array([number * 12, 0]), "123 people") for number in range(3)]
     alone = [(draw_zones(GRAY, [zone]) != GRAY).any(axis=2) for zone in zones]

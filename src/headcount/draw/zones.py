@@ -115,7 +115,8 @@ def draw_zones(
     # The most urgent has the first choice of a place.
     for zone in sorted(zones, key=lambda one: -one.level):
         numbers = ", ".join(part for part in (zone.text, f"level {zone.level}" if zone.level else "") if part)
-        if _is_in(drawn, zone.polygon_xy):
+        # A part of a zone that has no name and no numbers is labelled by another part.
+        if (zone.name or zone.text) and _is_in(drawn, zone.polygon_xy):
             _label(sheet, zone.name, numbers, colour_of(zone.level), _beside_polygon(zone.polygon_xy))
     for line in lines:
         if _is_in(drawn, line.ends_xy):
@@ -237,7 +238,8 @@ def _label(
     """Write a label at the first of its places that hides nothing, or at the one that hides the least."""
     height, width = sheet.picture.shape[:2]
     text = f"{name}: {numbers}" if name and numbers else name or numbers
-    text = text.replace("m²", "sq m").replace("–", " to ")  # signs that the pictures' font does not have
+    # The pictures' font has Latin letters alone.
+    text = text.replace("m²", "sq m").replace("–", " to ").encode("latin-1", "replace").decode("latin-1")
     if not text:
         return
     size = sheet.size_px
