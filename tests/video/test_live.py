@@ -448,6 +448,21 @@ def test_a_reader_that_is_behind_passes_over_what_it_can(film: Path) -> None:
     assert seen == list(range(5, 5 + len(seen)))
 
 
+def test_a_reader_that_is_too_slow_shows_what_is_now_and_not_what_was(rtsp: Callable[..., RtspServer]) -> None:
+    """Each frame takes it three times as long as the camera; 10 frames a second come, and 20 are read in 6 seconds."""
+    camera = CameraSettings(name="gate", source=rtsp().address, timeout_s=5)
+    live = LiveSource(camera, folder=Path("/"), arrived=lambda: time.sleep(0.3))
+    live.start()
+    first = live.newest(wait_s=10)
+    assert first is not None
+    time.sleep(6)
+    newest = live.newest(first.number, 2)
+    live.close()
+    assert newest is not None
+    assert said(newest.pixels) - said(first.pixels) > 32
+    assert newest.number - newest.skipped < 25  # the others are counted
+
+
 def test_pixels_are_as_headcounts_reader_of_videos_gives_them(short_film: Path) -> None:
     stream = FrameStream(short_film)
     stream.grab()

@@ -23,7 +23,7 @@ from headcount.video.backoff import Backoff
 from headcount.video.failures import NothingSentError, SourceError, failure, no_frame, nothing_sent
 from headcount.video.measurement import CameraState, CameraStatus
 from headcount.video.pacing import Due, Pace, is_behind
-from headcount.video.readers import Decoded, Reader, Undecoded, open_reader
+from headcount.video.readers import Decoded, Reader, Undecoded, open_reader, refuse_without_av
 from headcount.video.site import CameraSettings
 from headcount.video.source import read_source
 from headcount.video.watchdog import WATCHDOG
@@ -295,7 +295,7 @@ class LiveSource:
                 if now - last > timeout_s:
                     raise no_frame(self.source, timeout_s)
                 continue
-            second, frames = step.second, frames + 1
+            second, frames, last = step.second, frames + 1, now
             if everything:
                 if not due.takes(second, reader.frame_s):
                     self._pass_by()
@@ -379,17 +379,17 @@ def grab(source: str, *, folder: Path, timeout_s: float = 10) -> RgbImage:
         InputError: why there is none, in a sentence.
         MissingExtraError: PyAV is not installed.
     """
-    failed = threading.Event()
     camera = CameraSettings(name="grab", source=source, timeout_s=max(1.0, timeout_s), replay="all")
     told: list[CameraStatus] = []
 
     def changed(status: CameraStatus) -> None:
         told.append(status)
         if status.state in ("offline", "stale"):
-            failed.set()
             live.stop()
 
     live = LiveSource(camera, folder=folder, changed=changed)
+    if live.source.kind != "folder":
+        refuse_without_av()
     live.start()
     try:
         frame = live.newest(wait_s=camera.timeout_s + 2 * _GRACE_S)
