@@ -160,7 +160,9 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except _UsageError as error:
         from headcount.cli.usage import in_plain_words
 
-        _say(in_plain_words(error), debug=debug)
+        # A command of commands that was given none has shown its help, and there is no more to say.
+        if told := in_plain_words(error):
+            _say(told, debug=debug)
         return 2
     except HeadcountError as error:
         _say(error.message, debug=debug)

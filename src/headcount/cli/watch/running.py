@@ -38,7 +38,7 @@ def watch_site(site: Site, folder: Path, *, once: bool, seconds: float | None, o
     from headcount.video.outputs.hub import Outputs
 
     site = with_output(site, output)
-    screen = _Screen(site, quiet=quiet)
+    screen = _Screen(site, quiet=quiet or once)
     counter = load(site.model, interval=site.interval)
     # Whatever is wrong with sources and calibrations is said before anything is opened.
     Monitor(site, folder, counter=counter).refuse_wrong()
@@ -102,9 +102,13 @@ class _Screen:
 
         settings: Any = {"redirect_stdout": False, "redirect_stderr": False}  # see ``headcount.cli.console``
         with Live(console=self._console, auto_refresh=False, vertical_overflow="crop", **settings) as live:
+            shown = -1
 
             def draw() -> None:
-                live.update(self.board.table(self._console.width), refresh=True)
+                nonlocal shown
+                if shown != self.board.news:  # a calm terminal: nothing is sent to it without news
+                    shown = self.board.news
+                    live.update(self.board.table(self._console.width), refresh=True)
 
             yield draw
             draw()
