@@ -19,7 +19,7 @@ from headcount.core.table import Table
 
 _UsageError: Any = typer.BadParameter.__base__  # it has no public name in typer
 _COUNT, _MEASURE, _LABEL, _TRAIN = "Count", "Measure", "Make data", "Train (needs the train extra)"
-_WATCH = "Watch a place (needs the video extra)"
+_WATCH = "Watch a place"
 
 VERBS = Table(
     "commands",
@@ -39,7 +39,7 @@ VERBS = Table(
         ),
         Verb(
             name="watch", target="headcount.cli.watch:app", panel=_WATCH,
-            help="Watch the cameras of a place: people, persons per square metre, flow, alerts; set a camera up.",
+            help="Watch the cameras of a place: people, persons per square metre, flow, alerts.",
         ),
         Verb(
             name="evaluate", target="headcount.cli.evaluate:evaluate", panel=_MEASURE,
