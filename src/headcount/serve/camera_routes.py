@@ -56,8 +56,8 @@ def camera_router(live: Live, monitor: Supervisor | None, history: HistorySource
         known(name)
         if monitor is not None:
             await asyncio.to_thread(monitor.tell, Look(name))
-        until = asyncio.get_running_loop().time() + _PICTURE_WITHIN_S
-        while (seen := live.picture(name)) is None and asyncio.get_running_loop().time() < until:
+        until = _now() + _PICTURE_WITHIN_S
+        while (seen := live.picture(name)) is None and live.may_come(name) and _now() < until:
             await asyncio.sleep(_STEP_S)
         if seen is None:
             raise HTTPException(404, "There is no picture of this camera yet.", {"retry-after": "2"})
@@ -107,9 +107,11 @@ def camera_router(live: Live, monitor: Supervisor | None, history: HistorySource
     @router.get(
         "/live", summary="What changes, as it does", response_class=StreamingResponse,
         responses={
-            200: {"description": "Server-sent events: `now` first, then `camera`, `picture`, `alert`, `output`, "
-                  "`monitor` as they change; a comment each ten seconds", "content": {"text/event-stream": {
-                      "schema": {"type": "string"}}}},
+            200: {
+                "description": "Server-sent events: `now` first, then `camera`, `picture`, `alert`, `output` and "
+                "`monitor` as they change, and `beat` where ten seconds go by without",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            },
             503: {"description": "too many listen", "model": Problem},
         },
     )  # fmt: skip
@@ -131,13 +133,17 @@ async def _events(live: Live, listener: Listener) -> AsyncIterator[bytes]:
         yield _event("now", live.now().model_dump_json())
         while not listener.is_closed:
             changed = await listener.take(_BEAT_S)
-            yield b"".join(_event(event, data) for event, data in changed) or b": still here\n\n"
+            yield b"".join(_event(event, data) for event, data in changed) or _event("beat", "{}")
     finally:
         live.leave(listener)
 
 
 def _event(event: str, data: str) -> bytes:
     return f"event: {event}\ndata: {data}\n\n".encode()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _stretch(since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:

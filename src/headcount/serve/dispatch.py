@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import threading
 import time
@@ -121,6 +122,9 @@ class Dispatcher:
                     self._serve(ticket)
             except _DiedError:
                 self._end()
+            except Exception:  # whatever it is, the next worker may do better
+                logging.getLogger(__name__).exception("the worker")
+                self._end()
 
     def _begin(self) -> None:
         """Start a worker and wait for its models.
@@ -170,6 +174,10 @@ class Dispatcher:
             answer = self._answer(lambda: self._is_given_up(ticket), began + _LONGEST_JOB_S)
         except _DiedError:
             self._take_back(ticket)
+            raise
+        except Exception as error:
+            self._queue.done(ticket)
+            ticket.fail(error)
             raise
         if answer is None:  # nobody waits for it, or it takes far too long
             self._queue.done(ticket)

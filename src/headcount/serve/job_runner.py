@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from concurrent.futures import CancelledError
@@ -49,8 +50,12 @@ class JobRunner:
             if found is None:
                 self._changed.wait(_STEP_S)
                 self._changed.clear()
-            else:
+                continue
+            try:
                 self._do(*found)
+            except Exception as error:  # the other jobs go on
+                logging.getLogger(__name__).exception("a job")
+                self._store.end(found[0], f"Something unforeseen went wrong ({type(error).__name__}: {error}).")
 
     def _do(self, job: Job, work: JobWork) -> None:
         ticket = self._queue.submit(work, is_job=True)

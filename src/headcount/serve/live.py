@@ -172,6 +172,10 @@ class Live:
             seen, at = self._pictures.get(camera, (None, 0.0))
             return seen if seen is not None and time.monotonic() - at < _PICTURE_GOOD_S else None
 
+    def may_come(self, camera: str) -> bool:
+        """Whether a picture may come soon where there is none."""
+        return not self._is_closed and self._statuses[camera].state in ("starting", "online")
+
     def marks(self, camera: str) -> Marks:
         """What lies over it."""
         seen = self.picture(camera)
