@@ -20,9 +20,10 @@ import pytest
 from PIL import Image
 
 import headcount
-from headcount import Counter, InputError, ModelError, Scene
+from headcount import Counter, InputError, ModelError, Prediction, Scene
 from headcount.core.card import DecoderSpec, InputSpec, ModelCard, OutputSpec, TileSpec
 from headcount.core.image import as_rgb_array
+from headcount.infer.models import find_model, shipped_models
 from headcount.synth import paint_scene
 
 
@@ -498,3 +499,57 @@ def test_a_map_of_the_network_and_the_side_of_its_cells() -> None:
     assert 0 <= heat.min() <= heat.max() <= 1
     with pytest.raises(ModelError, match='no output "density"'):
         counter.map_of(scene, "density")
+
+
+def _told(prediction: Prediction) -> dict[str, Any]:
+    """All of a prediction but how long it took."""
+    return {**prediction.to_dict(), "timing_ms": None}
+
+
+REGIONS = [
+    [[0, 0], [0.5, 0], [0.5, 1], [0, 1]],
+    [[0.3, 0.2], [0.9, 0.4], [0.6, 0.9]],
+    [[0.1, 0.8], [0.3, 0.8], [0.2, 1]],
+]
+
+
+@pytest.mark.parametrize("name", [name for name in shipped_models() if find_model(name).card.interval is not None])
+def test_regions_of_one_run_are_those_of_separate_ones(name: str) -> None:
+    counter = headcount.load(name, threads=1)
+    pixels = paint_scene(5, count=40, size_wh=(640, 384)).pixels()
+    whole, parts = counter.count_regions(pixels, REGIONS)
+    assert whole.interval is not None
+    assert _told(whole) == _told(counter.count(pixels))
+    for part, region in zip(parts, REGIONS, strict=True):
+        alone = counter.count(pixels, region=region)
+        assert part.interval is not None
+        assert part.interval_level == 0.9
+        assert _told(part) == _told(alone)
+        assert set(part.timing_ms) == set(alone.timing_ms)
+        if part.density is not None:
+            np.testing.assert_array_equal(part.density, alone.density)
+
+
+def test_the_network_runs_once_for_all_regions(counter: Counter, picture: np.ndarray, monkeypatch: Any) -> None:
+    runs: list[int] = []
+    run = counter.runtime.run
+    monkeypatch.setattr(counter.runtime, "run", lambda *args: runs.append(1) or run(*args))
+    counter.count(picture)
+    once = len(runs)
+    whole, parts = counter.count_regions(picture, REGIONS)
+    assert (len(parts), len(runs)) == (3, 2 * once)
+    assert counter.count_regions(picture, [])[1] == []
+    assert whole.region is None
+
+
+def test_a_large_photograph_is_looked_at_twice_in_each_region(counter: Counter) -> None:
+    pixels = np.random.default_rng(2).integers(0, 255, (800, 3200, 3), np.uint8)
+    whole, (part,) = counter.count_regions(pixels, REGIONS[:1])
+    assert _told(whole) == _told(counter.count(pixels))
+    assert _told(part) == _told(counter.count(pixels, region=REGIONS[0]))
+    assert "check" in part.timing_ms
+
+
+def test_a_region_that_does_not_fit_is_told_before_the_network_runs(counter: Counter, picture: np.ndarray) -> None:
+    with pytest.raises(InputError, match="outside"):
+        counter.count_regions(picture, [REGIONS[0], [[5, 5], [900, 5], [900, 50]]])

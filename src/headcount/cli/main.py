@@ -19,6 +19,7 @@ from headcount.core.table import Table
 
 _UsageError: Any = typer.BadParameter.__base__  # it has no public name in typer
 _COUNT, _MEASURE, _LABEL, _TRAIN = "Count", "Measure", "Make data", "Train (needs the train extra)"
+_WATCH = "Watch a place (needs the video extra)"
 
 VERBS = Table(
     "commands",
@@ -39,6 +40,10 @@ VERBS = Table(
         Verb(
             name="models", target="headcount.cli.models:models", panel=_COUNT,
             help="List the shipped models: size, results, data and its terms.",
+        ),
+        Verb(
+            name="watch", target="headcount.cli.watch:app", panel=_WATCH,
+            help="Watch the cameras of a place: people, persons per square metre, flow, alerts; set a camera up.",
         ),
         Verb(
             name="evaluate", target="headcount.cli.evaluate:evaluate", panel=_MEASURE,

@@ -29,7 +29,7 @@ from headcount.core.threads import refuse_fork
 from headcount.data.augment.spatial import blank_outside
 from headcount.data.formats.regions import GivenRegion, region_given
 from headcount.decode.table import DECODERS, decoder_of, score_threshold_of
-from headcount.infer.evidence import evidence_of, range_of
+from headcount.infer.evidence import evidence_of, range_of, shown_by
 from headcount.infer.models import ModelFiles, check_weights, model_or_default
 from headcount.infer.runtimes.table import Runtime, choose_form, choose_runtime, open_runtime, words_of
 from headcount.infer.scale import View, best_view
@@ -101,6 +101,23 @@ class _Read:
     pixels: RgbImage
     source: str
     read_ms: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Seen:
+    """An image that the network has seen: all that its count, and one of any region of it, is told from.
+
+    ``shown`` is the evidence of its pixels, ``shrunk`` what was found of it when it was shrunk; None where no such
+    second look was due.
+    """
+
+    image: _Read
+    view: View
+    shown: tuple[float, float] | None
+    shrunk: Prediction | None
+    network_ms: float
+    decode_ms: float
+    check_ms: float
 
 
 class Counter:
@@ -194,6 +211,28 @@ class Counter:
             return list(self.count_many(source, channels=channels, region=region))
         where = None if region is None else region_given(region)
         return self._counted(self._read(source, channels), where)
+
+    def count_regions(
+        self, source: Source, regions: Iterable[GivenRegion], *, channels: Channels = "rgb"
+    ) -> tuple[Prediction, list[Prediction]]:
+        """Count one image as a whole and in each of several regions, by one run of the network.
+
+        Each prediction is the one that ``count`` gives, with its own interval, apart from ``timing_ms``, in which
+        ``read`` and ``network`` are of all together. Where the model's card says ``blank_outside`` the network runs
+        once more for each region.
+
+        Raises:
+            InputError, ModelError: as ``count`` does, before the network runs where a region does not fit.
+        """
+        where = [region_given(region) for region in regions]
+        image = self._read(source, channels)
+        if self.card.blank_outside:
+            return self._counted(image, None), [self._counted(image, region) for region in where]
+        size_wh = (image.pixels.shape[1], image.pixels.shape[0])
+        for region in where:
+            region.in_image(size_wh, image.source)
+        seen = self._seen(image)
+        return self._told(seen, None), [self._told(seen, region) for region in where]
 
     def count_keeping_maps(self, scene: Scene) -> tuple[Prediction, DecodeAgain]:
         """Count a Scene as ``count`` does, and decode its maps once more when asked to, down to a lower score.
@@ -290,33 +329,51 @@ class Counter:
         return self._counted_with_view(image, region)[0]
 
     def _counted_with_view(self, image: _Read, region: Region | None) -> tuple[Prediction, View]:
-        refuse_fork(self._process)
-        pixels = image.pixels
-        size_wh = (pixels.shape[1], pixels.shape[0])
         if region is not None:
-            mask = region.in_image(size_wh, image.source)  # before the network runs: does it fit?
+            mask = region.in_image((image.pixels.shape[1], image.pixels.shape[0]), image.source)  # before the network
             if self.card.blank_outside:
-                pixels = blank_outside(pixels, mask)
+                image = dataclasses.replace(image, pixels=blank_outside(image.pixels, mask))
+        seen = self._seen(image)
+        return self._told(seen, region), seen.view
+
+    def _seen(self, image: _Read) -> _Seen:
+        refuse_fork(self._process)
         started, decoding_ms = perf_counter(), [0.0]
-        view = self._view(pixels, decoding_ms)
+        view = self._view(image.pixels, decoding_ms)
         computed = perf_counter()
+        shown = None if self.card.interval is None else shown_by(view.pixels)
+        looked = perf_counter()
+        shrunk = self._second_look(image.pixels) if self.card.scale is None else None
+        return _Seen(
+            image, view, shown, shrunk,
+            network_ms=1e3 * (computed - started) - decoding_ms[0],
+            decode_ms=decoding_ms[0],
+            check_ms=1e3 * (perf_counter() - looked),
+        )  # fmt: skip
+
+    def _told(self, seen: _Seen, region: Region | None) -> Prediction:
+        """What is told of an image that the network has seen, of the whole or of a region."""
+        image, view = seen.image, seen.view
+        size_wh = (image.pixels.shape[1], image.pixels.shape[0])
+        started = perf_counter()
         prediction = in_pixels_of(size_wh, view.found)
         if region is not None:
             prediction = inside(prediction, region, image.source)
         decoded = perf_counter()
         timing_ms = {
             "read": image.read_ms,
-            "network": 1e3 * (computed - started) - decoding_ms[0],
-            "decode": 1e3 * (decoded - computed) + decoding_ms[0],
+            "network": seen.network_ms,
+            "decode": 1e3 * (decoded - started) + seen.decode_ms,
         }
         warnings = (*prediction.warnings, *self._warnings(size_wh))
-        shrunk = _shrunk(pixels) if self.card.scale is None else None
-        if shrunk is not None:
-            warnings += self._second_look(prediction, shrunk, image.source)
-            timing_ms["check"] = 1e3 * (perf_counter() - decoded)
-        seen_at = view.pixels.shape[1] / size_wh[0]
-        within, doubts = range_of(self.card, prediction, view.pixels, view.found.counts, self.interval, seen_at=seen_at)
-        told = dataclasses.replace(
+        if seen.shrunk is not None:
+            warnings += _differing(prediction, seen.shrunk, image.source)
+            timing_ms["check"] = seen.check_ms + 1e3 * (perf_counter() - decoded)
+        within, doubts = range_of(
+            self.card, prediction, view.pixels, view.found.counts, self.interval,
+            seen_at=view.pixels.shape[1] / size_wh[0], shown=seen.shown,
+        )  # fmt: skip
+        return dataclasses.replace(
             prediction,
             model=self.card.name,
             terms=self.card.terms,
@@ -327,7 +384,6 @@ class Counter:
             interval=within,
             interval_level=None if within is None else self.interval,
         )
-        return told, view
 
     def _view(self, pixels: RgbImage, decoding_ms: list[float] | None = None) -> View:
         """An image at the size at which it is counted; ``decoding_ms`` is added to."""
@@ -347,26 +403,18 @@ class Counter:
         pixels = _enlarged(pixels, self.card.input.enlarge)
         return network_maps(pixels, self.runtime.run, self.card), (pixels.shape[1], pixels.shape[0])
 
-    def _second_look(self, first: Prediction, shrunk: RgbImage, name: str) -> tuple[str, ...]:
-        """What to say of an image that counts otherwise when it is shrunk.
+    def _second_look(self, pixels: RgbImage) -> Prediction | None:
+        """What is found of a large photograph when it is shrunk; None where it is not large.
 
         A model knows heads of the sizes it was trained on; a photograph of many pixels may show far larger ones, of
         which it sees several each.
         """
-        size_wh = (shrunk.shape[1], shrunk.shape[0])
+        size_wh = _shrunk_wh((pixels.shape[1], pixels.shape[0]))
+        if size_wh is None:
+            return None
+        shrunk = cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         maps, decoded_wh = self._maps(shrunk)
-        found, count = self._decode(maps, self._strides, decoded_wh), first.count
-        if first.region is not None:
-            mask = first.region.in_image(first.size_wh, name).view(np.uint8)
-            found = masked(found, cv2.resize(mask, found.size_wh, interpolation=cv2.INTER_NEAREST) > 0, name)
-        other = found.count
-        low, high = sorted((count + 10, other + 10))  # so that a handful more or less is no news
-        if high <= _SECOND_LOOK_FACTOR * low:
-            return ()
-        return (
-            f"{count:,.0f} at full size, but {other:,.0f} when shrunk to {size_wh[0]}×{size_wh[1]}: look at the "
-            "picture; where heads are large in it, the shrunk count is the better one.",
-        )
+        return self._decode(maps, self._strides, decoded_wh)
 
     def _warnings(self, size_wh: tuple[int, int]) -> tuple[str, ...]:
         warnings = []
@@ -377,14 +425,29 @@ class Counter:
         return tuple(warnings)
 
 
-def _shrunk(pixels: RgbImage) -> RgbImage | None:
-    """A large photograph with its longer side at ``_SECOND_LOOK_PX``; None where it is not large, or long and thin."""
-    height, width = pixels.shape[:2]
-    factor = _SECOND_LOOK_PX / max(height, width)
-    size_wh = (round(width * factor), round(height * factor))
-    if max(height, width) <= _SECOND_LOOK_FROM_PX or min(size_wh) < _SECOND_LOOK_PX // 4:
+def _differing(first: Prediction, shrunk: Prediction, name: str) -> tuple[str, ...]:
+    """What to say of an image that counts otherwise when it is shrunk."""
+    if first.region is not None:
+        mask = first.region.in_image(first.size_wh, name).view(np.uint8)
+        shrunk = masked(shrunk, cv2.resize(mask, shrunk.size_wh, interpolation=cv2.INTER_NEAREST) > 0, name)
+    low, high = sorted((first.count + 10, shrunk.count + 10))  # so that a handful more or less is no news
+    if high <= _SECOND_LOOK_FACTOR * low:
+        return ()
+    width, height = _shrunk_wh(first.size_wh) or shrunk.size_wh
+    return (
+        f"{first.count:,.0f} at full size, but {shrunk.count:,.0f} when shrunk to {width}×{height}: look at the "
+        "picture; where heads are large in it, the shrunk count is the better one.",
+    )
+
+
+def _shrunk_wh(size_wh: tuple[int, int]) -> tuple[int, int] | None:
+    """The size of a large photograph with its longer side at ``_SECOND_LOOK_PX``; None where it is not large, or long
+    and thin."""
+    factor = _SECOND_LOOK_PX / max(size_wh)
+    width, height = round(size_wh[0] * factor), round(size_wh[1] * factor)
+    if max(size_wh) <= _SECOND_LOOK_FROM_PX or min(width, height) < _SECOND_LOOK_PX // 4:
         return None
-    return cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return width, height
 
 
 def _enlarged_wh(size_wh: tuple[int, int], factor: float) -> tuple[int, int]:

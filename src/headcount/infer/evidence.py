@@ -45,7 +45,12 @@ EVIDENCE: Mapping[str, _Words] = {
 
 
 def evidence_of(
-    found: Prediction, pixels: RgbImage, counts: Mapping[str, float], *, seen_at: float = 1.0
+    found: Prediction,
+    pixels: RgbImage,
+    counts: Mapping[str, float],
+    *,
+    seen_at: float = 1.0,
+    shown: tuple[float, float] | None = None,
 ) -> dict[str, float]:
     """The evidence of a count, by name.
 
@@ -54,6 +59,7 @@ def evidence_of(
         pixels: (h, w, 3) the image as the network saw it.
         counts: what each part of the model counts in the whole image; empty of a model of one part.
         seen_at: the factor by which ``pixels`` are shrunk, where ``found`` is in pixels of the image as it was.
+        shown: what ``shown_by`` says of ``pixels``, where that is at hand.
 
     Returns:
         ``people``, log2 of the count and a handful; ``crowding``, log2 of 1 + the people in a block of 64 pixels, as a
@@ -66,7 +72,7 @@ def evidence_of(
     boxes = found.boxes_xyxy
     parts = [max(value, 0.0) + HANDFUL for value in counts.values()]
     located = len(found.points_xy) if found.points_kind != "none" else count
-    contrast, grain = _of_picture(pixels)
+    contrast, grain = shown_by(pixels) if shown is None else shown
     return {
         "people": float(np.log2(count + HANDFUL)),
         "crowding": float(np.log2(1 + _people_around(found, seen_at))),
@@ -88,6 +94,7 @@ def range_of(
     level: float,
     *,
     seen_at: float = 1.0,
+    shown: tuple[float, float] | None = None,
 ) -> tuple[tuple[float, float] | None, tuple[str, ...]]:
     """The range of a count where the card knows how far such counts are off, and what a reader should know of it.
 
@@ -95,7 +102,7 @@ def range_of(
     """
     if card.interval is None:
         return None, ()
-    evidence = evidence_of(found, pixels, counts, seen_at=seen_at)
+    evidence = evidence_of(found, pixels, counts, seen_at=seen_at, shown=shown)
     strange = []
     for name, excess in card.interval.excesses(evidence).items():
         words = EVIDENCE.get(name)
@@ -123,8 +130,8 @@ def _people_around(found: Prediction, seen_at: float) -> float:
     return float((blocks**2).sum()) / total if total > 1e-6 else 0.0
 
 
-def _of_picture(pixels: RgbImage) -> tuple[float, float]:
-    """Contrast and grain; both 0 of an image that is too small for them."""
+def shown_by(pixels: RgbImage) -> tuple[float, float]:
+    """The evidence that the pixels (h, w, 3) alone hold, ``contrast`` and ``grain``; both 0 of a very small image."""
     height, width = pixels.shape[:2]
     top, left = max(0, (height - _LOOKED_AT_PX) // 2), max(0, (width - _LOOKED_AT_PX) // 2)
     part = pixels[top : top + _LOOKED_AT_PX, left : left + _LOOKED_AT_PX]
