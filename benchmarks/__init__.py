@@ -2,6 +2,7 @@
 
 `python -m benchmarks` (make bench): speed, start-up and memory of the shipped model.
 `accuracy`: errors on validation lists, on photographs of nobody and on a place never seen, by model.
+`cameras`: how many cameras a machine keeps up with, by model and frames a second.
 `instances`: instance-map targets, and decoding the largest images of the field.
 `interpolation`: boxes from a few presets, against the hidden boxes of a data set.
 `loading`: crops a second from files and from the cache, against what training consumes.

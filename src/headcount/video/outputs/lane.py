@@ -83,7 +83,7 @@ class DirectLane:
     """Hands records over as they come, by one thread; those that come too fast are lost, and counted."""
 
     def __init__(self, output: DirectOutput, standing: Standing, *, pictures: bool, retry_s: float) -> None:
-        self._output, self._standing, self._retry_s = output, standing, retry_s
+        self.name, self._output, self._standing, self._retry_s = standing.name, output, standing, retry_s
         self._queue = queue.Queue[tuple[Record, Picture | None]](MOST_PICTURES if pictures else MOST_QUEUED)
         self._stop = threading.Event()
         self._end = float("inf")
