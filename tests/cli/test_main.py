@@ -129,7 +129,6 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         textwrap.dedent(
             '''
             from headcount.cli.verbs import Verb
-from headcount.cli.watch import WATCH_VERBS as WATCH
             from headcount.core.errors import InputError
 
             VERB = Verb(name="greet", target="crowdtools:greet", help="Greet a crowd.", panel="Measure")
