@@ -154,6 +154,15 @@ def test_alerts_that_can_never_be_raised_are_told(own: Any, site: Any, verdict: 
     assert verdicts == ([verdict] if verdict else [])
 
 
+def test_a_camera_without_zones_is_told_that_it_has_no_alerts(tmp_path: Path) -> None:
+    camera = CameraSettings(name="door", source="d.mp4", calibration=calibration())
+    door = check(Site(name="hall", cameras=(camera,), outputs=NO_OUTPUTS), tmp_path)["door"]
+    assert said(door, "alerts") == ("note", "none for this camera: density is of zones, and it has none")
+    people = AlertSettings(measure="people", thresholds=(10,))
+    door = check(Site(name="hall", cameras=(camera,), outputs=NO_OUTPUTS, alerts=people), tmp_path)["door"]
+    assert not [one for one in door.findings if one.about == "alerts"]
+
+
 def test_heads_are_hidden_in_the_picture_unless_the_site_says_otherwise(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (540, 960, 3), dtype=np.uint8)
 

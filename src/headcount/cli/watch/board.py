@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -44,11 +45,13 @@ class Board:
         self._outputs: dict[str, OutputStatus] = {}
         self.news = 0
         """How many records were taken: what is shown is out of date where there are more."""
+        self._stirred_s = time.monotonic()
 
     def take(self, record: Record) -> str:
         """Note a record; gives what to say of it where something changed, else an empty text."""
         with self._lock:
             self.news += 1
+            self._stirred_s = time.monotonic()
             if record.kind == "measurement":
                 self._measured[record.camera] = record
                 return ""
@@ -86,6 +89,14 @@ class Board:
         """The cameras that are not to be waited for: they cannot be reached, or have ended."""
         with self._lock:
             return {name for name, one in self._statuses.items() if one.state in ("offline", "stale", "ended")}
+
+    @property
+    def still_s(self) -> float:
+        """For how long nothing was told, though a camera is online; 0 where none is."""
+        with self._lock:
+            if not any(one.state == "online" for one in self._statuses.values()):
+                return 0.0
+            return time.monotonic() - self._stirred_s
 
     @property
     def summary(self) -> str:

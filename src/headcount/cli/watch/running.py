@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _REFRESH_S = 0.25
 _MORE_S = 20.0
 """With --once: how much longer than its time-out a camera is waited for."""
+_STILL_S = 30.0
 _CLOSE_S = 5.0
 """How long receivers are handed what is left at the end; the rest waits on the disk."""
 
@@ -57,12 +58,19 @@ def _watch(site: Site, monitor: Any, screen: _Screen, *, once: bool, seconds: fl
     longest = max(camera.timeout_s for camera in site.cameras) + _MORE_S if once else float("inf")
     until = time.monotonic() + min(longest, float("inf") if seconds is None else seconds)
     work = _Work(monitor)
+    # Frames come, and nothing is measured of them: it hangs, and whoever looks after it may start it anew.
+    most_still_s = max(_STILL_S, 5 / max(camera.frames_per_second for camera in site.cameras))
+
+    def is_well() -> bool:
+        monitor.statuses()
+        return screen.board.still_s < most_still_s
+
     try:
         with screen.shown() as show, Notifier() as notifier:
             work.start()
             while work.is_alive:
                 show()
-                notifier.tell(screen.board.summary, is_well=monitor.statuses)
+                notifier.tell(screen.board.summary, is_well=is_well)
                 if time.monotonic() >= until or (once and screen.board.measured | screen.board.lost >= names):
                     break
                 work.wait(_REFRESH_S)
