@@ -216,6 +216,7 @@ def test_outputs_are_reached_or_told_and_nothing_is_written(tmp_path: Path, monk
             mqtt=MqttSettings(url=f"mqtt://127.0.0.1:{port}"),
             webhooks=(WebhookSettings(url="https://me:${NO_SUCH_WORD}@127.0.0.1/hook"),),
             metrics=f"127.0.0.1:{port}",
+            video=Path("films"),
         )
         site = Site(name="hall", cameras=(CameraSettings(name="door", source="d.mp4"),), outputs=outputs)
         found = {name: (verdict, text) for name, verdict, text in check_outputs(site, tmp_path)}
@@ -229,4 +230,5 @@ def test_outputs_are_reached_or_told_and_nothing_is_written(tmp_path: Path, monk
     assert found["webhook 1"][0] == "wrong"
     assert "NO_SUCH_WORD" in found["webhook 1"][1]
     assert found["metrics"][0] == "wrong"
+    assert found["video"][0] == "wrong"  # privacy forbids to keep pictures
     assert list(tmp_path.iterdir()) == []
