@@ -15,6 +15,7 @@ from headcount.core.image import is_image_name, read_header
 from headcount.data.media.containers import kind_of_video
 from headcount.data.media.folders import list_folder
 from headcount.data.media.video import Video
+from headcount.video.outputs.environment import filled
 
 SourceKind = Literal["file", "folder", "webcam", "network"]
 
@@ -55,14 +56,15 @@ def read_source(source: str, folder: Path) -> Source:
     """What a source as of ``CameraSettings.source`` means; relative paths are below ``folder``. Nothing is opened.
 
     Raises:
-        InputError: it is an address of a kind that is not read, without a host, or with a port that is none.
+        InputError: it is an address of a kind that is not read, without a host, or with a port that is none; or the
+            environment lacks what it takes from there.
 
     >>> read_source("rtsp://ann:1234@10.0.0.2/live?token=5", Path("."))
     <Source network: 10.0.0.2:554>
     >>> read_source("webcam:0", Path(".")).shown, read_source("gate.mp4", Path("site")).shown
     ('webcam 0', 'site/gate.mp4')
     """
-    text = source.strip()
+    text = filled(source.strip(), "source") if "${" in source else source.strip()
     if text.lower().startswith(_WEBCAM):
         name = text[len(_WEBCAM) :].strip()
         if not name:
