@@ -15,10 +15,14 @@ from typing import Any
 
 from PIL import Image
 
+from headcount.core.errors import InputError
+from headcount.serve.history_source import HistorySource
 from headcount.serve.live import Live
 from headcount.serve.recent import Recent, thinned
-from headcount.video.measurement import AlertEvent, Measurement
-from headcount.video.site import Site
+from headcount.video.history import History
+from headcount.video.measurement import AlertEvent
+from headcount.video.outputs import Outputs
+from headcount.video.site import DatabaseSettings, OutputSettings, Site
 
 from . import workers
 from .conftest import Served
@@ -121,13 +125,14 @@ def test_an_alert_is_acknowledged_once(serve: Callable[..., Served], site: Site,
 def test_history_is_told_from_memory_and_exported(serve: Callable[..., Served], site: Site, site_folder: Path) -> None:
     served = watched(serve, site, site_folder)
     found = served.client.get("/api/cameras/north/history").json()
-    assert len(found["measurements"]) >= 1
-    assert found["measurements"][0]["camera"] == "north"
+    assert len(found["points"]) >= 1
+    assert found["points"][0]["zones"]["gate"]["density"] == 2.2
     table = served.client.get("/api/cameras/north/history.csv")
     assert "north.csv" in table.headers["content-disposition"]
     rows = list(csv.DictReader(io.StringIO(table.text)))
     assert [row["zone"] for row in rows[:3]] == ["", "gate", "stairs"]
     assert rows[1]["density"] == "2.2"
+    assert rows[0]["people_low"] != ""
     since = {"since": "2026-11-28T10:00:00Z", "until": "2026-11-28T09:00:00Z"}
     assert "before it begins" in served.client.get("/api/cameras/north/history", params=since).json()["detail"]
     for wrong in ({"since": "yesterday"}, {"most": 0}, {"since": "0001-01-01T00:00:00+14:00"}):
@@ -211,29 +216,63 @@ def test_thinning_keeps_the_ends() -> None:
         assert (len(kept), kept[0], kept[-1]) == (most, 0, 99)
 
 
-class Down:
-    """A database that cannot be read."""
-
-    def measurements(self, *_: object) -> list[Measurement]:
-        from headcount.core.errors import InputError
-
-        raise InputError("The database does not answer.")
-
-    alerts = measurements
-
-    def acknowledge(self, *_: object) -> None:
-        self.measurements()
+def down() -> History:
+    raise InputError("The database does not answer.")
 
 
 def test_a_database_that_is_down_leaves_what_is_in_memory(
     serve: Callable[..., Served], site: Site, site_folder: Path
 ) -> None:
-    served = watched(serve, site, site_folder, database=Down())
-    assert served.client.get("/api/cameras/north/history").json()["measurements"] != []
+    served = watched(serve, site, site_folder, database=down)
+    assert served.client.get("/api/cameras/north/history").json()["points"] != []
+    assert len(served.client.get("/api/cameras/north/history.csv").text.splitlines()) > 3
     answer = served.client.post("/api/alerts/breach1/acknowledge", json={"who": "Ann"})
-    assert answer.status_code == 503
-    assert "noted on this server alone: The database does not answer." in answer.json()["detail"]
-    assert served.client.get("/api/alerts").json()["alerts"][0]["acknowledged_by"] == "Ann"
+    assert answer.json()["acknowledged_by"] == "Ann"
+
+
+def test_the_database_is_read_and_an_acknowledgement_waits_until_it_is_back(site: Site, tmp_path: Path) -> None:
+    site = site.model_copy(update={"outputs": OutputSettings(database=DatabaseSettings(), spool=tmp_path / "spool")})
+    at = datetime.now(UTC) - timedelta(minutes=5)
+    event = AlertEvent(
+        id="breach9", camera="north", zone="gate", measure="density", level=2, threshold=3.5, state="raised",
+        at=at, value=3.6, peak=3.6,
+    )  # fmt: skip
+    outputs = Outputs(site, tmp_path)
+    for number in range(5):
+        frame = workers.measured("north", number, 10.0 * number)
+        outputs.take(frame.model_copy(update={"at": at + timedelta(seconds=number)}))
+    outputs.take(event)
+    assert outputs.settle()
+    outputs.close(5)
+    live = Live(site)
+    is_down = [True]
+
+    def opened() -> History:
+        return down() if is_down else History("sqlite:///headcount-watch.sqlite", tmp_path, site=site.name)
+
+    history = HistorySource(live, opened)
+    assert history.points("north", at, datetime.now(UTC), 100) == []
+    live.take_record(event)
+    history.acknowledge("breach9", "Ann", datetime.now(UTC))
+    is_down.clear()
+    history._down_until = 0
+    history.start()
+    try:
+        read = History("sqlite:///headcount-watch.sqlite", tmp_path)
+        wait_for(lambda: read.alerts()[0].acknowledged_by == "Ann")
+        read.close()
+        points = history.points("north", at, datetime.now(UTC), 100)
+        assert [point.people for point in points] == [0, 10, 20, 30, 40]
+        assert len(list(history.rows("north", at, datetime.now(UTC)))) == 1 + 3 * 5
+        # A server that starts anew knows the alert, and who has seen it.
+        again = Live(site)
+        later = HistorySource(again, opened)
+        later.start()
+        wait_for(lambda: bool(again.alerts()))
+        later.close()
+        assert (again.alerts()[0].acknowledged_by, again.alerts()[0].raised.level) == ("Ann", 2)
+    finally:
+        history.close()
 
 
 def test_listeners_are_bounded_and_sent_away_at_the_end(

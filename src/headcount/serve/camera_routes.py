@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import StreamingResponse
 
-from headcount.core.errors import HeadcountError
 from headcount.serve.history_source import HistorySource, alert_rows
 from headcount.serve.live import Listener, Live
 from headcount.serve.schema import Acknowledgement, Alert, Alerts, Camera, Cameras, History, Marks, Problem
@@ -72,9 +71,8 @@ def camera_router(live: Live, monitor: Supervisor | None, history: HistorySource
         name: str, since: _Since = None, until: _Until = None, most: Annotated[int, Query(ge=1, le=5000)] = 600
     ) -> History:
         first, last = _stretch(since, until)
-        return History(
-            camera=known(name), since=first, until=last, measurements=history.measurements(name, first, last, most)
-        )
+        points = history.points(known(name), first, last, most)
+        return History(camera=name, since=first, until=last, points=points)
 
     @router.get("/cameras/{name}/history.csv", summary="The same as a table", responses={**_CSV, **_NONE})
     def table(name: str, since: _Since = None, until: _Until = None) -> StreamingResponse:
@@ -93,13 +91,9 @@ def camera_router(live: Live, monitor: Supervisor | None, history: HistorySource
 
     @router.post("/alerts/{alert_id}/acknowledge", summary="Say that it was seen", responses={
         404: {"description": "there is no such alert", "model": Problem},
-        503: {"description": "the database cannot be written now: it is noted here alone", "model": Problem},
     })  # fmt: skip
     def acknowledge(alert_id: str, body: Acknowledgement) -> Alert:
-        try:
-            alert = history.acknowledge(alert_id, body.who, datetime.now(UTC))
-        except HeadcountError as error:
-            raise HTTPException(503, f"It is noted on this server alone: {error.message}") from error
+        alert = history.acknowledge(alert_id, body.who, datetime.now(UTC))
         if alert is None:
             raise HTTPException(404, "There is no such alert.")
         return alert

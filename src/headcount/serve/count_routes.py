@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from headcount.core.kinds import PictureKind
+from headcount.draw.privacy import Hiding
 from headcount.serve.schema import Count, Problem
 from headcount.serve.service import Service
 from headcount.serve.upload import GoneError, file_name, read_image_body
@@ -55,9 +56,7 @@ _Picture = Annotated[
 _Format = Annotated[
     Literal["png", "jpeg"] | None, Query(alias="format", description="Of the overlay; else as `Accept` says, else PNG.")
 ]
-_Hide = Annotated[
-    Literal["blur", "pixelate", "off"], Query(description="Hide the heads that were found in the overlay.")
-]
+_Hide = Annotated[Hiding, Query(description="Hide the heads that were found in the overlay.")]
 _Heat = Annotated[bool, Query(description="Add a coarse density map to the JSON.")]
 _Name = Annotated[str, Query(max_length=400, description="What the answer calls the image.")]
 
@@ -113,7 +112,7 @@ async def _counted(
     model: str,
     picture: PictureKind | None,
     kind: str,
-    hide: str,
+    hide: Hiding,
     heat: bool,
     name: str,
 ) -> Response:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from headcount.video.history import Point
 from headcount.video.measurement import AlertEvent, CameraStatus, Measurement, OutputStatus
 
 _POINT = [812.5, 301.25]
@@ -178,16 +179,16 @@ class Acknowledgement(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    who: Annotated[str, Field(max_length=80, examples=["control room"])] = ""
+    who: Annotated[str, Field(max_length=64, examples=["control room"])] = ""
 
 
 class History(Told):
-    """Measurements of a camera, the oldest first; thinned evenly where there are more than were asked for."""
+    """A camera over time, the oldest point first: single frames, or means where there are more than were asked for."""
 
     camera: str
     since: datetime
     until: datetime
-    measurements: list[Measurement]
+    points: list[Point]
 
 
 class Monitor(Told):

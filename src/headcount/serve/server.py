@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headcount.core.errors import HeadcountError
 from headcount.core.interval import check_level
 from headcount.infer.models import model_or_default
 from headcount.serve.app import create_app
-from headcount.serve.history_source import HistorySource, open_database
+from headcount.serve.history_source import history_of
 from headcount.serve.limits import Limits
 from headcount.serve.live import Live
 from headcount.serve.service import Service
@@ -69,12 +67,16 @@ def serve(
     if live is not None:
         where = (folder or Path()).resolve()
         monitor = Supervisor(watcher, (site, where), took=live.take, changed=live.monitor_changed)
-        history = _history(live, where)
+        history = history_of(live, where)
     with bound_socket(host, port) as listening:
         service = Service(settings, limits, jobs=jobs, live=live, monitor=monitor)
         try:
             service.start()
+            if history is not None:
+                history.start()
             service.dispatcher.wait_until_ready()
+            if monitor is not None:
+                monitor.wait_until_settled()
             address = address_of(host, listening.getsockname()[1])
             link = f"{address}enter/{token}" if token else address
             app = create_app(service, history=history, host=host, token=token)
@@ -84,15 +86,8 @@ def serve(
             )  # fmt: skip
         finally:
             service.close()
-
-
-def _history(live: Live, folder: Path) -> HistorySource:
-    history = HistorySource(live, open_database(live, folder))
-    try:
-        live.remember(history.alerts())
-    except HeadcountError as error:
-        logging.getLogger(__name__).warning("%s", error.message)
-    return history
+            if history is not None:
+                history.close()
 
 
 def _patience() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from typing import Any
 
+from headcount.core.errors import InputError
 from headcount.serve.schema import Monitor
 from headcount.serve.wire import Running, Stopped
 
@@ -42,7 +43,7 @@ class Supervisor:
         self._target, self._args, self._took, self._changed = target, args, took, changed
         self._pipe: Connection | None = None
         self._sending = threading.Lock()
-        self._closing = threading.Event()
+        self._closing, self._settled = threading.Event(), threading.Event()
         self._reason = ""
         self._pid: int | None = None
         self.state = Monitor(state="starting", since=datetime.now(UTC))
@@ -56,6 +57,16 @@ class Supervisor:
     def start(self) -> None:
         """Start it."""
         self._thread.start()
+
+    def wait_until_settled(self, timeout_s: float = 120.0) -> None:
+        """Wait until the process works, or is slow to; what it cannot do now it may never do.
+
+        Raises:
+            InputError: it cannot, and why.
+        """
+        self._settled.wait(timeout_s)
+        if self.state.state == "down" and self._reason:
+            raise InputError(self._reason)
 
     def tell(self, given: object) -> None:
         """Say something to the process; nothing where there is none."""
@@ -118,4 +129,6 @@ class Supervisor:
 
     def _tell(self, state: str, reason: str) -> None:
         self.state = self.state.model_copy(update={"state": state, "reason": reason, "since": datetime.now(UTC)})
+        if state in ("running", "down"):
+            self._settled.set()
         self._changed(self.state)

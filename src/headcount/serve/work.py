@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headcount.core.kinds import PictureKind
+from headcount.draw.privacy import Hiding
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class CountWork:
     model: str = ""
     picture: PictureKind | None = None
     file_format: str = "PNG"
-    hide: str = "off"
+    hide: Hiding = "off"
     heat: bool = False
 
 

@@ -27,6 +27,7 @@ from headcount.core.prediction import Prediction
 from headcount.core.writers import TextWriter, writer_row
 from headcount.data.media.sources import Item, SourceFile, read_items
 from headcount.decode.table import DECODERS
+from headcount.draw.privacy import hide_heads
 from headcount.infer.counter import Counter, load
 from headcount.serve.work import (
     Answer,
@@ -118,7 +119,7 @@ class Worker:
             return Done(json.dumps(told(prediction, heat=given.heat)).encode(), "application/json", prediction.people)
         stored = EncodedImage(given.content)
         pixels = read_image(stored, max_pixels=counter.max_pixels) if isinstance(image, bytes) else image
-        picture = prediction.draw(_hidden(pixels, prediction, given.hide), kind=given.picture)
+        picture = prediction.draw(hide_heads(pixels, prediction, given.hide), kind=given.picture)
         return Done(encoded(picture, given.file_format), f"image/{given.file_format.lower()}", prediction.people)
 
     def _step(self, given: JobWork) -> Step:
@@ -205,14 +206,6 @@ def encoded(picture: RgbImage, file_format: str, *, quality: int = _JPEG_QUALITY
     options = {"quality": quality} if file_format == "JPEG" else {"compress_level": 3}
     Image.fromarray(picture).save(buffer, file_format, **options)
     return buffer.getvalue()
-
-
-def _hidden(pixels: RgbImage, prediction: Prediction, how: str) -> RgbImage:
-    if how == "off":
-        return pixels
-    from headcount.draw.privacy import hide_heads
-
-    return hide_heads(pixels, prediction, how)
 
 
 def _facts(counter: Counter) -> ModelFacts:

@@ -69,7 +69,7 @@ export class CameraView {
     try {
       const found = await ask(`/api/cameras/${encodeURIComponent(camera.name)}/history?since=${since}&most=720`);
       if (this.camera?.name !== camera.name) return;
-      this.histories[which] = found.measurements;
+      this.histories[which] = found.points;
       this.drawCharts();
     } catch {
       // What is there stays; the strip says that the server is gone.
@@ -130,9 +130,10 @@ export class CameraView {
     const name = $("series").selectedOptions[0]?.textContent ?? "people in view";
     const now = Date.now();
     for (const [which, words, ms, gapMs] of [["hour", "last hour", HOUR_MS, 60_000], ["day", "last day", DAY_MS, 10 * 60_000]]) {
-      const points = this.histories[which].flatMap((measurement) => {
-        const of = zone ? measurement.zones.find((each) => each.name === zone)?.[kind] : measurement.people;
-        return of ? [{ at: Date.parse(measurement.at), value: of.value, low: of.low, high: of.high }] : [];
+      const points = this.histories[which].flatMap((point) => {
+        const of = zone ? (point.zones[zone] ?? {}) : point;
+        if (of[kind] === null || of[kind] === undefined) return [];
+        return [{ at: Date.parse(point.at), value: of[kind], low: of[`${kind}_low`], high: of[`${kind}_high`] }];
       });
       const title = `${name[0].toUpperCase()}${name.slice(1)}, ${words}`;
       chart($(which), { title, points, since: now - ms, until: now, gapMs, digits: kind === "density" ? 1 : 0 });
