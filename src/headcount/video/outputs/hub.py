@@ -99,7 +99,10 @@ class Outputs:
 
     def _hand_on(self, record: Record, picture: Picture | None) -> None:
         for lane, uses_pictures in self._lanes:
-            lane.take(record, picture if uses_pictures else None)
+            # What takes records as they come is not told of itself: it would fail at that, too.
+            is_own = isinstance(record, OutputStatus) and isinstance(lane, DirectLane) and lane.name == record.output
+            if not is_own:
+                lane.take(record, picture if uses_pictures else None)
 
     def _tell(self, status: OutputStatus) -> None:
         self._hand_on(status, None)
