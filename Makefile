@@ -10,7 +10,7 @@ PIP    := -m pip --disable-pip-version-check
 help:
 	@echo "make demo [PHOTO=path]  count a painted crowd, or your own photograph (light install)"
 	@echo "make test               lint, types, import floors and tests (training install)"
-	@echo "make services           Chromium, OpenGL, PostgreSQL, mosquitto: some tests need them (Debian, as root)"
+	@echo "make services           Chromium, OpenGL, PostgreSQL, mosquitto, an RTSP server: some tests need them (Debian, as root)"
 	@echo "make quick              lint, import floors and the tests that take under a minute"
 	@echo "make bench              speed and memory of the shipped model, and of the papers' networks"
 	@echo "make fuzz SECONDS=600   damaged files for every parser, so many seconds each"
@@ -38,11 +38,13 @@ demo: $(LIGHT)/ready
 	@$(LIGHT)/bin/headcount demo $(if $(PHOTO),"$(PHOTO)")
 
 # Packages of the system: without Chromium the tests of pages are skipped, without OpenGL those of rendered crowds, without
-# PostgreSQL and mosquitto those of what is watched, and all say so.
-PACKAGES := chromium libegl1 libgl1-mesa-dri mosquitto postgresql
+# PostgreSQL, mosquitto and GStreamer's RTSP server those of what is watched, and all say so.
+PACKAGES := chromium libegl1 libgl1-mesa-dri mosquitto postgresql python3-gi gir1.2-gst-rtsp-server-1.0 \
+	gstreamer1.0-plugins-base gstreamer1.0-plugins-good
 services:
 	@if command -v chromium >/dev/null && command -v mosquitto >/dev/null && ldconfig -p | grep -q libEGL.so.1 \
-		&& ls /usr/lib/postgresql >/dev/null 2>&1; then echo "Chromium, OpenGL, PostgreSQL and mosquitto are there."; \
+		&& ls /usr/lib/postgresql >/dev/null 2>&1 && /usr/bin/python3 tests/video/rtsp_server.py --check 2>/dev/null; then \
+		echo "Chromium, OpenGL, PostgreSQL, mosquitto and an RTSP server are there."; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES); \
 	else echo "Install these packages of your system, or tests are skipped: $(PACKAGES)"; \

@@ -19,6 +19,7 @@ from headcount.core.table import Table
 
 _UsageError: Any = typer.BadParameter.__base__  # it has no public name in typer
 _COUNT, _MEASURE, _LABEL, _TRAIN = "Count", "Measure", "Make data", "Train (needs the train extra)"
+_WATCH = "Watch a place"
 
 VERBS = Table(
     "commands",
@@ -29,12 +30,20 @@ VERBS = Table(
             help="Count the people in images and video.",
         ),
         Verb(
+            name="serve", target="headcount.cli.serve:serve", panel=_COUNT, title="headcount serve", package="fastapi",
+            extra="serve", help="Serve counting over HTTP, a page to use it, and the cameras of a site.",
+        ),
+        Verb(
             name="demo", target="headcount.cli.demo:demo", panel=_COUNT,
             help="Paint a crowd of known number, count it, and show both numbers.",
         ),
         Verb(
             name="models", target="headcount.cli.models:models", panel=_COUNT,
             help="List the shipped models: size, results, data and its terms.",
+        ),
+        Verb(
+            name="watch", target="headcount.cli.watch:app", panel=_WATCH,
+            help="Watch the cameras of a place: people, persons per square metre, flow, alerts.",
         ),
         Verb(
             name="evaluate", target="headcount.cli.evaluate:evaluate", panel=_MEASURE,
@@ -155,7 +164,9 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except _UsageError as error:
         from headcount.cli.usage import in_plain_words
 
-        _say(in_plain_words(error), debug=debug)
+        # A command of commands that was given none has shown its help, and there is no more to say.
+        if told := in_plain_words(error):
+            _say(told, debug=debug)
         return 2
     except HeadcountError as error:
         _say(error.message, debug=debug)

@@ -12,7 +12,7 @@ from headcount.core.errors import nearest
 def in_plain_words(error: Any) -> str:
     """The sentence of typer's error of usage."""
     kind, context, parameter = type(error).__name__, error.ctx, getattr(error, "param", None)
-    command = context.command_path if context is not None else "headcount"
+    command = " ".join(context.command_path.split()) if context is not None else "headcount"
     look = f"see {command} --help."
     if kind == "NoSuchOption":
         known = [flag for one in context.command.get_params(context) for flag in one.opts if flag.startswith("--")]

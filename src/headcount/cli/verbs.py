@@ -94,10 +94,13 @@ class VerbGroup(TyperGroup):
         show_help(self, ctx, verbs(self.table))
 
 
-def verb_group(table: Table[Verb], text: str, **settings: Any) -> typer.Typer:
-    """A Typer app whose commands are the verbs of a table; ``text`` is what its page of ``--help`` says first."""
-    group = type("_Group", (VerbGroup,), {"table": table})
-    app = typer.Typer(cls=group, help=text, no_args_is_help=True, add_completion=False, **settings)
+def verb_group(table: Table[Verb], text: str, *, group: type[VerbGroup] = VerbGroup, **settings: Any) -> typer.Typer:
+    """A Typer app whose commands are the verbs of a table; ``text`` is what its page of ``--help`` says first.
+
+    ``group``: a kind of group that does more than to know its verbs.
+    """
+    kind = type("_Group", (group,), {"table": table})
+    app = typer.Typer(cls=kind, help=text, no_args_is_help=True, add_completion=False, **settings)
     app.callback()(_nothing)
     return app
 

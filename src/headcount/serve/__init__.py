@@ -1,1 +1,1 @@
-"""The server: counts images that are sent, and shows what is watched."""
+"""The server: counts over HTTP, jobs, what cameras see now and saw before, and the page that shows it."""

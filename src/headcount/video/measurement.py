@@ -147,8 +147,9 @@ class CameraStatus(_Record):
         camera: its name.
         state: see ``CameraState``.
         since: when that began.
-        reason: why it is not online, in a sentence; empty where it is.
+        reason: why it is not online, in a sentence; or why its frames cannot be measured. Empty where all is well.
         frames, skipped, reconnects: so far, since the start.
+        damaged: frames that could not be decoded, so far.
         last_frame_at: when the newest frame came; None before the first one.
     """
 
@@ -161,6 +162,7 @@ class CameraStatus(_Record):
     skipped: int = 0
     reconnects: int = 0
     last_frame_at: datetime | None = None
+    damaged: int = 0
 
 
 class AlertEvent(_Record):

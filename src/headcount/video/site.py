@@ -121,7 +121,8 @@ class CameraSettings(Settings):
 
     Attributes:
         name: its name, once a site.
-        source: a video file, a folder of frames, ``rtsp://…``, ``http://…`` (MJPEG, HLS), or ``webcam:0``.
+        source: a video file, a folder of frames, ``rtsp://…``, ``http://…`` (MJPEG, HLS), or ``webcam:0``; ``${NAME}``
+            is taken from the environment, as for a password.
         frames_per_second: how many frames are measured at most.
         timeout_s: how long no frame may come before the camera counts as stale and is connected to again.
         replay: how fast a file or folder is played: ``live`` as it was filmed, frames that come too fast passed over;
@@ -174,13 +175,15 @@ class DatabaseSettings(Settings):
 class MqttSettings(Settings):
     """A broker that is told: ``mqtt://USER:PASSWORD@HOST:PORT`` or ``mqtts://…``.
 
-    Topics are ``PREFIX/SITE/CAMERA/…``; ``discovery`` is Home Assistant's prefix, empty for none.
+    Topics are ``PREFIX/SITE/CAMERA/…``; ``discovery`` is Home Assistant's prefix, empty for none. ``ca_file`` holds the
+    certificate that the broker's is signed with, where the system does not know it.
     """
 
     url: str
     prefix: str = "headcount"
     discovery: str = "homeassistant"
     keep_alive_s: Annotated[int, Field(ge=5, le=600)] = 30
+    ca_file: Path | None = None
 
 
 class WebhookSettings(Settings):
@@ -210,7 +213,11 @@ class OutputSettings(Settings):
     metrics: Annotated[str, Field(pattern=r"^[^:\s]+:\d{1,5}$")] | None = None
     """HOST:PORT at which Prometheus reads."""
     spool: Path = Path("headcount-spool")
-    """A folder, in which records wait for a database or a receiver that is down."""
+    """A folder, in which records wait for a database or a receiver that is down…"""
+    spool_megabytes: Annotated[int, Field(ge=1, le=1_000_000)] = 1024
+    """…so much of them at most, for each."""
+    others: dict[str, Any] = Field(default_factory=dict)
+    """Outputs of other packages, by name: the settings of each."""
 
 
 class PrivacySettings(Settings):

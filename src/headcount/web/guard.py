@@ -11,7 +11,7 @@ import html
 import ipaddress
 import json
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from contextlib import suppress
 from http.cookies import SimpleCookie
 from typing import Any
@@ -58,10 +58,20 @@ class Guard:
         host: the address that the server is bound to.
         token: what must be known to be let in; empty: nothing, as on an address that is this machine's alone.
         most_bytes: of a request's body.
+        open_paths: what is answered without the token, as whoever starts servers asks whether they are alive.
     """
 
-    def __init__(self, app: App, *, host: str = "127.0.0.1", token: str = "", most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        host: str = "127.0.0.1",
+        token: str = "",
+        most_bytes: int = MOST_BYTES,
+        open_paths: Collection[str] = (),
+    ) -> None:
         self._app, self._host, self._token, self._most_bytes = app, host, token, most_bytes
+        self._open_paths = frozenset(open_paths)
         self._names = {"localhost", host.lower(), socket.gethostname().lower()}
         self._is_local = is_local(host)
 
@@ -125,7 +135,7 @@ class Guard:
         if self._token and scope["path"].startswith("/enter/"):
             if not is_same(self._token, scope["path"].removeprefix("/enter/")):
                 return 401, "This is not the token: open the link that was printed when the server started."
-        elif self._token and not self._is_known_token(headers):
+        elif self._token and scope["path"] not in self._open_paths and not self._is_known_token(headers):
             return 401, "Open the link with its token that was printed when the server started."
         return None
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from headcount.core.errors import InputError
@@ -69,9 +70,22 @@ def address_of(host: str, port: int) -> str:
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
 
 
-def run(app: Any, listening: socket.socket, ready: Callable[[], None]) -> None:
+def run(
+    app: Any,
+    listening: socket.socket,
+    ready: Callable[[], None],
+    *,
+    graceful_s: int = 3,
+    stopping: Callable[[], None] = lambda: None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Serve an ASGI application at a socket until the process is asked to stop; ``ready`` is called as soon as it
     answers.
+
+    Args:
+        graceful_s: how long requests that were begun may take to be answered then.
+        stopping: is called first then, and ends what would never end.
+        settings: more of uvicorn's.
 
     Raises:
         ImportError: uvicorn is not installed.
@@ -83,7 +97,12 @@ def run(app: Any, listening: socket.socket, ready: Callable[[], None]) -> None:
             await super().startup(sockets=sockets)
             ready()
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            stopping()
+            await super().shutdown(sockets=sockets)
+
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=3
-    )
+        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=graceful_s,
+        **settings,
+    )  # fmt: skip
     Server(config).run(sockets=[listening])
