@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.engine import Connection
 
 from headcount.core.errors import InputError
-from headcount.video.outputs.columns import COLUMNS
+from headcount.video.outputs.columns import COLUMNS, iso
 from headcount.video.outputs.schema import alerts, down, lines, measurements, open_engine, prepare, states, zones
 
 MOST_POINTS = 5000
@@ -350,7 +350,7 @@ def _columns(frame: Any, values: Any) -> list[Any]:
     """A line of a CSV file: what is of the frame, and what is of a zone, or of the view."""
     of_view = values is frame
     row = dict(values) | {key: frame[key] for key in ("camera", "frame", "level", "skipped", "latency_ms", "model")}
-    row["at"] = frame["at"].isoformat()
+    row["at"] = iso(frame["at"])
     row["zone"] = "" if of_view else values["name"]
     row["refused"] = "" if of_view else " ".join(json.loads(values["refused"]).values())
     return [row.get(column) for column in COLUMNS]

@@ -233,12 +233,12 @@ def prepare(engine: Engine) -> None:
         OutputDownError: it cannot be reached or used now.
     """
     try:
-        _make_tables(engine)
-    except sa.exc.OperationalError:  # another process made them just now, or it is down
         try:
             _make_tables(engine)
-        except sa.exc.SQLAlchemyError as error:
-            raise down(engine, error) from error
+        except sa.exc.DBAPIError as error:
+            if "already exists" not in str(error):
+                raise
+            _make_tables(engine)  # another process made them at the same time
     except sa.exc.SQLAlchemyError as error:
         raise down(engine, error) from error
 
