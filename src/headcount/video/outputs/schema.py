@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from headcount.core.errors import InputError
 from headcount.core.table import is_installed
 from headcount.video.outputs.environment import filled
 from headcount.video.outputs.table import OutputDownError
+
+# What they say of a lost connection is said in our own words; whoever sets up logging still hears them.
+for _name in ("psycopg", "sqlalchemy"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 VERSION = 1
 """Of the tables; a database of a newer one is refused."""
