@@ -261,10 +261,9 @@ class History:
     def _span(self, since: datetime, seconds: float) -> Any:
         """The number of the span that a frame falls into."""
         at = measurements.c.at
-        if self._engine.dialect.name == "sqlite":  # whole seconds, and thousandths: days as a number are not that exact
-            whole = sa.cast(sa.func.strftime("%s", at), sa.Integer) - int(since.timestamp())
-            part = sa.cast(sa.func.strftime("%f", at), sa.Double) - sa.cast(sa.func.strftime("%S", at), sa.Double)
-            return sa.cast((whole + part - since.timestamp() % 1) / seconds, sa.Integer)
+        if self._engine.dialect.name == "sqlite":  # in thousandths of a second: half of one rounds to the right span
+            begin = sa.func.julianday(sa.literal(since, at.type))
+            return sa.cast(((sa.func.julianday(at) - begin) * 86400.0 + 0.0005) / seconds, sa.Integer)
         passed = sa.extract("epoch", at - sa.literal(since, at.type))
         return sa.cast(sa.func.floor(passed / seconds), sa.Integer)
 
