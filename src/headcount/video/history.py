@@ -272,7 +272,7 @@ class History:
 
 
 class _Reading:
-    """A connection whose errors are told as of a database that is down."""
+    """A connection whose errors are told in words: what was asked for is no text, or the database is down."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -289,6 +289,8 @@ class _Reading:
             self._begun.__exit__(kind, error, trace)
         except sa.exc.SQLAlchemyError as ending:
             raise down(self._engine, ending) from ending
+        if isinstance(error, sa.exc.DataError):
+            raise InputError("A name was asked for that holds signs which no name has.") from error
         if isinstance(error, sa.exc.SQLAlchemyError):
             self._engine.dispose()
             raise down(self._engine, error) from error
