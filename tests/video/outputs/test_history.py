@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -125,10 +126,8 @@ def test_what_cannot_be_acknowledged_is_refused(history: History, url: str, name
 def test_a_name_that_is_no_text_is_refused_or_unknown(history: History) -> None:
     with pytest.raises(InputError, match=r"There is no alert|signs which no name has"):
         history.acknowledge("a\0b", "Ann")
-    try:
+    with suppress(InputError):  # PostgreSQL's text holds no such sign
         assert history.measurements("a\0b", BEGIN, END) == []
-    except InputError as error:
-        assert "signs which no name has" in str(error)
     assert history.alerts() == []
 
 
