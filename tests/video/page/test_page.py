@@ -230,6 +230,14 @@ def test_corners_are_dragged_and_shared_and_arrows_turned(tab: Callable[..., Any
     assert np.allclose(np.subtract(moved, zones[0][0]) * scale, (-30, 12), atol=1)
     page.keyboard.press("Control+z")
     assert page.evaluate("page.draft.now.zones[0].corners[0]") == zones[0][0]
+    middle = np.mean([zones[0][2], zones[0][3]], axis=0)
+    page.mouse.click(*at(page, *middle))  # on an edge: a corner more, which is selected
+    corners = page.evaluate("page.draft.now.zones[0].corners")
+    assert len(corners) == 5
+    assert np.allclose(corners[3], middle, atol=1.1)
+    assert page.evaluate("page.tools.selected") == ["zones", 0, 3]
+    page.keyboard.press("Delete")
+    assert page.evaluate("page.draft.now.zones[0].corners") == zones[0]
     page.keyboard.press("l")
     for end in ((-3, 5), (3, 5)):
         click(page, end)
