@@ -66,9 +66,17 @@ def test_a_wrong_point_is_refused_and_its_residual_known() -> None:
     fit = fit_of(calibration(moved))
     assert fit.ground is None
     assert "from where the other points put it" in fit.text
+    assert fit.text.startswith("Without point 3 the others fit: ")
     assert fit.residuals_m.max() > 0.5
     assert len(fit.grid(SIZE_WH)) > 10  # what is wrong can be looked at
     assert fit.people(SIZE_WH) == []
+
+
+def test_nobody_is_suspected_where_several_may_be_wrong_or_too_few_are_marked() -> None:
+    two = [(x + (2 if at in (1, 4) else 0), y) for at, (x, y) in enumerate(METRES)]
+    assert fit_of(calibration(two)).suspect is None
+    moved = [*METRES[:2], (METRES[2][0] + 3, METRES[2][1]), *METRES[3:]]
+    assert fit_of(calibration(moved, number=5)).suspect is None
 
 
 def test_points_that_fit_no_plane_have_no_grid() -> None:

@@ -112,6 +112,7 @@ def test_a_wrong_calibration_is_refused_with_words(tab: Callable[..., Any], addr
     page = tab()
     enter(page, address)
     mark_points(page, [*POINTS, (3, 8.5)], wrong={2: "6"})  # two metres beside
+    expect(page.locator("#fit")).to_contain_text("Without point 3 the others fit")
     expect(page.locator("#fit")).to_contain_text("from where the other points put it, over the limit of 0.5 m")
     expect(page.locator("#fit")).to_have_attribute("data-state", "refused")
     expect(page.locator("#point-2")).to_have_class("bad")
