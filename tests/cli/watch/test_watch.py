@@ -120,6 +120,28 @@ def test_ctrl_c_and_a_services_stop_end_it_cleanly(site: Path, tiny_model: str, 
         assert any(database.execute(f'select count(*) from "{name}"').fetchone()[0] for name in tables)
 
 
+def test_a_service_manager_hears_that_it_runs_and_lives(site: Path) -> None:
+    import socket
+
+    values = yaml.safe_load(site.read_text(encoding="utf-8"))
+    values["cameras"][0] |= {"loop": True, "replay": "live"}
+    site.write_text(yaml.safe_dump(values), encoding="utf-8")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(site.parent / "notify"))
+        manager.settimeout(30)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(site.parent / "notify"), "WATCHDOG_USEC": "200000"}
+        process = run(site.parent, "site.yaml", env=environment)
+        said = manager.recv(1000).decode()
+        assert said.startswith("READY=1\nSTATUS=0 of 1 camera online\n")
+        lives = [manager.recv(1000).decode() for _ in range(3)]
+        assert all("WATCHDOG=1" in one for one in lives)
+        process.send_signal(signal.SIGTERM)
+        while "STOPPING=1" not in said:
+            said = manager.recv(1000).decode()
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
 def test_on_a_terminal_it_shows_a_table(site: Path) -> None:
     ours, theirs = pty.openpty()
     environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm"}
