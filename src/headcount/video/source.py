@@ -11,10 +11,9 @@ from typing import Literal
 from headcount.core.addresses import without_secrets
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_folder
-from headcount.core.image import is_image_name, read_header
+from headcount.core.image import is_image_name
 from headcount.data.media.containers import kind_of_video
 from headcount.data.media.folders import list_folder
-from headcount.data.media.video import Video
 from headcount.video.outputs.environment import filled
 
 SourceKind = Literal["file", "folder", "webcam", "network"]
@@ -148,17 +147,6 @@ def refuse_missing(source: Source) -> None:
             raise InputError(f'"{path}" is empty (0 bytes): copy it again from where it came.')
         if kind_of_video(path) == "playlist":
             raise InputError(f'"{path}" is a list of videos, not a video: name the files that it lists.')
-
-
-def size_of(source: Source) -> tuple[int, int] | None:
-    """(width, height) of a recording's frames, by its header; None of other sources.
-
-    Raises:
-        InputError: it is no recording that can be read.
-    """
-    if source.kind == "folder":
-        return read_header(frames_in(Path(source.address))[0]).size_wh
-    return Video(Path(source.address)).size_wh() if source.kind == "file" else None
 
 
 def frames_in(folder: Path) -> list[Path]:
