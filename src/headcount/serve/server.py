@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from headcount.core.interval import check_level
 from headcount.infer.models import model_or_default
 from headcount.serve.app import create_app
+from headcount.serve.child import watching
 from headcount.serve.history_source import history_of
 from headcount.serve.limits import Limits
 from headcount.serve.live import Live
 from headcount.serve.service import Service
 from headcount.serve.supervise import Supervisor
-from headcount.serve.watcher import watch
 from headcount.serve.work import WorkerSettings
 from headcount.web.listen import address_of, bound_socket, check_token, run
 
@@ -37,7 +37,7 @@ def serve(
     port: int | None = None,
     token: str = "",
     ready: Callable[[str], None] = lambda address: None,
-    watcher: Callable[..., None] = watch,
+    watcher: Callable[..., None] = watching,
 ) -> None:
     """Serve until the process is asked to stop; then what was accepted is answered first.
 

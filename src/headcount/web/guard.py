@@ -16,6 +16,8 @@ from contextlib import suppress
 from http.cookies import SimpleCookie
 from typing import Any
 
+from headcount.web.drain import answer_unread
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -83,9 +85,9 @@ class Guard:
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
         refusal = self._refusal(scope, headers)
         if refusal is not None:
-            await _answer(send, *refusal, is_page=headers.get("sec-fetch-mode") == "navigate")
+            await _answer(receive, send, *refusal, is_page=headers.get("sec-fetch-mode") == "navigate")
             return
-        taken = 0
+        taken, has_begun = 0, False
 
         async def bounded() -> Message:
             nonlocal taken
@@ -96,9 +98,12 @@ class Guard:
             return message
 
         async def dressed(message: Message) -> None:
-            if taken > self._most_bytes:  # what the application makes of the error is not what is to be said
+            nonlocal has_begun
+            # What the application makes of the error is not what is to be said.
+            if taken > self._most_bytes and not has_begun:
                 return
             if message["type"] == "http.response.start":
+                has_begun = True
                 named = {key.lower() for key, _ in message["headers"]}
                 more = {"cache-control": "no-store", **_HEADERS}
                 message["headers"] = [
@@ -109,9 +114,9 @@ class Guard:
 
         with suppress(TooLargeError):
             await self._app(scope, bounded, dressed)
-        if taken > self._most_bytes:
+        if taken > self._most_bytes and not has_begun:
             await _answer(
-                send, 413, f"A request may hold {self._most_bytes:,} bytes, but this one has more: send less."
+                receive, send, 413, f"A request may hold {self._most_bytes:,} bytes, but this one has more: send less."
             )
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
@@ -175,7 +180,7 @@ def is_local(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-async def _answer(send: Send, status: int, text: str, *, is_page: bool = False) -> None:
+async def _answer(receive: Receive, send: Send, status: int, text: str, *, is_page: bool = False) -> None:
     """Say a sentence to the page's scripts or, as a page, to somebody who opened the address."""
     body, kind = json.dumps({"detail": text}).encode(), "application/json"
     if is_page:
@@ -183,11 +188,5 @@ async def _answer(send: Send, status: int, text: str, *, is_page: bool = False) 
         body, kind = page.encode(), "text/html; charset=utf-8"
     headers = {"content-type": kind, "content-length": str(len(body)), "cache-control": "no-store"}
     headers |= _HEADERS
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [(key.encode(), value.encode()) for key, value in headers.items()],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
+    plain = [(key.encode(), value.encode()) for key, value in headers.items()]
+    await answer_unread(receive, send, status, plain, body)
