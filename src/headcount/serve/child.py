@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from headcount.serve.work import WorkerSettings
     from headcount.video.site import Site
 
-_COUNTING, _WATCHING = 10, 5
+_COUNTING, _WATCHING = 5, 3
 """By how much each is nicer than the server."""
 
 
