@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib import resources
 from typing import Any
 
@@ -51,7 +52,12 @@ class UnreadResponse(JSONResponse):
 
 
 def create_app(
-    service: Service, *, history: HistorySource | None = None, host: str = "127.0.0.1", token: str = ""
+    service: Service,
+    *,
+    history: HistorySource | None = None,
+    host: str = "127.0.0.1",
+    token: str = "",
+    names: Collection[str] = (),
 ) -> Guard:
     """The server as an ASGI application.
 
@@ -60,6 +66,7 @@ def create_app(
         history: where what was measured is read; None where no site is watched.
         host: the address that it will be bound to, by which foreign requests are told.
         token: what clients must know; empty: nothing.
+        names: other names that it is reached by.
     """
     app = FastAPI(
         title="headcount", version=__version__, description=_ABOUT, docs_url=None, redoc_url=None,
@@ -79,7 +86,7 @@ def create_app(
     _add_server(app, service)
     _add_page(app, token)
     most = max(service.limits.job_bytes, service.limits.most_bytes) + 2**16
-    return Guard(EarlyRefusal(app, service), host=host, token=token, most_bytes=most, open_paths=_OPEN)
+    return Guard(EarlyRefusal(app, service), host=host, token=token, most_bytes=most, open_paths=_OPEN, names=names)
 
 
 def _add_errors(app: FastAPI) -> None:

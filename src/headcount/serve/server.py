@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int | None = None,
     token: str = "",
+    names: Collection[str] = (),
     ready: Callable[[str], None] = lambda address: None,
     watcher: Callable[..., None] = watching,
 ) -> None:
@@ -48,6 +49,7 @@ def serve(
         folder: what the relative paths of the site are below.
         jobs: where jobs are kept; None: in a folder of its own, gone when the server stops.
         host, port, token: as ``bound_socket`` and ``check_token`` take them.
+        names: other names that it is reached by, of a proxy or a container.
         ready: is told the address to open; a token is part of it.
         watcher: what the process does that watches, for tests.
 
@@ -79,7 +81,7 @@ def serve(
                 monitor.wait_until_settled()
             address = address_of(host, listening.getsockname()[1])
             link = f"{address}enter/{token}" if token else address
-            app = create_app(service, history=history, host=host, token=token)
+            app = create_app(service, history=history, host=host, token=token, names=names)
             run(
                 app, listening, lambda: ready(link), graceful_s=int(limits.deadline_s) + _AFTER_DEADLINE_S,
                 stopping=service.stopping, settings=_patience(),

@@ -61,6 +61,7 @@ class Guard:
         token: what must be known to be let in; empty: nothing, as on an address that is this machine's alone.
         most_bytes: of a request's body.
         open_paths: what is answered without the token, as whoever starts servers asks whether they are alive.
+        names: other names that it is reached by: those of a proxy before it, which may encrypt, or of a container.
     """
 
     def __init__(
@@ -71,9 +72,11 @@ class Guard:
         token: str = "",
         most_bytes: int = MOST_BYTES,
         open_paths: Collection[str] = (),
+        names: Collection[str] = (),
     ) -> None:
         self._app, self._host, self._token, self._most_bytes = app, host, token, most_bytes
         self._open_paths = frozenset(open_paths)
+        self._given = frozenset(name.lower() for name in names)
         self._names = {"localhost", host.lower(), socket.gethostname().lower()}
         self._is_local = is_local(host)
 
@@ -125,7 +128,10 @@ class Guard:
         if not self._is_known(host):
             return 403, f'This server is not called "{host[:80]}": open the address that it printed when it started.'
         origin = headers.get("origin")
-        is_foreign = origin is not None and origin != f"{scope.get('scheme', 'http')}://{host}"
+        own = {f"{scope.get('scheme', 'http')}://{host}"}
+        if _name_of(host) in self._given:
+            own |= {f"http://{host}", f"https://{host}"}
+        is_foreign = origin is not None and origin not in own
         site = headers.get("sec-fetch-site", "none")
         if site not in ("none", "same-origin"):
             is_foreign |= not (scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate")
@@ -146,8 +152,9 @@ class Guard:
 
     def _is_known(self, host: str) -> bool:
         """Whether a Host header is this server's: a name that anybody could have made to lead here is not."""
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        name = name.strip("[]").lower()
+        name = _name_of(host)
+        if name in self._given:
+            return True
         try:
             address = ipaddress.ip_address(name)
         except ValueError:
@@ -161,6 +168,12 @@ class Guard:
         except Exception:  # what another program left there
             cookie = None
         return any(is_same(self._token, one) for one in (given, cookie.value if cookie else "") if one)
+
+
+def _name_of(host: str) -> str:
+    """The name or address in a Host header, without the port."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    return name.strip("[]").lower()
 
 
 def is_same(token: str, given: str) -> bool:
