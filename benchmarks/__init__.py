@@ -8,6 +8,7 @@
 `loading`: crops a second from files and from the cache, against what training consumes.
 `losses`: the focal family beside torchvision's focal loss, forward and backward; the heat of 2,000 heads.
 `localization`: matching and scoring of the NWPU validation files.
+`outputs`: records a second that databases, files, brokers and webhooks take, and how long whoever measures waits.
 `scale`: how far a count moves when the photograph is enlarged or shrunk.
 `targets`: what density maps, crosses and instance maps can tell at best, at strides 1, 2 and 4.
 """

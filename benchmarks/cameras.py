@@ -155,14 +155,13 @@ def watch(source: str, model: str, rate: float, cameras: int, seconds: float) ->
             for number in range(cameras)
         ),
     )
-    latencies, first, last = list[float](), dict[str, Measurement](), dict[str, Measurement]()
+    latencies, measured = list[float](), dict[str, list[tuple[float, Measurement]]]()
     stop, counting = threading.Event(), threading.Event()
 
     def seen(record: object, picture: object) -> None:
         if isinstance(record, Measurement) and counting.is_set():
             latencies.append(record.latency_ms)
-            first.setdefault(record.camera, record)
-            last[record.camera] = record
+            measured.setdefault(record.camera, []).append((time.monotonic(), record))
 
     monitor = Monitor(site, Path(), seen=seen)
     thread = threading.Thread(target=monitor.run, args=(stop,))
@@ -178,11 +177,21 @@ def watch(source: str, model: str, rate: float, cameras: int, seconds: float) ->
     took_s, used_s = time.monotonic() - began, time.process_time() - cpu
     stop.set()
     thread.join()
-    came = sum(last[name].frame - first[name].frame for name in last)
-    skipped = sum(last[name].skipped - first[name].skipped for name in last)
+    ends = [(each[0][1], each[-1][1]) for each in measured.values()]
+    came = sum(last.frame - first.frame for first, last in ends)
+    skipped = sum(last.skipped - first.skipped for first, last in ends)
     p50, p99 = np.percentile(latencies, [50, 99]) if latencies else (float("inf"), float("inf"))
-    share = min(1.0, len(latencies) / (cameras * rate * took_s))
+    share = sum(_share([at for at, _ in each], rate) for each in measured.values()) / cameras
     return Trial(cameras, share, float(p50), float(p99), skipped / came if came else 0.0, used_s / took_s)
+
+
+def _share(times: Sequence[float], rate: float) -> float:
+    """Of the frames that were due from the first measure of a camera to the last, how many were measured.
+
+    >>> _share([0.0, 1.0, 2.0, 3.0], 1), _share([0.0, 2.0], 1), _share([0.0], 1)
+    (1.0, 0.5, 0.0)
+    """
+    return min(1.0, (len(times) - 1) / ((times[-1] - times[0]) * rate)) if len(times) > 1 else 0.0
 
 
 def write_film(path: Path) -> Path:

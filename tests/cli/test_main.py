@@ -20,11 +20,12 @@ from headcount.cli.import_ import IMPORT_VERBS as IMPORTS
 from headcount.cli.label import LABEL_VERBS as LABEL
 from headcount.cli.main import VERBS
 from headcount.cli.verbs import Verb
+from headcount.cli.watch import WATCH_VERBS as WATCH
 from headcount.core.errors import InputError
 from headcount.core.table import Table, load_object
 
 RunCli = Callable[..., tuple[int, str, str]]
-GROUPS = {"datasets": DATASETS, "label": LABEL, "import": IMPORTS}
+GROUPS = {"datasets": DATASETS, "label": LABEL, "import": IMPORTS, "watch": WATCH}
 COMMANDS = [name for name in VERBS if name not in GROUPS] + [
     f"{group} {name}" for group, table in GROUPS.items() for name in table
 ]
@@ -52,7 +53,7 @@ def test_help_lists_every_verb_under_its_panel(run_cli: RunCli) -> None:
     assert (code, err) == (0, "")
     found = [line.strip("│╭─╮ ").split("  ")[0] for line in out.splitlines() if line[:1] in ("│", "╭")]
     assert [name for name in found if name in VERBS] == list(VERBS)
-    panels = ["Options", "Count", "Measure", "Make data", "Train (needs the train extra)"]
+    panels = ["Options", "Count", "Watch a place", "Measure", "Make data", "Train (needs the train extra)"]
     assert [line.strip("╭─╮ ") for line in out.splitlines() if line.startswith("╭")] == panels
 
 

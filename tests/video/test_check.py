@@ -154,6 +154,15 @@ def test_alerts_that_can_never_be_raised_are_told(own: Any, site: Any, verdict: 
     assert verdicts == ([verdict] if verdict else [])
 
 
+def test_a_camera_without_zones_is_told_that_it_has_no_alerts(tmp_path: Path) -> None:
+    camera = CameraSettings(name="door", source="d.mp4", calibration=calibration())
+    door = check(Site(name="hall", cameras=(camera,), outputs=NO_OUTPUTS), tmp_path)["door"]
+    assert said(door, "alerts") == ("note", "none for this camera: density is of zones, and it has none")
+    people = AlertSettings(measure="people", thresholds=(10,))
+    door = check(Site(name="hall", cameras=(camera,), outputs=NO_OUTPUTS, alerts=people), tmp_path)["door"]
+    assert not [one for one in door.findings if one.about == "alerts"]
+
+
 def test_heads_are_hidden_in_the_picture_unless_the_site_says_otherwise(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (540, 960, 3), dtype=np.uint8)
 
@@ -207,6 +216,7 @@ def test_outputs_are_reached_or_told_and_nothing_is_written(tmp_path: Path, monk
             mqtt=MqttSettings(url=f"mqtt://127.0.0.1:{port}"),
             webhooks=(WebhookSettings(url="https://me:${NO_SUCH_WORD}@127.0.0.1/hook"),),
             metrics=f"127.0.0.1:{port}",
+            video=Path("films"),
         )
         site = Site(name="hall", cameras=(CameraSettings(name="door", source="d.mp4"),), outputs=outputs)
         found = {name: (verdict, text) for name, verdict, text in check_outputs(site, tmp_path)}
@@ -220,4 +230,5 @@ def test_outputs_are_reached_or_told_and_nothing_is_written(tmp_path: Path, monk
     assert found["webhook 1"][0] == "wrong"
     assert "NO_SUCH_WORD" in found["webhook 1"][1]
     assert found["metrics"][0] == "wrong"
+    assert found["video"][0] == "wrong"  # privacy forbids to keep pictures
     assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -170,3 +171,25 @@ def test_who_is_in_view_and_who_is_behind_the_camera() -> None:
     assert ground.visible([[0, 10], [0, -10], [40, 10], [0, 2]]).tolist() == [True, False, False, False]
     assert np.isnan(ground.to_metres([[640, -200], [640, -260]], SIZE)).all()
     assert ground.depths([[0, 10], [0, -10]]).tolist()[1] < 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.tuples(*[st.floats(-1e4, 1e4)] * 2), st.tuples(*[st.floats(-1e6, 1e6)] * 2)),
+        min_size=4,
+        max_size=7,
+    ),
+    st.sampled_from([{}, {"camera_height_m": 3.0}, {"vertical_fov_degrees": 40.0}, {"most_residual_m": 1e9}]),
+)
+def test_points_from_anywhere_are_a_ground_or_refused_in_a_sentence(points: list[Any], more: dict[str, float]) -> None:
+    marked = [{"pixel": pixel, "metres": metres} for pixel, metres in points]
+    made = CalibrationSettings.model_validate({"points": marked, "size_wh": SIZE, **more})
+    try:
+        ground = Ground(made)
+    except InputError:
+        return
+    for height_m in (0.0, 1.6):
+        places = ground.to_metres([[640, 360], [0, 0], [1280, 720]], SIZE, height_m=height_m)
+        assert places.shape == (3, 2)
+        assert ground.to_pixels(np.nan_to_num(places), SIZE, height_m=height_m).shape == (3, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import Counter as Tally
@@ -23,8 +24,17 @@ from headcount.infer.counter import Counter, load
 from headcount.video.jumps import Jumps
 from headcount.video.measurement import AlertEvent, Amount, CameraStatus, Measurement
 from headcount.video.monitor import Monitor
+from headcount.video.outputs import Outputs as ToOutputs
 from headcount.video.picture import MeasuredPicture
-from headcount.video.site import CameraSettings, PrivacySettings, Site
+from headcount.video.site import (
+    AlertSettings,
+    CameraSettings,
+    DatabaseSettings,
+    OutputSettings,
+    PrivacySettings,
+    Site,
+    ZoneSettings,
+)
 
 from .films import RtspServer, mute, said
 
@@ -375,3 +385,43 @@ def test_a_model_counts_what_is_watched(short_film: Path, tiny_model: str) -> No
     assert all(np.isfinite(count) for count in counted)
     assert pictures[0]().shape == (96, 160, 3)
     assert counter.card.name == "tiny"
+
+
+def test_a_site_is_watched_with_all_its_parts(short_film: Path, tiny_model: str, tmp_path: Path) -> None:
+    """Measuring, alerts, a database, tables and a film as they are."""
+    pytest.importorskip("sqlalchemy", reason="records are kept with SQLAlchemy (video extra)")
+    site = Site(
+        name="square",
+        model=tiny_model,
+        alerts=AlertSettings(measure="people", thresholds=(0.001,), hold_s=0),
+        cameras=(
+            camera(
+                "gate",
+                short_film,
+                replay="all",
+                frames_per_second=5,
+                zones=(ZoneSettings(name="hall", polygon=((10, 20), (150, 20), (150, 90), (10, 90))),),
+            ),
+        ),
+        outputs=OutputSettings(jsonl=Path("all.jsonl"), video=Path("films"), database=DatabaseSettings()),
+        privacy=PrivacySettings(keep_pictures=True),
+    )
+    outputs = ToOutputs(site, tmp_path)
+    try:
+        monitor = Monitor(site, tmp_path, outputs=outputs)
+        monitor.run(threading.Event())
+        assert outputs.settle()
+    finally:
+        outputs.close()
+    rows = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text(encoding="utf-8").splitlines()]
+    kinds = Tally(row["kind"] for row in rows)
+    assert kinds["measurement"] == 10
+    measured = [row for row in rows if row["kind"] == "measurement"]
+    assert [row["frame"] for row in measured] == list(range(0, 20, 2))
+    assert measured[0]["zones"][0]["name"] == "hall"
+    alerts = [(row["zone"], row["state"]) for row in rows if row["kind"] == "alert"]
+    assert alerts == [("hall", "raised"), ("hall", "cleared")]
+    assert [row["state"] for row in rows if row["kind"] == "camera"] == ["online", "ended"]
+    (film,) = (tmp_path / "films").glob("gate-*.mp4")
+    assert film.stat().st_size > 0
+    assert monitor.statuses()[0].state == "ended"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.video.pacing import Backlog, CatchUp, Due, Pace
+from headcount.video.pacing import Backlog, CatchUp, Due, Lag, Pace
 
 STEPS = st.lists(st.floats(0.001, 2), min_size=1, max_size=60)
 
@@ -69,3 +70,24 @@ def test_a_reader_that_waits_for_the_network_is_never_behind(waiting: float, fps
 def test_a_burst_at_the_beginning_is_no_backlog() -> None:
     backlog = Backlog()
     assert not any(backlog.packet(waited_s=0.0, now=n * 0.001) for n in range(100))
+
+
+@given(st.floats(-2e-4, 2e-4), st.floats(0, 0.9), st.integers(0, 10**6))
+def test_a_camera_whose_clock_is_a_little_off_is_never_behind(drift: float, jitter_s: float, seed: int) -> None:
+    lag, late = Lag(), np.random.default_rng(seed).uniform(0, jitter_s, 3000)
+    assert not any(lag.frame(second=n, now=n * (1 + drift) + late[n]) for n in range(3000))
+
+
+@given(st.floats(0.05, 1))
+def test_a_reader_that_falls_back_is_behind_within_a_minute_and_not_once_it_caught_up(slower: float) -> None:
+    lag = Lag()
+    found = [n for n in range(0, 60 * 10) if lag.frame(second=n / 10, now=n / 10 * (1 + slower))]
+    assert found
+    now = 60 * (1 + slower)
+    assert not lag.frame(second=now, now=now)
+
+
+def test_a_camera_whose_clock_is_set_is_not_behind() -> None:
+    lag = Lag()
+    assert not any(lag.frame(second=n / 10, now=n / 10) for n in range(100))
+    assert not any(lag.frame(second=n / 10 - 3600, now=10 + n / 10) for n in range(100))

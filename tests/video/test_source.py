@@ -77,6 +77,16 @@ def test_nothing_secret_is_ever_shown(user: str, password: str, path: str) -> No
     assert source.address == text
 
 
+def test_a_password_is_taken_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATE_PASSWORD", "a/b#c@d?")
+    source = read_source("rtsp://ann:${GATE_PASSWORD}@10.0.0.2/live", HERE)
+    assert source.address == "rtsp://ann:a%2Fb%23c%40d%3F@10.0.0.2/live"
+    assert source.shown == "10.0.0.2:554"
+    monkeypatch.delenv("GATE_PASSWORD")
+    with pytest.raises(InputError, match="which has no such name"):
+        read_source("rtsp://ann:${GATE_PASSWORD}@10.0.0.2/live", HERE)
+
+
 def test_webcams_of_each_system() -> None:
     assert webcam_address("3", platform="linux") == ("/dev/video3", "v4l2")
     assert webcam_address("/dev/v4l/by-id/usb-cam", platform="linux") == ("/dev/v4l/by-id/usb-cam", "v4l2")

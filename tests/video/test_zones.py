@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.video.cameras import ASLANT, BELOW, DOWN, SIZE, calibration, heads
 
 from headcount.core.errors import InputError
@@ -161,3 +163,29 @@ def test_a_line_is_cut_to_what_is_seen() -> None:
         line([[0, 10], [0.01, 10]], unit="metres")
     with pytest.raises(InputError, match="the end"):
         line([[5, -300], [5, 400]])
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(-60, 60), st.floats(-60, 60)), min_size=3, max_size=7), st.booleans(),
+    st.sampled_from(["metres", "pixels"]), st.sampled_from([None, "heads", "ground"]),
+)  # fmt: skip
+def test_a_polygon_from_anywhere_is_a_zone_or_refused_in_a_sentence(
+    polygon: list[tuple[float, float]], calibrated: bool, unit: Any, drawn: Any
+) -> None:
+    if unit == "pixels":
+        polygon = [(640 + 15 * x, 360 + 15 * y) for x, y in polygon]
+    for made in (lambda: zone(polygon, GROUND if calibrated else None, unit=unit, drawn=drawn),
+                 lambda: line(polygon[:2], GROUND if calibrated else None, unit=unit, drawn=drawn)):  # fmt: skip
+        try:
+            found = made()
+        except InputError:
+            continue
+        corners = np.concatenate([found.heads_xy]) if isinstance(found, Line) else np.concatenate(found.heads_xy)
+        assert (corners > -1e-6).all()
+        assert (corners < np.array(SIZE) + 1e-6).all()
+        if isinstance(found, Zone):
+            assert found.region.in_image(SIZE).any()
+            assert 0 < found.seen <= 1
+            if found.area_m2 is not None:
+                assert 0 < found.area_m2 <= found.whole_m.area * (1 + 1e-6)

@@ -19,7 +19,7 @@ from headcount.core.table import Table
 
 _UsageError: Any = typer.BadParameter.__base__  # it has no public name in typer
 _COUNT, _MEASURE, _LABEL, _TRAIN = "Count", "Measure", "Make data", "Train (needs the train extra)"
-_WATCH = "Watch a place (needs the video extra)"
+_WATCH = "Watch a place"
 
 VERBS = Table(
     "commands",
@@ -43,7 +43,7 @@ VERBS = Table(
         ),
         Verb(
             name="watch", target="headcount.cli.watch:app", panel=_WATCH,
-            help="Watch the cameras of a place: people, persons per square metre, flow, alerts; set a camera up.",
+            help="Watch the cameras of a place: people, persons per square metre, flow, alerts.",
         ),
         Verb(
             name="evaluate", target="headcount.cli.evaluate:evaluate", panel=_MEASURE,
@@ -164,7 +164,9 @@ def _run(arguments: list[str], *, debug: bool) -> int:
     except _UsageError as error:
         from headcount.cli.usage import in_plain_words
 
-        _say(in_plain_words(error), debug=debug)
+        # A command of commands that was given none has shown its help, and there is no more to say.
+        if told := in_plain_words(error):
+            _say(told, debug=debug)
         return 2
     except HeadcountError as error:
         _say(error.message, debug=debug)

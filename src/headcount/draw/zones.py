@@ -29,6 +29,7 @@ _TINT, _GRID_SHARE = 0.16, 0.28
 _SHIFT = 4  # OpenCV draws at 1/16 of a pixel
 _FAR = 1e6  # farther out than any picture reaches; OpenCV's integers go not much beyond
 _LEAST_PX, _MOST_PX = 11, 44
+_ARM = 0.6  # of the words' size: of a marked point's cross
 _HEAD_PX = 14  # around a head's point, for a picture 1,000 pixels wide: what a label should leave free
 
 
@@ -124,7 +125,7 @@ def draw_zones(
     for point in points:
         marked = np.array([point.marked_xy])
         if _is_in(drawn, marked):
-            _label(sheet, point.name, point.text, _POINT, _beside(marked))
+            _label(sheet, point.name, point.text, _POINT, _beside(marked, away=_ARM * size))
     return drawn
 
 
@@ -198,7 +199,9 @@ def _draw_line(sheet: _Sheet, line: DrawnLine) -> None:
 
 
 def _draw_point(sheet: _Sheet, point: DrawnPoint) -> None:
-    marked, arm = np.array(point.marked_xy), 0.6 * sheet.size_px
+    marked, arm = np.array(point.marked_xy), _ARM * sheet.size_px
+    low, high = np.round(marked - arm).astype(int).tolist(), np.round(marked + arm).astype(int).tolist()
+    sheet.taken.append((low[0], low[1], high[0], high[1]))
     if point.fitted_xy is not None:
         fitted = np.array(point.fitted_xy)
         _polyline(sheet, np.stack([marked, fitted]), _POINT)
@@ -226,10 +229,10 @@ def _beside_polygon(polygon_xy: Points) -> Iterator[tuple[float, float, float, f
     yield 0.5, 0.5, (left + right) / 2, middle
 
 
-def _beside(points_xy: Points) -> Iterator[tuple[float, float, float, float]]:
+def _beside(points_xy: Points, *, away: float = 0.0) -> Iterator[tuple[float, float, float, float]]:
     for x, y in (points_xy.mean(axis=0), *points_xy):
         for share_x, share_y in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (0.5, 0.0), (0.5, 1.0)):
-            yield share_x, share_y, float(x), float(y)
+            yield share_x, share_y, float(x), float(y) + away * (1 - 2 * share_y)
 
 
 def _label(

@@ -173,6 +173,9 @@ def _alerts_of_site(site: Site) -> tuple[Finding, ...]:
 
 def _alerts(site: Site, camera: CameraSettings) -> tuple[Finding, ...]:
     """Alerts that can never be raised, since what they compare is not measured."""
+    if not camera.zones and isinstance(site.alerts, AlertSettings) and site.alerts.measure != "people":
+        text = f"none for this camera: {site.alerts.measure} is of zones, and it has none"
+        return (Finding("alerts", "note", text),)
     if camera.calibration is not None:
         return ()
     findings = []

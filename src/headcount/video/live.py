@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
-from headcount.core.errors import HeadcountError, InputError
+from headcount.core.errors import InputError
 from headcount.core.image import RgbImage
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.words import plural
 from headcount.video.backoff import Backoff
 from headcount.video.failures import NothingSentError, SourceError, failure, no_frame, nothing_sent
 from headcount.video.measurement import CameraState, CameraStatus
-from headcount.video.pacing import Due, Pace, is_behind
-from headcount.video.readers import Decoded, Reader, Undecoded, open_reader
+from headcount.video.readers import Decoded, Reader, Step, Undecoded, open_reader, refuse_without_av
+from headcount.video.showing import Showing
 from headcount.video.site import CameraSettings
 from headcount.video.source import read_source
 from headcount.video.watchdog import WATCHDOG
@@ -114,7 +114,7 @@ class LiveSource:
         self._state: CameraState = "starting"
         self._since, self._reason = datetime.now(UTC), ""
         self._last_at: datetime | None = None
-        self._was_lost = False
+        self._was_lost = self._was_online = False
 
     def start(self) -> None:
         """Begin to read; told once."""
@@ -224,34 +224,43 @@ class LiveSource:
 
     def _read_on(self, life: _Life, after_s: float) -> None:
         """Connect and read until the end, again and again."""
+        begins: datetime | None = None
         with suppress(_OverError):
             self._pause(life, after_s)
-            film_s = 0.0
             while True:
-                began: float | None = None
+                opened = time.monotonic()
                 try:
-                    reader = self._connect(life)
-                    began = time.monotonic()
-                    try:
-                        film_s = self._follow(life, reader, film_s)
-                    finally:
-                        reader.close()
-                    if not reader.is_recording:
-                        raise failure(EOFError(), self.source, self.camera.timeout_s)
+                    begins = self._read_once(life, begins)
                     if not self.camera.loop:
                         self._tell("ended", "", life)
                         return
                     continue
-                except HeadcountError as error:
-                    self._tell("stale" if isinstance(error, NothingSentError) else "offline", error.message, life)
                 except _OverError:
                     raise
                 except Exception as error:  # whatever a library raises, the next try may do
-                    self._tell("offline", failure(error, self.source, self.camera.timeout_s).message, life)
-                if began is not None:
-                    self._backoff.worked_s(time.monotonic() - began)
-                film_s = 0.0
+                    self._pause(life, 0)
+                    told = failure(error, self.source, self.camera.timeout_s)
+                    self._tell("stale" if isinstance(error, NothingSentError) else "offline", told.message, life)
+                begins = None
+                self._backoff.worked_s(time.monotonic() - opened if self._was_online else 0.0)
                 self._pause(life, self._backoff.next_s())
+
+    def _read_once(self, life: _Life, begins: datetime | None) -> datetime:
+        """Connect, and read a recording to its end; when it goes on, should it begin again.
+
+        Raises:
+            HeadcountError: why nothing more comes.
+        """
+        self._was_online = False
+        reader = self._connect(life)
+        try:
+            showing = Showing(reader, self.camera, begins=begins)
+            self._follow(life, reader, showing)
+        finally:
+            reader.close()
+        if not showing.is_recording:
+            raise failure(EOFError(), self.source, self.camera.timeout_s)
+        return showing.goes_on_at
 
     def _connect(self, life: _Life) -> Reader:
         timeout_s = self.camera.timeout_s
@@ -269,52 +278,42 @@ class LiveSource:
             raise _OverError
         return reader
 
-    def _follow(self, life: _Life, reader: Reader, film_s: float) -> float:
-        """Take in a reader's frames to their end; the second at which a recording that begins again goes on."""
-        timeout_s, everything = self.camera.timeout_s, self.camera.replay == "all" and reader.is_recording
-        pace, due = Pace(), Due(self.camera.frames_per_second)
-        opened_at, last, second = datetime.now(UTC), time.monotonic(), 0.0
-        if film_s and self._last_at is not None:
-            opened_at = self._last_at + timedelta(seconds=reader.frame_s)
-        steps, frames = reader.steps(), 0
-        while True:
-            life.back_by = time.monotonic() + timeout_s + _GRACE_S
-            try:
-                step = next(steps, None)
-            finally:
-                life.back_by = None
-            if life.over.is_set():
-                raise _OverError
+    def _follow(self, life: _Life, reader: Reader, showing: Showing) -> None:
+        """Take in a reader's frames to their end."""
+        last, steps = time.monotonic(), reader.steps()
+        while (step := self._next_step(life, steps)) is not None:
             now = time.monotonic()
-            if step is None:
-                break
             if isinstance(step, Undecoded):
                 self._count(step)
-                if step.second is not None and reader.is_paced and not everything:
-                    reader.is_behind = is_behind(pace.behind_s(step.second, now))
-                if now - last > timeout_s:
-                    raise no_frame(self.source, timeout_s)
+                showing.note(step, now)
+                if now - last > self.camera.timeout_s:
+                    raise no_frame(self.source, self.camera.timeout_s)
                 continue
-            second, frames = step.second, frames + 1
-            if everything:
-                if not due.takes(second, reader.frame_s):
-                    self._pass_by()
-                    continue
-            elif reader.is_paced:
-                self._pause(life, pace.wait_s(second, now))
-                reader.is_behind = is_behind(pace.behind_s(second, time.monotonic()))
-            at = opened_at + timedelta(seconds=second) if reader.is_recording else datetime.now(UTC)
-            self._take_in(step, at, life)
-            if everything:
+            last = now
+            if not showing.wants(step):
+                self._pass_by()
+                continue
+            self._pause(life, showing.wait_s(now))
+            self._take_in(step, showing.shown(time.monotonic()), life)
+            if showing.takes_all:
                 self._await_taken(life)
             last = time.monotonic()
-        if reader.is_recording and not frames:
+        if showing.is_recording and not showing.frames:
             raise SourceError(
                 f'No frame of "{self.source.shown}" can be read: it is damaged, or of a kind that is not decoded here.'
             )
-        if reader.is_recording and not everything:
-            self._pause(life, pace.wait_s(second + reader.frame_s, time.monotonic()))
-        return second + reader.frame_s
+        self._pause(life, showing.rest_s(time.monotonic()))
+
+    def _next_step(self, life: _Life, steps: Iterator[Step]) -> Step | None:
+        """What comes next; None at the end. It is known by when this call must be back."""
+        life.back_by = time.monotonic() + self.camera.timeout_s + _GRACE_S
+        try:
+            step = next(steps, None)
+        finally:
+            life.back_by = None
+        if life.over.is_set():
+            raise _OverError
+        return step
 
     def _count(self, step: Undecoded) -> None:
         if step.damaged or step.passed:
@@ -338,6 +337,7 @@ class LiveSource:
             self._frames += 1
             self._last_at = at
             self._news.notify_all()
+        self._was_online = True
         if self._state != "online":
             self._tell("online", "", life)
         self._arrived()
@@ -379,17 +379,17 @@ def grab(source: str, *, folder: Path, timeout_s: float = 10) -> RgbImage:
         InputError: why there is none, in a sentence.
         MissingExtraError: PyAV is not installed.
     """
-    failed = threading.Event()
     camera = CameraSettings(name="grab", source=source, timeout_s=max(1.0, timeout_s), replay="all")
     told: list[CameraStatus] = []
 
     def changed(status: CameraStatus) -> None:
         told.append(status)
         if status.state in ("offline", "stale"):
-            failed.set()
             live.stop()
 
     live = LiveSource(camera, folder=folder, changed=changed)
+    if live.source.kind != "folder":
+        refuse_without_av()
     live.start()
     try:
         frame = live.newest(wait_s=camera.timeout_s + 2 * _GRACE_S)

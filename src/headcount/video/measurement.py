@@ -58,8 +58,8 @@ class ZoneMeasure(_Record):
     Attributes:
         name: of the zone.
         people: in it.
-        area_m2: its area on the ground, in square metres; None without a calibration.
-        density: people per square metre of the whole zone (classic); None without a calibration.
+        area_m2: the area of its part in view on the ground, in square metres; None without a calibration.
+        density: people per square metre of that area (classic); None without a calibration.
         voronoi: the same, of the ground that is nearer to each head than to any other (Voronoi); None where heads
             cannot be told apart.
         fullest: people in the fullest square metre.
@@ -86,8 +86,8 @@ class LineMeasure(_Record):
         name: of the line.
         forward, backward: crossings so far since the start, from the line's left to its right as seen from its first
             end to its second one, and the other way.
-        forward_per_min, backward_per_min: crossings a minute, of the last minute.
-        flow_per_m_min: crossings both ways a metre and minute; None without a calibration.
+        forward_per_min, backward_per_min: crossings a minute, of the last minute; None until ten seconds were seen.
+        flow_per_m_min: crossings both ways a metre (of the part in view) and minute; None without a calibration.
         refused: why heads cannot be followed here (too far between frames, too few told apart), in a sentence; the
             numbers a minute are None then.
     """

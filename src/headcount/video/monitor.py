@@ -20,12 +20,12 @@ from headcount.core.image import RgbImage
 from headcount.core.table import load_object
 from headcount.infer.counter import Counter, load
 from headcount.video.jumps import Jumps, jump_in_words
-from headcount.video.live import LiveSource
+from headcount.video.live import LiveSource, grab
 from headcount.video.measurement import AlertEvent, CameraStatus, Measurement, Record
 from headcount.video.picture import Measured, MeasuredPicture
 from headcount.video.readers import refuse_without_av
 from headcount.video.site import CameraSettings, Site
-from headcount.video.source import read_source, refuse_missing, size_of
+from headcount.video.source import Source, read_source, refuse_missing
 
 if TYPE_CHECKING:
     pass
@@ -156,12 +156,18 @@ class Monitor:
             refuse_missing(source)
             if source.kind != "folder":
                 refuse_without_av()
-            size_wh = size_of(source) or (camera.calibration.size_wh if camera.calibration is not None else None)
-            measurer = self._make(camera)
+            size_wh, measurer = self._size_wh(camera, source), self._make(camera)
             if size_wh is not None:
                 measurer.shapes(size_wh)
         if self._counter is None:
             self._counter = load(self.site.model, interval=self.site.interval)
+
+    def _size_wh(self, camera: CameraSettings, source: Source) -> tuple[int, int] | None:
+        """(width, height) of a recording's frames, of others those that were calibrated; None where nobody knows."""
+        if source.is_local:
+            height, width = grab(camera.source, folder=self.folder, timeout_s=camera.timeout_s).shape[:2]
+            return width, height
+        return None if camera.calibration is None else camera.calibration.size_wh
 
     def statuses(self) -> list[CameraStatus]:
         """How each camera does now, in the order of the site's file; any thread may ask."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 _BEHIND_S = 1.0
 """A reader that is later than this passes over what it can, until it is not any more."""
 _WINDOW_S, _LEAST_PACKETS, _WAITING, _CAUGHT_UP_S = 2.0, 10, 0.02, 0.005
+_LAG_WINDOW_S, _LEAP_S = 60.0, 30.0
 _SPARSE_S = 0.5
 """While it passes frames over, one of those that need no other is read so often all the same."""
 
@@ -91,6 +93,38 @@ class Backlog:
         is_behind = self._packets >= _LEAST_PACKETS and self._waited_s < _WAITING * over_s
         self._since, self._waited_s, self._packets = now, 0.0, 0
         return is_behind
+
+
+@dataclass(slots=True)
+class Lag:
+    """Whether the frames of a live camera are read later and later after they were taken, by its own clock.
+
+    A camera's clock goes a little faster or slower than this machine's, so what counts is by how much they fell back
+    within a minute.
+
+    >>> lag = Lag()
+    >>> any(lag.frame(second=0.04 * k, now=5 + 0.04 * k + 0.3 * (k % 2)) for k in range(5000))
+    False
+    >>> any(lag.frame(second=200 + 0.04 * k, now=205 + 0.05 * k) for k in range(500))
+    True
+    """
+
+    _least: deque[tuple[float, float]] = field(default_factory=deque)  # (since when, least) of each second
+
+    def frame(self, second: float, now: float) -> bool:
+        """Take in that a frame of this second was read now; True where the reader is behind."""
+        late_s = now - second
+        if not self._least or now - self._least[-1][0] >= 1:
+            self._least.append((now, late_s))
+        elif late_s < self._least[-1][1]:
+            self._least[-1] = (self._least[-1][0], late_s)
+        while now - self._least[0][0] > _LAG_WINDOW_S:
+            self._least.popleft()
+        ahead_s = late_s - min(least for _, least in self._least)
+        if ahead_s > _LEAP_S:  # its clock was set
+            self._least.clear()
+            return False
+        return is_behind(ahead_s)
 
 
 @dataclass(slots=True)

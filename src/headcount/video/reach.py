@@ -37,6 +37,13 @@ def check_outputs(site: Site, folder: Path) -> Iterator[_Told]:
             continue  # metrics that are kept, and served nowhere
         try:
             row.require()
+            if row.pictures and not site.privacy.keep_pictures:
+                yield (
+                    name,
+                    "wrong",
+                    'it keeps pictures, which "privacy" forbids: set "keep_pictures" there, or leave it out',
+                )
+                continue
             yield name, "right", _reached(row, settings, folder)
         except HeadcountError as error:
             yield name, "wrong", error.message

@@ -16,7 +16,7 @@ from headcount.core.image import RgbImage, read_image
 from headcount.core.table import is_installed
 from headcount.data.media.clock import Clock
 from headcount.video.failures import SourceError, failure, nothing_sent
-from headcount.video.pacing import Backlog, CatchUp, is_drained
+from headcount.video.pacing import Backlog, CatchUp, Lag, is_drained
 from headcount.video.source import Source, frames_in, refuse_missing, webcam_address
 
 if TYPE_CHECKING:
@@ -173,6 +173,7 @@ class VideoReader:
         has_end = source.address.lower().startswith("http") and (self._container.duration or 0) > 0
         self.is_recording = source.kind == "file" or has_end
         self.is_paced = self.is_recording or self._container.format.name.startswith("hls")
+        self._has_clock = self._container.format.name.startswith("rtsp")  # others' times are made up of their numbers
 
     def _failure(self, error: Exception, took_s: float) -> SourceError:
         if took_s >= _LONG * self._timeout_s and self._source.kind == "network" and _is_damage(error):
@@ -203,7 +204,7 @@ class VideoReader:
 
     def steps(self) -> Iterator[Step]:
         """See ``Reader``."""
-        clock, catching, backlog = Clock(frame_s=self.frame_s), CatchUp(), Backlog()
+        clock, catching, backlog, lag = Clock(frame_s=self.frame_s), CatchUp(), Backlog(), Lag()
         zero: float | None = None
         for packet, waited_s in self._packets():
             if packet is None:
@@ -211,7 +212,10 @@ class VideoReader:
                 continue
             now = time.monotonic()
             if not self.is_paced:
-                self.is_behind = backlog.packet(waited_s, now) or (self.is_behind and not is_drained(waited_s))
+                second = _second_of(packet, zero) if self._has_clock else None
+                is_late = second is not None and lag.frame(second, now)
+                was_behind = self.is_behind and not is_drained(waited_s)
+                self.is_behind = backlog.packet(waited_s, now) or is_late or was_behind
             if packet.size and not catching.wants(is_key=packet.is_keyframe, behind=self.is_behind, now=now):
                 yield Undecoded(passed=1, second=_second_of(packet, zero))
                 continue

@@ -121,7 +121,8 @@ class CameraSettings(Settings):
 
     Attributes:
         name: its name, once a site.
-        source: a video file, a folder of frames, ``rtsp://…``, ``http://…`` (MJPEG, HLS), or ``webcam:0``.
+        source: a video file, a folder of frames, ``rtsp://…``, ``http://…`` (MJPEG, HLS), or ``webcam:0``; ``${NAME}``
+            is taken from the environment, as for a password.
         frames_per_second: how many frames are measured at most.
         timeout_s: how long no frame may come before the camera counts as stale and is connected to again.
         replay: how fast a file or folder is played: ``live`` as it was filmed, frames that come too fast passed over;

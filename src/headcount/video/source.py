@@ -11,10 +11,10 @@ from typing import Literal
 from headcount.core.addresses import without_secrets
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, is_folder
-from headcount.core.image import is_image_name, read_header
+from headcount.core.image import is_image_name
 from headcount.data.media.containers import kind_of_video
 from headcount.data.media.folders import list_folder
-from headcount.data.media.video import Video
+from headcount.video.outputs.environment import filled
 
 SourceKind = Literal["file", "folder", "webcam", "network"]
 
@@ -55,14 +55,15 @@ def read_source(source: str, folder: Path) -> Source:
     """What a source as of ``CameraSettings.source`` means; relative paths are below ``folder``. Nothing is opened.
 
     Raises:
-        InputError: it is an address of a kind that is not read, without a host, or with a port that is none.
+        InputError: it is an address of a kind that is not read, without a host, or with a port that is none; or the
+            environment lacks what it takes from there.
 
     >>> read_source("rtsp://ann:1234@10.0.0.2/live?token=5", Path("."))
     <Source network: 10.0.0.2:554>
     >>> read_source("webcam:0", Path(".")).shown, read_source("gate.mp4", Path("site")).shown
     ('webcam 0', 'site/gate.mp4')
     """
-    text = source.strip()
+    text = filled(source.strip(), "source") if "${" in source else source.strip()
     if text.lower().startswith(_WEBCAM):
         name = text[len(_WEBCAM) :].strip()
         if not name:
@@ -146,17 +147,6 @@ def refuse_missing(source: Source) -> None:
             raise InputError(f'"{path}" is empty (0 bytes): copy it again from where it came.')
         if kind_of_video(path) == "playlist":
             raise InputError(f'"{path}" is a list of videos, not a video: name the files that it lists.')
-
-
-def size_of(source: Source) -> tuple[int, int] | None:
-    """(width, height) of a recording's frames, by its header; None of other sources.
-
-    Raises:
-        InputError: it is no recording that can be read.
-    """
-    if source.kind == "folder":
-        return read_header(frames_in(Path(source.address))[0]).size_wh
-    return Video(Path(source.address)).size_wh() if source.kind == "file" else None
 
 
 def frames_in(folder: Path) -> list[Path]:

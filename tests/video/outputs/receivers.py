@@ -36,6 +36,11 @@ def _as_other_user(user: str) -> list[str]:
     return ["setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]
 
 
+def has_postgres() -> bool:
+    """Whether a cluster can be made here."""
+    return bool(_VERSIONS)
+
+
 class Postgres:
     """A cluster of its own, at a free port; ``stop`` and ``start`` again."""
 
@@ -55,9 +60,9 @@ class Postgres:
         """Of its database; the password is never asked for, and must never be shown."""
         return f"postgresql://tester:hidden-word@127.0.0.1:{self.port}/postgres"
 
-    def start(self) -> None:
+    def start(self, *, fsync: str = "off") -> None:
         """Start it, and wait until it answers."""
-        options = {"fsync": "off", "full_page_writes": "off", "listen_addresses": "127.0.0.1", "port": self.port}
+        options = {"fsync": fsync, "full_page_writes": fsync, "listen_addresses": "127.0.0.1", "port": self.port}
         options |= {"unix_socket_directories": str(self.folder), "max_connections": 20, "shared_buffers": "16MB"}
         given = [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
         with (self.folder / "log").open("ab") as log:
@@ -86,7 +91,7 @@ class Postgres:
 @contextmanager
 def postgres_cluster() -> Iterator[Postgres]:
     """A running cluster, ended afterwards; the test is skipped where there is none to be had."""
-    if not _VERSIONS:
+    if not has_postgres():
         pytest.skip(NO_POSTGRESQL)
     folder = Path(tempfile.mkdtemp(prefix="headcount-pg-", dir="/tmp"))  # a socket's path must be short
     cluster: Postgres | None = None

@@ -15,7 +15,7 @@ from headcount.core.table import Table
 
 _RUN = Verb(
     name="run", target="headcount.cli.watch.run:run", title="headcount watch", package="av", extra="video",
-    help="Watch the cameras of a site.",
+    help="Watch the cameras of a place: people, persons per square metre, flow, alerts.",
 )  # fmt: skip
 WATCH_VERBS = Table(
     "commands.watch",
@@ -92,4 +92,8 @@ class _Page:
         return f"Usage: {ctx.command_path} [OPTIONS] CONFIG\n       {ctx.command_path} init [OPTIONS] CAMERA"
 
 
-app = verb_group(WATCH_VERBS, "Watch the cameras of a site.", group=WatchGroup)
+app = verb_group(
+    WATCH_VERBS,
+    "Watch the cameras of a place: people, persons per square metre, flow, alerts.",
+    group=WatchGroup,
+)

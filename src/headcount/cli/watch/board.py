@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -42,10 +43,15 @@ class Board:
         self._measured: dict[str, Measurement] = {}
         self._alerts: dict[str, AlertEvent] = {}
         self._outputs: dict[str, OutputStatus] = {}
+        self.news = 0
+        """How many records were taken: what is shown is out of date where there are more."""
+        self._stirred_s = time.monotonic()
 
     def take(self, record: Record) -> str:
         """Note a record; gives what to say of it where something changed, else an empty text."""
         with self._lock:
+            self.news += 1
+            self._stirred_s = time.monotonic()
             if record.kind == "measurement":
                 self._measured[record.camera] = record
                 return ""
@@ -83,6 +89,14 @@ class Board:
         """The cameras that are not to be waited for: they cannot be reached, or have ended."""
         with self._lock:
             return {name for name, one in self._statuses.items() if one.state in ("offline", "stale", "ended")}
+
+    @property
+    def still_s(self) -> float:
+        """For how long nothing was told, though a camera is online; 0 where none is."""
+        with self._lock:
+            if not any(one.state == "online" for one in self._statuses.values()):
+                return 0.0
+            return time.monotonic() - self._stirred_s
 
     @property
     def summary(self) -> str:
@@ -125,13 +139,13 @@ class Board:
             for name in self._cameras:
                 status, measured = self._statuses.get(name), self._measured.get(name)
                 state = "starting" if status is None else status.state
-                skipped = status.skipped if status is not None else measured.skipped if measured is not None else 0
+                skipped = max(0 if one is None else one.skipped for one in (status, measured))
                 level = max((one.level for one in self._alerts.values() if one.camera == name), default=0)
                 table.add_row(
                     shorten(printable(name), room),
                     Text(state, style=_STYLES.get(state, "")),
                     "–" if measured is None else amount_text(measured.people),
-                    "–" if measured is None else shorten(printable(_fullest(measured)), room + 18),
+                    "–" if measured is None else _fullest(measured, room + 18),
                     Text(f"level {level}" if level else "–", style=_LEVEL_STYLES[min(level, 3)]),
                     f"{skipped:,}",
                 )
@@ -198,7 +212,8 @@ def range_note(measured: Measurement) -> str:
     return "" if level is None else f"in brackets: the true number lies there with a chance of {percent(level)}"
 
 
-def _fullest(measured: Measurement) -> str:
+def _fullest(measured: Measurement, width: int) -> str:
+    """The fullest zone with its numbers, with their ranges where there is room for them."""
     if not measured.zones:
         return "–"
     by_density = [zone for zone in measured.zones if zone.density is not None]
@@ -206,4 +221,8 @@ def _fullest(measured: Measurement) -> str:
         zone = max(by_density, key=lambda one: one.density.value if one.density is not None else 0.0)
     else:
         zone = max(measured.zones, key=lambda one: one.people.value)
-    return f"{zone.name}: {zone_text(zone)}"
+    whole = f"{printable(zone.name)}: {zone_text(zone)}"
+    if len(whole) <= width or zone.density is None:
+        return shorten(whole, width)
+    numbers = f": {zone.density.value:.1f} per m²"
+    return shorten(printable(zone.name), width - len(numbers)) + numbers

@@ -42,8 +42,8 @@ class Notifier:
             self._socket.close()
             self._socket = None
 
-    def tell(self, status: str, *, is_well: Callable[[], object]) -> None:
-        """Tell how it does. ``is_well`` is called before it is told that it lives: one that hangs tells nothing."""
+    def tell(self, status: str, *, is_well: Callable[[], bool]) -> None:
+        """Tell how it does, and that it lives where ``is_well`` says so when it is asked."""
         if self._socket is None:
             return
         now = time.monotonic()
@@ -55,9 +55,8 @@ class Notifier:
             self._next_status_s = now + _STATUS_S
             words.append(f"STATUS={status}")
         if self._every_s and now >= self._next_s:
-            is_well()
             self._next_s = now + self._every_s
-            words.append("WATCHDOG=1")
+            words += ["WATCHDOG=1"] if is_well() else []
         if words:
             self._send("\n".join(words))
 

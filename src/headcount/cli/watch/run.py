@@ -36,10 +36,11 @@ def run(
     force: ForceOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors, and the numbers of --once.")] = False,
 ) -> None:  # fmt: skip
-    """Watch the cameras of a site: how many people are where, and whether it becomes too many.
+    """Watch the cameras of a place: people, persons per square metre, flow, alerts.
 
-    CONFIG names the cameras, zones and lines, the thresholds of alerts, and who is told. On a terminal it shows a line
-    a camera; otherwise it prints a line whenever a camera, an alert or an output changes. Stop it with Ctrl-C.
+    CONFIG is a site's file. It names the cameras, zones and lines, the thresholds of alerts, and who is told. On a
+    terminal it shows a line a camera; otherwise it prints a line whenever a camera, an alert or an output changes. Stop
+    it with Ctrl-C.
 
     Exit code: 0 it was stopped, or all films have ended; 1 --check found something wrong, or with --once a camera
     could not be measured; 2 it could not start.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _REFRESH_S = 0.25
 _MORE_S = 20.0
 """With --once: how much longer than its time-out a camera is waited for."""
+_STILL_S = 30.0
 _CLOSE_S = 5.0
 """How long receivers are handed what is left at the end; the rest waits on the disk."""
 
@@ -38,7 +39,7 @@ def watch_site(site: Site, folder: Path, *, once: bool, seconds: float | None, o
     from headcount.video.outputs.hub import Outputs
 
     site = with_output(site, output)
-    screen = _Screen(site, quiet=quiet)
+    screen = _Screen(site, quiet=quiet or once)
     counter = load(site.model, interval=site.interval)
     # Whatever is wrong with sources and calibrations is said before anything is opened.
     Monitor(site, folder, counter=counter).refuse_wrong()
@@ -57,12 +58,19 @@ def _watch(site: Site, monitor: Any, screen: _Screen, *, once: bool, seconds: fl
     longest = max(camera.timeout_s for camera in site.cameras) + _MORE_S if once else float("inf")
     until = time.monotonic() + min(longest, float("inf") if seconds is None else seconds)
     work = _Work(monitor)
+    # Frames come, and nothing is measured of them: it hangs, and whoever looks after it may start it anew.
+    most_still_s = max(_STILL_S, 5 / max(camera.frames_per_second for camera in site.cameras))
+
+    def is_well() -> bool:
+        monitor.statuses()
+        return screen.board.still_s < most_still_s
+
     try:
         with screen.shown() as show, Notifier() as notifier:
             work.start()
             while work.is_alive:
                 show()
-                notifier.tell(screen.board.summary, is_well=monitor.statuses)
+                notifier.tell(screen.board.summary, is_well=is_well)
                 if time.monotonic() >= until or (once and screen.board.measured | screen.board.lost >= names):
                     break
                 work.wait(_REFRESH_S)
@@ -102,9 +110,13 @@ class _Screen:
 
         settings: Any = {"redirect_stdout": False, "redirect_stderr": False}  # see ``headcount.cli.console``
         with Live(console=self._console, auto_refresh=False, vertical_overflow="crop", **settings) as live:
+            shown = -1
 
             def draw() -> None:
-                live.update(self.board.table(self._console.width), refresh=True)
+                nonlocal shown
+                if shown != self.board.news:  # a calm terminal: nothing is sent to it without news
+                    shown = self.board.news
+                    live.update(self.board.table(self._console.width), refresh=True)
 
             yield draw
             draw()

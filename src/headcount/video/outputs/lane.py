@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 from headcount.core.addresses import without_secrets
 from headcount.core.errors import HeadcountError
@@ -84,7 +85,7 @@ class DirectLane:
 
     def __init__(self, output: DirectOutput, standing: Standing, *, pictures: bool, retry_s: float) -> None:
         self.name, self._output, self._standing, self._retry_s = standing.name, output, standing, retry_s
-        self._queue = queue.Queue[tuple[Record, Picture | None]](MOST_PICTURES if pictures else MOST_QUEUED)
+        self._queue = queue.Queue[tuple[Record, Picture | None] | None](MOST_PICTURES if pictures else MOST_QUEUED)
         self._stop = threading.Event()
         self._end = float("inf")
         self._thread = _started(self._run, f"output-{standing.name}")
@@ -105,6 +106,7 @@ class DirectLane:
         """Hand over what waits until a time of the monotonic clock, then end."""
         self._end = end
         self._stop.set()
+        _wake(self._queue)
 
     def join(self) -> None:
         """Wait until it has ended, or its time is over."""
@@ -113,11 +115,12 @@ class DirectLane:
     def _run(self) -> None:
         while not (self._stop.is_set() and (self._queue.empty() or time.monotonic() > self._end)):
             try:
-                record, picture = self._queue.get(timeout=0.02 if self._stop.is_set() else _TICK_S)
+                given = self._queue.get(timeout=0.02 if self._stop.is_set() else _TICK_S)
             except queue.Empty:
                 self._look()
                 continue
-            self._hand_over(record, picture)
+            if given is not None:
+                self._hand_over(*given)
             self._queue.task_done()
             if self._queue.empty():
                 self._standing.note("speed", "")
@@ -150,8 +153,8 @@ class SpoolLane:
 
     def __init__(self, output: SpooledOutput, standing: Standing, spool: Spool, *, retry_s: float) -> None:
         self._output, self._standing, self._spool, self._retry_s = output, standing, spool, retry_s
-        self._queue = queue.Queue[Record](MOST_QUEUED)
-        self._stop, self._more = threading.Event(), threading.Event()
+        self._queue = queue.Queue[Record | None](MOST_QUEUED)
+        self._stop, self._more, self._is_written = threading.Event(), threading.Event(), threading.Event()
         self._batch_size: int = getattr(output, "batch", _BATCH)
         self._is_gone = False
         self._end = float("inf")
@@ -164,7 +167,12 @@ class SpoolLane:
 
     def take(self, record: Record, picture: Picture | None = None) -> None:
         """Never waits."""
-        if not self._output.wants(record):
+        try:
+            if not self._output.wants(record):
+                return
+        except Exception as error:  # of another package
+            self._standing.lose("wants")
+            self._standing.note("wants", _sentence(error))
             return
         if self._is_gone:
             self._standing.lose("gone")
@@ -183,6 +191,7 @@ class SpoolLane:
         """Write what came, hand over what can be until a time of the monotonic clock, then end."""
         self._end = end
         self._stop.set()
+        _wake(self._queue)
         self._more.set()
 
     def join(self) -> None:
@@ -193,22 +202,25 @@ class SpoolLane:
 
     def _write(self) -> None:
         while not (self._stop.is_set() and self._queue.empty()):
-            batch = self._batch()
-            self._spool.append(batch) if batch else self._spool.flush()
+            given = self._batch()
+            trouble = self._spool.trouble
+            self._spool.append([record for record in given if record is not None])
             if self._spool.lost > self._lost_by_spool:
                 self._standing.lose("spool", self._spool.lost - self._lost_by_spool)
                 self._lost_by_spool = self._spool.lost
-            if batch or self._spool.trouble:
+            if given or trouble != self._spool.trouble:
                 self._standing.note("spool", self._spool.trouble)
             self._more.set()
-            for _ in batch:
+            for _ in given:
                 self._queue.task_done()
             if self._queue.empty():
                 self._standing.note("speed", "")
+        self._is_written.set()
+        self._more.set()
 
-    def _batch(self) -> list[Record]:
+    def _batch(self) -> list[Record | None]:
         """What came, at once; empty where nothing did for a while."""
-        found = []
+        found = list[Record | None]()
         with suppress(queue.Empty):
             found.append(self._queue.get(timeout=0.02 if self._stop.is_set() else _TICK_S))
             while len(found) < _BATCH:
@@ -250,7 +262,7 @@ class SpoolLane:
         """Whether nothing can be handed over any more: all was, or the receiver is down, or the time is over."""
         if time.monotonic() > self._end or wait_s:
             return True
-        return not self._writer.is_alive() and not len(self._spool)
+        return self._is_written.is_set() and not len(self._spool)
 
     def _refuse(self, reason: str) -> None:
         waiting = self._spool.peek(1)
@@ -264,6 +276,12 @@ class SpoolLane:
         while waiting := self._spool.peek(_BATCH):
             self._standing.lose("gone", len(waiting))
             self._spool.drop(len(waiting))
+
+
+def _wake(waited_for: queue.Queue[Any]) -> None:
+    """Let a thread that waits for records look whether it shall end."""
+    with suppress(queue.Full):
+        waited_for.put_nowait(None)
 
 
 def _started(run: Callable[[], None], name: str) -> threading.Thread:
