@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.engine import Connection
 
 from headcount.core.errors import InputError
-from headcount.video.outputs.columns import COLUMNS
+from headcount.video.outputs.columns import COLUMNS, iso
 from headcount.video.outputs.schema import alerts, down, lines, measurements, open_engine, prepare, states, zones
 
 MOST_POINTS = 5000
@@ -261,10 +261,9 @@ class History:
     def _span(self, since: datetime, seconds: float) -> Any:
         """The number of the span that a frame falls into."""
         at = measurements.c.at
-        if self._engine.dialect.name == "sqlite":  # whole seconds, and thousandths: days as a number are not that exact
-            whole = sa.cast(sa.func.strftime("%s", at), sa.Integer) - int(since.timestamp())
-            part = sa.cast(sa.func.strftime("%f", at), sa.Double) - sa.cast(sa.func.strftime("%S", at), sa.Double)
-            return sa.cast((whole + part - since.timestamp() % 1) / seconds, sa.Integer)
+        if self._engine.dialect.name == "sqlite":  # in thousandths of a second: half of one rounds to the right span
+            begin = sa.func.julianday(sa.literal(since, at.type))
+            return sa.cast(((sa.func.julianday(at) - begin) * 86400.0 + 0.0005) / seconds, sa.Integer)
         passed = sa.extract("epoch", at - sa.literal(since, at.type))
         return sa.cast(sa.func.floor(passed / seconds), sa.Integer)
 
@@ -273,7 +272,7 @@ class History:
 
 
 class _Reading:
-    """A connection whose errors are told as of a database that is down."""
+    """A connection whose errors are told in words: what was asked for is no text, or the database is down."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -290,6 +289,8 @@ class _Reading:
             self._begun.__exit__(kind, error, trace)
         except sa.exc.SQLAlchemyError as ending:
             raise down(self._engine, ending) from ending
+        if isinstance(error, sa.exc.DataError):
+            raise InputError("A name was asked for that holds signs which no name has.") from error
         if isinstance(error, sa.exc.SQLAlchemyError):
             self._engine.dispose()
             raise down(self._engine, error) from error
@@ -350,7 +351,7 @@ def _columns(frame: Any, values: Any) -> list[Any]:
     """A line of a CSV file: what is of the frame, and what is of a zone, or of the view."""
     of_view = values is frame
     row = dict(values) | {key: frame[key] for key in ("camera", "frame", "level", "skipped", "latency_ms", "model")}
-    row["at"] = frame["at"].isoformat()
+    row["at"] = iso(frame["at"])
     row["zone"] = "" if of_view else values["name"]
     row["refused"] = "" if of_view else " ".join(json.loads(values["refused"]).values())
     return [row.get(column) for column in COLUMNS]

@@ -140,6 +140,22 @@ def test_what_is_older_than_it_is_to_be_kept_is_deleted_in_steps(url: str, monke
     assert [row["id"] for row in rows(url, alerts)] == ["open"]
 
 
+def test_a_clock_that_jumps_ahead_makes_nothing_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime.now(UTC)
+    url = "sqlite:///kept.sqlite"
+    made = database(url, tmp_path, keep_days=7)
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return now + timedelta(days=3650)
+
+    monkeypatch.setattr(database_module, "datetime", Ahead)
+    made.deliver(waiting(measured(1, at=now), measured(2, at=now + timedelta(days=3650))))
+    made.close()
+    assert [row["frame"] for row in rows(url, measurements, tmp_path)] == [1, 2]
+
+
 def test_a_record_that_is_refused_holds_up_no_other(postgres: Postgres) -> None:
     with_output = database(postgres.url)
     bad = measured(2, model="a\0b")

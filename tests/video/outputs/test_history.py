@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -120,6 +121,27 @@ def test_what_cannot_be_acknowledged_is_refused(history: History, url: str, name
     with pytest.raises(InputError, match=expected):
         history.acknowledge(name, who)
     assert history.alerts()[0].acknowledged_by is None
+
+
+def test_a_name_that_is_no_text_is_refused_or_unknown(history: History) -> None:
+    with pytest.raises(InputError, match=r"There is no alert|signs which no name has"):
+        history.acknowledge("a\0b", "Ann")
+    with suppress(InputError):  # PostgreSQL's text holds no such sign
+        assert history.measurements("a\0b", BEGIN, END) == []
+    assert history.alerts() == []
+
+
+def test_many_threads_may_read(history: History, url: str) -> None:
+    write(url, *[measured(number) for number in range(20)])
+    found: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(len(history.measurements("north", BEGIN, END)))) for _ in range(12)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [20] * 12
 
 
 def test_states_are_the_newest_first(history: History, url: str) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,12 +17,13 @@ import numpy as np
 import pytest
 
 from headcount.core.errors import InputError, MissingExtraError
+from headcount.video.history import History
 from headcount.video.measurement import OutputStatus, Record
 from headcount.video.outputs import Outputs
 from headcount.video.outputs import lane as lane_module
 from headcount.video.outputs import table as table_module
 from headcount.video.outputs.hub import wanted
-from headcount.video.outputs.spool import Waiting
+from headcount.video.outputs.spool import RECORDS, Waiting
 from headcount.video.outputs.table import OUTPUTS, OutputRow, Picture
 from headcount.video.site import OutputSettings, Site
 
@@ -224,6 +230,46 @@ def test_a_package_that_is_missing_is_named_with_its_extra(tmp_path: Path, monke
         Outputs(site(database={}), tmp_path)
 
 
+LIGHT = """
+import importlib.abc, sys
+class Wall(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("sqlalchemy", "psycopg", "paho", "prometheus_client", "av", "shapely"):
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Wall())
+from pathlib import Path
+from headcount.core.errors import MissingExtraError
+from headcount.video.outputs import Outputs
+from headcount.video.site import Site
+from headcount.video.measurement import CameraStatus
+from datetime import UTC, datetime
+def site(**outputs):
+    cameras = [{"name": "north", "source": "n.mp4"}]
+    return Site.model_validate({"name": "Fair", "cameras": cameras, "outputs": {"database": None, **outputs}})
+outputs = Outputs(site(jsonl="out.jsonl", csv="out.csv", webhooks=[{"url": "http://127.0.0.1:1"}]), Path())
+outputs.take(CameraStatus(camera="north", state="online", since=datetime.now(UTC)))
+outputs.settle()
+assert outputs.exposition() == ""
+outputs.close(0.1)
+for more in ({"database": {}}, {"mqtt": {"url": "mqtt://h"}}, {"metrics": "127.0.0.1:1"}):
+    try:
+        Outputs(site(**more), Path())
+    except MissingExtraError as error:
+        assert error.extra == "video"
+    else:
+        raise AssertionError(more)
+"""
+
+
+def test_files_and_webhooks_need_no_extra(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 1
+
+
 def test_where_one_is_refused_the_others_are_let_go(tmp_path: Path) -> None:
     (tmp_path / "out.csv").write_text("other,columns\n")
     asked = {"jsonl": "out.jsonl", "csv": "out.csv", "database": {"url": "sqlite:///kept.sqlite"}}
@@ -231,6 +277,42 @@ def test_where_one_is_refused_the_others_are_let_go(tmp_path: Path) -> None:
         Outputs(site(**asked), tmp_path)
     (tmp_path / "out.csv").unlink()
     Outputs(site(**asked), tmp_path).close()
+
+
+def test_a_disk_that_is_really_full_is_said_and_all_is_there_once_it_has_room(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    asked = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)]
+    if shutil.which("mount") is None or subprocess.run(asked, check=False, capture_output=True).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        told: list[OutputStatus] = []
+        asked_for = {"database": {"url": "sqlite:///kept.sqlite"}, "jsonl": "out.jsonl"}
+        outputs = Outputs(site(**asked_for), small, changed=told.append, retry_s=0.05)
+        outputs.take(measured(0))
+        assert outputs.settle()
+        with suppress(OSError), (small / "ballast").open("wb", buffering=0) as ballast:
+            for _ in range(2000):
+                ballast.write(b"x" * 4096)
+        for number in range(1, 200):
+            outputs.take(measured(number))
+        wait_until(lambda: {one.output for one in told if one.state == "failing"} == {"database", "jsonl"})
+        reasons = " ".join(one.reason for one in told)
+        assert "No space left on device" in reasons or "disk is full" in reasons
+        (small / "ballast").unlink()
+        wait_until(lambda: all(one.state == "working" and not one.waiting for one in outputs.statuses()))
+        assert outputs.settle()
+        outputs.close()
+        assert sum(one.lost for one in outputs.statuses()) == 0
+        history = History("sqlite:///kept.sqlite", small)
+        found = [point.people for point in history.measurements("north", measured(0).at, measured(900).at, most=900)]
+        history.close()
+        assert found == list(range(200))
+        lines = (small / "out.jsonl").read_text(encoding="utf-8").splitlines()
+        records = [record for record in map(RECORDS.validate_json, lines) if record.kind == "measurement"]
+        assert [record.frame for record in records] == list(range(200))
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
 
 
 def test_every_row_has_its_key_in_a_site_s_file() -> None:

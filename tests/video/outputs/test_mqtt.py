@@ -85,7 +85,7 @@ def test_states_are_retained_json(broker: Mosquitto, listener: Listener, tmp_pat
     assert late.newest("headcount/Fair/south/availability") == "offline"  # nothing came of it yet
     view = late.newest("headcount/Fair/north/state")
     assert (view["people"], view["people_low"], view["people_high"], view["skipped"]) == (40, 38, 43, 3)
-    assert view["at"] == "2026-05-01T20:00:40+00:00"
+    assert view["at"] == "2026-05-01T20:00:40Z"
     gate = late.newest("headcount/Fair/north/zone/Main gate")
     assert (gate["people"], gate["density"], gate["density_high"], gate["area_m2"]) == (20, 1.0, 2.0, 20.0)
     assert late.newest("headcount/Fair/north/zone/stage")["density"] is None

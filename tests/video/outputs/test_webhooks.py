@@ -127,7 +127,7 @@ def test_a_message_is_signed_and_says_what_happened(receiver: Receiver) -> None:
     made.close()
     assert receiver.faults == []
     (told,) = receiver.taken
-    assert (told["type"], told["timestamp"]) == ("alert.raised", "2026-05-01T20:00:00+00:00")
+    assert (told["type"], told["timestamp"]) == ("alert.raised", "2026-05-01T20:00:00Z")
     assert (told["data"]["site"], told["data"]["zone"], told["data"]["value"]) == ("Fair", "Main gate", 2.5)
     assert receiver.tried[0][0] == "msg_run-1"
     assert receiver.headers[0]["user-agent"].startswith("headcount/")
@@ -234,7 +234,7 @@ def test_a_message_that_is_refused_holds_up_the_others_for_an_hour(
     now = time.monotonic()
     for at, answer, expected in (
         (0, 422, OutputDownError), (3599, 400, OutputDownError), (3600, 401, OutputDownError),
-        (3601, 422, RefusedRecordError), (3 * 86400, 404, RefusedRecordError), (9 * 86400, 500, OutputDownError),
+        (3601, 422, RefusedRecordError), (3 * 86400 + 1, 404, RefusedRecordError), (9 * 86400, 500, OutputDownError),
     ):  # fmt: skip
         monkeypatch.setattr(webhooks_module.time, "monotonic", lambda at=at: now + at)
         receiver.answers = [answer]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from headcount.video.measurement import Amount, Measurement, ZoneMeasure
@@ -15,6 +16,15 @@ COLUMNS = (
 """Empty is unknown; ``zone`` is empty in the row of the view."""
 
 
+def iso(at: datetime) -> str:
+    """A time as all outputs write it.
+
+    >>> iso(datetime.fromisoformat("2026-05-01T22:00:00.5+02:00"))
+    '2026-05-01T20:00:00.500000Z'
+    """
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def rows_of(record: Measurement) -> list[list[Any]]:
     """The rows of a frame, that of the view first."""
     return [_row(record, None), *(_row(record, zone) for zone in record.zones)]
@@ -23,7 +33,7 @@ def rows_of(record: Measurement) -> list[list[Any]]:
 def _row(record: Measurement, zone: ZoneMeasure | None) -> list[Any]:
     trend = record.trend_per_min if zone is None else zone.trend_per_min
     values: dict[str, Any] = {
-        "at": record.at.isoformat(),
+        "at": iso(record.at),
         "camera": record.camera,
         "frame": record.frame,
         "zone": "",

@@ -57,6 +57,7 @@ class Database:
         self._is_prepared = False
         self._run = ""
         self._old_at = 0.0  # of the monotonic clock
+        self._began = datetime.now(UTC), time.monotonic()
         try:
             self._prepare()
         except OutputDownError:
@@ -150,12 +151,17 @@ class Database:
         """Delete what is older than it is to be kept, in steps, now and then."""
         if self._settings.keep_days is None or time.monotonic() < self._old_at:
             return
-        before = datetime.now(UTC) - timedelta(days=self._settings.keep_days)
+        before = self._now() - timedelta(days=self._settings.keep_days)
         self._old_at = time.monotonic() + _OLD_EVERY_S
         for _ in range(_OLD_STEPS):
             if not self._delete_some(before):
                 return
         self._old_at = time.monotonic()  # there is more: next time
+
+    def _now(self) -> datetime:
+        """The time, no later than it can be since the start: a clock that jumps ahead makes nothing old."""
+        at, monotonic = self._began
+        return min(datetime.now(UTC), at + timedelta(seconds=time.monotonic() - monotonic))
 
     def _delete_some(self, before: datetime) -> bool:
         """One step; whether there is more."""

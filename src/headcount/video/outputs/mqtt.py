@@ -23,6 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from headcount.core.errors import InputError
 from headcount.video.measurement import AlertEvent, Amount, CameraStatus, Measurement, Record
+from headcount.video.outputs.columns import iso
 from headcount.video.outputs.discovery import configurations
 from headcount.video.outputs.environment import filled
 from headcount.video.outputs.spool import Waiting
@@ -189,22 +190,22 @@ class Mqtt:
                 "level": max((a.level for a in found), default=0),
             }
             if found:
-                told["since"] = min(one.at for one in found).isoformat()
+                told["since"] = iso(min(one.at for one in found))
             self._states[self.topics.alert(camera, zone)] = _json(told)
 
 
 def _of_measurement(record: Measurement, topics: Topics) -> dict[str, str]:
     """Topic → what is told there."""
-    at = {"at": record.at.isoformat()}
+    at = {"at": iso(record.at)}
     states = {
         topics.camera(record.camera): at
-        | {**_amount("people", record.people), **_amount("trend_per_min", record.trend_per_min)}
+        | {**_amount("people", record.people), "trend_per_min": _value(record.trend_per_min)}
         | {"frame": record.frame, "skipped": record.skipped, "latency_ms": round(record.latency_ms, 1)}
     }
     for zone in record.zones:
         amounts = {"people": zone.people, "density": zone.density, "voronoi": zone.voronoi, "fullest": zone.fullest}
         told = at | {key: value for name, amount in amounts.items() for key, value in _amount(name, amount).items()}
-        told |= {"area_m2": zone.area_m2, **_amount("trend_per_min", zone.trend_per_min)}
+        told |= {"area_m2": zone.area_m2, "trend_per_min": _value(zone.trend_per_min)}
         states[topics.zone(record.camera, zone.name)] = told
     for line in record.lines:
         states[topics.line(record.camera, line.name)] = at | line.model_dump(exclude={"name", "refused"})
@@ -216,6 +217,10 @@ def _amount(name: str, amount: Amount | None) -> dict[str, float | None]:
         return {name: None}
     values = {name: amount.value, f"{name}_low": amount.low, f"{name}_high": amount.high}
     return {key: None if value is None else round(value, 3) for key, value in values.items()}
+
+
+def _value(amount: Amount | None) -> float | None:
+    return None if amount is None else round(amount.value, 3)
 
 
 def _tls(ca_file: Path | None) -> ssl.SSLContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from headcount.core.errors import InputError
 from headcount.core.table import is_installed
 from headcount.video.outputs.environment import filled
 from headcount.video.outputs.table import OutputDownError
+
+# What they say of a lost connection is said in our own words; whoever sets up logging still hears them.
+for _name in ("psycopg", "sqlalchemy"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
 
 VERSION = 1
 """Of the tables; a database of a newer one is refused."""
@@ -233,12 +238,12 @@ def prepare(engine: Engine) -> None:
         OutputDownError: it cannot be reached or used now.
     """
     try:
-        _make_tables(engine)
-    except sa.exc.OperationalError:  # another process made them just now, or it is down
         try:
             _make_tables(engine)
-        except sa.exc.SQLAlchemyError as error:
-            raise down(engine, error) from error
+        except sa.exc.DBAPIError as error:
+            if "already exists" not in str(error):
+                raise
+            _make_tables(engine)  # another process made them at the same time
     except sa.exc.SQLAlchemyError as error:
         raise down(engine, error) from error
 

@@ -30,6 +30,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import headcount
 from headcount.core.errors import HeadcountError, InputError
 from headcount.video.measurement import CameraStatus, Measurement, OutputStatus, Record
+from headcount.video.outputs.columns import iso
 from headcount.video.outputs.environment import filled
 from headcount.video.outputs.spool import Waiting
 from headcount.video.outputs.table import OutputDownError, OutputGoneError, RefusedRecordError
@@ -204,7 +205,7 @@ def payload(record: Record, site: str) -> dict[str, Any]:
     at = record.since if isinstance(record, CameraStatus | OutputStatus) else record.at
     return {
         "type": f"{record.kind}{state}",
-        "timestamp": at.isoformat(),
+        "timestamp": iso(at),
         "data": {"site": site, **record.model_dump(mode="json")},
     }
 
