@@ -134,6 +134,14 @@ def test_who_crosses_a_line_is_counted_by_direction() -> None:
     assert found.forward_per_min == pytest.approx(2 * 60 / 12)
     assert found.backward_per_min == pytest.approx(1 * 60 / 12)
     assert found.flow_per_m_min == pytest.approx(15 / 6, rel=1e-3)
+    # Of v people in view on average the range is 0.8 v to 2 v + 3: as wide in proportion, and one more at its end.
+    assert found.forward_range_per_min is not None
+    assert found.flow_range_per_m_min is not None
+    assert found.forward_range_per_min[0] == pytest.approx(0.8 * 10)
+    factor = (found.forward_range_per_min[1] / 5 + 1) / 3
+    assert 2 + 3 / 3 <= factor <= 2 + 3 / 2
+    assert found.flow_range_per_m_min == (pytest.approx(0.8 * 15 / 6), pytest.approx(5 * (4 * factor - 1) / 6))
+    assert found.level == 0.9
     (turned,) = walk(Measurer(camera(lines=[{**LINE, "ends": LINE["ends"][::-1]}])), 61)
     assert (turned.forward, turned.backward) == (1, 2)
 
@@ -205,6 +213,7 @@ def test_numbers_below_the_least_cannot_be_told_from_nobody() -> None:
     assert (zone.density, zone.voronoi, zone.fullest, zone.fullest_xy_m, zone.trend_per_min) == (None,) * 5
     assert set(zone.refused) == {"density", "voronoi", "fullest", "trend_per_min"}
     assert (line.forward, line.backward, line.forward_per_min, line.flow_per_m_min) == (0, 0, None, None)
+    assert (line.forward_range_per_min, line.flow_range_per_m_min, line.level) == (None, None, None)
     assert line.refused == "Fewer than 10 people crossed the line one way in the last minute: how many is not told."
 
 

@@ -23,7 +23,7 @@ from headcount.core.interval import check_level
 from headcount.core.kinds import PictureKind
 from headcount.core.limits import DEFAULT_LEVEL, DEFAULT_MAX_PIXELS
 from headcount.core.prediction import Prediction
-from headcount.core.region import Region, inside, masked
+from headcount.core.region import Region, inside
 from headcount.core.scene import Scene
 from headcount.core.threads import refuse_fork
 from headcount.data.augment.spatial import blank_outside
@@ -33,6 +33,7 @@ from headcount.infer.evidence import evidence_of, range_of, shown_by
 from headcount.infer.models import ModelFiles, check_weights, model_or_default
 from headcount.infer.runtimes.table import Runtime, choose_form, choose_runtime, open_runtime, words_of
 from headcount.infer.scale import View, best_view
+from headcount.infer.second_look import differing, shrunk_wh
 from headcount.infer.tiling import Maps, is_tiled, network_maps
 
 Source = GivenImage | Scene
@@ -42,8 +43,6 @@ DecodeAgain = Callable[[float], Prediction | None]
 """What is found of an image down to a lower score; see ``Counter.count_keeping_maps``."""
 
 _TOO_SMALL_PX = 32
-_SECOND_LOOK_FROM_PX, _SECOND_LOOK_PX = 3072, 1280
-_SECOND_LOOK_FACTOR = 1.3
 _CELL_PX = 8
 
 
@@ -367,7 +366,7 @@ class Counter:
         }
         warnings = (*prediction.warnings, *self._warnings(size_wh))
         if seen.shrunk is not None:
-            warnings += _differing(prediction, seen.shrunk, image.source)
+            warnings += differing(prediction, seen.shrunk, image.source)
             timing_ms["check"] = seen.check_ms + 1e3 * (perf_counter() - decoded)
         within, doubts = range_of(
             self.card, prediction, view.pixels, view.found.counts, self.interval,
@@ -404,12 +403,8 @@ class Counter:
         return network_maps(pixels, self.runtime.run, self.card), (pixels.shape[1], pixels.shape[0])
 
     def _second_look(self, pixels: RgbImage) -> Prediction | None:
-        """What is found of a large photograph when it is shrunk; None where it is not large.
-
-        A model knows heads of the sizes it was trained on; a photograph of many pixels may show far larger ones, of
-        which it sees several each.
-        """
-        size_wh = _shrunk_wh((pixels.shape[1], pixels.shape[0]))
+        """What is found of a large photograph when it is shrunk; None where it is not large."""
+        size_wh = shrunk_wh((pixels.shape[1], pixels.shape[0]))
         if size_wh is None:
             return None
         shrunk = cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
@@ -423,31 +418,6 @@ class Counter:
         if not self.card.tile.exact and is_tiled(_enlarged_wh(size_wh, self.card.input.enlarge), self.card):
             warnings.append("Counted in tiles by a model that looks at the whole image: whole, it may count otherwise.")
         return tuple(warnings)
-
-
-def _differing(first: Prediction, shrunk: Prediction, name: str) -> tuple[str, ...]:
-    """What to say of an image that counts otherwise when it is shrunk."""
-    if first.region is not None:
-        mask = first.region.in_image(first.size_wh, name).view(np.uint8)
-        shrunk = masked(shrunk, cv2.resize(mask, shrunk.size_wh, interpolation=cv2.INTER_NEAREST) > 0, name)
-    low, high = sorted((first.count + 10, shrunk.count + 10))  # so that a handful more or less is no news
-    if high <= _SECOND_LOOK_FACTOR * low:
-        return ()
-    width, height = _shrunk_wh(first.size_wh) or shrunk.size_wh
-    return (
-        f"{first.count:,.0f} at full size, but {shrunk.count:,.0f} when shrunk to {width}×{height}: look at the "
-        "picture; where heads are large in it, the shrunk count is the better one.",
-    )
-
-
-def _shrunk_wh(size_wh: tuple[int, int]) -> tuple[int, int] | None:
-    """The size of a large photograph with its longer side at ``_SECOND_LOOK_PX``; None where it is not large, or long
-    and thin."""
-    factor = _SECOND_LOOK_PX / max(size_wh)
-    width, height = round(size_wh[0] * factor), round(size_wh[1] * factor)
-    if max(size_wh) <= _SECOND_LOOK_FROM_PX or min(width, height) < _SECOND_LOOK_PX // 4:
-        return None
-    return width, height
 
 
 def _enlarged_wh(size_wh: tuple[int, int], factor: float) -> tuple[int, int]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
+from statistics import fmean
+
 from headcount.core.prediction import Prediction
 from headcount.video.measurement import Amount, LineMeasure, ZoneMeasure
+
+_WINDOW_S = 60.0
 
 
 def people_of(found: Prediction) -> Amount:
@@ -34,6 +39,46 @@ def alike(value: float, people: Amount, *, each: float) -> Amount:
         return Amount(value=value, low=0.0, high=value + each * people.high, level=people.level)
     low, high = (value * end / people.value for end in (people.low, people.high))
     return Amount(value=value, low=low, high=high, level=people.level)
+
+
+class Lately:
+    """The people in view in the last minute, by the mean."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, Amount]] = deque()
+
+    def take(self, at_s: float, people: Amount) -> Amount:
+        """Note a number, and tell the mean; where the clock went back, all before is forgotten."""
+        if self._seen and at_s < self._seen[-1][0]:
+            self._seen.clear()
+        self._seen.append((at_s, people))
+        while self._seen[0][0] <= at_s - _WINDOW_S:
+            self._seen.popleft()
+        seen = [one for _, one in self._seen]
+        low, high = _mean([one.low for one in seen]), _mean([one.high for one in seen])
+        return Amount(value=fmean(one.value for one in seen), low=low, high=high, level=people.level)
+
+
+def _mean(numbers: list[float | None]) -> float | None:
+    known = [number for number in numbers if number is not None]
+    return fmean(known) if len(known) == len(numbers) else None
+
+
+def crossed(number: float, people: Amount) -> tuple[float, float] | None:
+    """The range of a number of crossings: as wide in proportion as that of the people in view meanwhile, and one more.
+
+    Who is not counted is not seen to cross either. The one more is for who was in view but not counted where nobody
+    was seen to cross. None where the model has no range.
+
+    >>> people = Amount(value=20, low=16, high=30, level=0.9)
+    >>> crossed(9, people), crossed(0, people)
+    ((7.2, 14.0), (0.0, 0.5))
+    """
+    if people.low is None or people.high is None:
+        return None
+    if people.value <= 0:
+        return 0.0, number + people.high
+    return number * people.low / people.value, (number + 1) * people.high / people.value - 1
 
 
 def few(least: int) -> Amount:
@@ -82,6 +127,10 @@ def withheld_line(line: LineMeasure, lately: tuple[int, int], least: int) -> Lin
         forward_per_min=line.forward_per_min if told[0] else None,
         backward_per_min=line.backward_per_min if told[1] else None,
         flow_per_m_min=line.flow_per_m_min if all(told) else None,
+        forward_range_per_min=line.forward_range_per_min if told[0] else None,
+        backward_range_per_min=line.backward_range_per_min if told[1] else None,
+        flow_range_per_m_min=line.flow_range_per_m_min if all(told) else None,
+        level=line.level if any(told) else None,
         refused=not_told(least, "crossed the line one way in the last minute") if hidden else line.refused,
     )
 

@@ -17,7 +17,7 @@ from headcount.core.image import RgbImage
 from headcount.core.limits import DEFAULT_LEVEL
 from headcount.core.prediction import Prediction
 from headcount.infer.counter import Counter
-from headcount.video.amounts import alike, few, not_told, people_of, withheld_line, withheld_zone
+from headcount.video.amounts import Lately, alike, crossed, few, not_told, people_of, withheld_line, withheld_zone
 from headcount.video.crossings import Crossings, Passed
 from headcount.video.density import Cells, fullest_square, voronoi_cells, voronoi_density
 from headcount.video.ground import Ground
@@ -53,7 +53,8 @@ class Measurer:
 
     The range of a density is that of the people over the area. Of the Voronoi density and of the fullest square metre
     the range is taken to be as wide in proportion as that of the people in the zone, as nothing else is known of them;
-    and each head stands for as many people as were counted in the zone for one that was located there.
+    and each head stands for as many people as were counted in the zone for one that was located there. So is that of
+    crossings, in proportion to that of the people in view in that minute, and one more at the upper end.
 
     Args:
         camera: its settings.
@@ -74,6 +75,7 @@ class Measurer:
         self._marked_wh = None if camera.calibration is None else camera.calibration.size_wh
         self._shapes: tuple[tuple[int, int], tuple[Zone, ...], tuple[Line, ...]] | None = None
         self._crossings: Crossings | None = None
+        self._lately = Lately()
         self._trend, self._trends = Trend(), [Trend() for _ in camera.zones]
 
     def shapes(self, size_wh: tuple[int, int]) -> tuple[tuple[Zone, ...], tuple[Line, ...]]:
@@ -147,7 +149,7 @@ class Measurer:
             people=people if may_tell else few(self._least),
             trend_per_min=self._trend.per_minute(_level(people)) if may_tell else None,
             zones=tuple(self._zones(zones, parts, heads, at_s)),
-            lines=tuple(self._lines(lines, heads, at_s, may_tell)),
+            lines=tuple(self._lines(lines, people, heads, at_s)),
             model=whole.model,
             skipped=skipped,
             warnings=self._warnings(whole, parts, zones, lines, heads),
@@ -208,10 +210,10 @@ class Measurer:
         each = max(found.count, 0.0) / len(found.points_xy) if len(found.points_xy) else 1.0
         return places, np.full(len(places), each), each
 
-    def _lines(self, lines: Sequence[Line], heads: Heads, at_s: float, may_tell: bool) -> Iterator[LineMeasure]:
+    def _lines(self, lines: Sequence[Line], people: Amount, heads: Heads, at_s: float) -> Iterator[LineMeasure]:
         if not lines or self._crossings is None:
             return
-        refused = heads.refused
+        refused, lately = heads.refused, self._lately.take(at_s, people)
         if not refused and heads.places_m is None and heads.per_m is None:
             refused = (
                 "The camera is not calibrated and the model tells no sizes of heads, so that nobody knows how far "
@@ -223,10 +225,10 @@ class Measurer:
             refused = self._crossings.take(heads.places_m, at_s)
         else:
             refused = self._crossings.take(heads.points_xy, at_s, heads.per_m)
-        if refused and not may_tell:
+        if refused and people.value < self._least:
             refused = not_told(self._least, "are in view")
         for line, passed in zip(lines, self._crossings.passed(), strict=True):
-            yield withheld_line(_line_measure(line, passed, refused), passed.lately, self._least)
+            yield withheld_line(_line_measure(line, passed, lately, refused), passed.lately, self._least)
 
     def _warnings(
         self,
@@ -266,17 +268,24 @@ class Measurer:
             raise InputError(f'Camera "{self._camera.name}": {error.message}', remedy=error.remedy) from error
 
 
-def _line_measure(line: Line, passed: Passed, refused: str) -> LineMeasure:
+def _line_measure(line: Line, passed: Passed, people: Amount, refused: str) -> LineMeasure:
     if refused or passed.per_min is None:
         return LineMeasure(name=line.name, forward=passed.forward, backward=passed.backward, refused=refused)
-    forward, backward = (number * passed.per_min for number in passed.lately)
+    each = passed.per_min
+    numbers = (*passed.lately, sum(passed.lately))
+    ranges = [None if (ends := crossed(one, people)) is None else (each * ends[0], each * ends[1]) for one in numbers]
+    length, both = line.length_m, ranges[2]
     return LineMeasure(
         name=line.name,
         forward=passed.forward,
         backward=passed.backward,
-        forward_per_min=forward,
-        backward_per_min=backward,
-        flow_per_m_min=None if line.length_m is None else (forward + backward) / line.length_m,
+        forward_per_min=each * numbers[0],
+        backward_per_min=each * numbers[1],
+        flow_per_m_min=None if length is None else each * numbers[2] / length,
+        forward_range_per_min=ranges[0],
+        backward_range_per_min=ranges[1],
+        flow_range_per_m_min=None if both is None or length is None else (both[0] / length, both[1] / length),
+        level=people.level,
     )
 
 

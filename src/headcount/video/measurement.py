@@ -88,6 +88,9 @@ class LineMeasure(_Record):
             end to its second one, and the other way.
         forward_per_min, backward_per_min: crossings a minute, of the last minute; None until ten seconds were seen.
         flow_per_m_min: crossings both ways a metre (of the part in view) and minute; None without a calibration.
+        forward_range_per_min, backward_range_per_min, flow_range_per_m_min: (low, high) of each; None where the model
+            has none.
+        level: with what chance the true number lies in its range; None where there is none.
         refused: why heads cannot be followed here (too far between frames, too few told apart), in a sentence; the
             numbers a minute are None then.
     """
@@ -98,6 +101,10 @@ class LineMeasure(_Record):
     forward_per_min: Finite | None = None
     backward_per_min: Finite | None = None
     flow_per_m_min: Finite | None = None
+    forward_range_per_min: tuple[Finite, Finite] | None = None
+    backward_range_per_min: tuple[Finite, Finite] | None = None
+    flow_range_per_m_min: tuple[Finite, Finite] | None = None
+    level: Finite | None = None
     refused: str = ""
 
 

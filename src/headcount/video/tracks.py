@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from headcount.core.geometry import Points
 from headcount.core.homography import Floats
 
-FASTEST_M_S = 2.5
-"""Nobody who is seen for the first time is expected to go faster: a slow run."""
-TURN_M_S = 1.0
+FASTEST_M_S = 2.0
+"""Who was seen only once may have gone so fast: a hurried walk. With a longer reach heads take each other's tracks."""
+TURN_M_S = 0.6
 """By so much may the velocity of who was followed for a while change within a second, as one stops or turns."""
-UNSURE_M = 0.4
+UNSURE_M = 0.3
 """So far off may a head be put in either frame."""
 _GAP_S, _GAP_FRAMES = 1.0, 2.5
 _NEWER = 0.6

@@ -102,7 +102,7 @@ def zone_in(
         _refuse_ground(what, settings)
         heads = shapely.Polygon(corners * (np.array(size_wh) / marked_wh))
         cut = shapely.intersection(heads, shapely.box(0, 0, *size_wh))
-        return _zone(settings.name, size_wh, cut, seen=float(cut.area / heads.area))
+        return _zone(settings.name, size_wh, cut, seen=min(1.0, float(cut.area / heads.area)))
     if settings.unit == "pixels":
         if settings.drawn == "heads":
             corners, missing = _cut_to(corners, marked_wh)
