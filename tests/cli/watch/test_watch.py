@@ -290,6 +290,35 @@ def test_init_takes_a_frame_serves_the_page_and_writes_the_file(site: Path, tiny
     assert written["cameras"][0]["source"] == "../frames"  # from the folder of the file, where it is looked for
 
 
+def test_init_changes_a_camera_of_a_site_by_its_name(site: Path, tiny_model: str) -> None:
+    pytest.importorskip("fastapi", reason="the page needs the serve extra")
+    import urllib.request
+
+    text = site.read_text(encoding="utf-8").replace("name: hall", "name: hall  # as on the sign")
+    site.write_text(text, encoding="utf-8")
+    process = run(site.parent, "init", "door", "--add", "--output", "site.yaml", "--no-browser")
+    assert process.stdout is not None
+    address = process.stdout.readline().strip()
+    try:
+        about = json.loads(urllib.request.urlopen(f"{address}api/place", timeout=10).read())
+        assert (about["mode"], about["site"]) == ("change", "hall")
+        draft = about["draft"]
+        assert [zone["name"] for zone in draft["zones"]] == ["mat"]
+        draft["zones"][0]["name"] = "doormat"
+        body = json.dumps({"draft": draft}).encode()
+        request = urllib.request.Request(f"{address}api/save", body, {"content-type": "application/json"})
+        urllib.request.urlopen(request, timeout=10).read()
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    now = site.read_text(encoding="utf-8")
+    assert "# as on the sign" in now
+    (camera,) = yaml.safe_load(now)["cameras"]
+    assert camera["zones"][0]["name"] == "doormat"
+    assert camera["replay"] == "all"  # what the page does not show stays
+
+
 def test_init_refuses_what_it_would_overwrite_and_what_it_cannot_see(site: Path, run_cli: RunCli) -> None:
     code, _, err = run_cli("watch", "init", "frames", "--output", site)
     assert code == 2
