@@ -210,3 +210,47 @@ def test_every_key_of_a_site_is_in_the_table_of_the_documentation() -> None:
         if isinstance(kind, type) and issubclass(kind, settings.Settings) and kind is not settings.Settings:
             for key in kind.model_fields:
                 assert f"`{key}`" in text, (kind.__name__, key)
+
+
+def test_the_example_is_right_on_a_film(
+    tmp_path: Path, tiny_model: str, monkeypatch: pytest.MonkeyPatch, run_cli: RunCli
+) -> None:
+    pytest.importorskip("av", reason="sources are read with PyAV (video extra)")
+    from PIL import Image
+
+    from headcount.synth import paint_scene
+
+    text = (ROOT / "examples" / "site.yaml").read_text(encoding="utf-8")
+    (tmp_path / "site.yaml").write_text(text, encoding="utf-8")
+    frames = tmp_path / read_site(tmp_path / "site.yaml").cameras[0].source
+    frames.mkdir(parents=True)
+    Image.fromarray(paint_scene(1, size_wh=(1280, 720), count=40).pixels()).save(frames / "000001.jpg")
+    monkeypatch.setenv("HEADCOUNT_MODEL", tiny_model)
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run_cli("watch", "site.yaml", "--check")
+    assert (code, err) == (0, "")
+    assert "WRONG" not in out
+    assert 'ok     zone "queue"   14.0 m²' in out
+    assert "off by 0.0" in out
+    assert (tmp_path / "site-check" / "west.png").is_file()
+
+
+def test_the_points_of_the_example_are_those_of_the_film_that_its_command_renders() -> None:
+    import numpy as np
+
+    from headcount.synth.rendered.scene import Stage
+
+    text = (ROOT / "examples" / "site.yaml").read_text(encoding="utf-8")
+    seed, size, place, weather, people = (
+        re.findall(rf"--{option} (\S+)", text)[0] for option in ("seed", "size", "place", "weather", "people")
+    )
+    width, height = map(int, size.split("x"))
+    settings: dict[str, Any] = {"place": place, "weather": weather}
+    stage = Stage.of(int(seed), size_wh=(width, height), count=int(people), **settings)
+    (camera,) = read_site(ROOT / "examples" / "site.yaml").cameras
+    assert camera.calibration is not None
+    assert camera.calibration.size_wh == (width, height)
+    assert f"rendered-{int(seed):06d}" in camera.source
+    for point in camera.calibration.points:
+        sent = stage.camera.homography @ np.array([*point.metres, 1.0])
+        assert np.allclose(sent[:2] / sent[2], point.pixel, atol=0.1)

@@ -62,7 +62,8 @@ def test_counting_needs_none_of_it(photo: Path, tiny_model: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "command", ["", "count", "demo", "models", "evaluate", "datasets", "train", "export", "import"]
+    "command",
+    ["", "count", "demo", "models", "evaluate", "datasets", "train", "export", "import", "watch", "watch init"],
 )
 def test_help_needs_none_of_it(command: str, tmp_path: Path) -> None:
     done = light(*command.split(), "--help", cwd=tmp_path)
@@ -89,6 +90,13 @@ def test_what_needs_more_names_the_extra(
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert 'pip install ".[train]"' in done.stderr
+
+
+def test_setting_a_camera_up_names_its_extra(tmp_path: Path) -> None:
+    done = light("watch", "init", "film.mp4", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert 'pip install ".[serve]"' in done.stderr
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:

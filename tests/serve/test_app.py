@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,25 @@ def test_other_sites_and_names_are_refused_and_no_origin_is_invited(serve: Calla
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "default-src 'self'" in answer.headers["content-security-policy"]
     assert "server" not in answer.headers
+
+
+def test_names_of_a_proxy_are_known_where_they_are_given() -> None:
+    from starlette.testclient import TestClient
+
+    from headcount.web.guard import App, Guard
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    def status(guard: App, **headers: str) -> int:
+        return TestClient(guard, base_url="http://count.example").post("/", headers=headers).status_code
+
+    named = Guard(app, names=("Count.example",))
+    assert status(Guard(app)) == 403
+    assert status(named) == 204
+    for origin, expected in (("https://count.example", 204), ("https://evil.example", 403), ("null", 403)):
+        assert status(named, origin=origin) == expected
 
 
 def test_the_page_and_its_files_are_there(serve: Callable[..., Served]) -> None:

@@ -122,6 +122,21 @@ def test_a_full_queue_is_said_before_the_body_is_sent(serve: Callable[..., Serve
     assert answers[0].status_code == 200
 
 
+def test_whoever_sends_a_large_body_on_a_connection_that_ends_hears_that_it_is_full(
+    serve: Callable[..., Served],
+) -> None:
+    served = serve(limits=Limits(queue=0, deadline_s=20))
+    thread, answers = in_background(lambda: served.count("sleep 0.8"))
+    wait_for(lambda: served.service.queue.is_full)
+    statuses = [
+        served.client.post("/api/count", content=bytes(3_000_000), headers={"connection": "close"}).status_code
+        for _ in range(5)
+    ]
+    assert statuses == [503] * 5
+    thread.join()
+    assert answers[0].status_code == 200
+
+
 def test_what_is_late_is_answered_with_504_and_not_done_any_more(serve: Callable[..., Served]) -> None:
     served = serve(limits=Limits(queue=3, deadline_s=0.4), patience_s=30)
     thread, answers = in_background(lambda: served.count("sleep 1.2"))

@@ -48,6 +48,13 @@ def serve(
             help="What clients must know (letters and digits); made up where one is needed and none is given.",
         ),
     ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--name", metavar="NAME", show_default=False,
+            help="Another name by which the server is reached: a proxy's, or a container's; again for more.",
+        ),
+    ] = None,
     allow: Annotated[
         list[Path] | None,
         typer.Option(
@@ -123,5 +130,5 @@ def serve(
     with suppress(KeyboardInterrupt):  # the way to end it
         run_server(
             settings, limits, site=watched, folder=None if site is None else site.absolute().parent, jobs=jobs,
-            host=host, port=port, token=token or "", ready=ready,
+            host=host, port=port, token=token or "", names=tuple(name or ()), ready=ready,
         )  # fmt: skip

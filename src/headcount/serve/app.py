@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib import resources
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import Receive, Scope, Send
 
 from headcount import __version__
 from headcount.core.errors import HeadcountError
 from headcount.serve.camera_routes import camera_router
 from headcount.serve.count_routes import count_router
+from headcount.serve.early import EarlyRefusal
 from headcount.serve.history_source import HistorySource
 from headcount.serve.job_routes import job_router
 from headcount.serve.schema import About, Health, Model, Problem, Readiness
 from headcount.serve.service import Service
 from headcount.serve.upload import GoneError
+from headcount.web.drain import answer_unread
 from headcount.web.guard import Guard, cookie_name
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
@@ -38,8 +43,21 @@ Where all places are taken it answers 503 with `Retry-After` at once; what it ac
 """
 
 
+class UnreadResponse(JSONResponse):
+    """An answer that may come before the body was read."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it, and read on."""
+        await answer_unread(receive, send, self.status_code, self.raw_headers, bytes(self.body))
+
+
 def create_app(
-    service: Service, *, history: HistorySource | None = None, host: str = "127.0.0.1", token: str = ""
+    service: Service,
+    *,
+    history: HistorySource | None = None,
+    host: str = "127.0.0.1",
+    token: str = "",
+    names: Collection[str] = (),
 ) -> Guard:
     """The server as an ASGI application.
 
@@ -48,6 +66,7 @@ def create_app(
         history: where what was measured is read; None where no site is watched.
         host: the address that it will be bound to, by which foreign requests are told.
         token: what clients must know; empty: nothing.
+        names: other names that it is reached by.
     """
     app = FastAPI(
         title="headcount", version=__version__, description=_ABOUT, docs_url=None, redoc_url=None,
@@ -67,13 +86,19 @@ def create_app(
     _add_server(app, service)
     _add_page(app, token)
     most = max(service.limits.job_bytes, service.limits.most_bytes) + 2**16
-    return Guard(app, host=host, token=token, most_bytes=most, open_paths=_OPEN)
+    return Guard(EarlyRefusal(app, service), host=host, token=token, most_bytes=most, open_paths=_OPEN, names=names)
 
 
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HeadcountError)
     def say(request: Request, error: HeadcountError) -> JSONResponse:
         return JSONResponse({"detail": error.message}, 400)
+
+    @app.exception_handler(StarletteHTTPException)
+    def say_at_once(request: Request, error: StarletteHTTPException) -> Response:
+        # Whoever is too slow is not waited for any longer.
+        kind = JSONResponse if error.status_code == 408 else UnreadResponse
+        return kind({"detail": error.detail}, error.status_code, dict(error.headers or {}))
 
     @app.exception_handler(GoneError)
     def say_nothing(request: Request, error: GoneError) -> Response:

@@ -116,7 +116,6 @@ async def _counted(
     heat: bool,
     name: str,
 ) -> Response:
-    service.refuse_full()
     limits = service.limits
     with service.held.holding() as holding:
         content, sent_name = await read_image_body(

@@ -12,9 +12,9 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, Literal
 
 from headcount.core.errors import InputError, ModelError
+from headcount.serve.child import counting
 from headcount.serve.queue import Queue, Ticket
 from headcount.serve.work import Answer, Failed, ModelFacts, Ready, WorkerSettings
-from headcount.serve.worker import work
 
 _TRIES = 2
 _PATIENCE_S = 5.0
@@ -61,7 +61,7 @@ class Dispatcher:
         settings: WorkerSettings,
         *,
         patience_s: float = _PATIENCE_S,
-        target: Callable[..., None] = work,
+        target: Callable[..., None] = counting,
     ) -> None:
         self._queue, self._settings, self._patience_s, self._target = queue, settings, patience_s, target
         self.state: State = "starting"

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headcount.core.interval import check_level
 from headcount.infer.models import model_or_default
 from headcount.serve.app import create_app
+from headcount.serve.child import watching
 from headcount.serve.history_source import history_of
 from headcount.serve.limits import Limits
 from headcount.serve.live import Live
 from headcount.serve.service import Service
 from headcount.serve.supervise import Supervisor
-from headcount.serve.watcher import watch
 from headcount.serve.work import WorkerSettings
 from headcount.web.listen import address_of, bound_socket, check_token, run
 
@@ -36,8 +36,9 @@ def serve(
     host: str = "127.0.0.1",
     port: int | None = None,
     token: str = "",
+    names: Collection[str] = (),
     ready: Callable[[str], None] = lambda address: None,
-    watcher: Callable[..., None] = watch,
+    watcher: Callable[..., None] = watching,
 ) -> None:
     """Serve until the process is asked to stop; then what was accepted is answered first.
 
@@ -48,6 +49,7 @@ def serve(
         folder: what the relative paths of the site are below.
         jobs: where jobs are kept; None: in a folder of its own, gone when the server stops.
         host, port, token: as ``bound_socket`` and ``check_token`` take them.
+        names: other names that it is reached by, of a proxy or a container.
         ready: is told the address to open; a token is part of it.
         watcher: what the process does that watches, for tests.
 
@@ -79,7 +81,7 @@ def serve(
                 monitor.wait_until_settled()
             address = address_of(host, listening.getsockname()[1])
             link = f"{address}enter/{token}" if token else address
-            app = create_app(service, history=history, host=host, token=token)
+            app = create_app(service, history=history, host=host, token=token, names=names)
             run(
                 app, listening, lambda: ready(link), graceful_s=int(limits.deadline_s) + _AFTER_DEADLINE_S,
                 stopping=service.stopping, settings=_patience(),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections import OrderedDict
@@ -26,7 +24,6 @@ from headcount.video.measurement import Measurement
 from headcount.video.picture import Measured
 from headcount.video.site import Site
 
-_NICE = 2
 _SIDE_PX = 1280
 _QUALITY = 80
 _HEAT_COLUMNS = 64
@@ -36,10 +33,6 @@ _FLUSHED_WITHIN_S = 5.0
 
 def watch(pipe: Connection, site: Site, folder: Path) -> None:
     """Watch until the pipe ends; ``folder`` is what relative paths of the site are below."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
-    with suppress(OSError, AttributeError):
-        os.nice(_NICE)
     stop = threading.Event()
     # A site that tells no small numbers does not tell them as points either.
     sender = Sender(pipe, stop, with_heads=site.privacy.least_people == 1)

@@ -1,6 +1,6 @@
 """The process that counts: it has the models, decodes what was sent, and does one piece of work after the other.
 
-It ends when the pipe does. Signals that end the server are the server's to answer: what was accepted is counted first.
+It ends when the pipe does.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -42,17 +40,12 @@ from headcount.serve.work import (
     WorkerSettings,
 )
 
-_NICE = 5
 _HEAT_COLUMNS = 96
 _JPEG_QUALITY = 90
 
 
 def work(pipe: Connection, settings: WorkerSettings) -> None:
     """Do what comes through the pipe until it ends."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
-    with suppress(OSError, AttributeError):
-        os.nice(_NICE)  # so that the server can say that it is full while this one has all processors
     try:
         worker = Worker(settings)
     except Exception as error:

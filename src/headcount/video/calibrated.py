@@ -31,6 +31,7 @@ class Fit:
         ground: what measures stand on; None where the calibration is refused.
         problem: why it is refused, in a sentence; empty where it is not.
         residuals_m: (n,) how far from its given place each point's pixel is put; empty where there is no homography.
+        suspect: the one point without which all others fit, by its index; None where there is none, or several.
     """
 
     settings: CalibrationSettings
@@ -38,6 +39,7 @@ class Fit:
     ground: Ground | None
     problem: str = ""
     residuals_m: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    suspect: int | None = None
 
     @property
     def is_exact(self) -> bool:
@@ -47,6 +49,11 @@ class Fit:
     @property
     def text(self) -> str:
         """What it comes to, in a sentence or two."""
+        if self.problem and self.suspect is not None:
+            # The point that is off most need not be the wrong one, which pulls the others along.
+            return (
+                f"Without point {self.suspect + 1} the others fit: mark it again, or measure it again. {self.problem}"
+            )
         if self.problem:
             return self.problem
         number = plural(len(self.settings.points), "point")
@@ -118,7 +125,23 @@ def fit_of(settings: CalibrationSettings) -> Fit:
     try:
         return Fit(settings, homography, Ground(settings), "", homography.residuals_m)
     except InputError as error:
-        return Fit(settings, homography, None, error.message, homography.residuals_m)
+        suspect = _suspect(pixels, metres, settings.most_residual_m)
+        return Fit(settings, homography, None, error.message, homography.residuals_m, suspect)
+
+
+def _suspect(pixels: Points, metres: Points, most_m: float) -> int | None:
+    """The one point without which the others are off by no more than ``most_m``; see ``Fit``."""
+    if len(pixels) - 1 <= _EXACT:  # four always fit, so that each point would be one
+        return None
+    found = []
+    for at in range(len(pixels)):
+        others = np.arange(len(pixels)) != at
+        try:
+            if Homography.fit(pixels[others], metres[others]).residuals_m.max() <= most_m:
+                found.append(at)
+        except InputError:
+            continue
+    return found[0] if len(found) == 1 else None
 
 
 def _step(reach_m: float) -> int:

@@ -103,7 +103,7 @@ class Shapes:
 def shapes_of(camera: CameraSettings, size_wh: tuple[int, int]) -> Shapes:
     """Try all that a camera's settings say of its picture on frames of ``size_wh``; nothing is raised."""
     fit = None if camera.calibration is None else fit_of(camera.calibration)
-    problem = "" if fit is None else fit.problem or _other_shape(fit, size_wh)
+    problem = "" if fit is None else fit.text if fit.problem else _other_shape(fit, size_wh)
     usable = None if problem else fit
     marked_wh = size_wh if camera.calibration is None else camera.calibration.size_wh
     zones = tuple(_tried(zone, fit, usable, size_wh, marked_wh) for zone in camera.zones)

@@ -16,6 +16,8 @@ from contextlib import suppress
 from http.cookies import SimpleCookie
 from typing import Any
 
+from headcount.web.drain import answer_unread
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -59,6 +61,7 @@ class Guard:
         token: what must be known to be let in; empty: nothing, as on an address that is this machine's alone.
         most_bytes: of a request's body.
         open_paths: what is answered without the token, as whoever starts servers asks whether they are alive.
+        names: other names that it is reached by: those of a proxy before it, which may encrypt, or of a container.
     """
 
     def __init__(
@@ -69,9 +72,11 @@ class Guard:
         token: str = "",
         most_bytes: int = MOST_BYTES,
         open_paths: Collection[str] = (),
+        names: Collection[str] = (),
     ) -> None:
         self._app, self._host, self._token, self._most_bytes = app, host, token, most_bytes
         self._open_paths = frozenset(open_paths)
+        self._given = frozenset(name.lower() for name in names)
         self._names = {"localhost", host.lower(), socket.gethostname().lower()}
         self._is_local = is_local(host)
 
@@ -83,9 +88,9 @@ class Guard:
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
         refusal = self._refusal(scope, headers)
         if refusal is not None:
-            await _answer(send, *refusal, is_page=headers.get("sec-fetch-mode") == "navigate")
+            await _answer(receive, send, *refusal, is_page=headers.get("sec-fetch-mode") == "navigate")
             return
-        taken = 0
+        taken, has_begun = 0, False
 
         async def bounded() -> Message:
             nonlocal taken
@@ -96,9 +101,12 @@ class Guard:
             return message
 
         async def dressed(message: Message) -> None:
-            if taken > self._most_bytes:  # what the application makes of the error is not what is to be said
+            nonlocal has_begun
+            # What the application makes of the error is not what is to be said.
+            if taken > self._most_bytes and not has_begun:
                 return
             if message["type"] == "http.response.start":
+                has_begun = True
                 named = {key.lower() for key, _ in message["headers"]}
                 more = {"cache-control": "no-store", **_HEADERS}
                 message["headers"] = [
@@ -109,9 +117,9 @@ class Guard:
 
         with suppress(TooLargeError):
             await self._app(scope, bounded, dressed)
-        if taken > self._most_bytes:
+        if taken > self._most_bytes and not has_begun:
             await _answer(
-                send, 413, f"A request may hold {self._most_bytes:,} bytes, but this one has more: send less."
+                receive, send, 413, f"A request may hold {self._most_bytes:,} bytes, but this one has more: send less."
             )
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
@@ -120,7 +128,10 @@ class Guard:
         if not self._is_known(host):
             return 403, f'This server is not called "{host[:80]}": open the address that it printed when it started.'
         origin = headers.get("origin")
-        is_foreign = origin is not None and origin != f"{scope.get('scheme', 'http')}://{host}"
+        own = {f"{scope.get('scheme', 'http')}://{host}"}
+        if _name_of(host) in self._given:
+            own |= {f"http://{host}", f"https://{host}"}
+        is_foreign = origin is not None and origin not in own
         site = headers.get("sec-fetch-site", "none")
         if site not in ("none", "same-origin"):
             is_foreign |= not (scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate")
@@ -141,8 +152,9 @@ class Guard:
 
     def _is_known(self, host: str) -> bool:
         """Whether a Host header is this server's: a name that anybody could have made to lead here is not."""
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        name = name.strip("[]").lower()
+        name = _name_of(host)
+        if name in self._given:
+            return True
         try:
             address = ipaddress.ip_address(name)
         except ValueError:
@@ -156,6 +168,12 @@ class Guard:
         except Exception:  # what another program left there
             cookie = None
         return any(is_same(self._token, one) for one in (given, cookie.value if cookie else "") if one)
+
+
+def _name_of(host: str) -> str:
+    """The name or address in a Host header, without the port."""
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    return name.strip("[]").lower()
 
 
 def is_same(token: str, given: str) -> bool:
@@ -175,7 +193,7 @@ def is_local(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-async def _answer(send: Send, status: int, text: str, *, is_page: bool = False) -> None:
+async def _answer(receive: Receive, send: Send, status: int, text: str, *, is_page: bool = False) -> None:
     """Say a sentence to the page's scripts or, as a page, to somebody who opened the address."""
     body, kind = json.dumps({"detail": text}).encode(), "application/json"
     if is_page:
@@ -183,11 +201,5 @@ async def _answer(send: Send, status: int, text: str, *, is_page: bool = False) 
         body, kind = page.encode(), "text/html; charset=utf-8"
     headers = {"content-type": kind, "content-length": str(len(body)), "cache-control": "no-store"}
     headers |= _HEADERS
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [(key.encode(), value.encode()) for key, value in headers.items()],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
+    plain = [(key.encode(), value.encode()) for key, value in headers.items()]
+    await answer_unread(receive, send, status, plain, body)

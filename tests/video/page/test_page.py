@@ -112,6 +112,7 @@ def test_a_wrong_calibration_is_refused_with_words(tab: Callable[..., Any], addr
     page = tab()
     enter(page, address)
     mark_points(page, [*POINTS, (3, 8.5)], wrong={2: "6"})  # two metres beside
+    expect(page.locator("#fit")).to_contain_text("Without point 3 the others fit")
     expect(page.locator("#fit")).to_contain_text("from where the other points put it, over the limit of 0.5 m")
     expect(page.locator("#fit")).to_have_attribute("data-state", "refused")
     expect(page.locator("#point-2")).to_have_class("bad")
@@ -230,6 +231,14 @@ def test_corners_are_dragged_and_shared_and_arrows_turned(tab: Callable[..., Any
     assert np.allclose(np.subtract(moved, zones[0][0]) * scale, (-30, 12), atol=1)
     page.keyboard.press("Control+z")
     assert page.evaluate("page.draft.now.zones[0].corners[0]") == zones[0][0]
+    middle = np.mean([zones[0][2], zones[0][3]], axis=0)
+    page.mouse.click(*at(page, *middle))  # on an edge: a corner more, which is selected
+    corners = page.evaluate("page.draft.now.zones[0].corners")
+    assert len(corners) == 5
+    assert np.allclose(corners[3], middle, atol=1.1)
+    assert page.evaluate("page.tools.selected") == ["zones", 0, 3]
+    page.keyboard.press("Delete")
+    assert page.evaluate("page.draft.now.zones[0].corners") == zones[0]
     page.keyboard.press("l")
     for end in ((-3, 5), (3, 5)):
         click(page, end)

@@ -211,6 +211,8 @@ def _points(shapes: Shapes, whole: tuple[int, ...], number: int) -> list[dict[st
     for at, place, off in zip(whole, fitted, fit.residuals_m, strict=True):
         if np.isfinite(place).all() and np.isfinite(off):
             is_bad = bool(off > fit.settings.most_residual_m)
+            if fit.suspect is not None:
+                is_bad = at == whole[fit.suspect]
             points[at] = {"fitted": _rounded(place), "off_m": round(float(off), 4), "is_bad": is_bad}
     return points
 

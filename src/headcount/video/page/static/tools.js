@@ -6,7 +6,7 @@ const HINTS = {
   point: "Click a place on the ground that you know, then type where it is.",
   zone: "Click the corners of the zone, one after the other.",
   line: "Click the line's first end, then its second.",
-  move: "Drag a point or a corner; a drag beside them moves the picture.",
+  move: "Drag a point or a corner; click an edge for a corner more. A drag beside them moves the picture.",
 };
 
 export class Tools {
@@ -146,8 +146,29 @@ export class Tools {
     else if (this.tool === "line") {
       this.drawing.push(exact);
       if (this.drawing.length === 2) this.finish();
-    } else this.selected = near;
+    } else if (near) this.selected = near.slice(0, 3);
+    else this.insert(place, screen);
     this.tell();
+  }
+
+  // A corner more, where an edge of a zone is near; elsewhere nothing is selected any more.
+  insert(place, [sx, sy]) {
+    this.selected = null;
+    for (const [at, zone] of this.draft.now.zones.entries()) {
+      if (zone.unit === "metres") continue;
+      const places = zone.corners.map(([x, y]) => this.view.screen(x, y));
+      for (const [corner, [x1, y1]] of places.entries()) {
+        const [x2, y2] = places[(corner + 1) % places.length];
+        const length = Math.hypot(x2 - x1, y2 - y1) || 1;
+        const along = ((sx - x1) * (x2 - x1) + (sy - y1) * (y2 - y1)) / length ** 2;
+        const aside = Math.abs((sx - x1) * (y2 - y1) - (sy - y1) * (x2 - x1)) / length;
+        if (along <= 0 || along >= 1 || aside > NEAR_PX / 2) continue;
+        this.draft.do((next) => next.zones[at].corners.splice(corner + 1, 0, place));
+        this.select(["zones", at, corner + 1]);
+        return;
+      }
+    }
+    this.changed();
   }
 
   corner(place, screen, reach) {
