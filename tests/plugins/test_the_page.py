@@ -21,10 +21,13 @@ from headcount.evaluate.metrics.table import METRICS, EvaluationSettings, Metric
 from headcount.infer.runtimes.table import RUNTIMES
 from headcount.models.table import METHODS
 from headcount.train.studies.table import STUDIES
+from headcount.video.outputs.table import OUTPUTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "plug-ins.md").read_text(encoding="utf-8")
-TABLES: list[Table[Row]] = [METHODS, DECODERS, RUNTIMES, FORMATS, SETS, WRITERS, METRICS, STUDIES, VERBS]  # type: ignore[list-item]
+TABLES: list[Table[Row]] = [
+    METHODS, DECODERS, RUNTIMES, FORMATS, SETS, WRITERS, METRICS, STUDIES, VERBS, OUTPUTS,  # type: ignore[list-item]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.kind)

@@ -87,6 +87,35 @@ def test_an_output_is_said_when_it_fails_and_when_it_works_again() -> None:
     assert "database" not in shown(board)
 
 
+def test_a_warning_is_said_once_and_shown_for_a_minute() -> None:
+    now = [0.0]
+    board = Board(["door"], clock=lambda: now[0])
+    jumped = measurement().model_copy(update={"warnings": ("The clock went back by 3,600 s.",)})
+    assert board.take(jumped) == "door: note – The clock went back by 3,600 s."
+    assert board.take(jumped) == ""
+    assert board.take(measurement()) == ""
+    assert "The clock went back" in shown(board)
+    now[0] = 61
+    assert "The clock went back" not in shown(board)
+    now[0] = 700
+    assert board.take(jumped) == "door: note – The clock went back by 3,600 s."
+    for number in range(500):
+        board.take(measurement().model_copy(update={"warnings": (f"Number {number}.",)}))
+    assert shown(board).count("Number") <= 50
+
+
+def test_nothing_is_still_while_no_camera_is_online() -> None:
+    now = [0.0]
+    board = Board(["door"], clock=lambda: now[0])
+    now[0] = 100
+    assert board.still_s == 0
+    board.take(status("online"))
+    now[0] = 140
+    assert board.still_s == 40
+    board.take(measurement())
+    assert board.still_s == 0
+
+
 def test_the_table_shows_each_camera_in_its_place_within_80_columns() -> None:
     board = Board(["door", "a camera with a very long name at the far end of the square"])
     for record in (status("online"), measurement(), alert(), status("offline", "It refuses.", "roof")):

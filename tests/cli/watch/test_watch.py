@@ -120,6 +120,28 @@ def test_ctrl_c_and_a_services_stop_end_it_cleanly(site: Path, tiny_model: str, 
         assert any(database.execute(f'select count(*) from "{name}"').fetchone()[0] for name in tables)
 
 
+def test_a_service_manager_hears_that_it_runs_and_lives(site: Path) -> None:
+    import socket
+
+    values = yaml.safe_load(site.read_text(encoding="utf-8"))
+    values["cameras"][0] |= {"loop": True, "replay": "live"}
+    site.write_text(yaml.safe_dump(values), encoding="utf-8")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(site.parent / "notify"))
+        manager.settimeout(30)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(site.parent / "notify"), "WATCHDOG_USEC": "200000"}
+        process = run(site.parent, "site.yaml", env=environment)
+        said = manager.recv(1000).decode()
+        assert said.startswith("READY=1\nSTATUS=0 of 1 camera online\n")
+        lives = [manager.recv(1000).decode() for _ in range(3)]
+        assert all("WATCHDOG=1" in one for one in lives)
+        process.send_signal(signal.SIGTERM)
+        while "STOPPING=1" not in said:
+            said = manager.recv(1000).decode()
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
 def test_on_a_terminal_it_shows_a_table(site: Path) -> None:
     ours, theirs = pty.openpty()
     environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm"}
@@ -266,6 +288,35 @@ def test_init_takes_a_frame_serves_the_page_and_writes_the_file(site: Path, tiny
     assert "Next: headcount watch sites/new.yaml --check" in err
     written = yaml.safe_load((place / "sites" / "new.yaml").read_text(encoding="utf-8"))
     assert written["cameras"][0]["source"] == "../frames"  # from the folder of the file, where it is looked for
+
+
+def test_init_changes_a_camera_of_a_site_by_its_name(site: Path, tiny_model: str) -> None:
+    pytest.importorskip("fastapi", reason="the page needs the serve extra")
+    import urllib.request
+
+    text = site.read_text(encoding="utf-8").replace("name: hall", "name: hall  # as on the sign")
+    site.write_text(text, encoding="utf-8")
+    process = run(site.parent, "init", "door", "--add", "--output", "site.yaml", "--no-browser")
+    assert process.stdout is not None
+    address = process.stdout.readline().strip()
+    try:
+        about = json.loads(urllib.request.urlopen(f"{address}api/place", timeout=10).read())
+        assert (about["mode"], about["site"]) == ("change", "hall")
+        draft = about["draft"]
+        assert [zone["name"] for zone in draft["zones"]] == ["mat"]
+        draft["zones"][0]["name"] = "doormat"
+        body = json.dumps({"draft": draft}).encode()
+        request = urllib.request.Request(f"{address}api/save", body, {"content-type": "application/json"})
+        urllib.request.urlopen(request, timeout=10).read()
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    now = site.read_text(encoding="utf-8")
+    assert "# as on the sign" in now
+    (camera,) = yaml.safe_load(now)["cameras"]
+    assert camera["zones"][0]["name"] == "doormat"
+    assert camera["replay"] == "all"  # what the page does not show stays
 
 
 def test_init_refuses_what_it_would_overwrite_and_what_it_cannot_see(site: Path, run_cli: RunCli) -> None:

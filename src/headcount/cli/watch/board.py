@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from headcount.cli.console import printable, shorten
-from headcount.core.words import percent, plural, whole_people, whole_range
+from headcount.core.words import plural, whole_people, whole_range
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,14 +29,21 @@ _STYLES = {"online": "green", "starting": "dim", "ended": "dim", "stale": "yello
 _LEVEL_STYLES = ("", "yellow", "bold yellow", "bold red")
 
 
+_WARNED_S, _AGAIN_S, _MOST_WARNINGS = 60.0, 600.0, 50
+"""How long a warning of a frame is shown, after how long without it it is news again, and how many are remembered."""
+
+
 class Board:
     """The newest of everything; several threads may hand it records.
 
     Args:
         cameras: their names, in the order in which they are shown.
+        clock: gives seconds.
     """
 
-    def __init__(self, cameras: Iterable[str]) -> None:
+    def __init__(self, cameras: Iterable[str], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._warned: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
         self._cameras = list(cameras)
         self._statuses: dict[str, CameraStatus] = {}
@@ -45,16 +52,16 @@ class Board:
         self._outputs: dict[str, OutputStatus] = {}
         self.news = 0
         """How many records were taken: what is shown is out of date where there are more."""
-        self._stirred_s = time.monotonic()
+        self._stirred_s = clock()
 
     def take(self, record: Record) -> str:
         """Note a record; gives what to say of it where something changed, else an empty text."""
         with self._lock:
             self.news += 1
-            self._stirred_s = time.monotonic()
+            self._stirred_s = self._clock()
             if record.kind == "measurement":
                 self._measured[record.camera] = record
-                return ""
+                return self._take_warnings(record)
             if record.kind == "camera":
                 return self._take_status(record)
             if record.kind == "alert":
@@ -68,6 +75,18 @@ class Board:
             if (before is None and record.state == "working") or (before and before.state == record.state):
                 return ""
             return output_line(record)
+
+    def _take_warnings(self, measured: Measurement) -> str:
+        """Note what the reader of a frame's numbers should know; each is said once, not with every frame."""
+        now, camera = self._clock(), measured.camera
+        fresh = []
+        for text in measured.warnings:
+            if now - self._warned.pop((camera, text), now - 2 * _AGAIN_S) > _AGAIN_S:
+                fresh.append(text)
+            self._warned[camera, text] = now  # the newest are last
+        while len(self._warned) > _MOST_WARNINGS:
+            del self._warned[next(iter(self._warned))]
+        return f"{camera}: note – {' '.join(fresh)}" if fresh else ""
 
     def _take_status(self, status: CameraStatus) -> str:
         before = self._statuses.get(status.camera)
@@ -96,7 +115,7 @@ class Board:
         with self._lock:
             if not any(one.state == "online" for one in self._statuses.values()):
                 return 0.0
-            return time.monotonic() - self._stirred_s
+            return self._clock() - self._stirred_s
 
     @property
     def summary(self) -> str:
@@ -158,6 +177,12 @@ class Board:
                 Text(alert_line(one), style=_LEVEL_STYLES[min(one.level, 3)])
                 for one in sorted(self._alerts.values(), key=lambda one: -one.level)
             ]
+            now = self._clock()
+            notes += [
+                Text(f"{camera}: {text}", style="dim")
+                for (camera, text), at in self._warned.items()
+                if now - at < _WARNED_S
+            ]
             notes += [Text(output_line(one), style="red") for one in self._outputs.values() if one.state == "failing"]
         return Group(table, *notes)
 
@@ -204,12 +229,6 @@ def output_line(output: OutputStatus) -> str:
 def stamped(text: str) -> str:
     """A line with the time before it, in UTC."""
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}"
-
-
-def range_note(measured: Measurement) -> str:
-    """What the ranges beside the numbers mean; empty where there are none."""
-    level = measured.people.level
-    return "" if level is None else f"in brackets: the true number lies there with a chance of {percent(level)}"
 
 
 def _fullest(measured: Measurement, width: int) -> str:

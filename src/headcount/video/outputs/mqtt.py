@@ -63,8 +63,8 @@ class Mqtt:
 
     def take(self, record: Record, picture: Picture | None) -> None:
         """Tell what is so now."""
-        before = dict(self._states)
-        with self._lock:
+        with self._lock:  # while states are told, so that none is told after a newer one
+            before = dict(self._states)
             if isinstance(record, Measurement):
                 self._states |= _of_measurement(record, self.topics)
                 self._states[self.topics.camera_availability(record.camera)] = "online"
@@ -76,10 +76,10 @@ class Mqtt:
                 if record.state == "cleared":
                     del self._open[record.id]
                 self._note_alerts(record.camera, [None, *([record.zone] if record.zone else [])])
-            changed = {topic: text for topic, text in self._states.items() if before.get(topic) != text}
-        if self._client.is_connected():
-            for topic, text in changed.items():
-                self._client.publish(topic, text, retain=True)
+            if self._client.is_connected():
+                for topic, text in self._states.items():
+                    if before.get(topic) != text:
+                        self._client.publish(topic, text, retain=True)
 
     def wants(self, record: Record) -> bool:
         """Alerts."""
@@ -153,9 +153,8 @@ class Mqtt:
             for topic, config in configurations(self._site, self.topics, self._settings.discovery):
                 client.publish(topic, _json(config), qos=1, retain=True)
         with self._lock:
-            states = dict(self._states)
-        for topic, text in states.items():
-            client.publish(topic, text, retain=True)
+            for topic, text in self._states.items():
+                client.publish(topic, text, retain=True)
         self.trouble = ""
 
     def _on_connect_fail(self, client: paho.Client, data: Any) -> None:
