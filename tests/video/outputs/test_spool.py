@@ -162,6 +162,23 @@ def test_a_full_disk_keeps_records_in_memory_and_hands_them_over_from_there(
     assert (frames(spool), spool.trouble, spool.lost) == ([2, 3], "", 0)
 
 
+def test_a_disk_that_has_room_again_is_noticed_without_a_record(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(spool, "_write", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    spool.append([measured(0)])
+    assert frames(spool) == [0]
+    spool.drop(1)  # taken from memory
+    spool.flush()
+    assert "No space left on device" in spool.trouble
+    monkeypatch.undo()
+    spool.flush()
+    assert (spool.trouble, len(spool)) == ("", 0)
+    assert not (spool.folder / "try").exists()
+
+
 def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     mounted = tmp_path / "small"
     mounted.mkdir()

@@ -33,6 +33,7 @@ from headcount.video.measurement import Record
 RECORDS: TypeAdapter[Record] = TypeAdapter(Record)
 _NAME = re.compile(r"(\d{8})\.records")
 _MEGABYTE = 1_000_000
+_TRY_BYTES = 2**16
 _LINES = 256
 """Written and synced at once."""
 
@@ -137,6 +138,21 @@ class Spool:
                 self._on_disk += len(lines)
                 for _ in lines:
                     self._memory.popleft()
+            if self.trouble and not self._memory and self._has_room():  # what waited in memory was taken from there
+                self.trouble = ""
+
+    def _has_room(self) -> bool:
+        """Whether the disk takes records again: tried with a file that nobody needs."""
+        if sum(self._sizes.values()) >= self._most_bytes:
+            return False
+        path = self.folder / "try"
+        try:
+            path.write_bytes(bytes(_TRY_BYTES))
+        except OSError:
+            return False
+        finally:
+            discard(path)
+        return True
 
     def _refusal(self, data: bytes) -> str:
         """Why some lines could not be written; empty where they were."""
