@@ -63,7 +63,20 @@ def test_counting_needs_none_of_it(photo: Path, tiny_model: str, tmp_path: Path)
 
 @pytest.mark.parametrize(
     "command",
-    ["", "count", "demo", "models", "evaluate", "datasets", "train", "export", "import", "watch", "watch init"],
+    [
+        "",
+        "count",
+        "demo",
+        "models",
+        "evaluate",
+        "datasets",
+        "train",
+        "export",
+        "import",
+        "serve",
+        "watch",
+        "watch init",
+    ],
 )
 def test_help_needs_none_of_it(command: str, tmp_path: Path) -> None:
     done = light(*command.split(), "--help", cwd=tmp_path)

@@ -103,7 +103,7 @@ def test_a_photograph_is_chosen_counted_shown_and_zoomed(
     expect(page.locator("#range")).to_contain_text("with a chance of 90 %")
     expect(page.locator("#said")).to_contain_text(f"{counted['people']} people, between")
     low, high = counted["interval"]
-    range_words = f"between {math.floor(low)} and {math.ceil(high)} with a chance of 90 %"
+    range_words = f"between {math.floor(low)} and {math.ceil(high)} with a chance of 90\u00a0%"
     label = f"crowd.jpg: {counted['people']} people, {range_words}"
     expect(page.locator("#picture")).to_have_attribute("aria-label", label)
     assert page.evaluate("page.photo.viewer.found.points_xy.length") == len(counted["points_xy"])
@@ -128,7 +128,7 @@ def test_a_photograph_is_chosen_counted_shown_and_zoomed(
     assert page.evaluate("page.photo.viewer.x") == pytest.approx(before - 60)
     page.get_by_role("button", name="Fit").click()
     assert page.evaluate("page.photo.viewer.scale") == pytest.approx(fitted)
-    page.get_by_text("About this count").click()
+    page.get_by_text("The model and its terms").click()
     expect(page.locator("#terms")).to_contain_text("research use")
     expect(page.locator("#facts")).to_contain_text("800×600 pixels")
 

@@ -30,8 +30,9 @@ VERBS = Table(
             help="Count the people in images and video.",
         ),
         Verb(
-            name="serve", target="headcount.cli.serve:serve", panel=_COUNT, title="headcount serve", package="fastapi",
-            extra="serve", help="Serve counting over HTTP, a page to use it, and the cameras of a site.",
+            name="serve", target="headcount.cli.serve:serve", panel=_COUNT, title="headcount serve",
+            package="python_multipart", extra="serve",
+            help="Serve counting over HTTP, a page to use it, and the cameras of a site.",
         ),
         Verb(
             name="demo", target="headcount.cli.demo:demo", panel=_COUNT,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -44,8 +44,8 @@ _HEAT_COLUMNS = 96
 _JPEG_QUALITY = 90
 
 
-def work(pipe: Connection, settings: WorkerSettings) -> None:
-    """Do what comes through the pipe until it ends."""
+def work(pipe: Connection, settings: WorkerSettings, *, loaded: Callable[[], None] = lambda: None) -> None:
+    """Do what comes through the pipe until it ends; ``loaded`` is called once the models are open."""
     try:
         worker = Worker(settings)
     except Exception as error:
@@ -54,6 +54,7 @@ def work(pipe: Connection, settings: WorkerSettings) -> None:
             pipe.send(Failed(told, is_model=isinstance(error, ModelError)))
         return
     with suppress(EOFError, OSError):
+        loaded()
         pipe.send(Ready(worker.models))
         while True:
             pipe.send(worker.answer(pipe.recv()))

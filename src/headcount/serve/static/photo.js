@@ -131,7 +131,7 @@ export class Photo {
     write($("people"), found.people.toLocaleString("en"));
     write($("people-noun"), found.people === 1 ? "person" : "people");
     const range = found.interval ? rangeOf(...found.interval, found.interval_level) : "";
-    write($("range"), range ? `${range[0].toUpperCase()}${range.slice(1)}` : "This model tells no range.");
+    write($("range"), range || "This model tells no range.");
     $("warnings").hidden = !found.warnings.length;
     $("warnings").replaceChildren(...found.warnings.map((text) => make("li", { textContent: text })));
     this.showLayers(found);

@@ -35,7 +35,7 @@ export const decimal = (value, digits = 1) =>
 // "between 26 and 42 with a chance of 90 %"; empty for what has no range.
 export function rangeOf(low, high, level) {
   if (low === null || low === undefined || high === null) return "";
-  const chance = level ? ` with a chance of ${Math.round(level * 1000) / 10} %` : "";
+  const chance = level ? ` with a chance of ${Math.round(level * 1000) / 10}\u00a0%` : "";
   return `between ${Math.floor(low).toLocaleString("en")} and ${Math.ceil(high).toLocaleString("en")}${chance}`;
 }
 
