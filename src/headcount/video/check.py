@@ -28,7 +28,7 @@ _OF_GROUND = ("density", "voronoi", "fullest")
 
 
 class Grab(Protocol):
-    """Gets one frame of a source, as ``headcount.video.live.grab``."""
+    """Gets one frame of a source, as ``headcount.video.sources.live.grab``."""
 
     def __call__(self, source: str, *, folder: Path, timeout_s: float = 10) -> RgbImage: ...
 
@@ -78,10 +78,10 @@ def check_site(
         site: the settings.
         folder: of the site's file; relative paths are below it.
         counter: what counts; None: that of the site is loaded.
-        grab: gets a frame; None: ``headcount.video.live.grab``.
+        grab: gets a frame; None: ``headcount.video.sources.live.grab``.
     """
     if grab is None:
-        from headcount.video.live import grab as grab_live
+        from headcount.video.sources.live import grab as grab_live
 
         grab = grab_live
     pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="check")

@@ -20,12 +20,12 @@ from headcount.core.image import RgbImage
 from headcount.core.table import load_object
 from headcount.infer.counter import Counter, load
 from headcount.video.jumps import Jumps, jump_in_words
-from headcount.video.live import LiveSource, grab
 from headcount.video.measurement import AlertEvent, CameraStatus, Measurement, Record
 from headcount.video.picture import Measured, MeasuredPicture
-from headcount.video.readers import refuse_without_av
 from headcount.video.site import CameraSettings, Site
-from headcount.video.source import Source, read_source, refuse_missing
+from headcount.video.sources.live import LiveSource, grab
+from headcount.video.sources.readers import refuse_without_av
+from headcount.video.sources.source import Source, read_source, refuse_missing
 
 if TYPE_CHECKING:
     pass

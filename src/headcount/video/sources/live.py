@@ -19,14 +19,14 @@ from headcount.core.errors import InputError
 from headcount.core.image import RgbImage
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.words import plural
-from headcount.video.backoff import Backoff
-from headcount.video.failures import NothingSentError, SourceError, failure, no_frame, nothing_sent
 from headcount.video.measurement import CameraState, CameraStatus
-from headcount.video.readers import Decoded, Reader, Step, Undecoded, open_reader, refuse_without_av
-from headcount.video.showing import Showing
 from headcount.video.site import CameraSettings
-from headcount.video.source import read_source
-from headcount.video.watchdog import WATCHDOG
+from headcount.video.sources.backoff import Backoff
+from headcount.video.sources.failures import NothingSentError, SourceError, failure, no_frame, nothing_sent
+from headcount.video.sources.readers import Decoded, Reader, Step, Undecoded, open_reader, refuse_without_av
+from headcount.video.sources.showing import Showing
+from headcount.video.sources.source import read_source
+from headcount.video.sources.watchdog import WATCHDOG
 
 _GRACE_S = 1.0
 """How long after its time-out a read may still come back by itself."""

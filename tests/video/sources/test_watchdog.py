@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from itertools import pairwise
 
-from headcount.video.watchdog import Watchdog
+from headcount.video.sources.watchdog import Watchdog
 
 
 def test_checks_are_called_when_they_are_due_and_no_thread_is_left() -> None:

@@ -21,14 +21,14 @@ from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.data.media.video import FrameStream
-from headcount.video import live as module
-from headcount.video.live import LiveSource, grab
 from headcount.video.measurement import CameraStatus
-from headcount.video.readers import VideoReader
 from headcount.video.site import CameraSettings
-from headcount.video.source import read_source
+from headcount.video.sources import live as module
+from headcount.video.sources.live import LiveSource, grab
+from headcount.video.sources.readers import VideoReader
+from headcount.video.sources.source import read_source
 
-from .films import RtspServer, mute, picture, said, serving, write_film
+from ..films import RtspServer, mute, picture, said, serving, write_film
 
 pytest.importorskip("av", reason="cameras are read with PyAV (video extra)")
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")

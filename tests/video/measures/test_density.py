@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.video import students as of_students
 
-from headcount.video.density import classic_density, fullest_square, voronoi_cells, voronoi_density
+from headcount.video.measures.density import classic_density, fullest_square, voronoi_cells, voronoi_density
 
 ZONE = shapely.Polygon([(-4, -3), (2, -3.5), (3, 2), (-1, 4)])
 WALKABLE = shapely.box(-9, -9, 8, 10)
