@@ -87,6 +87,16 @@ def test_few_equal_and_lined_up_heads_have_cells() -> None:
         assert voronoi_density(voronoi_cells(points), zone) == pytest.approx(len(places) / 400)
 
 
+@pytest.mark.parametrize("far_m", [2e4, 1e7, 1e9, 1e12])
+def test_a_head_seen_at_the_horizon_changes_no_others_cell(far_m: float) -> None:
+    points = np.random.default_rng(2).uniform(0, 20, (300, 2))
+    zone = shapely.box(5, 5, 15, 15)
+    with_far = voronoi_cells(np.concatenate([points, [[far_m, far_m / 3], [-far_m, 0]]]))
+    np.testing.assert_allclose(shapely.area(with_far[:300]), shapely.area(voronoi_cells(points)))
+    assert voronoi_density(with_far, zone) == voronoi_density(voronoi_cells(points), zone)
+    np.testing.assert_allclose(shapely.area(with_far[300:]), np.pi, rtol=0.01)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 80), st.booleans())
 def test_no_head_is_lost_or_counted_twice(seed: int, n: int, utm: bool) -> None:
