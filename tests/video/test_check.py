@@ -95,6 +95,17 @@ def test_a_good_camera_is_right_and_drawn(tmp_path: Path) -> None:
     assert said(found[""], "model") == ("right", "two heads")
 
 
+def test_how_many_people_are_in_view_is_told_from_the_sites_least_on(tmp_path: Path) -> None:
+    for least, text in ((2, "2 people"), (3, "Fewer than 3 people are in view: how many is not told.")):
+        site = Site(
+            name="hall",
+            cameras=(CameraSettings(name="door", source="d.mp4"),),
+            outputs=NO_OUTPUTS,
+            privacy=PrivacySettings(least_people=least),
+        )
+        assert said(check(site, tmp_path)["door"], "count")[1].startswith(text)
+
+
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     moved = [*METRES[:2], (METRES[2][0] + 3, METRES[2][1]), *METRES[3:]]
     bow = ZoneSettings(name="bow", polygon=((0, 0), (100, 100), (100, 0), (0, 100)), drawn="heads")

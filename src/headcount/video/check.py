@@ -12,6 +12,7 @@ from headcount.core.errors import HeadcountError
 from headcount.core.image import RgbImage
 from headcount.core.words import people, with_range
 from headcount.draw.privacy import hide_heads
+from headcount.video.measures.amounts import not_told
 from headcount.video.reach import check_outputs
 from headcount.video.shapes import Shapes, Tried, shapes_of
 from headcount.video.site import AlertSettings, CameraSettings, Site
@@ -127,7 +128,7 @@ def _checked(site: Site, camera: CameraSettings, frame: Future[RgbImage], counte
             prediction = counter.count(pixels)
             heads = prediction.points_xy
             picture = hide_heads(pixels, prediction, site.privacy.heads)
-            findings.append(_counted(prediction))
+            findings.append(_counted(prediction, site.privacy.least_people))
         except HeadcountError as error:
             findings.append(Finding("count", "wrong", error.message))
     elif site.privacy.heads == "off":
@@ -136,7 +137,9 @@ def _checked(site: Site, camera: CameraSettings, frame: Future[RgbImage], counte
     return Checked(camera.name, tuple(findings), None if picture is None else shapes.draw(picture, heads))
 
 
-def _counted(prediction: Prediction) -> Finding:
+def _counted(prediction: Prediction, least: int) -> Finding:
+    if least > 1 and prediction.count < least:
+        return Finding("count", "right", not_told(least, "are in view"))
     text = people(prediction.people) + with_range(prediction.interval, prediction.interval_level)
     notes = list(prediction.warnings)
     if prediction.interval is None:
