@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import pytest
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from headcount.core.errors import InputError
-from headcount.core.settings import Odd, Positive, Settings, checked
+from headcount.core.settings import Odd, Positive, Settings, checked, complaints
 
 
 class _Inner(Settings):
     side: Odd = 3
+
+
+class _Ladder(Settings):
+    step: Positive = 1.0
+
+    @model_validator(mode="after")
+    def _short(self) -> Self:
+        if self.step > 9:
+            raise ValueError("a step of at most 9 was expected")
+        return self
 
 
 class _All(Settings):
@@ -26,6 +36,8 @@ class _All(Settings):
     inner: _Inner = _Inner()
     table: dict[str, Annotated[float, Field(le=1)]] = Field(default_factory=dict)
     on: bool = True
+    ladder: _Ladder | Literal[False] | None = None
+    many: tuple[_Inner, ...] = Field(default=(_Inner(),), min_length=1)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +60,11 @@ class _All(Settings):
         ("inner", {"side": 4}, '"inner.side" is 4, but an odd number was expected.'),
         ("inner", {"sid": 3}, 'there is no key "inner.sid". Did you mean "side"?'),
         ("table", {"a": 2}, '"table.a" is 2, but a number of at most 1 was expected.'),
+        ("ladder", {"step": 10}, "\"ladder\" is {'step': 10}, but a step of at most 9 was expected."),
+        ("ladder", {"step": 0}, '"ladder.step" is 0, but a number above 0 was expected.'),
+        ("ladder", {"stp": 1}, 'there is no key "ladder.stp". Did you mean "step"?'),
+        ("ladder", 5, '"ladder" is 5, but a table of keys and values or False was expected.'),
+        ("many", [{"side": 2}], '"many.0.side" is 2, but an odd number was expected.'),
         ("on", "perhaps", "\"on\" is 'perhaps', but true or false was expected."),
     ],
 )
@@ -60,3 +77,15 @@ def test_each_kind_of_mistake_is_told_in_words(key: str, value: Any, told: str) 
 def test_the_place_may_depend_on_the_key() -> None:
     with pytest.raises(InputError, match=r'^"inner\.side of it": "inner\.side" is 4'):
         checked(_All, {"inner": {"side": 4}}, lambda key: f"{key} of it")
+
+
+def test_all_that_is_wrong_is_told_a_sentence_a_key() -> None:
+    wrong = {"whole": "many", "ladder": {"step": 0}, "many": [{"side": 2}], "colour": 1}
+    assert complaints(_All, wrong, "a.yaml") == [
+        '"a.yaml": "whole" is \'many\', but a whole number was expected.',
+        '"a.yaml": "ladder.step" is 0, but a number above 0 was expected.',
+        '"a.yaml": "many.0.side" is 2, but an odd number was expected.',
+        '"a.yaml": there is no key "colour". Known: either, inner, kind, ladder, many, name, names, on, pair, share, '
+        "table, whole.",
+    ]
+    assert complaints(_All, {}, "a.yaml") == []

@@ -50,8 +50,9 @@ class Served:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Served]]:
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
     """Serves; by a worker that does as it is told, unless a model is given."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))  # its process imports this folder's workers
     ends: list[Callable[[], object]] = []
 
     def start(

@@ -8,47 +8,53 @@ installs; so it is run by the system's Python, and knows nothing of headcount.
 """
 
 import sys
+from typing import Any
 
-import gi
 
-gi.require_version("Gst", "1.0")
-gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+def modules() -> tuple[Any, Any, Any]:
+    """GLib, Gst and GstRtspServer: of the system's Python, so that only a run of this file imports them."""
+    import gi
+
+    gi.require_version("Gst", "1.0")
+    gi.require_version("GstRtspServer", "1.0")
+    from gi.repository import GLib, Gst, GstRtspServer
+
+    Gst.init(None)
+    return GLib, Gst, GstRtspServer
 
 
 def main(port: str, film: str, *login: str) -> None:
-    Gst.init(None)
-    server = GstRtspServer.RTSPServer()
+    glib, gst, rtsp = modules()
+    server = rtsp.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(port)
-    factory = GstRtspServer.RTSPMediaFactory()
+    factory = rtsp.RTSPMediaFactory()
     factory.set_launch(f'( filesrc location="{film}" ! qtdemux ! rtph264pay name=pay0 pt=96 config-interval=1 )')
     if login:
-        _ask_for(server, factory, *login)
+        _ask_for(gst, rtsp, server, factory, *login)
     server.get_mount_points().add_factory("/live", factory)
     server.attach(None)
     print("ready", flush=True)
-    GLib.MainLoop().run()
+    glib.MainLoop().run()
 
 
-def _ask_for(
-    server: "GstRtspServer.RTSPServer", factory: "GstRtspServer.RTSPMediaFactory", user: str, word: str
-) -> None:
-    auth, token = GstRtspServer.RTSPAuth(), GstRtspServer.RTSPToken()
+def _ask_for(gst: Any, rtsp: Any, server: Any, factory: Any, user: str, word: str) -> None:
+    auth, token = rtsp.RTSPAuth(), rtsp.RTSPToken()
     token.set_string("media.factory.role", "user")
-    auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, word), token)
+    auth.add_basic(rtsp.RTSPAuth.make_basic(user, word), token)
     server.set_auth(auth)
     factory.add_role_from_structure(
-        Gst.Structure.new_from_string("user,media.factory.access=true,media.factory.construct=true")
+        gst.Structure.new_from_string("user,media.factory.access=true,media.factory.construct=true")
     )
 
 
 def has_all() -> bool:
     """Whether the plug-ins are there."""
-    Gst.init(None)
-    return all(map(Gst.ElementFactory.find, ("filesrc", "qtdemux", "rtph264pay")))
+    _, gst, _ = modules()
+    return all(map(gst.ElementFactory.find, ("filesrc", "qtdemux", "rtph264pay")))
 
 
-if sys.argv[1:] == ["--check"]:
-    sys.exit(0 if has_all() else 1)
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--check"]:
+        sys.exit(0 if has_all() else 1)
+    main(*sys.argv[1:])

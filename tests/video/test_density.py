@@ -96,7 +96,10 @@ def test_no_head_is_lost_or_counted_twice(seed: int, n: int, utm: bool) -> None:
     zone = shapely.box(*(points.min(axis=0) - 2), *(points.max(axis=0) + 2))
     cells = voronoi_cells(points)
     assert voronoi_density(cells, zone) * zone.area == pytest.approx(n, rel=1e-6)
-    assert shapely.area(cells).sum() <= shapely.area(shapely.union_all(cells)) * (1 + 1e-6)
+    # Pair by pair: GEOS's union of many cells that touch loses some of them now and then.
+    one, other = shapely.STRtree(cells).query(cells, predicate="intersects")
+    overlaps = shapely.area(shapely.intersection(cells[one[one < other]], cells[other[one < other]]))
+    assert overlaps.sum() <= 1e-6 * shapely.area(cells).sum()
 
 
 def every_square(points: np.ndarray, weights: np.ndarray) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -55,18 +56,50 @@ def checked(
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        errors = error.errors()
+        raise InputError(_complaints(kind, error, where, prefix)[0]) from error
+
+
+def complaints(kind: type[BaseModel], values: Mapping[str, Any], where: str) -> list[str]:
+    """Everything that is wrong with ``values`` as ``kind``, a sentence a key; none where nothing is.
+
+    >>> class Size(Settings):
+    ...     width: int = 1
+    ...     height: int = 1
+    >>> for text in complaints(Size, {"width": "wide", "hieght": 2}, "a.yaml"):
+    ...     print(text)
+    "a.yaml": "width" is 'wide', but a whole number was expected.
+    "a.yaml": there is no key "hieght". Did you mean "height"?
+    """
+    try:
+        kind.model_validate(dict(values))
+    except ValidationError as error:
+        return [InputError(text).message for text in _complaints(kind, error, where, "")]
+    return []
+
+
+def _complaints(
+    kind: type[BaseModel], error: ValidationError, where: str | Callable[[str], str], prefix: str
+) -> list[str]:
+    """A sentence for each key that is wrong, in the order in which pydantic found them."""
+    # The members of a union complain one by one, each of the same key.
+    by_key: dict[str, list[Any]] = {}
+    for one in error.errors():
+        by_key.setdefault(".".join(_follow(kind, _place_of(one))[1]), []).append(one)
+    told = []
+    for name, errors in by_key.items():
+        if any(other.startswith(f"{name}.") for other in by_key):
+            continue  # what is wrong is in it, so that it is none of its other kinds, or one too few, either
         first = errors[0]
         inside, path = _follow(kind, _place_of(first))
-        key = prefix + ".".join(path)
+        key = prefix + name
         place = where if isinstance(where, str) else where(key)
         if first["type"] == "extra_forbidden":
-            raise InputError(f'"{place}": there is no key "{key}".{nearest(path[-1], inside)}') from error
-        if first["type"] == "missing" and _place_of(first) == first["loc"]:
-            raise InputError(f'"{place}": the key "{key}" is missing.') from error
-        # The members of a union complain one by one, each of the same key.
-        same = [one for one in errors if _follow(kind, _place_of(one))[1] == path]
-        raise InputError(f'"{place}": "{key}" is {_SHORT.repr(first["input"])}, but {expectation(*same)}.') from error
+            told.append(f'"{place}": there is no key "{key}".{nearest(path[-1], inside)}')
+        elif first["type"] == "missing" and _place_of(first) == first["loc"]:
+            told.append(f'"{place}": the key "{key}" is missing.')
+        else:
+            told.append(f'"{place}": "{key}" is {_SHORT.repr(first["input"])}, but {expectation(*errors)}.')
+    return told
 
 
 def _place_of(error: Mapping[str, Any]) -> Sequence[int | str]:
@@ -119,9 +152,11 @@ def _follow(kind: type[BaseModel], loc: Sequence[int | str]) -> tuple[list[str],
     """The keys beside the last of ``loc``, and ``loc`` without the names pydantic gives to a union's members."""
     fields, path = list(kind.model_fields), list[str]()
     inner: type[BaseModel] | None = kind
-    in_table = False
+    in_table = in_union = False
     for part in loc:
-        if isinstance(part, int) or in_table:
+        if in_union:
+            in_union = False
+        elif isinstance(part, int) or in_table:
             path.append(str(part))
             in_table = False
         elif inner is not None:
@@ -129,7 +164,14 @@ def _follow(kind: type[BaseModel], loc: Sequence[int | str]) -> tuple[list[str],
             path.append(part)
             annotation = inner.model_fields[part].annotation if part in fields else None
             inner, in_table = _settings_in(annotation), get_origin(annotation) is dict
+            in_union = inner is not None and _is_union(annotation)
     return fields, path
+
+
+def _is_union(annotation: Any) -> bool:
+    """Whether it is one of several kinds, None aside, so that pydantic says of which it complains."""
+    members = [one for one in get_args(annotation) if one is not type(None)]
+    return get_origin(annotation) in (Union, UnionType) and len(members) > 1
 
 
 def _settings_in(annotation: Any) -> type[BaseModel] | None:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from headcount.core.errors import InputError
 from headcount.core.limits import DEFAULT_LEVEL, HIGHEST_LEVEL, LOWEST_LEVEL
-from headcount.core.settings import Positive, Settings, checked
+from headcount.core.settings import Positive, Settings, checked, complaints
 
 Pair = tuple[float, float]
 Unit = Literal["pixels", "metres"]
@@ -263,6 +263,19 @@ def read_site(path: Path) -> Site:
     Raises:
         InputError: it cannot be read, or a key or value is not as expected; the message names it.
     """
+    return checked(Site, _values(path), str(path))
+
+
+def problems_of(path: Path) -> list[str]:
+    """All keys and values of a site's file that are not as expected, a sentence each.
+
+    Raises:
+        InputError: it cannot be read at all.
+    """
+    return complaints(Site, _values(path), path.name)
+
+
+def _values(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(f'"{path}" has more than {_MOST_BYTES:,} bytes: this is no file of a site.')
@@ -273,4 +286,4 @@ def read_site(path: Path) -> Site:
         raise InputError(f'"{path}" cannot be read as YAML ({" ".join(str(error).split())}).') from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(f'"{path}" holds no table of keys and values: begin with "name:" and "cameras:".')
-    return checked(Site, values, str(path))
+    return values

@@ -122,7 +122,9 @@ def test_the_table_shows_each_camera_in_its_place_within_80_columns() -> None:
         board.take(record)
     text = shown(board)
     assert max(map(len, text.splitlines())) <= 80
-    head, door, roof, *_ = text.splitlines()
+    assert text.startswith("door, front: ALERT of level 2")  # a low terminal cuts the lower end
+    at = next(at for at, line in enumerate(text.splitlines()) if line.startswith("camera "))
+    head, door, roof = text.splitlines()[at : at + 3]
     assert head.split() == ["camera", "state", "people", "fullest", "zone", "alerts", "skipped"]
     assert door.startswith("door")
     assert "online" in door

@@ -255,6 +255,21 @@ def test_check_prints_what_is_right_and_wrong_and_draws_the_zones(site: Path, ru
     assert "ok " not in out
 
 
+def test_check_tells_every_key_that_is_wrong(site: Path, run_cli: RunCli) -> None:
+    values = yaml.safe_load(site.read_text(encoding="utf-8"))
+    values["cameras"][0] |= {"frames_per_secnd": 3, "timeout_s": "long"}
+    values["alerts"] = {"thresholds": [3, 2]}
+    site.write_text(yaml.safe_dump(values), encoding="utf-8")
+    code, out, err = run_cli("watch", site, "--check")
+    assert (code, err) == (1, "")
+    said = " ".join(out.split())
+    assert 'there is no key "cameras.0.frames_per_secnd". Did you mean "frames_per_second"?' in said
+    assert "\"cameras.0.timeout_s\" is 'long', but a number was expected." in said
+    assert "thresholds from the lowest to the highest were expected" in said
+    assert out.endswith("3 faults\n")
+    assert not Path("site-check").exists()
+
+
 # Setting a camera up.
 
 

@@ -168,23 +168,24 @@ class Board:
                     Text(f"level {level}" if level else "–", style=_LEVEL_STYLES[min(level, 3)]),
                     f"{skipped:,}",
                 )
-            notes = [
+            # What is wrong stands above: of many cameras a low terminal shows the first ones alone.
+            urgent = [
+                Text(alert_line(one), style=_LEVEL_STYLES[min(one.level, 3)])
+                for one in sorted(self._alerts.values(), key=lambda one: -one.level)
+            ]
+            urgent += [Text(output_line(one), style="red") for one in self._outputs.values() if one.state == "failing"]
+            urgent += [
                 Text(f"{one.camera}: {one.reason}", style=_STYLES.get(one.state, ""))
                 for one in self._statuses.values()
                 if one.reason
             ]
-            notes += [
-                Text(alert_line(one), style=_LEVEL_STYLES[min(one.level, 3)])
-                for one in sorted(self._alerts.values(), key=lambda one: -one.level)
-            ]
             now = self._clock()
-            notes += [
+            notes = [
                 Text(f"{camera}: {text}", style="dim")
                 for (camera, text), at in self._warned.items()
                 if now - at < _WARNED_S
             ]
-            notes += [Text(output_line(one), style="red") for one in self._outputs.values() if one.state == "failing"]
-        return Group(table, *notes)
+        return Group(*urgent, table, *notes)
 
 
 def amount_text(amount: Amount, *, digits: int = 0) -> str:

@@ -49,6 +49,13 @@ def check_site_and_show(site: Site, folder: Path, place: Path, *, overwrite: boo
     return not wrong
 
 
+def show_problems(problems: list[str]) -> None:
+    """Print what is wrong with the keys and values of a file, which keeps all else from being looked at."""
+    console = output_console()
+    _show_rows(console, [("wrong", text) for text in problems])
+    console.print(plural(len(problems), "fault"), style="bold")
+
+
 def picture_paths(site: Site, place: Path) -> dict[str, Path]:
     """Where each camera's picture goes, by its name; names that look alike as files are told apart.
 
@@ -71,19 +78,25 @@ def picture_paths(site: Site, place: Path) -> dict[str, Path]:
 
 
 def _show(console: Console, site: Site, checked: Checked, *, quiet: bool) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     shown = [finding for finding in checked.findings if not quiet or finding.verdict == "wrong"]
     if not shown:
         return
     title = f"camera {checked.camera}" if checked.camera else site.name
     console.print(printable(title), style="bold")
+    _show_rows(console, [(finding.verdict, finding.about, finding.text) for finding in shown])
+
+
+def _show_rows(console: Console, rows: list[tuple[str, ...]]) -> None:
+    """A row each: the sign of its verdict, and its texts."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False, expand=True)
     table.add_column(width=5)
-    table.add_column(max_width=24, overflow="fold")
+    if len(rows[0]) > 2:
+        table.add_column(max_width=24, overflow="fold")
     table.add_column(ratio=1, overflow="fold")
-    for finding in shown:
-        word, style = _SIGNS[finding.verdict]
-        table.add_row(Text(word, style=style), printable(finding.about), printable(finding.text))
+    for verdict, *texts in rows:
+        word, style = _SIGNS[verdict]
+        table.add_row(Text(word, style=style), *map(printable, texts))
     console.print(table)

@@ -47,17 +47,21 @@ def run(
     """
     from headcount.cli.watch.running import watch_site
     from headcount.core.errors import InputError
-    from headcount.video.site import read_site
+    from headcount.video.site import problems_of, read_site
 
     if check and (once or seconds is not None or output is not None):
         raise InputError("--check watches nothing: leave out --once, --seconds and --output.")
     if save_dir is not None and not check:
         raise InputError("--save-dir is where the pictures of --check go: add --check.")
-    site, folder = read_site(config), config.absolute().parent
+    folder = config.absolute().parent
     if check:
-        from headcount.cli.watch.checking import check_site_and_show
+        from headcount.cli.watch.checking import check_site_and_show, show_problems
 
+        if problems := problems_of(config):
+            show_problems(problems)
+            raise typer.Exit(1)
+        site = read_site(config)
         place = Path(f"{config.stem}-check") if save_dir is None else save_dir
         is_right = check_site_and_show(site, folder, place, overwrite=force, quiet=quiet)
         raise typer.Exit(0 if is_right else 1)
-    raise typer.Exit(watch_site(site, folder, once=once, seconds=seconds, output=output, quiet=quiet))
+    raise typer.Exit(watch_site(read_site(config), folder, once=once, seconds=seconds, output=output, quiet=quiet))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable
@@ -36,7 +35,7 @@ def serve_drawing(
 
     def finish() -> None:
         # After the answer is on its way: as if Ctrl-C was pressed, which the server ends by.
-        timer = threading.Timer(_PAUSE_S, os.kill, (os.getpid(), signal.SIGINT))
+        timer = threading.Timer(_PAUSE_S, signal.raise_signal, (signal.SIGINT,))
         timer.daemon = True
         timer.start()
 

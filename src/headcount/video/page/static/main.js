@@ -43,7 +43,6 @@ class Page {
     if (this.draft.isKept) this.say("This is what you drew here before.", { "Begin anew": () => this.draft.clear() });
     this.buttons();
     document.addEventListener("keydown", (event) => this.key(event));
-    addEventListener("beforeunload", (event) => this.isStuck && event.preventDefault());
     this.tools.tell();
     this.changed();
     $("surface").focus({ preventScroll: true });
