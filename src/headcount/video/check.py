@@ -26,6 +26,8 @@ _AT_ONCE = 8
 """Cameras that are asked for a frame at the same time."""
 _OF_GROUND = ("density", "voronoi", "fullest")
 """Measures of alerts that need a calibration."""
+_OF_PEOPLE = ("people", "fullest")
+"""Those that are numbers of people."""
 
 
 class Grab(Protocol):
@@ -179,11 +181,19 @@ def _alerts(site: Site, camera: CameraSettings) -> tuple[Finding, ...]:
     if not camera.zones and isinstance(site.alerts, AlertSettings) and site.alerts.measure != "people":
         text = f"none for this camera: {site.alerts.measure} is of zones, and it has none"
         return (Finding("alerts", "note", text),)
+    least, findings = site.privacy.least_people, []
+    ladders = {zone.name: site.alerts if zone.alerts is None else zone.alerts for zone in camera.zones}
+    for name, alerts in ladders.items() if camera.zones else [("the whole view", site.alerts)]:
+        if isinstance(alerts, AlertSettings) and alerts.measure in _OF_PEOPLE and alerts.thresholds[0] < least:
+            text = (
+                f"they compare {alerts.measure} with {alerts.thresholds[0]:g}, but numbers below {least} are not told "
+                f"here (least_people): set thresholds of {least} or more"
+            )
+            findings.append(Finding(f'alerts of "{name}"', "note", text))
     if camera.calibration is not None:
-        return ()
-    findings = []
+        return tuple(findings)
     for zone in camera.zones:
-        alerts = site.alerts if zone.alerts is None else zone.alerts
+        alerts = ladders[zone.name]
         if not isinstance(alerts, AlertSettings) or alerts.measure not in _OF_GROUND:
             continue
         text = (
