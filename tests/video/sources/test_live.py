@@ -207,7 +207,7 @@ def test_hls_is_watched_at_its_own_pace_and_ends(tmp_path: Path) -> None:
 
 
 def test_live_hls_that_gets_no_more_segments_is_stale(tmp_path: Path) -> None:
-    write_film(tmp_path / "list.m3u8", frames=40, form="hls", hls_time="1", hls_list_size="0")
+    write_film(tmp_path / "list.m3u8", frames=20, form="hls", hls_time="1", hls_list_size="0")
     text = (tmp_path / "list.m3u8").read_text(encoding="utf-8")
     (tmp_path / "list.m3u8").write_text(text.replace("#EXT-X-ENDLIST\n", ""), encoding="utf-8")
     with serving(_in_folder(tmp_path)) as port, watching(f"http://127.0.0.1:{port}/list.m3u8", timeout_s=2) as watched:
