@@ -60,8 +60,11 @@ def test_a_frame_is_a_row_with_its_zones_and_lines(url: str) -> None:
     assert (gate["name"], gate["density"], gate["density_low"], gate["fullest"]) == ("Main gate", 1.0, 0.5, 4.0)
     assert (gate["area_m2"], gate["fullest_x_m"], gate["fullest_y_m"], gate["trend_per_min"]) == (20, 1.5, 2.5, 1.25)
     assert (stage["density"], stage["refused"]) == (None, '{"density": "It needs a calibration."}')
+    assert (gate["trend_per_min_low"], gate["trend_per_min_high"]) == (-0.5, 3.0)
     (door,) = rows(url, lines_table)
     assert (door["name"], door["forward"], door["forward_per_min"], door["flow_per_m_min"]) == ("door", 40, 3.0, None)
+    assert (door["forward_per_min_low"], door["forward_per_min_high"], door["level"]) == (2.0, 43.0, 0.8)
+    assert (door["backward_per_min"], door["backward_per_min_low"]) == (1.0, None)
 
 
 def test_a_record_that_is_handed_over_again_is_written_once(url: str) -> None:
@@ -231,7 +234,7 @@ def test_while_it_is_down_records_wait_and_all_are_there_once_it_is_back(postgre
         take(200)
         wait_until(lambda: [one.state for one in told if one.output == "database"] == ["failing"])
         assert outputs.settle()
-        assert 200 <= next(one for one in outputs.statuses() if one.output == "database").waiting <= 510
+        assert 200 <= next(one for one in outputs.statuses() if one.output == "database").waiting <= 550
     finally:
         postgres.start()
     wait_until(lambda: [one.state for one in told if one.output == "database"] == ["failing", "working"])

@@ -182,7 +182,7 @@ def test_what_is_left_is_handed_over_at_the_end(others: dict[str, Any], tmp_path
     outputs.close(20)
     assert len(Slow.made[0].taken) == 200
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 200
-    assert len((tmp_path / "out.csv").read_text().splitlines()) == 601
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 801
 
 
 def test_the_end_does_not_wait_for_a_receiver_that_hangs(others: dict[str, Any], tmp_path: Path) -> None:

@@ -58,6 +58,10 @@ def test_a_measurement_is_numbers_by_name(metrics: Metrics) -> None:
         ("zone_density_high", gate, 2.0), ("zone_voronoi_density", gate, 0.8), ("zone_fullest", gate, 4.0),
         ("zone_density", gate | {"zone": "stage"}, None), ("frames_skipped_total", {"camera": "north"}, 3),
         ("line_crossings_total", {"camera": "north", "line": "door", "direction": "forward"}, 40),
+        ("line_crossings_per_minute", {"camera": "north", "line": "door", "direction": "forward"}, 3),
+        ("line_crossings_per_minute_high", {"camera": "north", "line": "door", "direction": "forward"}, 43),
+        ("line_crossings_per_minute_high", {"camera": "north", "line": "door", "direction": "backward"}, None),
+        ("line_flow", {"camera": "north", "line": "door"}, None),
         ("latency_seconds_bucket", {"camera": "north", "le": "0.05"}, 1),
         ("latency_seconds_bucket", {"camera": "north", "le": "0.025"}, 0),
     ):  # fmt: skip

@@ -16,7 +16,6 @@ from sqlalchemy.engine import Connection
 
 from headcount.video.measurement import (
     AlertEvent,
-    Amount,
     CameraStatus,
     LineMeasure,
     Measurement,
@@ -24,6 +23,7 @@ from headcount.video.measurement import (
     Record,
     ZoneMeasure,
 )
+from headcount.video.outputs.columns import flat, flat_line
 from headcount.video.outputs.schema import alerts, down, lines, measurements, open_engine, prepare, states, zones
 from headcount.video.outputs.spool import Waiting
 from headcount.video.outputs.table import OutputDownError, RefusedRecordError
@@ -182,11 +182,6 @@ def _at(record: Record) -> datetime:
     return record.at if isinstance(record, Measurement | AlertEvent) else record.since
 
 
-def _of_amount(name: str, amount: Amount | None) -> dict[str, float | None]:
-    given = (None, None, None) if amount is None else (amount.value, amount.low, amount.high)
-    return dict(zip((name, f"{name}_low", f"{name}_high"), given, strict=True))
-
-
 def _of_measurement(site: str, name: str, record: Measurement) -> dict[str, Any]:
     return {
         "record_id": name,
@@ -196,9 +191,9 @@ def _of_measurement(site: str, name: str, record: Measurement) -> dict[str, Any]
         "frame": record.frame,
         "width": record.size_wh[0],
         "height": record.size_wh[1],
-        **_of_amount("people", record.people),
+        **flat("people", record.people),
         "level": record.people.level,
-        "trend_per_min": None if record.trend_per_min is None else record.trend_per_min.value,
+        **flat("trend_per_min", record.trend_per_min),
         "skipped": record.skipped,
         "latency_ms": record.latency_ms,
         "model": record.model,
@@ -211,20 +206,21 @@ def _of_zone(measurement: int, zone: ZoneMeasure) -> dict[str, Any]:
     return {
         "measurement_id": measurement,
         "name": zone.name,
-        **_of_amount("people", zone.people),
+        **flat("people", zone.people),
         "area_m2": zone.area_m2,
-        **_of_amount("density", zone.density),
-        **_of_amount("voronoi", zone.voronoi),
-        **_of_amount("fullest", zone.fullest),
+        **flat("density", zone.density),
+        **flat("voronoi", zone.voronoi),
+        **flat("fullest", zone.fullest),
         "fullest_x_m": x,
         "fullest_y_m": y,
-        "trend_per_min": None if zone.trend_per_min is None else zone.trend_per_min.value,
+        **flat("trend_per_min", zone.trend_per_min),
         "refused": json.dumps(zone.refused, ensure_ascii=False),
     }
 
 
 def _of_line(measurement: int, line: LineMeasure) -> dict[str, Any]:
-    return {"measurement_id": measurement, **line.model_dump()}
+    told = {"name": line.name, "level": line.level, "refused": line.refused}
+    return {"measurement_id": measurement, **told, **flat_line(line)}
 
 
 def _of_state(site: str, name: str, record: CameraStatus | OutputStatus) -> dict[str, Any]:
