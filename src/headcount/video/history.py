@@ -55,6 +55,7 @@ class StateRow(Row):
     reason: str
     frames: int | None
     skipped: int | None
+    damaged: int | None
     reconnects: int | None
     last_frame_at: datetime | None
     waiting: int | None

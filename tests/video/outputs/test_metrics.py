@@ -85,12 +85,13 @@ def test_the_age_of_the_last_frame_grows(metrics: Metrics, monkeypatch: pytest.M
 
 
 def test_the_state_of_a_camera_is_one_of_all(metrics: Metrics) -> None:
-    metrics.take(status("offline", reconnects=4, skipped=9))
+    metrics.take(status("offline", reconnects=4, skipped=9, damaged=2))
     states = ("starting", "online", "stale", "offline", "ended")
     found = [read(metrics, "camera_state", camera="north", state=state) for state in states]
     assert found == [0, 0, 0, 1, 0]
     assert read(metrics, "reconnects_total", camera="north") == 4
     assert read(metrics, "frames_skipped_total", camera="north") == 9
+    assert read(metrics, "frames_damaged_total", camera="north") == 2
 
 
 def test_alerts_are_counted_until_they_are_cleared(metrics: Metrics) -> None:

@@ -243,6 +243,20 @@ def test_a_message_that_is_refused_holds_up_the_others_for_an_hour(
     assert made.deliver(waits(name="run-2")) == 1
 
 
+def test_the_time_that_it_was_down_does_not_count_as_refused(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = webhook(receiver)
+    now = time.monotonic()
+    receiver.answers[:] = [503, 422, 422, 204]
+    for at in (0, 4 * 86400, 4 * 86400 + 60):  # down for days, and refused as it comes back
+        monkeypatch.setattr(webhooks_module.time, "monotonic", lambda at=at: now + at)
+        with pytest.raises(OutputDownError):
+            made.deliver(waits())
+    assert made.deliver(waits()) == 1
+    made.close()
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [("7", 7.0), ("9999999", 3600.0), ("", 0.0), ("soon", 0.0), ("date", 60.0)],

@@ -232,13 +232,14 @@ class SpoolLane:
         while not (self._stop.is_set() and self._is_done(wait_s)):
             if wait_s:
                 self._stop.wait(min(wait_s, max(0.0, self._end - time.monotonic())))
-            waiting = self._spool.peek(self._batch_size)
-            if not waiting:
-                wait_s = 0.0
-                self._more.wait(_TICK_S)
-                self._more.clear()
-                continue
             try:
+                waiting = self._spool.peek(self._batch_size)
+                if not waiting:
+                    self._standing.note("receiver", "")
+                    wait_s = 0.0
+                    self._more.wait(_TICK_S)
+                    self._more.clear()
+                    continue
                 self._spool.drop(self._output.deliver(waiting))
                 self._standing.note("receiver", "")
                 self._standing.note("record", "")
@@ -253,7 +254,7 @@ class SpoolLane:
             except RefusedRecordError as error:
                 self._refuse(error.message)
                 wait_s = 0.0
-            except Exception as error:  # nobody's promise: it may be over next time
+            except Exception as error:  # nobody's promise, or a disk that cannot be read: it may be over next time
                 self._spool.drop(0)
                 self._standing.note("receiver", _sentence(error))
                 wait_s = max(self._retry_s, min(2 * wait_s, _LONGEST_WAIT_S))

@@ -223,6 +223,7 @@ def _of_frames(site: str, cameras: dict[str, _Seen]) -> Iterator[Any]:
     age = _gauge("last_frame_age_seconds", "Since the newest measured frame came.", "camera")
     measured = _counter("frames_measured", "Frames measured.", "camera")
     skipped = _counter("frames_skipped", "Frames passed over because a newer one was there.", "camera")
+    damaged = _counter("frames_damaged", "Frames that could not be decoded.", "camera")
     reconnects = _counter("reconnects", "How often the camera was connected to again.", "camera")
     state = _gauge("camera_state", "1 in the state that the camera is in, 0 in the others.", "camera", "state")
     for camera, seen in cameras.items():
@@ -232,11 +233,12 @@ def _of_frames(site: str, cameras: dict[str, _Seen]) -> Iterator[Any]:
         measured.add_metric(labels, seen.measured)
         of_status = seen.status.skipped if seen.status else 0
         skipped.add_metric(labels, max(of_status, seen.measurement.skipped if seen.measurement else 0))
+        damaged.add_metric(labels, seen.status.damaged if seen.status else 0)
         reconnects.add_metric(labels, seen.status.reconnects if seen.status else 0)
         now = seen.status.state if seen.status else "starting"
         for each in _STATES:
             state.add_metric((*labels, each), each == now)
-    yield from (age, measured, skipped, reconnects, state)
+    yield from (age, measured, skipped, damaged, reconnects, state)
 
 
 def _of_alerts(site: str, cameras: dict[str, _Seen]) -> Iterator[Any]:

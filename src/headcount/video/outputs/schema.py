@@ -152,6 +152,7 @@ states = Table(
     Column("reason", Text, nullable=False),
     Column("frames", BigInteger),
     Column("skipped", BigInteger),
+    Column("damaged", BigInteger),
     Column("reconnects", BigInteger),
     Column("last_frame_at", UtcTime),
     Column("waiting", BigInteger),
