@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -308,6 +310,35 @@ def test_while_it_is_down_records_wait_and_all_are_there_once_it_is_back(postgre
     assert "hidden-word" not in reason
     # The database was told of its own state, too, once it was back.
     assert [row["state"] for row in rows(postgres.url, states) if row["name"] == "database"] == ["failing", "working"]
+
+
+def test_a_database_whose_processes_are_killed_has_each_record_once(postgres: Postgres, tmp_path: Path) -> None:
+    """Killed three times in the middle of writing: it ends all connections, and recovers from its log."""
+    outputs = Outputs(site(database={"url": postgres.url}), tmp_path, retry_s=0.02)
+    engine = open_engine(postgres.url, tmp_path)
+    serving = sa.text(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'headcount' AND pid <> pg_backend_pid()"
+    )
+    number = 0
+    for _ in range(3):
+        for _ in range(300):
+            outputs.take(measured(number))
+            number += 1
+        for _ in range(2000):
+            with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
+                if pids := connection.execute(serving).scalars().all():
+                    break
+            time.sleep(0.005)
+        engine.dispose()
+        assert pids
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: next(one for one in outputs.statuses() if one.output == "database").waiting == 0)
+    outputs.close()
+    (status,) = [one for one in outputs.statuses() if one.output == "database"]
+    assert (status.state, status.lost) == ("working", 0)
+    assert [row["frame"] for row in rows(postgres.url, measurements)] == list(range(900))
 
 
 def test_one_that_was_down_at_the_start_is_written_to_by_the_next_run(tmp_path: Path) -> None:
