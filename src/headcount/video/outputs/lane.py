@@ -204,7 +204,11 @@ class SpoolLane:
         while not (self._stop.is_set() and self._queue.empty()):
             given = self._batch()
             trouble = self._spool.trouble
-            self._spool.append([record for record in given if record is not None])
+            records = [record for record in given if record is not None]
+            if self._is_gone:  # these came before that was known
+                self._standing.lose("gone", len(records))
+            else:
+                self._spool.append(records)
             if self._spool.lost > self._lost_by_spool:
                 self._standing.lose("spool", self._spool.lost - self._lost_by_spool)
                 self._lost_by_spool = self._spool.lost
