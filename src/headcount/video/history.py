@@ -82,6 +82,7 @@ class History:
         except BaseException:
             self._engine.dispose()
             raise
+        self._file = _file_of(self._engine)
 
     def measurements(self, camera: str, since: datetime, until: datetime | None = None, most: int = 500) -> list[Point]:
         """What a camera measured from ``since`` until before ``until``, oldest first: each frame where they are
@@ -216,6 +217,10 @@ class History:
         return [*of_site, *conditions]
 
     def _reading(self) -> _Reading:
+        if _file_of(self._engine) != self._file:  # somebody deleted it: what is read of it stands still
+            self._engine.dispose()
+            prepare(self._engine)
+            self._file = _file_of(self._engine)
         return _Reading(self._engine)
 
 
@@ -242,6 +247,17 @@ class _Reading:
         if isinstance(error, sa.exc.SQLAlchemyError):
             self._engine.dispose()
             raise down(self._engine, error) from error
+
+
+def _file_of(engine: sa.Engine) -> tuple[int, int] | None:
+    """Which file a database of SQLite is; None where it is none, or is not there."""
+    if engine.dialect.name != "sqlite":
+        return None
+    try:
+        found = Path(str(engine.url.database)).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _of_frames(connection: Connection, table: sa.Table, ids: list[int]) -> dict[int, list[Any]]:

@@ -237,6 +237,19 @@ def test_it_is_read_while_it_is_written_to(history: History, url: str) -> None:
     assert len(history.measurements("north", BEGIN, END)) == 200
 
 
+def test_a_file_that_somebody_deletes_is_not_read_any_more(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kept.sqlite"
+    write(url, measured(1))
+    history = History(url)
+    assert history.cameras() == ["north"]
+    for path in tmp_path.glob("kept.sqlite*"):
+        path.unlink()
+    assert history.cameras() == []
+    write(url, measured(2, camera="south"))
+    assert history.cameras() == ["south"]
+    history.close()
+
+
 def test_one_site_of_several_can_be_read(url: str) -> None:
     write(url, measured(1), alert())
     assert History(url, site="Fair").cameras() == ["north"]
