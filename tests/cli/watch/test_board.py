@@ -135,6 +135,27 @@ def test_the_table_shows_each_camera_in_its_place_within_80_columns() -> None:
     assert "fullest" in shown(board, 120)
 
 
+def test_of_a_camera_that_is_gone_it_shows_since_when_and_no_old_numbers() -> None:
+    board = Board(["door"])
+    for record in (status("online"), measurement(), status("offline", "It refuses.")):
+        board.take(record)
+    text = shown(board)
+    assert text.startswith("door: offline since 2026-05-01 12:30:00 UTC. It refuses.")
+    assert "42" not in text
+    assert "front" not in text
+    for state in ("online", "ended"):
+        board.take(status(state))
+        assert "42 (37–51)" in shown(board)
+        assert "since" not in shown(board)
+
+
+def test_a_name_has_the_room_that_zones_do_not_need() -> None:
+    name = "Main entrance, west"
+    board = Board([name])
+    board.take(status("offline", "It refuses.", name))
+    assert shown(board).splitlines()[-1].startswith(name)
+
+
 def test_the_fullest_zone_is_the_densest_or_without_areas_the_one_of_most_people() -> None:
     for density, expected in (
         (2.14, "front: 12 (10–15) people, 2.1 (1.9–2.6) per m²"),
