@@ -232,3 +232,10 @@ def test_outputs_are_reached_or_told_and_nothing_is_written(tmp_path: Path, monk
     assert found["metrics"][0] == "wrong"
     assert found["video"][0] == "wrong"  # privacy forbids to keep pictures
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_there_is_not_is_told(tmp_path: Path) -> None:
+    outputs = OutputSettings(database=None, metrics="127.0.0.1:99999")
+    site = Site(name="hall", cameras=(CameraSettings(name="door", source="d.mp4"),), outputs=outputs)
+    told = '"127.0.0.1:99999" has no port of 1 to 65535: give HOST:PORT.'
+    assert list(check_outputs(site, tmp_path)) == [("metrics", "wrong", told)]

@@ -87,6 +87,18 @@ def test_an_output_is_said_when_it_fails_and_when_it_works_again() -> None:
     assert "database" not in shown(board)
 
 
+def test_how_many_wait_is_counted_on_while_an_output_fails() -> None:
+    board = Board(["door"])
+    down = OutputStatus(output="database", state="failing", since=NOW, reason="It is down.", waiting=1)
+    board.take(down)
+    news = board.news
+    board.recount([down, OutputStatus(output="csv", state="working", since=NOW)])
+    assert board.news == news  # nothing new is nothing to draw
+    board.recount([down.model_copy(update={"waiting": 62})])
+    assert "62 waiting" in shown(board)
+    assert board.news > news
+
+
 def test_a_warning_is_said_once_and_shown_for_a_minute() -> None:
     now = [0.0]
     board = Board(["door"], clock=lambda: now[0])

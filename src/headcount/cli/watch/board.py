@@ -76,6 +76,15 @@ class Board:
                 return ""
             return output_line(record)
 
+    def recount(self, outputs: Iterable[OutputStatus]) -> None:
+        """Note how many records wait now at outputs that fail: they tell of themselves only when that changes."""
+        with self._lock:
+            for status in outputs:
+                before = self._outputs.get(status.output)
+                if before is not None and before.state == status.state == "failing" and before != status:
+                    self._outputs[status.output] = status
+                    self.news += 1
+
     def _take_warnings(self, measured: Measurement) -> str:
         """Note what the reader of a frame's numbers should know; each is said once, not with every frame."""
         now, camera = self._clock(), measured.camera
