@@ -72,7 +72,7 @@ class Mqtt:
                 if record.camera not in self._gone:
                     self._states[self.topics.camera_availability(record.camera)] = "online"
             elif isinstance(record, CameraStatus):
-                is_seen = record.state in ("online", "stale")
+                is_seen = record.state == "online"
                 (self._gone.discard if is_seen else self._gone.add)(record.camera)
                 self._states[self.topics.camera_availability(record.camera)] = "online" if is_seen else "offline"
             elif isinstance(record, AlertEvent):
