@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,11 +126,22 @@ def test_what_is_answered_is_as_the_document_says(
     assert len(tried) >= 15
 
 
+def test_errors_are_answered_without_waiting_for_more_of_a_body_that_was_read(serve: Callable[..., Served]) -> None:
+    served = serve()
+    connections = [served.client, served.client]
+    began = time.monotonic()
+    for _ in range(5):
+        for client in connections:
+            assert client.post("/api/jobs", json={"path": "/nowhere"}).status_code == 403
+            assert client.post("/api/count", content=b"").status_code == 400
+            assert client.get("/api/nothing").status_code == 404
+    assert time.monotonic() - began < 4.9  # one wait would be five seconds
+
+
 def test_a_listener_that_never_reads_holds_nobody_up(
     serve: Callable[..., Served], site: Site, site_folder: Path
 ) -> None:
     import socket
-    import time
 
     served = serve(site=site, folder=site_folder)
     host = served.address.split("/")[2]

@@ -43,6 +43,19 @@ def test_who_went_away_is_not_read_on() -> None:
     assert answered([{"type": "http.disconnect"}, chunk(1, more=True)])[1] == 1
 
 
+def test_a_body_that_was_read_is_not_waited_for() -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(answer_unread(receive, send, 404, [], b"no", is_read=True))
+    assert len(sent) == 3
+
+
 def test_it_ends_after_so_many_bytes_and_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drain, "_BYTES", 100)
     assert answered([chunk(60, more=True) for _ in range(5)])[1] == 3

@@ -22,7 +22,7 @@ from headcount.serve.job_routes import job_router
 from headcount.serve.schema import About, Health, Model, Problem, Readiness
 from headcount.serve.service import Service
 from headcount.serve.upload import GoneError
-from headcount.web.drain import answer_unread
+from headcount.web.drain import IS_READ, answer_unread
 from headcount.web.guard import Guard, cookie_name
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
@@ -48,7 +48,8 @@ class UnreadResponse(JSONResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, and read on."""
-        await answer_unread(receive, send, self.status_code, self.raw_headers, bytes(self.body))
+        is_read = bool(scope.get(IS_READ, False))
+        await answer_unread(receive, send, self.status_code, self.raw_headers, bytes(self.body), is_read=is_read)
 
 
 def create_app(

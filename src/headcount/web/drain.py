@@ -14,6 +14,8 @@ from typing import Any
 
 Message = MutableMapping[str, Any]
 
+IS_READ = "headcount.is_read"
+"""In an ASGI scope: whether the body was read to its end."""
 _SECONDS, _BYTES = 5.0, 128 * 2**20
 
 
@@ -23,18 +25,22 @@ async def answer_unread(
     status: int,
     headers: list[tuple[bytes, bytes]],
     body: bytes,
+    *,
+    is_read: bool = False,
 ) -> None:
     """Send an answer with its ``content-length`` among the headers, and read the rest of the request's body.
 
     Args:
         receive, send: ASGI's.
         status, headers, body: the answer.
+        is_read: the body was read to its end already: there is nothing to wait for.
     """
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": True})
-    with suppress(Exception):  # whatever the rest of it is
-        async with asyncio.timeout(_SECONDS):
-            await _drain(receive)
+    if not is_read:
+        with suppress(Exception):  # whatever the rest of it is
+            async with asyncio.timeout(_SECONDS):
+                await _drain(receive)
     await send({"type": "http.response.body", "body": b""})
 
 

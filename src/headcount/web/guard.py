@@ -16,7 +16,7 @@ from contextlib import suppress
 from http.cookies import SimpleCookie
 from typing import Any
 
-from headcount.web.drain import answer_unread
+from headcount.web.drain import IS_READ, answer_unread
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -96,6 +96,7 @@ class Guard:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
+            scope[IS_READ] = not message.get("more_body", False)
             if taken > self._most_bytes:
                 raise TooLargeError
             return message
@@ -118,9 +119,8 @@ class Guard:
         with suppress(TooLargeError):
             await self._app(scope, bounded, dressed)
         if taken > self._most_bytes and not has_begun:
-            await _answer(
-                receive, send, 413, f"A request may hold {self._most_bytes:,} bytes, but this one has more: send less."
-            )
+            text = f"A request may hold {self._most_bytes:,} bytes, but this one has more: send less."
+            await _answer(receive, send, 413, text, is_read=bool(scope.get(IS_READ, False)))
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         """A status and why, where a request is not let in."""
@@ -193,7 +193,9 @@ def is_local(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-async def _answer(receive: Receive, send: Send, status: int, text: str, *, is_page: bool = False) -> None:
+async def _answer(
+    receive: Receive, send: Send, status: int, text: str, *, is_page: bool = False, is_read: bool = False
+) -> None:
     """Say a sentence to the page's scripts or, as a page, to somebody who opened the address."""
     body, kind = json.dumps({"detail": text}).encode(), "application/json"
     if is_page:
@@ -202,4 +204,4 @@ async def _answer(receive: Receive, send: Send, status: int, text: str, *, is_pa
     headers = {"content-type": kind, "content-length": str(len(body)), "cache-control": "no-store"}
     headers |= _HEADERS
     plain = [(key.encode(), value.encode()) for key, value in headers.items()]
-    await answer_unread(receive, send, status, plain, body)
+    await answer_unread(receive, send, status, plain, body, is_read=is_read)
