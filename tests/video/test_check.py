@@ -127,6 +127,17 @@ def test_alerts_on_fewer_people_than_are_told_are_said(
         ]
 
 
+@pytest.mark.parametrize(("rate", "is_told"), [(1.0, True), (2.5, False), (5.0, False)])
+def test_lines_ask_for_several_frames_a_second(rate: float, is_told: bool, tmp_path: Path) -> None:
+    line = LineSettings(name="gate", ends=((100, 300), (800, 300)))
+    for lines, expected in (((line,), is_told), ((), False)):
+        camera = CameraSettings(name="door", source="d.mp4", lines=lines, frames_per_second=rate)
+        found = check(Site(name="hall", cameras=(camera,), outputs=NO_OUTPUTS), tmp_path)["door"]
+        told = [one for one in found.findings if one.about == "frames"]
+        assert [one.verdict for one in told] == ["note"] * expected
+        assert all("set frames_per_second to 5" in one.text for one in told)
+
+
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     moved = [*METRES[:2], (METRES[2][0] + 3, METRES[2][1]), *METRES[3:]]
     bow = ZoneSettings(name="bow", polygon=((0, 0), (100, 100), (100, 0), (0, 100)), drawn="heads")
