@@ -60,7 +60,7 @@ class _All(Settings):
         ("inner", {"side": 4}, '"inner.side" is 4, but an odd number was expected.'),
         ("inner", {"sid": 3}, 'there is no key "inner.sid". Did you mean "side"?'),
         ("table", {"a": 2}, '"table.a" is 2, but a number of at most 1 was expected.'),
-        ("ladder", {"step": 10}, "\"ladder\" is {'step': 10}, but a step of at most 9 was expected."),
+        ("ladder", {"step": 10}, '"ladder": a step of at most 9 was expected.'),
         ("ladder", {"step": 0}, '"ladder.step" is 0, but a number above 0 was expected.'),
         ("ladder", {"stp": 1}, 'there is no key "ladder.stp". Did you mean "step"?'),
         ("ladder", 5, '"ladder" is 5, but a table of keys and values or False was expected.'),
@@ -89,3 +89,39 @@ def test_all_that_is_wrong_is_told_a_sentence_a_key() -> None:
         "table, whole.",
     ]
     assert complaints(_All, {}, "a.yaml") == []
+
+
+class _Hook(Settings):
+    url: str = ""
+    secret: str = ""
+
+
+class _Told(Settings):
+    hooks: tuple[_Hook, ...] = ()
+    metrics: str = Field(default="", pattern=r"^[^:\s]+:\d{1,5}$")
+
+
+@pytest.mark.parametrize(
+    "hooks",
+    [[{"secret": 8812345678}], {"url": "https://a.example", "secret": "8812345678"}, [[{"secret": "8812345678"}]]],
+)
+def test_a_secret_is_in_no_message(hooks: Any) -> None:
+    """Also one that YAML takes for a number, and one in a table of the wrong place."""
+    with pytest.raises(InputError) as caught:
+        checked(_Told, {"hooks": hooks}, "a.yaml")
+    assert "8812345678" not in str(caught.value)
+    assert '"hooks' in str(caught.value)
+
+
+def test_what_does_not_go_together_is_told_without_the_whole_table() -> None:
+    with pytest.raises(InputError) as caught:
+        checked(_All, {"ladder": {"step": 12}}, "a.yaml")
+    assert str(caught.value) == '"a.yaml": "ladder": a step of at most 9 was expected.'
+    with pytest.raises(InputError) as caught:
+        checked(_Ladder, {"step": 12}, "a.yaml")
+    assert str(caught.value) == '"a.yaml": a step of at most 9 was expected.'
+
+
+def test_an_address_is_asked_for_in_words() -> None:
+    with pytest.raises(InputError, match=r"but HOST:PORT, as in 127\.0\.0\.1:9320, was expected"):
+        checked(_Told, {"metrics": "nonsense"}, "a.yaml")

@@ -127,6 +127,17 @@ def test_alerts_on_fewer_people_than_are_told_are_said(
         ]
 
 
+@pytest.mark.parametrize(("rate", "is_told"), [(1.0, True), (2.5, False), (5.0, False)])
+def test_lines_ask_for_several_frames_a_second(rate: float, is_told: bool, tmp_path: Path) -> None:
+    line = LineSettings(name="gate", ends=((100, 300), (800, 300)))
+    for lines, expected in (((line,), is_told), ((), False)):
+        camera = CameraSettings(name="door", source="d.mp4", lines=lines, frames_per_second=rate)
+        found = check(Site(name="hall", cameras=(camera,), outputs=NO_OUTPUTS), tmp_path)["door"]
+        told = [one for one in found.findings if one.about == "frames"]
+        assert [one.verdict for one in told] == ["note"] * expected
+        assert all("set frames_per_second to 5" in one.text for one in told)
+
+
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     moved = [*METRES[:2], (METRES[2][0] + 3, METRES[2][1]), *METRES[3:]]
     bow = ZoneSettings(name="bow", polygon=((0, 0), (100, 100), (100, 0), (0, 100)), drawn="heads")
@@ -264,3 +275,10 @@ def test_outputs_are_reached_or_told_and_nothing_is_written(tmp_path: Path, monk
     assert found["metrics"][0] == "wrong"
     assert found["video"][0] == "wrong"  # privacy forbids to keep pictures
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_there_is_not_is_told(tmp_path: Path) -> None:
+    outputs = OutputSettings(database=None, metrics="127.0.0.1:99999")
+    site = Site(name="hall", cameras=(CameraSettings(name="door", source="d.mp4"),), outputs=outputs)
+    told = '"127.0.0.1:99999" has no port of 1 to 65535: give HOST:PORT.'
+    assert list(check_outputs(site, tmp_path)) == [("metrics", "wrong", told)]

@@ -97,9 +97,29 @@ def _complaints(
             told.append(f'"{place}": there is no key "{key}".{nearest(path[-1], inside)}')
         elif first["type"] == "missing" and _place_of(first) == first["loc"]:
             told.append(f'"{place}": the key "{key}" is missing.')
+        elif first["type"] == "value_error" and isinstance(first["input"], Mapping):
+            # What does not go together in a table: the sentence names it, and the whole table would bury it.
+            inside_key = f'"{key}": ' if key else ""
+            told.append(f'"{place}": {inside_key}{expectation(*errors)}.')
         else:
-            told.append(f'"{place}": "{key}" is {_SHORT.repr(first["input"])}, but {expectation(*errors)}.')
+            given = "not shown" if path and path[-1] in _SECRET else _SHORT.repr(_without_secrets(first["input"]))
+            told.append(f'"{place}": "{key}" is {given}, but {expectation(*errors)}.')
     return told
+
+
+_SECRET = {"secret", "password", "token"}
+
+
+def _without_secrets(given: Any, depth: int = 0) -> Any:
+    """What was given, for a message: what stands at keys of secrets is left out."""
+    if depth > _SHORT.maxlevel:
+        return given  # so deep nothing is shown
+    if isinstance(given, Mapping):
+        few = list(given.items())[: _SHORT.maxdict + 1]
+        return {key: "…" if key in _SECRET else _without_secrets(value, depth + 1) for key, value in few}
+    if isinstance(given, list):
+        return [_without_secrets(one, depth + 1) for one in given[: _SHORT.maxlist + 1]]
+    return given
 
 
 def _place_of(error: Mapping[str, Any]) -> Sequence[int | str]:
@@ -145,7 +165,10 @@ _BOUNDS = {
     "greater_than": ("gt", "above"), "greater_than_equal": ("ge", "of at least"),
     "less_than": ("lt", "below"), "less_than_equal": ("le", "of at most"),
 }  # fmt: skip
-_PATTERNS = {r"^[\w.-]+$": 'text of letters, digits, ".", "_" and "-" alone'}
+_PATTERNS = {
+    r"^[\w.-]+$": 'text of letters, digits, ".", "_" and "-" alone',
+    r"^[^:\s]+:\d{1,5}$": "HOST:PORT, as in 127.0.0.1:9320,",
+}
 
 
 def _follow(kind: type[BaseModel], loc: Sequence[int | str]) -> tuple[list[str], list[str]]:

@@ -26,6 +26,7 @@ _AT_ONCE = 8
 """Cameras that are asked for a frame at the same time."""
 _OF_GROUND = ("density", "voronoi", "fullest")
 """Measures of alerts that need a calibration."""
+_FEWEST_FOR_LINES = 2.5
 _OF_PEOPLE = ("people", "fullest")
 """Those that are numbers of people."""
 
@@ -135,7 +136,7 @@ def _checked(site: Site, camera: CameraSettings, frame: Future[RgbImage], counte
             findings.append(Finding("count", "wrong", error.message))
     elif site.privacy.heads == "off":
         picture = pixels
-    findings += [*_of_shapes(shapes), *_alerts(site, camera)]
+    findings += [*_of_shapes(shapes), *_frames_for_lines(camera), *_alerts(site, camera)]
     return Checked(camera.name, tuple(findings), None if picture is None else shapes.draw(picture, heads))
 
 
@@ -168,6 +169,17 @@ def _of_shape(kind: str, tried: Tried) -> Finding:
     if tried.problem:
         return Finding(about, "wrong", tried.problem)
     return Finding(about, "note" if tried.warnings else "right", ". ".join([tried.text, *tried.warnings]))
+
+
+def _frames_for_lines(camera: CameraSettings) -> tuple[Finding, ...]:
+    """Frames that are too few to follow people in a crowd over a line (docs/measures.md has the figures)."""
+    if not camera.lines or camera.frames_per_second >= _FEWEST_FOR_LINES:
+        return ()
+    text = (
+        f"{camera.frames_per_second:g} a second are measured, but lines need more: in a crowd crossings are refused "
+        "then; set frames_per_second to 5"
+    )
+    return (Finding("frames", "note", text),)
 
 
 def _alerts_of_site(site: Site) -> tuple[Finding, ...]:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from headcount.core.addresses import without_secrets
-from headcount.core.errors import HeadcountError
+from headcount.core.errors import HeadcountError, InputError
 from headcount.video.outputs.environment import filled
 from headcount.video.outputs.hub import wanted
 from headcount.video.outputs.table import OutputRow
@@ -73,6 +73,8 @@ def _reached(row: OutputRow, settings: Any, folder: Path) -> str:
 
 
 def _free(host: str, port: int) -> str:
+    if not 0 <= port < 2**16:
+        raise InputError(f'"{host}:{port}" has no port of 1 to 65535: give HOST:PORT.')
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -87,6 +87,18 @@ def test_an_output_is_said_when_it_fails_and_when_it_works_again() -> None:
     assert "database" not in shown(board)
 
 
+def test_how_many_wait_is_counted_on_while_an_output_fails() -> None:
+    board = Board(["door"])
+    down = OutputStatus(output="database", state="failing", since=NOW, reason="It is down.", waiting=1)
+    board.take(down)
+    news = board.news
+    board.recount([down, OutputStatus(output="csv", state="working", since=NOW)])
+    assert board.news == news  # nothing new is nothing to draw
+    board.recount([down.model_copy(update={"waiting": 62})])
+    assert "62 waiting" in shown(board)
+    assert board.news > news
+
+
 def test_a_warning_is_said_once_and_shown_for_a_minute() -> None:
     now = [0.0]
     board = Board(["door"], clock=lambda: now[0])
@@ -133,6 +145,27 @@ def test_the_table_shows_each_camera_in_its_place_within_80_columns() -> None:
     assert door.rstrip().endswith("1,234")
     assert "starting" in roof
     assert "fullest" in shown(board, 120)
+
+
+def test_of_a_camera_that_is_gone_it_shows_since_when_and_no_old_numbers() -> None:
+    board = Board(["door"])
+    for record in (status("online"), measurement(), status("offline", "It refuses.")):
+        board.take(record)
+    text = shown(board)
+    assert text.startswith("door: offline since 2026-05-01 12:30:00 UTC. It refuses.")
+    assert "42" not in text
+    assert "front" not in text
+    for state in ("online", "ended"):
+        board.take(status(state))
+        assert "42 (37–51)" in shown(board)
+        assert "since" not in shown(board)
+
+
+def test_a_name_has_the_room_that_zones_do_not_need() -> None:
+    name = "Main entrance, west"
+    board = Board([name])
+    board.take(status("offline", "It refuses.", name))
+    assert shown(board).splitlines()[-1].startswith(name)
 
 
 def test_the_fullest_zone_is_the_densest_or_without_areas_the_one_of_most_people() -> None:

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from headcount.core.errors import InputError
+from headcount.video.jumps import Jumps
 from headcount.video.measurement import Amount
 from headcount.video.outputs import Outputs
 from headcount.video.outputs.metrics import Metrics
@@ -47,6 +48,19 @@ def test_before_anything_is_measured_nothing_is_claimed(metrics: Metrics) -> Non
     assert read(metrics, "camera_state", camera="north", state="starting") == 1
     assert read(metrics, "frames_measured_total", camera="south") == 0
     assert read(metrics, "latency_seconds_count", camera="south") == 0
+
+
+def test_a_clock_that_jumps_is_counted(metrics: Metrics) -> None:
+    wall = [1000.0]
+    metrics._jumps = Jumps(wall=lambda: wall[0], steady=lambda: 0.0)
+    metrics.take(measured(40))
+    assert read(metrics, "clock_jumps_total") == 0
+    wall[0] -= 3600
+    metrics.take(measured(41))
+    assert read(metrics, "clock_jumps_total") == 1
+    wall[0] += 7200
+    assert read(metrics, "clock_jumps_total") == 2  # also while nothing is measured
+    assert read(metrics, "clock_jumps_total") == 2
 
 
 def test_a_measurement_is_numbers_by_name(metrics: Metrics) -> None:

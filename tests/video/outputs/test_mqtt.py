@@ -118,6 +118,13 @@ def test_a_camera_that_is_not_seen_is_offline(broker: Mosquitto, listener: Liste
     outputs.take(status())
     wait_until(lambda: listener.newest(topic) == "online")
     outputs.take(status("offline"))
+    outputs.take(measured(41))  # its last frame, which was still being counted
+    wait_until(lambda: listener.newest("headcount/Fair/north/state"))
+    wait_until(lambda: listener.newest(topic) == "offline")
+    assert [payload for at, payload, _ in listener.told if at == topic][-2:] == ["online", "offline"]
+    outputs.take(status())
+    wait_until(lambda: listener.newest(topic) == "online")
+    outputs.take(status("stale"))  # no frame comes: its last numbers are old, too
     wait_until(lambda: listener.newest(topic) == "offline")
     outputs.close()
 

@@ -76,6 +76,15 @@ class Board:
                 return ""
             return output_line(record)
 
+    def recount(self, outputs: Iterable[OutputStatus]) -> None:
+        """Note how many records wait now at outputs that fail: they tell of themselves only when that changes."""
+        with self._lock:
+            for status in outputs:
+                before = self._outputs.get(status.output)
+                if before is not None and before.state == status.state == "failing" and before != status:
+                    self._outputs[status.output] = status
+                    self.news += 1
+
     def _take_warnings(self, measured: Measurement) -> str:
         """Note what the reader of a frame's numbers should know; each is said once, not with every frame."""
         now, camera = self._clock(), measured.camera
@@ -142,6 +151,11 @@ class Board:
             lines.append(f"  {line.name}: {numbers}")
         return lines
 
+    def _seen_now(self, name: str) -> Measurement | None:
+        """What was measured last of a camera, unless it is gone: old numbers are not shown as those of now."""
+        status = self._statuses.get(name)
+        return None if status is not None and status.state in ("stale", "offline") else self._measured.get(name)
+
     def table(self, width: int) -> RenderableType:
         """All of it for a terminal of a width, in columns."""
         from rich.console import Group
@@ -150,21 +164,23 @@ class Board:
 
         with self._lock:
             table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, expand=False)
-            for title, justify in (("camera", "left"), ("state", "left"), ("people", "left"), ("fullest zone", "left")):
-                table.add_column(title, justify=justify, header_style="dim", no_wrap=True)  # type: ignore[arg-type]
-            table.add_column("alerts", header_style="dim", no_wrap=True)
+            for title in ("camera", "state", "people", "fullest zone", "alerts"):
+                table.add_column(title, header_style="dim", no_wrap=True)
             table.add_column("skipped", justify="right", header_style="dim", no_wrap=True)
-            room = max(8, (width - 62) // 2)
-            for name in self._cameras:
-                status, measured = self._statuses.get(name), self._measured.get(name)
+            known = [(name, self._statuses.get(name), self._seen_now(name)) for name in self._cameras]
+            least = max(8, (width - 62) // 2)
+            wanted = max(len(_fullest(one, width)) for _, _, one in known)
+            # Names have the room that zones do not need.
+            room = max(least, width - 44 - max(wanted, len("fullest zone")))
+            for name, status, measured in known:
                 state = "starting" if status is None else status.state
-                skipped = max(0 if one is None else one.skipped for one in (status, measured))
+                skipped = max(0 if one is None else one.skipped for one in (status, self._measured.get(name)))
                 level = max((one.level for one in self._alerts.values() if one.camera == name), default=0)
                 table.add_row(
                     shorten(printable(name), room),
                     Text(state, style=_STYLES.get(state, "")),
                     "–" if measured is None else amount_text(measured.people),
-                    "–" if measured is None else _fullest(measured, room + 18),
+                    _fullest(measured, least + 18),
                     Text(f"level {level}" if level else "–", style=_LEVEL_STYLES[min(level, 3)]),
                     f"{skipped:,}",
                 )
@@ -175,7 +191,7 @@ class Board:
             ]
             urgent += [Text(output_line(one), style="red") for one in self._outputs.values() if one.state == "failing"]
             urgent += [
-                Text(f"{one.camera}: {one.reason}", style=_STYLES.get(one.state, ""))
+                Text(f"{printable(one.camera)}: {_since(one)}{one.reason}", style=_STYLES.get(one.state, ""))
                 for one in self._statuses.values()
                 if one.reason
             ]
@@ -232,9 +248,18 @@ def stamped(text: str) -> str:
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {text}"
 
 
-def _fullest(measured: Measurement, width: int) -> str:
+def _since(status: CameraStatus) -> str:
+    """Since when a camera is not seen: ``offline since 12:30:05 UTC. ``, with the day where that is not today."""
+    if status.state not in ("stale", "offline"):
+        return ""
+    since = status.since.astimezone(UTC)
+    day = "" if since.date() == datetime.now(UTC).date() else f"{since:%Y-%m-%d} "
+    return f"{status.state} since {day}{since:%H:%M:%S} UTC. "
+
+
+def _fullest(measured: Measurement | None, width: int) -> str:
     """The fullest zone with its numbers, with their ranges where there is room for them."""
-    if not measured.zones:
+    if measured is None or not measured.zones:
         return "–"
     by_density = [zone for zone in measured.zones if zone.density is not None]
     if by_density:

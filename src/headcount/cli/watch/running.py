@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from headcount.core.words import plural
 
 if TYPE_CHECKING:
     from headcount.core.image import RgbImage
-    from headcount.video.measurement import Record
+    from headcount.video.measurement import OutputStatus, Record
     from headcount.video.site import Site
 
 _REFRESH_S = 0.25
@@ -46,13 +46,21 @@ def watch_site(site: Site, folder: Path, *, once: bool, seconds: float | None, o
     outputs = Outputs(site, folder, changed=lambda status: screen.seen(status, None))
     try:
         monitor = Monitor(site, folder, counter=counter, outputs=outputs, seen=screen.seen)
-        _watch(site, monitor, screen, once=once, seconds=seconds)
+        _watch(site, monitor, screen, outputs.statuses, once=once, seconds=seconds)
     finally:
         outputs.close(_CLOSE_S)
     return screen.end(once=once)
 
 
-def _watch(site: Site, monitor: Any, screen: _Screen, *, once: bool, seconds: float | None) -> None:
+def _watch(
+    site: Site,
+    monitor: Any,
+    screen: _Screen,
+    outputs: Callable[[], Iterable[OutputStatus]],
+    *,
+    once: bool,
+    seconds: float | None,
+) -> None:
     """Let the monitor work until Ctrl-C, or until the time is over, or all was measured that was asked for once."""
     names = {camera.name for camera in site.cameras}
     longest = max(camera.timeout_s for camera in site.cameras) + _MORE_S if once else float("inf")
@@ -69,6 +77,7 @@ def _watch(site: Site, monitor: Any, screen: _Screen, *, once: bool, seconds: fl
         with screen.shown() as show, Notifier() as notifier:
             work.start()
             while work.is_alive:
+                screen.board.recount(outputs())
                 show()
                 notifier.tell(screen.board.summary, is_well=is_well)
                 if time.monotonic() >= until or (once and screen.board.measured | screen.board.lost >= names):

@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from headcount.core.errors import InputError
+from headcount.video.jumps import Jumps
 from headcount.video.measurement import (
     AlertEvent,
     Amount,
@@ -63,6 +64,7 @@ class Metrics:
         self._site = site.name
         self._lock = threading.Lock()
         self._cameras = {camera.name: _Seen() for camera in site.cameras}
+        self._jumps, self._jumped = Jumps(), 0
         self.statuses: Callable[[], list[OutputStatus]] = list
         self._registry = CollectorRegistry()
         self._latency = Histogram(
@@ -88,6 +90,7 @@ class Metrics:
     def take(self, record: Record, picture: Picture | None = None) -> None:
         """Note a record."""
         with self._lock:
+            self._jumped += bool(self._jumps.seconds())
             if isinstance(record, Measurement):
                 seen = self._cameras.setdefault(record.camera, _Seen())
                 seen.measurement, seen.measured = record, seen.measured + 1
@@ -124,7 +127,10 @@ class Metrics:
             ) from error
 
     def _families(self) -> Iterator[Any]:
+        jumps = _counter("clock_jumps", "How often this machine's clock jumped.")
         with self._lock:
+            self._jumped += bool(self._jumps.seconds())
+            jumps.add_metric((self._site,), self._jumped)
             cameras = dict(self._cameras)
             site = self._site
             yield from _of_view(site, cameras)
@@ -132,6 +138,7 @@ class Metrics:
             yield from _of_lines(site, cameras)
             yield from _of_frames(site, cameras)
             yield from _of_alerts(site, cameras)
+        yield jumps
         yield from _of_outputs(site, self.statuses())
 
 

@@ -55,6 +55,7 @@ class Mqtt:
         self._lock = threading.Lock()
         self._states: dict[str, str] = {}
         self._open: dict[str, AlertEvent] = {}
+        self._gone: set[str] = set()
         self._sent: tuple[str, paho.MQTTMessageInfo] | None = None
         for camera in site.cameras:
             self._note_alerts(camera.name, [None, *(zone.name for zone in camera.zones)])
@@ -67,9 +68,12 @@ class Mqtt:
             before = dict(self._states)
             if isinstance(record, Measurement):
                 self._states |= _of_measurement(record, self.topics)
-                self._states[self.topics.camera_availability(record.camera)] = "online"
+                # The last frame of a camera that is gone is measured after that was told: it does not bring it back.
+                if record.camera not in self._gone:
+                    self._states[self.topics.camera_availability(record.camera)] = "online"
             elif isinstance(record, CameraStatus):
-                is_seen = record.state in ("online", "stale")
+                is_seen = record.state == "online"
+                (self._gone.discard if is_seen else self._gone.add)(record.camera)
                 self._states[self.topics.camera_availability(record.camera)] = "online" if is_seen else "offline"
             elif isinstance(record, AlertEvent):
                 self._open[record.id] = record

@@ -1,0 +1,42 @@
+"""The keys of a site's file: the documentation lists each of them, and no other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from headcount.core.settings import Settings
+from headcount.video.site import (
+    AlertSettings,
+    CalibrationSettings,
+    CameraSettings,
+    LineSettings,
+    OutputSettings,
+    PrivacySettings,
+    Site,
+    ZoneSettings,
+)
+
+GUIDE = Path(__file__).parents[2] / "docs" / "watch.md"
+
+
+@pytest.mark.parametrize(
+    ("title", "kinds"),
+    [
+        ("## Every key", [Site]),
+        ("**A camera**", [CameraSettings]),
+        ("**A calibration**", [CalibrationSettings]),
+        ("**A zone**", [ZoneSettings, LineSettings]),
+        ("**A ladder**", [AlertSettings]),
+        ("**Who is told**", [OutputSettings]),
+        ("**What is hidden**", [PrivacySettings]),
+    ],
+)
+def test_the_guide_lists_every_key_and_no_other(title: str, kinds: list[type[Settings]]) -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    table = re.split(r"\n\*\*", text[text.index("## Every key") :].partition(title)[2])[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    told = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+    assert told == {key for kind in kinds for key in kind.model_fields}
