@@ -68,16 +68,21 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
         watcher: Any = workers.watching,
         database: Any = None,
         patience_s: float = 5,
+        silent_s: float = 15,
     ) -> Served:
         limits = limits or Limits(queue=2, deadline_s=20)
         live = None if site is None else Live(site)
         monitor = None
         if live is not None:
-            monitor = Supervisor(watcher, (site, folder), took=live.take, changed=live.monitor_changed)
+            monitor = Supervisor(
+                watcher, (site, folder), took=live.take, changed=live.monitor_changed, silent_s=silent_s
+            )
         settings = WorkerSettings((model,), threads=1, roots=roots, max_pixels=limits.most_pixels)
         service = Service(settings, limits, jobs=jobs, live=live, monitor=monitor)
         if model is None:
-            service.dispatcher = Dispatcher(service.queue, settings, target=target, patience_s=patience_s)
+            service.dispatcher = Dispatcher(
+                service.queue, settings, target=target, patience_s=patience_s, silent_s=silent_s
+            )
         service.start()
         ends.append(service.close)
         if target is not workers.unable:

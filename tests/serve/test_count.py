@@ -221,6 +221,27 @@ def test_a_worker_killed_while_idle_is_replaced(serve: Callable[..., Served]) ->
     wait_for(lambda: served.service.dispatcher.state == "ready")
 
 
+@pytest.mark.parametrize("content", [b"small", b"large " + bytes(3_000_000)], ids=["small", "large"])
+def test_a_worker_that_lives_but_does_nothing_is_replaced_and_its_request_counted_again(
+    serve: Callable[..., Served], content: bytes
+) -> None:
+    served = serve(silent_s=0.5)
+    pid = served.service.dispatcher.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    # A large body fills the pipe: whoever writes to it is stuck until the process ends.
+    answer = served.count(content)
+    assert answer.status_code == 200
+    assert answer.json()["said"].startswith(content[:5].decode())
+    assert served.service.dispatcher.starts == 2
+
+
+def test_a_worker_that_says_that_it_works_is_waited_for(serve: Callable[..., Served]) -> None:
+    served = serve(silent_s=1)
+    assert served.count("beat 2").status_code == 200
+    assert served.service.dispatcher.starts == 1
+
+
 def test_a_worker_that_cannot_begin_is_said_and_not_waited_for(serve: Callable[..., Served]) -> None:
     served = serve(target=workers.unable)
     wait_for(lambda: served.service.dispatcher.state == "failed")

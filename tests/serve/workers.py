@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from headcount.serve.beat import Beating
 from headcount.serve.wire import Look, Running, Seen, Stopped, Told
 from headcount.serve.work import CountWork, Done, Failed, JobWork, ModelFacts, Ready, Step, WorkerSettings
 from headcount.video.measurement import AlertEvent, Amount, CameraStatus, Measurement, OutputStatus, ZoneMeasure
@@ -20,7 +21,9 @@ from headcount.video.site import Site
 
 
 def obedient(pipe: Connection, settings: WorkerSettings) -> None:
-    """Answers with what it was sent; ``sleep N`` first sleeps, ``die`` dies, ``die once FILE`` only the first time."""
+    """Answers with what it was sent; ``sleep N`` first sleeps, ``beat N`` too and says that it lives, ``die`` dies,
+    ``die once FILE`` only the first time.
+    """
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     pipe.send(Ready((ModelFacts("obedient", "none", ("points",)),)))
@@ -28,6 +31,9 @@ def obedient(pipe: Connection, settings: WorkerSettings) -> None:
         while True:
             given = pipe.recv()
             words = given.content.decode(errors="replace").split() if isinstance(given, CountWork) else []
+            if words[:1] == ["beat"]:
+                with Beating(pipe, 0.2):
+                    time.sleep(float(words[1]))
             if words[:1] == ["sleep"]:
                 time.sleep(float(words[1]))
             if words[:2] == ["die", "once"]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.engine import Connection
 
 from headcount.core.errors import InputError
+from headcount.data.parse.csv import plain_cell
 from headcount.video.outputs.columns import COLUMNS, iso
 from headcount.video.outputs.schema import alerts, down, lines, measurements, open_engine, prepare, states, zones
 
@@ -359,7 +360,7 @@ def _columns(frame: Any, values: Any) -> list[Any]:
 
 def _csv_line(values: list[Any]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
+    csv.writer(text, lineterminator="\n").writerow(map(plain_cell, values))
     return text.getvalue()
 
 
