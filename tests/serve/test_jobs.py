@@ -130,8 +130,8 @@ def test_a_link_that_is_turned_after_the_job_was_made_is_not_followed(
     assert "leads outside" in results(served, {"id": job.id})[0]["problem"]
 
 
-def test_without_an_allowed_folder_no_path_is_read(serve: Callable[..., Served], tmp_path: Path) -> None:
-    served = serve()
+def test_without_an_allowed_folder_no_path_is_read(plain: Served, tmp_path: Path) -> None:
+    served = plain
     assert served.client.post("/api/jobs", json={"path": str(tmp_path)}).status_code == 403
     assert served.client.post("/api/jobs", json={"path": "x", "token": "y"}).status_code == 422
     assert (

@@ -56,8 +56,8 @@ def events(served: Served, most: int) -> Iterator[tuple[str, Any]]:
                     return
 
 
-def test_cameras_alerts_and_outputs_are_told(serve: Callable[..., Served], site: Site, site_folder: Path) -> None:
-    served = watched(serve, site, site_folder)
+def test_cameras_alerts_and_outputs_are_told(square: Served) -> None:
+    served = square
     north, south = served.client.get("/api/cameras").json()["cameras"]
     assert (north["name"], north["status"]["state"]) == ("north", "online")
     assert north["age_s"] < 5
@@ -81,10 +81,8 @@ def test_cameras_alerts_and_outputs_are_told(serve: Callable[..., Served], site:
     assert "10.0.0.2" not in everything
 
 
-def test_changes_are_told_as_they_come_the_newest_alone(
-    serve: Callable[..., Served], site: Site, site_folder: Path
-) -> None:
-    served = watched(serve, site, site_folder)
+def test_changes_are_told_as_they_come_the_newest_alone(square: Served) -> None:
+    served = square
     told = list(events(served, 6))
     assert told[0][0] == "now"
     assert [each["name"] for each in told[0][1]["cameras"]] == ["north", "south"]
@@ -113,8 +111,8 @@ def test_pictures_are_made_while_somebody_looks(serve: Callable[..., Served], si
     assert served.client.get("/api/cameras/south/marks").json()["points"] == []
 
 
-def test_an_alert_is_acknowledged_once(serve: Callable[..., Served], site: Site, site_folder: Path) -> None:
-    served = watched(serve, site, site_folder)
+def test_an_alert_is_acknowledged_once(square: Served) -> None:
+    served = square
     (alert,) = served.client.get("/api/alerts").json()["alerts"]
     assert alert["raised"]["zone"] == "gate"
     answer = served.client.post(f"/api/alerts/{alert['id']}/acknowledge", json={"who": "Ann"}).json()
@@ -132,8 +130,8 @@ def test_an_alert_is_acknowledged_once(serve: Callable[..., Served], site: Site,
     assert (row["id"], row["acknowledged_by"], row["cleared_at"]) == ("breach1", "Ann", "")
 
 
-def test_history_is_told_from_memory_and_exported(serve: Callable[..., Served], site: Site, site_folder: Path) -> None:
-    served = watched(serve, site, site_folder)
+def test_history_is_told_from_memory_and_exported(square: Served) -> None:
+    served = square
     found = served.client.get("/api/cameras/north/history").json()
     assert len(found["points"]) >= 1
     assert found["points"][0]["zones"]["gate"]["density"] == 2.2

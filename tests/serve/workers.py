@@ -11,13 +11,15 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headcount.serve.beat import Beating
 from headcount.serve.wire import Look, Running, Seen, Stopped, Told
 from headcount.serve.work import CountWork, Done, Failed, JobWork, ModelFacts, Ready, Step, WorkerSettings
-from headcount.video.measurement import AlertEvent, Amount, CameraStatus, Measurement, OutputStatus, ZoneMeasure
-from headcount.video.site import Site
+
+if TYPE_CHECKING:  # what stands for the worker is loaded anew by each server: it loads little
+    from headcount.video.measurement import Measurement
+    from headcount.video.site import Site
 
 
 def obedient(pipe: Connection, settings: WorkerSettings) -> None:
@@ -58,6 +60,8 @@ AT = datetime(2026, 11, 28, 20, 0, tzinfo=UTC)
 
 def measured(camera: str, number: int, people: float = 40.0, density: float = 2.2) -> Measurement:
     """A measurement of two zones."""
+    from headcount.video.measurement import Amount, Measurement, ZoneMeasure
+
     gate = ZoneMeasure(
         name="gate",
         people=Amount(value=people / 2, low=people / 2 - 4, high=people / 2 + 6, level=0.9),
@@ -79,6 +83,8 @@ def measured(camera: str, number: int, people: float = 40.0, density: float = 2.
 
 def watching(pipe: Connection, site: Site, folder: Path) -> None:
     """Tells of each camera of a site, ten times a second, until the pipe ends; the last one is offline."""
+    from headcount.video.measurement import AlertEvent, CameraStatus, OutputStatus
+
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     jpeg = (folder / "frame.jpg").read_bytes()

@@ -20,7 +20,7 @@ from headcount.serve.work import Answer, Failed, ModelFacts, Ready, WorkerSettin
 _TRIES = 2
 _PATIENCE_S = 5.0
 """How long the worker goes on with what nobody waits for, before it is ended and started anew."""
-_SILENT_S = 15.0
+_SILENT_S = 10.0
 """How long the worker may give no sign of life while it has something to do, before it is ended."""
 _LONGEST_JOB_S = 600.0
 _PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -146,11 +146,17 @@ class Dispatcher:
             self.state = "starting"
         self.starts += 1
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=self._target, args=(theirs, self._settings), name="worker", daemon=True)
-        self._process.start()
-        theirs.close()
-        self._watchdog = Watchdog(self._process)
+        try:
+            self._pipe, theirs = context.Pipe()
+            with theirs:
+                process = context.Process(
+                    target=self._target, args=(theirs, self._settings), name="worker", daemon=True
+                )
+                process.start()
+        except OSError as error:  # no memory, files or processes left just now
+            self._fail(f"The process that counts cannot be started ({(error.strerror or str(error)).lower()}).")
+            raise _DiedError from error
+        self._process, self._watchdog = process, Watchdog(process)
         try:
             told = self._answer(lambda: False, time.monotonic() + _LOADED_WITHIN_S)
         except _DiedError:

@@ -108,10 +108,15 @@ class Supervisor:
     def _live(self) -> None:
         """Start the process and listen until it ends."""
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=self._target, args=(theirs, *self._args), name="watcher", daemon=True)
-        process.start()
-        theirs.close()
+        try:
+            ours, theirs = context.Pipe()
+            with theirs:
+                process = context.Process(target=self._target, args=(theirs, *self._args), name="watcher", daemon=True)
+                process.start()
+        except OSError as error:  # no memory, files or processes left just now
+            text = (error.strerror or str(error)).lower()
+            self._reason = f"The process that watches the cameras cannot be started ({text})."
+            return
         self._pid = process.pid
         self.state = self.state.model_copy(update={"starts": self.state.starts + 1})
         with self._sending:
