@@ -234,6 +234,12 @@ def test_alerts_are_told_acknowledged_and_cleared(
     expect(page.locator("#alarm")).to_contain_text("Over: stairs")
     expect(page.locator("li[data-id=breach2]")).to_contain_text("at most 6.1")
     expect(page.locator("#open-alerts")).to_have_text("1")
+    # Names are text, whatever they look like.
+    name = "<img src=x onerror=window.hit=1>"
+    live.take_record(event.model_copy(update={"id": "breach3", "camera": name, "zone": name}))
+    expect(page.locator("li[data-id=breach3]")).to_contain_text(f"{name}, camera {name}")
+    expect(page.locator("#alarm")).to_contain_text(name)
+    assert page.evaluate("[window.hit, document.querySelectorAll('img[src=x]').length]") == [None, 0]
 
 
 def test_a_connection_that_is_gone_is_said_and_taken_up_again(square: Served, tab: Callable[..., Any]) -> None:
@@ -316,6 +322,6 @@ def test_everything_is_reached_by_keys_and_seen_there(square: Served, tab: Calla
       .filter((each) => each.checkVisibility())
       .filter((each) => !(each.textContent.trim() || each.getAttribute("aria-label") || each.labels?.length))
       .map((each) => each.outerHTML)"""
-    for place in ("#cameras", "#photo", "#camera/north", "#alerts"):
+    for place in ("#cameras", "#photo", "#camera/north", "#alerts", "#camera/%"):
         page.goto(served.address + place)
         assert page.evaluate(unnamed) == []
