@@ -1,10 +1,11 @@
 """How fast outputs take records, how long whoever measures waits for them, and how long a chart's numbers take.
 
-    python -m benchmarks.outputs [--records 2000]
+    python -m benchmarks.outputs [--records 2000] [--frames-per-second 1]
 writes records of a camera with three zones and a line to every output there is a receiver for on this machine (a
 PostgreSQL cluster, a mosquitto and a web server are started for it, and ended): records a second, median and slowest of
 five parts; then how long ``Outputs.take`` takes while databases are up, refuse, and do not answer (median, p99,
-longest); then a day of one frame a second, read back as the charts of the last hour and day.
+longest, and the most that it computed itself: the rest of the longest is other threads' turn); then a day of so many
+frames a second, read back as the charts of the last hour and day.
 """
 
 from __future__ import annotations
@@ -56,7 +57,10 @@ def measured(number: int, at: datetime | None = None) -> Measurement:
         )
         for zone in range(3)
     ]  # fmt: skip
-    line = LineMeasure(name="door", forward=number, forward_per_min=3, backward_per_min=1, flow_per_m_min=2)
+    line = LineMeasure(
+        name="door", forward=number, forward_per_min=3, backward_per_min=1, flow_per_m_min=2, level=0.9,
+        forward_range_per_min=(2, 4), backward_range_per_min=(0, 2), flow_range_per_m_min=(1, 3),
+    )  # fmt: skip
     return Measurement(
         camera="north", at=at or BEGIN + timedelta(seconds=number), frame=number, size_wh=(1280, 720), people=amount,
         zones=tuple(zones), lines=(line,), model="headcount-s", latency_ms=40,
@@ -144,7 +148,7 @@ def throughput(folder: Path, records: int, postgres: str, broker: str) -> None:
 def waits(folder: Path, postgres: str) -> None:
     """How long whoever measures waits."""
     print(
-        f"\n{'take, milliseconds':<26}{'median':>9}{'p99':>9}{'longest':>9}"
+        f"\n{'take, milliseconds':<26}{'median':>9}{'p99':>9}{'longest':>9}{'computed':>10}"
         f"   {TAKES:,} records, {PAUSE_S * 1e3:g} ms apart"
     )
     with socket.socket() as silent:
@@ -160,30 +164,38 @@ def waits(folder: Path, postgres: str) -> None:
         for name, url in kinds.items():
             if url:
                 outputs = Outputs(site(database={"url": url}, csv=f"{abs(hash(name))}.csv"), folder)
-                seen = []
+                seen, computed = [], []
                 for number in range(TAKES):
                     record = measured(number)
-                    started = time.perf_counter()
+                    started, before = time.perf_counter(), time.thread_time()
                     outputs.take(record)
+                    computed.append(1e3 * (time.thread_time() - before))
                     seen.append(1e3 * (time.perf_counter() - started))
                     time.sleep(PAUSE_S)
                 lost = sum(one.lost for one in outputs.statuses())
                 outputs.close(1)
                 p99 = sorted(seen)[int(0.99 * len(seen))]
-                print(f"{name:<26}{statistics.median(seen):>9.3f}{p99:>9.3f}{max(seen):>9.3f}   lost {lost}")
+                figures = f"{statistics.median(seen):>9.3f}{p99:>9.3f}{max(seen):>9.3f}{max(computed):>10.3f}"
+                print(f"{name:<26}{figures}   lost {lost}")
 
 
-def charts(folder: Path, postgres: str) -> None:
-    """A day at a frame a second, read back."""
-    print(f"\n{'charts, milliseconds':<26}{'last hour':>12}{'last day':>12}{'database':>12}")
+def charts(folder: Path, postgres: str, frames_per_second: int) -> None:
+    """A day, read back."""
+    print(
+        f"\n{'charts, milliseconds':<26}{'last hour':>12}{'last day':>12}{'database':>12}"
+        f"   {frames_per_second} frames a second"
+    )
+    frames = DAY * frames_per_second
     end = BEGIN + timedelta(seconds=DAY)
     for name, url in {"SQLite": "sqlite:///day.sqlite", "PostgreSQL": postgres}.items():
         if not url:
             continue
         database = Database(DatabaseSettings(url=url), site(), folder)
-        for first in range(0, DAY, 2000):
-            numbers = range(first, min(first + 2000, DAY))
-            database.deliver([Waiting(f"day-{number}", measured(number)) for number in numbers])
+        for first in range(0, frames, 2000):
+            numbers = range(first, min(first + 2000, frames))
+            times = [BEGIN + timedelta(seconds=number / frames_per_second) for number in numbers]
+            each = zip(numbers, times, strict=True)
+            database.deliver([Waiting(f"day-{number}", measured(number, at)) for number, at in each])
         database.close()
         history = History(url, folder)
         seen = []
@@ -261,13 +273,14 @@ def _until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure outputs.")
     parser.add_argument("--records", type=int, default=2000, help="to each output")
-    records = parser.parse_args().records
+    parser.add_argument("--frames-per-second", type=int, default=1, help="of the day that is read back")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place, services(Path(place)) as (postgres, broker):
         folder = Path(place)
         print(f"{os.cpu_count()} cores; a record is a frame with three zones and a line\n")
-        throughput(folder, records, postgres, broker)
+        throughput(folder, given.records, postgres, broker)
         waits(folder, postgres)
-        charts(folder, postgres)
+        charts(folder, postgres, given.frames_per_second)
 
 
 if __name__ == "__main__":

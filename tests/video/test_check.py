@@ -95,6 +95,38 @@ def test_a_good_camera_is_right_and_drawn(tmp_path: Path) -> None:
     assert said(found[""], "model") == ("right", "two heads")
 
 
+def test_how_many_people_are_in_view_is_told_from_the_sites_least_on(tmp_path: Path) -> None:
+    for least, text in ((2, "2 people"), (3, "Fewer than 3 people are in view: how many is not told.")):
+        site = Site(
+            name="hall",
+            cameras=(CameraSettings(name="door", source="d.mp4"),),
+            outputs=NO_OUTPUTS,
+            privacy=PrivacySettings(least_people=least),
+        )
+        assert said(check(site, tmp_path)["door"], "count")[1].startswith(text)
+
+
+@pytest.mark.parametrize(("thresholds", "is_said"), [((4, 20), True), ((5, 20), False)])
+def test_alerts_on_fewer_people_than_are_told_are_said(
+    tmp_path: Path, thresholds: tuple[float, ...], is_said: bool
+) -> None:
+    zone = ZoneSettings(name="front", polygon=((0, 0), (100, 0), (100, 100)))
+    for zones, about in (((zone,), 'alerts of "front"'), ((), 'alerts of "the whole view"')):
+        site = Site(
+            name="hall",
+            cameras=(CameraSettings(name="door", source="d.mp4", zones=zones),),
+            outputs=NO_OUTPUTS,
+            alerts=AlertSettings(measure="people", thresholds=thresholds),
+            privacy=PrivacySettings(least_people=5),
+        )
+        door = check(site, tmp_path)["door"]
+        told = [one.text for one in door.findings if one.about == about]
+        assert told == is_said * [
+            "they compare people with 4, but numbers below 5 are not told here (least_people): set thresholds of 5 or "
+            "more"
+        ]
+
+
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     moved = [*METRES[:2], (METRES[2][0] + 3, METRES[2][1]), *METRES[3:]]
     bow = ZoneSettings(name="bow", polygon=((0, 0), (100, 100), (100, 0), (0, 100)), drawn="heads")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -74,6 +75,31 @@ def test_a_zone_that_empties_goes_to_nobody() -> None:
     assert found.voronoi == found.density
     assert found.fullest == Amount(value=0, low=0, high=3, level=0.9)
     assert found.fullest_xy_m is None
+
+
+def test_of_a_trace_of_somebody_the_ranges_do_not_grow_endless() -> None:
+    """A density is never quite 0: of a thousandth of a person, with three more at most, no proportion tells a thing."""
+    around = WIDER[(np.abs(WIDER[:, 0]) > 3) | (np.abs(WIDER[:, 1] - 10) > 3)]  # nobody in the zone, many beside it
+    found = measured(Measurer(camera()), Trace(heads(ASLANT, around))).measurement
+    zone = found.zones[0]
+    assert zone.people.value == 0.001
+    assert zone.voronoi is not None
+    assert 0 < zone.voronoi.value < 0.2
+    assert zone.voronoi.high == pytest.approx(zone.voronoi.value + 3.002 / 36, rel=1e-3)
+    assert zone.fullest == Amount(value=0, low=0, high=3.002, level=0.9)
+    measurer = Measurer(camera(lines=[{"name": "door", "ends": [(-3, 10), (3, 10)], "unit": "metres"}]))
+    for at in range(61):
+        found = measured(measurer, Seen(count=0.001, points_kind="heads"), at).measurement
+    line = found.lines[0]
+    assert (line.forward_per_min, line.forward_range_per_min) == (0, (0, pytest.approx(3.002)))
+
+
+class Trace(Seen):
+    """Sees a thousandth of a person in each zone, though no head there."""
+
+    def count_regions(self, source: object, regions: Sequence[Any]) -> Any:
+        whole, parts = super().count_regions(source, regions)
+        return whole, [replace(part, count=0.001, interval=(0.0, 3.002)) for part in parts]
 
 
 def test_the_fullest_square_metre_is_where_people_stand_close() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ from headcount.video.site import (
     Site,
     ZoneSettings,
 )
+from headcount.video.sources.live import CLOSE_S, LiveSource
 
 from .films import RtspServer, mute, said
 
@@ -319,6 +321,25 @@ def test_it_stops_when_asked_and_leaves_no_thread(film: Path) -> None:
     with watching.running():
         watching.until(lambda: bool(watching.measured()))
     assert [thread.name for thread in threading.enumerate() if thread not in before] == []
+
+
+def test_cameras_that_hang_are_waited_for_all_together(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = list[float]()
+    close = LiveSource.close
+
+    def closes(live: LiveSource, wait_s: float = CLOSE_S) -> None:
+        close(live, wait_s)
+        if live.camera.name in "abcd":
+            waited.append(wait_s)
+            time.sleep(0.2)  # as one whose thread does not come back
+
+    monkeypatch.setattr(LiveSource, "close", closes)
+    watching = Watching(*(camera(name, film) for name in "abcd"))
+    with watching.running():
+        watching.until(lambda: bool(watching.measured()))
+    assert len(waited) == 4
+    assert waited[0] <= CLOSE_S
+    assert all(later <= max(0.0, earlier - 0.19) for earlier, later in pairwise(waited))
 
 
 @pytest.mark.parametrize(

@@ -133,3 +133,12 @@ def test_a_zones_colour_is_that_of_its_alert() -> None:
 def test_a_line_whose_crossings_are_refused_has_no_number() -> None:
     assert module._crossings_of(LineMeasure(name="door", refused="Heads are too far between frames.")) == ""
     assert module._crossings_of(None) == ""
+
+
+def test_of_too_few_people_a_picture_says_how_many_there_may_be_and_not_that_nobody_is() -> None:
+    few = Amount(value=0, low=0, high=9)
+    assert module._in_view(few) == "0 to 9 people"
+    assert module._numbers_of(ZoneMeasure(name="hall", people=few, area_m2=6.0)) == "0 to 9 people"
+    nobody = Amount(value=0, low=0, high=3.2, level=0.9)
+    assert module._in_view(nobody) == "0 people, 90 %: 0 to 4"
+    assert module._numbers_of(ZoneMeasure(name="hall", people=Amount(value=0))) == "0 people"

@@ -12,6 +12,7 @@ from headcount.core.errors import HeadcountError
 from headcount.core.image import RgbImage
 from headcount.core.words import people, with_range
 from headcount.draw.privacy import hide_heads
+from headcount.video.measures.amounts import not_told
 from headcount.video.reach import check_outputs
 from headcount.video.shapes import Shapes, Tried, shapes_of
 from headcount.video.site import AlertSettings, CameraSettings, Site
@@ -25,10 +26,12 @@ _AT_ONCE = 8
 """Cameras that are asked for a frame at the same time."""
 _OF_GROUND = ("density", "voronoi", "fullest")
 """Measures of alerts that need a calibration."""
+_OF_PEOPLE = ("people", "fullest")
+"""Those that are numbers of people."""
 
 
 class Grab(Protocol):
-    """Gets one frame of a source, as ``headcount.video.live.grab``."""
+    """Gets one frame of a source, as ``headcount.video.sources.live.grab``."""
 
     def __call__(self, source: str, *, folder: Path, timeout_s: float = 10) -> RgbImage: ...
 
@@ -78,10 +81,10 @@ def check_site(
         site: the settings.
         folder: of the site's file; relative paths are below it.
         counter: what counts; None: that of the site is loaded.
-        grab: gets a frame; None: ``headcount.video.live.grab``.
+        grab: gets a frame; None: ``headcount.video.sources.live.grab``.
     """
     if grab is None:
-        from headcount.video.live import grab as grab_live
+        from headcount.video.sources.live import grab as grab_live
 
         grab = grab_live
     pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="check")
@@ -127,7 +130,7 @@ def _checked(site: Site, camera: CameraSettings, frame: Future[RgbImage], counte
             prediction = counter.count(pixels)
             heads = prediction.points_xy
             picture = hide_heads(pixels, prediction, site.privacy.heads)
-            findings.append(_counted(prediction))
+            findings.append(_counted(prediction, site.privacy.least_people))
         except HeadcountError as error:
             findings.append(Finding("count", "wrong", error.message))
     elif site.privacy.heads == "off":
@@ -136,7 +139,9 @@ def _checked(site: Site, camera: CameraSettings, frame: Future[RgbImage], counte
     return Checked(camera.name, tuple(findings), None if picture is None else shapes.draw(picture, heads))
 
 
-def _counted(prediction: Prediction) -> Finding:
+def _counted(prediction: Prediction, least: int) -> Finding:
+    if least > 1 and prediction.count < least:
+        return Finding("count", "right", not_told(least, "are in view"))
     text = people(prediction.people) + with_range(prediction.interval, prediction.interval_level)
     notes = list(prediction.warnings)
     if prediction.interval is None:
@@ -176,11 +181,19 @@ def _alerts(site: Site, camera: CameraSettings) -> tuple[Finding, ...]:
     if not camera.zones and isinstance(site.alerts, AlertSettings) and site.alerts.measure != "people":
         text = f"none for this camera: {site.alerts.measure} is of zones, and it has none"
         return (Finding("alerts", "note", text),)
+    least, findings = site.privacy.least_people, []
+    ladders = {zone.name: site.alerts if zone.alerts is None else zone.alerts for zone in camera.zones}
+    for name, alerts in ladders.items() if camera.zones else [("the whole view", site.alerts)]:
+        if isinstance(alerts, AlertSettings) and alerts.measure in _OF_PEOPLE and alerts.thresholds[0] < least:
+            text = (
+                f"they compare {alerts.measure} with {alerts.thresholds[0]:g}, but numbers below {least} are not told "
+                f"here (least_people): set thresholds of {least} or more"
+            )
+            findings.append(Finding(f'alerts of "{name}"', "note", text))
     if camera.calibration is not None:
-        return ()
-    findings = []
+        return tuple(findings)
     for zone in camera.zones:
-        alerts = site.alerts if zone.alerts is None else zone.alerts
+        alerts = ladders[zone.name]
         if not isinstance(alerts, AlertSettings) or alerts.measure not in _OF_GROUND:
             continue
         text = (

@@ -5,75 +5,28 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy.engine import Connection
 
 from headcount.core.errors import InputError
 from headcount.data.parse.csv import plain_cell
 from headcount.video.outputs.columns import COLUMNS, iso
 from headcount.video.outputs.schema import alerts, down, lines, measurements, open_engine, prepare, states, zones
+from headcount.video.spans import LinePoint, Point, Row, ZonePoint, points
+
+__all__ = ["MOST_POINTS", "AlertRow", "History", "LinePoint", "Point", "StateRow", "ZonePoint"]
 
 MOST_POINTS = 5000
 _ROWS = 500
 """Read at once for an export."""
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class ZonePoint(_Row):
-    """A zone in a span of time.
-
-    Attributes:
-        people, density: means; None where nothing was measured.
-        people_most, density_most: the largest values.
-        density_low, density_high: means of the range's ends.
-    """
-
-    people: float
-    people_most: float
-    density: float | None = None
-    density_low: float | None = None
-    density_high: float | None = None
-    density_most: float | None = None
-
-
-class LinePoint(_Row):
-    """A line in a span of time: means of crossings a minute."""
-
-    forward_per_min: float | None = None
-    backward_per_min: float | None = None
-
-
-class Point(_Row):
-    """A camera in a span of time: one frame, or the mean of several.
-
-    Attributes:
-        at: when the first of them was taken.
-        frames: how many.
-        people, people_low, people_high: means of the number in view and of its range's ends.
-        people_most: the largest number.
-        zones, lines: by name.
-    """
-
-    at: datetime
-    frames: int
-    people: float
-    people_low: float | None = None
-    people_high: float | None = None
-    people_most: float
-    zones: dict[str, ZonePoint] = {}
-    lines: dict[str, LinePoint] = {}
-
-
-class AlertRow(_Row):
+class AlertRow(Row):
     """An alert: open while ``cleared_at`` is None. The other attributes are those of ``AlertEvent``."""
 
     id: str
@@ -92,7 +45,7 @@ class AlertRow(_Row):
     acknowledged_by: str | None
 
 
-class StateRow(_Row):
+class StateRow(Row):
     """A camera (``kind`` is ``camera``) or an output (``output``) that changed its state."""
 
     site: str
@@ -103,6 +56,7 @@ class StateRow(_Row):
     reason: str
     frames: int | None
     skipped: int | None
+    damaged: int | None
     reconnects: int | None
     last_frame_at: datetime | None
     waiting: int | None
@@ -129,6 +83,7 @@ class History:
         except BaseException:
             self._engine.dispose()
             raise
+        self._file = _file_of(self._engine)
 
     def measurements(self, camera: str, since: datetime, until: datetime | None = None, most: int = 500) -> list[Point]:
         """What a camera measured from ``since`` until before ``until``, oldest first: each frame where they are
@@ -141,14 +96,9 @@ class History:
         _refuse_naive(since, until)
         if not 1 <= most <= MOST_POINTS:
             raise InputError(f"1 to {MOST_POINTS:,} points can be asked for, but {most:,} were.")
-        chosen = self._of(measurements, measurements.c.camera == camera, *_between(measurements.c.at, since, until))
         with self._reading() as connection:
-            number = connection.execute(sa.select(sa.func.count()).where(*chosen)).scalar_one()
-            if number <= most:
-                span: Any = measurements.c.id
-            else:
-                span = self._span(since, (until - since).total_seconds() / most)
-            return _points(connection, chosen, span)
+            chosen = self._of(measurements, measurements.c.camera == camera)
+            return points(connection, chosen, since, until, most)
 
     def alerts(
         self,
@@ -226,8 +176,8 @@ class History:
             return sorted(connection.execute(asked).scalars())
 
     def csv(self, camera: str | None, since: datetime, until: datetime | None = None) -> Iterator[str]:
-        """The lines of a CSV file, its header first: every frame from ``since`` until before ``until``, a line for the
-        view and one for each zone, in the columns of the CSV output.
+        """The text of a CSV file, its header first: every frame from ``since`` until before ``until``, the oldest
+        first, with the rows and columns of the CSV output.
 
         Raises:
             InputError: a time has no zone.
@@ -238,18 +188,26 @@ class History:
         if camera is not None:
             chosen.append(measurements.c.camera == camera)
         yield _csv_line(list(COLUMNS))
-        after = 0
+        place = measurements.c.at, measurements.c.id
+        after: list[Any] = []
         while True:
             with self._reading() as connection:
-                asked = sa.select(measurements).where(*chosen, measurements.c.id > after)
-                found = connection.execute(asked.order_by(measurements.c.id).limit(_ROWS)).mappings().all()
-                of_zones = _zones_of(connection, [row["id"] for row in found])
+                asked = sa.select(measurements).where(*chosen, *after).order_by(*place).limit(_ROWS)
+                found = connection.execute(asked).mappings().all()
+                ids = [row["id"] for row in found]
+                of_zones, of_lines = (_of_frames(connection, table, ids) for table in (zones, lines))
             for row in found:
-                for values in (row, *of_zones.get(row["id"], [])):
-                    yield _csv_line(_columns(row, values))
+                yield _csv_line(_columns(row, row))
+                for values in of_zones.get(row["id"], []):
+                    told = {"zone": values["name"], "level": row["level"]}
+                    yield _csv_line(_columns(row, values, **told, refused=_sentences(values["refused"])))
+                for values in of_lines.get(row["id"], []):
+                    yield _csv_line(_columns(row, values, line=values["name"]))
             if len(found) < _ROWS:
                 return
-            after = found[-1]["id"]
+            # From the last one on: a condition on the time alone, too, since that one finds its place in the index.
+            last = found[-1]
+            after = [place[0] >= last["at"], sa.or_(place[0] > last["at"], place[1] > last["id"])]
 
     def close(self) -> None:
         """End its connections."""
@@ -259,16 +217,11 @@ class History:
         of_site = [] if self._site is None else [table.c.site == self._site]
         return [*of_site, *conditions]
 
-    def _span(self, since: datetime, seconds: float) -> Any:
-        """The number of the span that a frame falls into."""
-        at = measurements.c.at
-        if self._engine.dialect.name == "sqlite":  # in thousandths of a second: half of one rounds to the right span
-            begin = sa.func.julianday(sa.literal(since, at.type))
-            return sa.cast(((sa.func.julianday(at) - begin) * 86400.0 + 0.0005) / seconds, sa.Integer)
-        passed = sa.extract("epoch", at - sa.literal(since, at.type))
-        return sa.cast(sa.func.floor(passed / seconds), sa.Integer)
-
     def _reading(self) -> _Reading:
+        if _file_of(self._engine) != self._file:  # somebody deleted it: what is read of it stands still
+            self._engine.dispose()
+            prepare(self._engine)
+            self._file = _file_of(self._engine)
         return _Reading(self._engine)
 
 
@@ -297,65 +250,37 @@ class _Reading:
             raise down(self._engine, error) from error
 
 
-def _points(connection: Connection, chosen: Sequence[sa.ColumnElement[bool]], span: Any) -> list[Point]:
-    table, mean, most = measurements.c, sa.func.avg, sa.func.max
-    numbered = span.label("span")
-    asked = sa.select(
-        numbered,
-        sa.func.min(table.at).label("at"),
-        sa.func.count().label("frames"),
-        mean(table.people).label("people"),
-        mean(table.people_low).label("people_low"),
-        mean(table.people_high).label("people_high"),
-        most(table.people).label("people_most"),
-    )
-    views = connection.execute(asked.where(*chosen).group_by(numbered).order_by(sa.text("at"))).mappings().all()
-    in_zones: dict[int, dict[str, ZonePoint]] = {}
-    each = zones.c
-    joined = sa.select(
-        numbered,
-        each.name,
-        mean(each.people).label("people"),
-        most(each.people).label("people_most"),
-        mean(each.density).label("density"),
-        mean(each.density_low).label("density_low"),
-        mean(each.density_high).label("density_high"),
-        most(each.density).label("density_most"),
-    ).join_from(zones, measurements, each.measurement_id == table.id)
-    for row in connection.execute(joined.where(*chosen).group_by(numbered, each.name)).mappings():
-        in_zones.setdefault(row["span"], {})[row["name"]] = ZonePoint.model_validate(dict(row))
-    over_lines: dict[int, dict[str, LinePoint]] = {}
-    joined = sa.select(
-        numbered,
-        lines.c.name,
-        mean(lines.c.forward_per_min).label("forward_per_min"),
-        mean(lines.c.backward_per_min).label("backward_per_min"),
-    ).join_from(lines, measurements, lines.c.measurement_id == table.id)
-    for row in connection.execute(joined.where(*chosen).group_by(numbered, lines.c.name)).mappings():
-        over_lines.setdefault(row["span"], {})[row["name"]] = LinePoint.model_validate(dict(row))
-    return [
-        Point.model_validate({**row, "zones": in_zones.get(row["span"], {}), "lines": over_lines.get(row["span"], {})})
-        for row in views
-    ]
+def _file_of(engine: sa.Engine) -> tuple[int, int] | None:
+    """Which file a database of SQLite is; None where it is none, or is not there."""
+    if engine.dialect.name != "sqlite":
+        return None
+    try:
+        found = Path(str(engine.url.database)).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
-def _zones_of(connection: Connection, ids: list[int]) -> dict[int, list[Any]]:
+def _of_frames(connection: Connection, table: sa.Table, ids: list[int]) -> dict[int, list[Any]]:
+    """The rows of zones or lines of some frames, by frame and name."""
     found: dict[int, list[Any]] = {}
     if ids:
-        chosen = zones.c.measurement_id.between(ids[0], ids[-1])
-        for row in connection.execute(sa.select(zones).where(chosen).order_by(zones.c.measurement_id)).mappings():
+        chosen = table.c.measurement_id.in_(ids)
+        asked = sa.select(table).where(chosen).order_by(table.c.measurement_id, table.c.name)
+        for row in connection.execute(asked).mappings():
             found.setdefault(row["measurement_id"], []).append(row)
     return found
 
 
-def _columns(frame: Any, values: Any) -> list[Any]:
-    """A line of a CSV file: what is of the frame, and what is of a zone, or of the view."""
-    of_view = values is frame
-    row = dict(values) | {key: frame[key] for key in ("camera", "frame", "level", "skipped", "latency_ms", "model")}
-    row["at"] = iso(frame["at"])
-    row["zone"] = "" if of_view else values["name"]
-    row["refused"] = "" if of_view else " ".join(json.loads(values["refused"]).values())
+def _columns(frame: Any, values: Any, **more: Any) -> list[Any]:
+    """A row of a CSV file: what is of the frame, and what is of a zone, of a line, or of the view."""
+    of_frame = {key: frame[key] for key in ("camera", "frame", "skipped", "latency_ms", "model")}
+    row = {**values, **of_frame, "at": iso(frame["at"]), **more}
     return [row.get(column) for column in COLUMNS]
+
+
+def _sentences(refused: str) -> str:
+    return " ".join(json.loads(refused).values())
 
 
 def _csv_line(values: list[Any]) -> str:

@@ -17,14 +17,23 @@ from headcount.core.image import RgbImage
 from headcount.core.limits import DEFAULT_LEVEL
 from headcount.core.prediction import Prediction
 from headcount.infer.counter import Counter
-from headcount.video.amounts import Lately, alike, crossed, few, not_told, people_of, withheld_line, withheld_zone
-from headcount.video.crossings import Crossings, Passed
-from headcount.video.density import Cells, fullest_square, voronoi_cells, voronoi_density
 from headcount.video.ground import Ground
-from headcount.video.heads import Heads, heads_of, places_of_density
 from headcount.video.measurement import Amount, LineMeasure, Measurement, ZoneMeasure
+from headcount.video.measures.amounts import (
+    Lately,
+    alike,
+    crossed,
+    few,
+    not_told,
+    people_of,
+    withheld_line,
+    withheld_zone,
+)
+from headcount.video.measures.crossings import Crossings, Passed
+from headcount.video.measures.density import Cells, fullest_square, voronoi_cells, voronoi_density
+from headcount.video.measures.heads import Heads, heads_of, places_of_density
+from headcount.video.measures.trend import Trend
 from headcount.video.site import CameraSettings
-from headcount.video.trend import Trend
 from headcount.video.zones import Line, Zone, line_in, zone_in
 
 _LOST = 0.1

@@ -38,6 +38,11 @@ class Amount(_Record):
     high: Finite | None = None
     level: Finite | None = None
 
+    @property
+    def is_withheld(self) -> bool:
+        """Whether it tells only that there are fewer people than may be told of: nobody, or up to ``high``."""
+        return self.value == 0 and self.high is not None and self.level is None
+
     def times(self, factor: float) -> Amount:
         """All of it times a number that is not below 0, as one over an area.
 

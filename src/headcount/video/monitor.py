@@ -13,22 +13,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from headcount.core.errors import HeadcountError
 from headcount.core.image import RgbImage
 from headcount.core.table import load_object
 from headcount.infer.counter import Counter, load
 from headcount.video.jumps import Jumps, jump_in_words
-from headcount.video.live import LiveSource, grab
 from headcount.video.measurement import AlertEvent, CameraStatus, Measurement, Record
 from headcount.video.picture import Measured, MeasuredPicture
-from headcount.video.readers import refuse_without_av
 from headcount.video.site import CameraSettings, Site
-from headcount.video.source import Source, read_source, refuse_missing
-
-if TYPE_CHECKING:
-    pass
+from headcount.video.sources.live import CLOSE_S, LiveSource, grab
+from headcount.video.sources.readers import refuse_without_av
+from headcount.video.sources.source import Source, read_source, refuse_missing
 
 Picture = Callable[[], RgbImage]
 Seen = Callable[[Record, Picture | None], None]
@@ -211,8 +208,9 @@ class Monitor:
         finally:
             for watched in self._watched.values():
                 watched.live.stop()
+            closed_by = time.monotonic() + CLOSE_S  # all together: each of many may hang
             for watched in self._watched.values():
-                watched.live.close()
+                watched.live.close(max(0.0, closed_by - time.monotonic()))
             self._tell_changes()
             self._look_around(alerts)
 

@@ -111,10 +111,7 @@ def _write_numbers(picture: RgbImage, record: Measurement) -> None:
     """How many people are in view, and when, in the lower left corner."""
     height, width = picture.shape[:2]
     size = int(np.clip(round(width / 40), 11, 48))
-    low, high = record.people.low, record.people.high
-    interval = None if low is None or high is None else (low, high)
-    counted = _people(record.people) + with_range(interval, record.people.level).replace("–", " to ")
-    lines = [counted, f"{record.camera}, {record.at:%Y-%m-%d %H:%M:%S} UTC"]
+    lines = [_in_view(record.people), f"{record.camera}, {record.at:%Y-%m-%d %H:%M:%S} UTC"]
     step = line_of(size) + size // 3
     for number, line in enumerate(lines):
         at = (size // 2, height - step * (len(lines) - number))
@@ -131,5 +128,14 @@ def _crossings_of(line: LineMeasure | None) -> str:
     return "" if line is None or line.refused else f"{line.forward:,} forward, {line.backward:,} back"
 
 
+def _in_view(amount: Amount) -> str:
+    if amount.is_withheld or amount.low is None or amount.high is None:
+        return _people(amount)
+    return _people(amount) + with_range((amount.low, amount.high), amount.level).replace("–", " to ")
+
+
 def _people(amount: Amount) -> str:
+    """How many; of too few to be told of, how many there may be at most: a picture is not to say that nobody is."""
+    if amount.is_withheld and amount.high is not None:
+        return f"0 to {people(whole_people(amount.high))}"
     return people(whole_people(amount.value))

@@ -41,10 +41,19 @@ def measured(number: int = 0, *, camera: str = "north", at: datetime | None = No
         voronoi=Amount(value=number / 50),
         fullest=Amount(value=number / 10),
         fullest_xy_m=(1.5, 2.5),
-        trend_per_min=Amount(value=1.25),
+        trend_per_min=Amount(value=1.25, low=-0.5, high=3.0, level=0.9),
     )
     stage = ZoneMeasure(name="stage", people=Amount(value=1), refused={"density": "It needs a calibration."})
-    door = LineMeasure(name="door", forward=number, backward=1, forward_per_min=3.0, backward_per_min=1.0)
+    door = LineMeasure(
+        name="door",
+        forward=number,
+        backward=1,
+        forward_per_min=3.0,
+        backward_per_min=1.0,
+        forward_range_per_min=(2.0, number + 3.0),
+        level=0.8,
+        refused="It needs a calibration.",
+    )
     known = camera == "north"
     values: dict[str, Any] = {
         "camera": camera,

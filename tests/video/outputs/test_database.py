@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,10 @@ from headcount.video.measurement import Amount, OutputStatus, Record
 from headcount.video.outputs import Outputs
 from headcount.video.outputs import database as database_module
 from headcount.video.outputs.database import LEFT_OPEN, Database
-from headcount.video.outputs.schema import alerts, measurements, open_engine, schema_version, states, zones
+from headcount.video.outputs.schema import METADATA, alerts, measurements, open_engine, schema_version, states, zones
 from headcount.video.outputs.schema import lines as lines_table
 from headcount.video.outputs.spool import Waiting
-from headcount.video.outputs.table import RefusedRecordError
+from headcount.video.outputs.table import OutputDownError, RefusedRecordError
 from headcount.video.site import DatabaseSettings
 
 from .receivers import Postgres, free_port
@@ -60,8 +62,11 @@ def test_a_frame_is_a_row_with_its_zones_and_lines(url: str) -> None:
     assert (gate["name"], gate["density"], gate["density_low"], gate["fullest"]) == ("Main gate", 1.0, 0.5, 4.0)
     assert (gate["area_m2"], gate["fullest_x_m"], gate["fullest_y_m"], gate["trend_per_min"]) == (20, 1.5, 2.5, 1.25)
     assert (stage["density"], stage["refused"]) == (None, '{"density": "It needs a calibration."}')
+    assert (gate["trend_per_min_low"], gate["trend_per_min_high"]) == (-0.5, 3.0)
     (door,) = rows(url, lines_table)
     assert (door["name"], door["forward"], door["forward_per_min"], door["flow_per_m_min"]) == ("door", 40, 3.0, None)
+    assert (door["forward_per_min_low"], door["forward_per_min_high"], door["level"]) == (2.0, 43.0, 0.8)
+    assert (door["backward_per_min"], door["backward_per_min_low"]) == (1.0, None)
 
 
 def test_a_record_that_is_handed_over_again_is_written_once(url: str) -> None:
@@ -107,10 +112,11 @@ def test_an_alert_that_an_earlier_run_left_open_is_cleared_by_the_next_one(url: 
 def test_states_of_cameras_and_outputs_share_a_table(url: str) -> None:
     with_output = database(url)
     failing = OutputStatus(output="mqtt", state="failing", since=BEGIN, reason="It is down.", waiting=3, lost=1)
-    with_output.deliver(waiting(status("offline", frames=9, reconnects=2), failing))
+    with_output.deliver(waiting(status("offline", frames=9, reconnects=2, damaged=5), failing))
     with_output.close()
     camera, output = rows(url, states)
     assert (camera["kind"], camera["name"], camera["state"], camera["frames"]) == ("camera", "north", "offline", 9)
+    assert (camera["damaged"], output["damaged"]) == (5, None)
     assert (output["kind"], output["name"], output["waiting"], output["lost"]) == ("output", "mqtt", 3, 1)
 
 
@@ -154,6 +160,66 @@ def test_a_clock_that_jumps_ahead_makes_nothing_old(tmp_path: Path, monkeypatch:
     made.deliver(waiting(measured(1, at=now), measured(2, at=now + timedelta(days=3650))))
     made.close()
     assert [row["frame"] for row in rows(url, measurements, tmp_path)] == [1, 2]
+
+
+def test_a_clock_that_is_wrong_at_the_start_deletes_nothing_until_it_had_time_to_be_set(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    before = database(url)
+    before.deliver(waiting(*[measured(n, at=now - timedelta(days=n)) for n in range(3)]))
+    before.close()
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return now + timedelta(days=3650)
+
+    monkeypatch.setattr(database_module, "datetime", Ahead)
+    made = database(url, keep_days=7)
+    made.deliver(waiting(measured(9, at=now + timedelta(days=3650)), first=10))
+    assert [row["frame"] for row in rows(url, measurements)] == [0, 1, 2, 9]
+    begin = time.monotonic()
+    monkeypatch.setattr(database_module.time, "monotonic", lambda: begin + 3601)
+    made.deliver(waiting(measured(10, at=now + timedelta(days=3650)), first=11))
+    made.close()
+    assert [row["frame"] for row in rows(url, measurements)] == [9, 10]  # that late, it is the time
+
+
+def test_tables_that_somebody_deletes_are_made_again(url: str) -> None:
+    made = database(url)
+    made.deliver(waiting(measured(1)))
+    with made.engine.begin() as connection:
+        METADATA.drop_all(connection)
+    with pytest.raises(OutputDownError, match="cannot be used now"):
+        made.deliver(waiting(measured(2), first=2))
+    assert made.deliver(waiting(measured(2), first=2)) == 1
+    made.close()
+    assert [row["frame"] for row in rows(url, measurements)] == [2]
+
+
+def test_a_file_that_somebody_deletes_is_made_again(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kept.sqlite"
+    made = database(url)
+    made.deliver(waiting(measured(1)))
+    (tmp_path / "kept.sqlite").unlink()
+    made.deliver(waiting(measured(2), first=2))
+    assert [row["frame"] for row in rows(url, measurements)] == [2]
+    made.close()
+
+
+def test_what_cannot_be_deleted_now_is_said_and_loses_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = database(url, keep_days=7)
+
+    def fail(before: datetime) -> bool:
+        raise sa.exc.OperationalError("DELETE", {}, Exception("it takes too long"))
+
+    monkeypatch.setattr(made, "_delete_some", fail)
+    with pytest.raises(OutputDownError, match=r"cannot be used now \(it takes too long\)"):
+        made.deliver(waiting(measured(1)))
+    assert made.deliver(waiting(measured(1), measured(2))) == 2
+    made.close()
+    assert [row["frame"] for row in rows(url, measurements)] == [1, 2]
 
 
 def test_a_record_that_is_refused_holds_up_no_other(postgres: Postgres) -> None:
@@ -231,7 +297,7 @@ def test_while_it_is_down_records_wait_and_all_are_there_once_it_is_back(postgre
         take(200)
         wait_until(lambda: [one.state for one in told if one.output == "database"] == ["failing"])
         assert outputs.settle()
-        assert 200 <= next(one for one in outputs.statuses() if one.output == "database").waiting <= 510
+        assert 200 <= next(one for one in outputs.statuses() if one.output == "database").waiting <= 550
     finally:
         postgres.start()
     wait_until(lambda: [one.state for one in told if one.output == "database"] == ["failing", "working"])
@@ -244,6 +310,35 @@ def test_while_it_is_down_records_wait_and_all_are_there_once_it_is_back(postgre
     assert "hidden-word" not in reason
     # The database was told of its own state, too, once it was back.
     assert [row["state"] for row in rows(postgres.url, states) if row["name"] == "database"] == ["failing", "working"]
+
+
+def test_a_database_whose_processes_are_killed_has_each_record_once(postgres: Postgres, tmp_path: Path) -> None:
+    """Killed three times in the middle of writing: it ends all connections, and recovers from its log."""
+    outputs = Outputs(site(database={"url": postgres.url}), tmp_path, retry_s=0.02)
+    engine = open_engine(postgres.url, tmp_path)
+    serving = sa.text(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'headcount' AND pid <> pg_backend_pid()"
+    )
+    number = 0
+    for _ in range(3):
+        for _ in range(300):
+            outputs.take(measured(number))
+            number += 1
+        for _ in range(2000):
+            with suppress(sa.exc.SQLAlchemyError), engine.connect() as connection:
+                if pids := connection.execute(serving).scalars().all():
+                    break
+            time.sleep(0.005)
+        engine.dispose()
+        assert pids
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: next(one for one in outputs.statuses() if one.output == "database").waiting == 0)
+    outputs.close()
+    (status,) = [one for one in outputs.statuses() if one.output == "database"]
+    assert (status.state, status.lost) == ("working", 0)
+    assert [row["frame"] for row in rows(postgres.url, measurements)] == list(range(900))
 
 
 def test_one_that_was_down_at_the_start_is_written_to_by_the_next_run(tmp_path: Path) -> None:

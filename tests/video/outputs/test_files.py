@@ -34,15 +34,21 @@ def written(kind: type[CsvFile] | type[JsonLines], folder: Path, *records: Recor
     return folder / "out.txt"
 
 
-def test_a_csv_file_has_a_row_for_the_view_and_for_each_zone(tmp_path: Path) -> None:
+def test_a_csv_file_has_a_row_for_the_view_and_for_each_zone_and_line(tmp_path: Path) -> None:
     path = written(CsvFile, tmp_path, measured(40), status(), alert(), measured(7, camera="south"))
-    view, gate, stage, south = table(path)
+    view, gate, stage, door, south = table(path)
     assert tuple(view) == COLUMNS
-    assert [row["zone"] for row in (view, gate, stage, south)] == ["", "Main gate", "stage", ""]
+    assert [row["zone"] for row in (view, gate, stage, door, south)] == ["", "Main gate", "stage", "", ""]
+    assert [row["line"] for row in (view, gate, stage, door, south)] == ["", "", "", "door", ""]
     assert (view["people"], view["people_low"], view["people_high"], view["level"]) == ("40.0", "38.0", "43.0", "0.9")
     assert view["density"] == view["area_m2"] == ""
     assert (gate["people"], gate["density"], gate["fullest_x_m"], gate["area_m2"]) == ("20.0", "1.0", "1.5", "20.0")
-    assert (stage["density"], stage["refused"]) == ("", "It needs a calibration.")
+    assert [gate[f"trend_per_min{end}"] for end in ("", "_low", "_high")] == ["1.25", "-0.5", "3.0"]
+    assert (stage["density"], stage["refused"], stage["level"]) == ("", "It needs a calibration.", "0.9")
+    assert (door["forward"], door["backward"], door["people"], door["level"]) == ("40", "1", "", "0.8")
+    assert [door[f"forward_per_min{end}"] for end in ("", "_low", "_high")] == ["3.0", "2.0", "43.0"]
+    assert [door[f"backward_per_min{end}"] for end in ("", "_low", "_high")] == ["1.0", "", ""]
+    assert (door["flow_per_m_min"], door["refused"], gate["forward"]) == ("", "It needs a calibration.", "")
     assert datetime.fromisoformat(view["at"]) == measured(40).at
     assert south["camera"] == "south"
 
@@ -59,8 +65,8 @@ def test_a_file_grows_at_its_end_and_has_one_header(kind: type[CsvFile], tmp_pat
     before = path.read_bytes()
     written(kind, tmp_path, measured(2))
     assert path.read_bytes().startswith(before)
-    assert path.read_text().count("trend_per_min,skipped") == (1 if kind is CsvFile else 0)
-    assert len(path.read_text().splitlines()) == (7 if kind is CsvFile else 2)
+    assert path.read_text().count("at,camera,frame") == (1 if kind is CsvFile else 0)
+    assert len(path.read_text().splitlines()) == (9 if kind is CsvFile else 2)
 
 
 @pytest.mark.parametrize("kind", [CsvFile, JsonLines])
@@ -77,7 +83,7 @@ def test_a_line_that_a_crash_cut_off_is_left_alone(kind: type[CsvFile], tmp_path
     path = written(kind, tmp_path, measured(1))
     cut = path.read_bytes()[:-20]
     path.write_bytes(cut)
-    written(kind, tmp_path, measured(2, zones=()))
+    written(kind, tmp_path, measured(2, zones=(), lines=()))
     assert path.read_bytes().startswith(cut + b"\n")
     assert len(path.read_bytes().splitlines()) == len(cut.splitlines()) + 1
 
@@ -110,8 +116,8 @@ def test_a_file_that_is_moved_away_is_begun_anew(tmp_path: Path) -> None:
     (tmp_path / "out.csv").rename(tmp_path / "out.csv.1")
     output.take(measured(2), None)
     output.close()
-    assert [row["frame"] for row in table(tmp_path / "out.csv.1")] == ["1", "1", "1"]
-    assert [row["frame"] for row in table(tmp_path / "out.csv")] == ["2", "2", "2"]
+    assert [row["frame"] for row in table(tmp_path / "out.csv.1")] == ["1"] * 4
+    assert [row["frame"] for row in table(tmp_path / "out.csv")] == ["2"] * 4
 
 
 def test_a_full_disk_cuts_no_line_is_said_and_got_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

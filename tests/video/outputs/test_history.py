@@ -56,7 +56,9 @@ def test_few_frames_are_given_each(history: History, url: str) -> None:
     assert last.zones["Main gate"].density == pytest.approx(0.1)
     assert last.zones["Main gate"].people == 2
     assert last.zones["stage"].density is None
-    assert last.lines["door"].forward_per_min == 3.0
+    door = last.lines["door"]
+    assert (door.forward_per_min, door.forward_per_min_low, door.forward_per_min_high) == (3.0, 2.0, 7.0)
+    assert (door.backward_per_min, door.backward_per_min_low, door.flow_per_m_min) == (1.0, None, None)
     assert history.cameras() == ["north", "south"]
 
 
@@ -69,6 +71,42 @@ def test_many_frames_are_means_of_even_spans_with_their_peak(history: History, u
     assert [point.at for point in points] == [BEGIN + timedelta(seconds=10 * n) for n in range(12)]
     gate = points[3].zones["Main gate"]
     assert (gate.people, gate.density_most) == (pytest.approx(34.5 / 2), pytest.approx(39 / 40))
+
+
+@pytest.mark.parametrize("seconds", [60, 100, 7 * 60 + 1])
+def test_many_frames_a_span_are_the_same_points_as_few(
+    history: History, url: str, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = timedelta(seconds=0.2)
+    write(
+        url, *[measured(n, at=BEGIN + n * step) for n in range(300) if not 100 < n < 160], measured(9, camera="south")
+    )
+    asked = {"since": BEGIN, "until": BEGIN + timedelta(seconds=seconds), "most": 7}
+    few = history.measurements("north", **asked)
+    monkeypatch.setattr("headcount.video.spans._MANY", 1)
+    many = history.measurements("north", **asked)
+    assert len(many) == len(few) == (7 if seconds == 60 else 5 if seconds == 100 else 1)
+    for one, other in zip(many, few, strict=True):
+        assert (one.at, one.frames, one.people_most) == (other.at, other.frames, other.people_most)
+        assert one.people == pytest.approx(other.people)
+        assert one.zones["Main gate"].density == pytest.approx(other.zones["Main gate"].density)
+        assert one.zones["stage"] == other.zones["stage"]
+        assert one.lines["door"].forward_per_min_high == pytest.approx(other.lines["door"].forward_per_min_high)
+    assert sum(point.frames for point in many) == 300 - 59
+
+
+def test_an_export_goes_by_time_where_the_clock_went_back(
+    history: History, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headcount.video.history._ROWS", 3)
+    seconds = [*range(10, 20), *range(5, 15)]
+    write(
+        url,
+        *[measured(n, at=BEGIN + timedelta(seconds=second), zones=(), lines=()) for n, second in enumerate(seconds)],
+    )
+    rows = list(csv.DictReader(history.csv("north", BEGIN, END)))
+    assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
+    assert sorted(int(row["frame"]) for row in rows) == list(range(20))
 
 
 def test_a_gap_is_no_point(history: History, url: str) -> None:
@@ -166,15 +204,17 @@ def test_an_export_is_what_the_csv_output_writes(history: History, url: str, tmp
     assert tuple(exported[0]) == COLUMNS
     with (tmp_path / "out.csv").open(newline="") as file:
         assert exported == list(csv.DictReader(file))
-    assert len(list(history.csv(None, BEGIN, END))) == 1 + 4 * 3 + 1
+    assert len(list(history.csv(None, BEGIN, END))) == 1 + 4 * 4 + 1
 
 
 def test_a_long_export_comes_in_parts(history: History, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("headcount.video.history._ROWS", 7)
     write(url, *[measured(number) for number in range(30)])
     rows = list(csv.DictReader(history.csv("north", BEGIN, END)))
-    assert [row["frame"] for row in rows if not row["zone"]] == [str(number) for number in range(30)]
-    assert len(rows) == 90
+    assert [row["frame"] for row in rows if not row["zone"] and not row["line"]] == [
+        str(number) for number in range(30)
+    ]
+    assert len(rows) == 120
 
 
 def test_it_is_read_while_it_is_written_to(history: History, url: str) -> None:
@@ -195,6 +235,19 @@ def test_it_is_read_while_it_is_written_to(history: History, url: str) -> None:
     writer.join()
     assert seen == sorted(seen)
     assert len(history.measurements("north", BEGIN, END)) == 200
+
+
+def test_a_file_that_somebody_deletes_is_not_read_any_more(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kept.sqlite"
+    write(url, measured(1))
+    history = History(url)
+    assert history.cameras() == ["north"]
+    for path in tmp_path.glob("kept.sqlite*"):
+        path.unlink()
+    assert history.cameras() == []
+    write(url, measured(2, camera="south"))
+    assert history.cameras() == ["south"]
+    history.close()
 
 
 def test_one_site_of_several_can_be_read(url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ from headcount.video.outputs import Outputs
 from headcount.video.outputs import lane as lane_module
 from headcount.video.outputs import table as table_module
 from headcount.video.outputs.hub import wanted
-from headcount.video.outputs.spool import RECORDS, Waiting
+from headcount.video.outputs.spool import RECORDS, Spool, Waiting
 from headcount.video.outputs.table import OUTPUTS, OutputRow, Picture
 from headcount.video.site import OutputSettings, Site
 
@@ -182,7 +183,7 @@ def test_what_is_left_is_handed_over_at_the_end(others: dict[str, Any], tmp_path
     outputs.close(20)
     assert len(Slow.made[0].taken) == 200
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 200
-    assert len((tmp_path / "out.csv").read_text().splitlines()) == 601
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 801
 
 
 def test_the_end_does_not_wait_for_a_receiver_that_hangs(others: dict[str, Any], tmp_path: Path) -> None:
@@ -277,6 +278,26 @@ def test_where_one_is_refused_the_others_are_let_go(tmp_path: Path) -> None:
         Outputs(site(**asked), tmp_path)
     (tmp_path / "out.csv").unlink()
     Outputs(site(**asked), tmp_path).close()
+
+
+def test_a_spool_that_cannot_be_read_is_said_and_got_over(
+    others: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = Outputs(site(others={"keeping": None}), tmp_path, retry_s=0.02)
+    state = lambda: next(one for one in outputs.statuses() if one.output == "keeping")  # noqa: E731
+
+    def refuse(spool: Spool, most: int) -> list[Waiting]:
+        raise OSError(errno.EIO, "Input/output error")
+
+    Slow.made[0].go.set()
+    with monkeypatch.context() as patched:
+        patched.setattr(Spool, "peek", refuse)
+        outputs.take(measured(1))
+        wait_until(lambda: state().state == "failing")
+        assert "Input/output error" in state().reason
+    wait_until(lambda: state().state == "working" and not state().waiting)
+    outputs.close()
+    assert state().lost == 0
 
 
 def test_a_disk_that_is_really_full_is_said_and_all_is_there_once_it_has_room(tmp_path: Path) -> None:

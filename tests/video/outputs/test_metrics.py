@@ -58,6 +58,10 @@ def test_a_measurement_is_numbers_by_name(metrics: Metrics) -> None:
         ("zone_density_high", gate, 2.0), ("zone_voronoi_density", gate, 0.8), ("zone_fullest", gate, 4.0),
         ("zone_density", gate | {"zone": "stage"}, None), ("frames_skipped_total", {"camera": "north"}, 3),
         ("line_crossings_total", {"camera": "north", "line": "door", "direction": "forward"}, 40),
+        ("line_crossings_per_minute", {"camera": "north", "line": "door", "direction": "forward"}, 3),
+        ("line_crossings_per_minute_high", {"camera": "north", "line": "door", "direction": "forward"}, 43),
+        ("line_crossings_per_minute_high", {"camera": "north", "line": "door", "direction": "backward"}, None),
+        ("line_flow", {"camera": "north", "line": "door"}, None),
         ("latency_seconds_bucket", {"camera": "north", "le": "0.05"}, 1),
         ("latency_seconds_bucket", {"camera": "north", "le": "0.025"}, 0),
     ):  # fmt: skip
@@ -81,12 +85,13 @@ def test_the_age_of_the_last_frame_grows(metrics: Metrics, monkeypatch: pytest.M
 
 
 def test_the_state_of_a_camera_is_one_of_all(metrics: Metrics) -> None:
-    metrics.take(status("offline", reconnects=4, skipped=9))
+    metrics.take(status("offline", reconnects=4, skipped=9, damaged=2))
     states = ("starting", "online", "stale", "offline", "ended")
     found = [read(metrics, "camera_state", camera="north", state=state) for state in states]
     assert found == [0, 0, 0, 1, 0]
     assert read(metrics, "reconnects_total", camera="north") == 4
     assert read(metrics, "frames_skipped_total", camera="north") == 9
+    assert read(metrics, "frames_damaged_total", camera="north") == 2
 
 
 def test_alerts_are_counted_until_they_are_cleared(metrics: Metrics) -> None:

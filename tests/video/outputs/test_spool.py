@@ -249,3 +249,38 @@ def test_whatever_happens_each_record_is_handed_over_once_and_in_order(steps: li
             assert len(spool) == added - len(taken)
         assert taken == list(range(added))
         spool.close()
+
+
+def test_a_disk_that_cannot_be_read_for_a_moment_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path, file_megabytes=0.001)
+    for number in range(6):
+        spool.append([measured(number)])
+    first, *others = sorted(path.name for path in tmp_path.glob("*.records"))
+    assert others
+    real = Path.open
+
+    def refuse(path: Path, *args: object, **more: object) -> object:
+        if path.name == first:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return real(path, *args, **more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        spool.peek(10)
+    spool.drop(0)
+    monkeypatch.undo()
+    assert frames(spool) == list(range(6))
+    spool.close()
+
+
+def test_files_that_somebody_deletes_are_counted_and_what_comes_after_that_is_kept(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    spool.append([measured(number) for number in range(5)])
+    shutil.rmtree(tmp_path / "spool")
+    spool.append([measured(5), measured(6)])
+    assert spool.trouble == ""
+    assert frames(spool) == [5, 6]
+    assert (spool.lost, len(spool)) == (5, 2)
+    spool.drop(2)
+    assert (len(spool), spool.peek(10)) == (0, [])
+    spool.close()

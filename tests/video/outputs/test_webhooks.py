@@ -215,7 +215,21 @@ def test_gone_ends_it_and_says_so(receiver: Receiver, tmp_path: Path) -> None:
     wait_until(lambda: hook().lost == 1)
     outputs.take(alert(name="a-2"))
     wait_until(lambda: hook().lost == 2)
+    for number in range(300):
+        outputs.take(alert(name=f"b-{number}"))
+    wait_until(lambda: (hook().lost, hook().waiting) == (302, 0))
     assert "answered 410 (Gone), and is not told any more" in hook().reason
+    outputs.close()
+    assert len(receiver.tried) == 1
+
+
+def test_what_came_before_it_was_known_to_be_gone_does_not_wait_for_ever(receiver: Receiver, tmp_path: Path) -> None:
+    receiver.answers = [410]
+    outputs = Outputs(site(webhooks=[{"url": receiver.url}]), tmp_path, retry_s=0.05)
+    for number in range(500):
+        outputs.take(alert(name=f"b-{number}"))
+    hook = lambda: next(one for one in outputs.statuses() if one.output == "webhook 1")  # noqa: E731
+    wait_until(lambda: (hook().lost, hook().waiting) == (500, 0))
     outputs.close()
     assert len(receiver.tried) == 1
 
@@ -241,6 +255,20 @@ def test_a_message_that_is_refused_holds_up_the_others_for_an_hour(
         with pytest.raises(expected):
             made.deliver(waits())
     assert made.deliver(waits(name="run-2")) == 1
+
+
+def test_the_time_that_it_was_down_does_not_count_as_refused(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = webhook(receiver)
+    now = time.monotonic()
+    receiver.answers[:] = [503, 422, 422, 204]
+    for at in (0, 4 * 86400, 4 * 86400 + 60):  # down for days, and refused as it comes back
+        monkeypatch.setattr(webhooks_module.time, "monotonic", lambda at=at: now + at)
+        with pytest.raises(OutputDownError):
+            made.deliver(waits())
+    assert made.deliver(waits()) == 1
+    made.close()
 
 
 @pytest.mark.parametrize(

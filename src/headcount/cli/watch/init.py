@@ -166,7 +166,7 @@ def _frame(
 ) -> RgbImage:
     """A frame of a camera, heads hidden."""
     from headcount.draw.privacy import hide_heads
-    from headcount.video.live import grab
+    from headcount.video.sources.live import grab
 
     pixels = grab(settings.source, folder=folder, timeout_s=wait_s)
     if privacy.heads == "off":

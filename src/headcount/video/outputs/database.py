@@ -16,7 +16,6 @@ from sqlalchemy.engine import Connection
 
 from headcount.video.measurement import (
     AlertEvent,
-    Amount,
     CameraStatus,
     LineMeasure,
     Measurement,
@@ -24,12 +23,14 @@ from headcount.video.measurement import (
     Record,
     ZoneMeasure,
 )
+from headcount.video.outputs.columns import flat, flat_line
 from headcount.video.outputs.schema import alerts, down, lines, measurements, open_engine, prepare, states, zones
 from headcount.video.outputs.spool import Waiting
 from headcount.video.outputs.table import OutputDownError, RefusedRecordError
 from headcount.video.site import DatabaseSettings, Site
 
 _OLD_EVERY_S = 600
+_DOUBT_S = 3600
 _OLD_ROWS = 500
 """Deleted in one step: nobody who writes or reads waits for long."""
 _OLD_STEPS = 20
@@ -56,7 +57,8 @@ class Database:
         self.engine = open_engine(settings.url, folder)
         self._is_prepared = False
         self._run = ""
-        self._old_at = 0.0  # of the monotonic clock
+        self._old_at = 0.0  # of the monotonic clock: when next to delete
+        self._is_clock_doubted = True
         self._began = datetime.now(UTC), time.monotonic()
         try:
             self._prepare()
@@ -76,14 +78,17 @@ class Database:
                     self._write(connection, run, list(of_run))
         except (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.StatementError) as error:
             if isinstance(error, sa.exc.DBAPIError) and not isinstance(error, sa.exc.DataError | sa.exc.IntegrityError):
-                self.engine.dispose()
-                raise down(self.engine, error) from error
+                raise self._down(error) from error
             if len(waiting) > 1:  # all but the one that is at fault
                 return self.deliver(waiting[:1])
             raise RefusedRecordError(
                 f"The database refuses a record ({' '.join(str(error).split())[:200]})."
             ) from error
-        self._delete_old()
+        self._run = waiting[-1].run
+        try:
+            self._delete_old()
+        except sa.exc.SQLAlchemyError as error:  # what was written is handed over again, and dropped
+            raise self._down(error) from error
         return len(waiting)
 
     def close(self) -> None:
@@ -91,9 +96,35 @@ class Database:
         self.engine.dispose()
 
     def _prepare(self) -> None:
-        if not self._is_prepared:
-            prepare(self.engine)
-            self._is_prepared = True
+        is_file = self.engine.dialect.name == "sqlite"
+        if self._is_prepared and is_file and not Path(str(self.engine.url.database)).exists():
+            self.engine.dispose()  # somebody deleted it: what is written there, nobody would ever read
+            self._is_prepared = False
+        if self._is_prepared:
+            return
+        prepare(self.engine)
+        try:
+            self._doubt_clock()
+        except sa.exc.SQLAlchemyError as error:
+            raise self._down(error) from error
+        self._is_prepared = True
+
+    def _down(self, error: sa.exc.SQLAlchemyError) -> OutputDownError:
+        """What to say of it; it may come back without its tables."""
+        self.engine.dispose()
+        self._is_prepared, self._run = False, ""
+        return down(self.engine, error)
+
+    def _doubt_clock(self) -> None:
+        """Where all that is kept would be too old at the start, delete nothing for an hour: a machine that was just
+        switched on may not know the time yet, and is told it by then."""
+        if not self._is_clock_doubted or self._settings.keep_days is None:
+            return
+        with self.engine.connect() as connection:
+            newest: datetime | None = connection.execute(sa.select(sa.func.max(measurements.c.at))).scalar()
+        self._is_clock_doubted = False
+        if newest is not None and newest < self._now() - timedelta(days=self._settings.keep_days):
+            self._old_at = time.monotonic() + _DOUBT_S
 
     def _write(self, connection: Connection, run: str, waiting: list[Waiting]) -> None:
         if run != self._run:
@@ -182,11 +213,6 @@ def _at(record: Record) -> datetime:
     return record.at if isinstance(record, Measurement | AlertEvent) else record.since
 
 
-def _of_amount(name: str, amount: Amount | None) -> dict[str, float | None]:
-    given = (None, None, None) if amount is None else (amount.value, amount.low, amount.high)
-    return dict(zip((name, f"{name}_low", f"{name}_high"), given, strict=True))
-
-
 def _of_measurement(site: str, name: str, record: Measurement) -> dict[str, Any]:
     return {
         "record_id": name,
@@ -196,9 +222,9 @@ def _of_measurement(site: str, name: str, record: Measurement) -> dict[str, Any]
         "frame": record.frame,
         "width": record.size_wh[0],
         "height": record.size_wh[1],
-        **_of_amount("people", record.people),
+        **flat("people", record.people),
         "level": record.people.level,
-        "trend_per_min": None if record.trend_per_min is None else record.trend_per_min.value,
+        **flat("trend_per_min", record.trend_per_min),
         "skipped": record.skipped,
         "latency_ms": record.latency_ms,
         "model": record.model,
@@ -211,25 +237,27 @@ def _of_zone(measurement: int, zone: ZoneMeasure) -> dict[str, Any]:
     return {
         "measurement_id": measurement,
         "name": zone.name,
-        **_of_amount("people", zone.people),
+        **flat("people", zone.people),
         "area_m2": zone.area_m2,
-        **_of_amount("density", zone.density),
-        **_of_amount("voronoi", zone.voronoi),
-        **_of_amount("fullest", zone.fullest),
+        **flat("density", zone.density),
+        **flat("voronoi", zone.voronoi),
+        **flat("fullest", zone.fullest),
         "fullest_x_m": x,
         "fullest_y_m": y,
-        "trend_per_min": None if zone.trend_per_min is None else zone.trend_per_min.value,
+        **flat("trend_per_min", zone.trend_per_min),
         "refused": json.dumps(zone.refused, ensure_ascii=False),
     }
 
 
 def _of_line(measurement: int, line: LineMeasure) -> dict[str, Any]:
-    return {"measurement_id": measurement, **line.model_dump()}
+    told = {"name": line.name, "level": line.level, "refused": line.refused}
+    return {"measurement_id": measurement, **told, **flat_line(line)}
 
 
 def _of_state(site: str, name: str, record: CameraStatus | OutputStatus) -> dict[str, Any]:
     row: dict[str, Any] = (
-        dict.fromkeys(("frames", "skipped", "reconnects", "last_frame_at", "waiting", "lost")) | record.model_dump()
+        dict.fromkeys(("frames", "skipped", "damaged", "reconnects", "last_frame_at", "waiting", "lost"))
+        | record.model_dump()
     )
     who = row.pop("camera") if isinstance(record, CameraStatus) else row.pop("output")
     return row | {"record_id": name, "site": site, "name": who}

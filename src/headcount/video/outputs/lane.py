@@ -204,7 +204,11 @@ class SpoolLane:
         while not (self._stop.is_set() and self._queue.empty()):
             given = self._batch()
             trouble = self._spool.trouble
-            self._spool.append([record for record in given if record is not None])
+            records = [record for record in given if record is not None]
+            if self._is_gone:  # these came before that was known
+                self._standing.lose("gone", len(records))
+            else:
+                self._spool.append(records)
             if self._spool.lost > self._lost_by_spool:
                 self._standing.lose("spool", self._spool.lost - self._lost_by_spool)
                 self._lost_by_spool = self._spool.lost
@@ -232,13 +236,14 @@ class SpoolLane:
         while not (self._stop.is_set() and self._is_done(wait_s)):
             if wait_s:
                 self._stop.wait(min(wait_s, max(0.0, self._end - time.monotonic())))
-            waiting = self._spool.peek(self._batch_size)
-            if not waiting:
-                wait_s = 0.0
-                self._more.wait(_TICK_S)
-                self._more.clear()
-                continue
             try:
+                waiting = self._spool.peek(self._batch_size)
+                if not waiting:
+                    self._standing.note("receiver", "")
+                    wait_s = 0.0
+                    self._more.wait(_TICK_S)
+                    self._more.clear()
+                    continue
                 self._spool.drop(self._output.deliver(waiting))
                 self._standing.note("receiver", "")
                 self._standing.note("record", "")
@@ -253,7 +258,7 @@ class SpoolLane:
             except RefusedRecordError as error:
                 self._refuse(error.message)
                 wait_s = 0.0
-            except Exception as error:  # nobody's promise: it may be over next time
+            except Exception as error:  # nobody's promise, or a disk that cannot be read: it may be over next time
                 self._spool.drop(0)
                 self._standing.note("receiver", _sentence(error))
                 wait_s = max(self._retry_s, min(2 * wait_s, _LONGEST_WAIT_S))

@@ -19,11 +19,11 @@ from headcount.video.measurement import (
     Amount,
     CameraState,
     CameraStatus,
-    LineMeasure,
     Measurement,
     OutputStatus,
     Record,
 )
+from headcount.video.outputs.columns import flat_line
 from headcount.video.outputs.table import Picture
 from headcount.video.site import Site
 
@@ -129,6 +129,7 @@ class Metrics:
             site = self._site
             yield from _of_view(site, cameras)
             yield from _of_zones(site, cameras)
+            yield from _of_lines(site, cameras)
             yield from _of_frames(site, cameras)
             yield from _of_alerts(site, cameras)
         yield from _of_outputs(site, self.statuses())
@@ -183,8 +184,6 @@ def _of_zones(site: str, cameras: dict[str, _Seen]) -> Iterator[Any]:
     density = _amounts("zone_density", "People per square metre of a zone", "camera", "zone")
     voronoi = _amounts("zone_voronoi_density", "People per square metre of a zone, by Voronoi", "camera", "zone")
     fullest = _amounts("zone_fullest", "People in the fullest square metre of a zone", "camera", "zone")
-    crossings = _counter("line_crossings", "People who crossed a line.", "camera", "line", "direction")
-    flow = _gauge("line_flow", "Crossings of a line both ways, a metre and minute.", "camera", "line")
     for camera, seen in cameras.items():
         if seen.measurement is None:
             continue
@@ -194,24 +193,37 @@ def _of_zones(site: str, cameras: dict[str, _Seen]) -> Iterator[Any]:
                 (people, zone.people), (density, zone.density), (voronoi, zone.voronoi), (fullest, zone.fullest)
             ):  # fmt: skip
                 _add(families, labels, amount)
-        for line in seen.measurement.lines:
-            _add_line(crossings, flow, (site, camera, line.name), line)
     for families in (people, density, voronoi, fullest):
         yield from families
-    yield from (crossings, flow)
 
 
-def _add_line(crossings: Any, flow: Any, labels: tuple[str, str, str], line: LineMeasure) -> None:
-    crossings.add_metric((*labels, "forward"), line.forward)
-    crossings.add_metric((*labels, "backward"), line.backward)
-    if line.flow_per_m_min is not None:
-        flow.add_metric(labels, line.flow_per_m_min)
+def _of_lines(site: str, cameras: dict[str, _Seen]) -> Iterator[Any]:
+    crossings = _counter("line_crossings", "People who crossed a line.", "camera", "line", "direction")
+    rate = _amounts(
+        "line_crossings_per_minute", "Crossings of a line in the last minute", "camera", "line", "direction"
+    )
+    flow = _amounts("line_flow", "Crossings of a line both ways, a metre and minute", "camera", "line")
+    for camera, seen in cameras.items():
+        for line in seen.measurement.lines if seen.measurement else ():
+            labels = (site, camera, line.name)
+            of_line = flat_line(line)
+            for way, number in (("forward", line.forward), ("backward", line.backward)):
+                crossings.add_metric((*labels, way), number)
+                _add(rate, (*labels, way), _amount_of(of_line, f"{way}_per_min"))
+            _add(flow, labels, _amount_of(of_line, "flow_per_m_min"))
+    yield from (crossings, *rate, *flow)
+
+
+def _amount_of(values: dict[str, float | None], name: str) -> Amount | None:
+    value = values[name]
+    return None if value is None else Amount(value=value, low=values[f"{name}_low"], high=values[f"{name}_high"])
 
 
 def _of_frames(site: str, cameras: dict[str, _Seen]) -> Iterator[Any]:
     age = _gauge("last_frame_age_seconds", "Since the newest measured frame came.", "camera")
     measured = _counter("frames_measured", "Frames measured.", "camera")
     skipped = _counter("frames_skipped", "Frames passed over because a newer one was there.", "camera")
+    damaged = _counter("frames_damaged", "Frames that could not be decoded.", "camera")
     reconnects = _counter("reconnects", "How often the camera was connected to again.", "camera")
     state = _gauge("camera_state", "1 in the state that the camera is in, 0 in the others.", "camera", "state")
     for camera, seen in cameras.items():
@@ -221,11 +233,12 @@ def _of_frames(site: str, cameras: dict[str, _Seen]) -> Iterator[Any]:
         measured.add_metric(labels, seen.measured)
         of_status = seen.status.skipped if seen.status else 0
         skipped.add_metric(labels, max(of_status, seen.measurement.skipped if seen.measurement else 0))
+        damaged.add_metric(labels, seen.status.damaged if seen.status else 0)
         reconnects.add_metric(labels, seen.status.reconnects if seen.status else 0)
         now = seen.status.state if seen.status else "starting"
         for each in _STATES:
             state.add_metric((*labels, each), each == now)
-    yield from (age, measured, skipped, reconnects, state)
+    yield from (age, measured, skipped, damaged, reconnects, state)
 
 
 def _of_alerts(site: str, cameras: dict[str, _Seen]) -> Iterator[Any]:

@@ -22,8 +22,8 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from headcount.core.errors import InputError
-from headcount.video.measurement import AlertEvent, Amount, CameraStatus, Measurement, Record
-from headcount.video.outputs.columns import iso
+from headcount.video.measurement import AlertEvent, CameraStatus, Measurement, Record
+from headcount.video.outputs.columns import flat, flat_line, iso
 from headcount.video.outputs.discovery import configurations
 from headcount.video.outputs.environment import filled
 from headcount.video.outputs.spool import Waiting
@@ -198,28 +198,20 @@ def _of_measurement(record: Measurement, topics: Topics) -> dict[str, str]:
     at = {"at": iso(record.at)}
     states = {
         topics.camera(record.camera): at
-        | {**_amount("people", record.people), "trend_per_min": _value(record.trend_per_min)}
+        | _rounded(flat("people", record.people) | flat("trend_per_min", record.trend_per_min))
         | {"frame": record.frame, "skipped": record.skipped, "latency_ms": round(record.latency_ms, 1)}
     }
     for zone in record.zones:
-        amounts = {"people": zone.people, "density": zone.density, "voronoi": zone.voronoi, "fullest": zone.fullest}
-        told = at | {key: value for name, amount in amounts.items() for key, value in _amount(name, amount).items()}
-        told |= {"area_m2": zone.area_m2, "trend_per_min": _value(zone.trend_per_min)}
-        states[topics.zone(record.camera, zone.name)] = told
+        told = {**flat("people", zone.people), **flat("density", zone.density), **flat("voronoi", zone.voronoi)}
+        told |= {**flat("fullest", zone.fullest), "area_m2": zone.area_m2, **flat("trend_per_min", zone.trend_per_min)}
+        states[topics.zone(record.camera, zone.name)] = at | _rounded(told)
     for line in record.lines:
-        states[topics.line(record.camera, line.name)] = at | line.model_dump(exclude={"name", "refused"})
+        states[topics.line(record.camera, line.name)] = at | _rounded(flat_line(line))
     return {topic: _json(told) for topic, told in states.items()}
 
 
-def _amount(name: str, amount: Amount | None) -> dict[str, float | None]:
-    if amount is None:
-        return {name: None}
-    values = {name: amount.value, f"{name}_low": amount.low, f"{name}_high": amount.high}
+def _rounded(values: dict[str, float | None]) -> dict[str, float | None]:
     return {key: None if value is None else round(value, 3) for key, value in values.items()}
-
-
-def _value(amount: Amount | None) -> float | None:
-    return None if amount is None else round(amount.value, 3)
 
 
 def _tls(ca_file: Path | None) -> ssl.SSLContext:

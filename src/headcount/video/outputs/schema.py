@@ -72,12 +72,12 @@ measurements = Table(
     Column("height", Integer, nullable=False),
     *_amount("people"),
     Column("level", Double),
-    Column("trend_per_min", Double),
+    *_amount("trend_per_min"),
     Column("skipped", BigInteger, nullable=False),
     Column("latency_ms", Double, nullable=False),
     Column("model", Text, nullable=False),
     Column("warnings", Text, nullable=False),
-    Index("measurements_camera_at", "camera", "at"),
+    Index("measurements_camera_at", "camera", "at", "site"),
     Index("measurements_at", "at"),
 )
 """A row a frame and camera. ``warnings`` is a JSON list."""
@@ -94,8 +94,9 @@ zones = Table(
     *_amount("fullest"),
     Column("fullest_x_m", Double),
     Column("fullest_y_m", Double),
-    Column("trend_per_min", Double),
+    *_amount("trend_per_min"),
     Column("refused", Text, nullable=False),
+    sqlite_with_rowid=False,  # a frame's rows lie together, and take less room
 )
 """A row a zone of each frame. ``refused`` is a JSON table of what is missing and why."""
 
@@ -106,10 +107,12 @@ lines = Table(
     Column("name", Text, primary_key=True),
     Column("forward", BigInteger, nullable=False),
     Column("backward", BigInteger, nullable=False),
-    Column("forward_per_min", Double),
-    Column("backward_per_min", Double),
-    Column("flow_per_m_min", Double),
+    *_amount("forward_per_min"),
+    *_amount("backward_per_min"),
+    *_amount("flow_per_m_min"),
+    Column("level", Double),
     Column("refused", Text, nullable=False),
+    sqlite_with_rowid=False,  # a frame's rows lie together, and take less room
 )
 """A row a line of each frame."""
 
@@ -149,6 +152,7 @@ states = Table(
     Column("reason", Text, nullable=False),
     Column("frames", BigInteger),
     Column("skipped", BigInteger),
+    Column("damaged", BigInteger),
     Column("reconnects", BigInteger),
     Column("last_frame_at", UtcTime),
     Column("waiting", BigInteger),

@@ -171,7 +171,11 @@ class Spool:
         return ""
 
     def peek(self, most: int) -> list[Waiting]:
-        """The next records to hand over, the one that waits longest first. Call ``drop`` before you peek again."""
+        """The next records to hand over, the one that waits longest first. Call ``drop`` before you peek again.
+
+        Raises:
+            OSError: the disk does not give them now.
+        """
         with self._lock:
             self._peeked, self._peeked_in_memory = [], 0
             found = list[Waiting]()
@@ -180,6 +184,8 @@ class Spool:
                 self._peeked.append(after)
                 if len(found) == most:
                     return found
+            self.lost += max(0, self._on_disk - len(found))  # somebody deleted files, or damaged them
+            self._on_disk = len(found)
             in_memory = [_parsed(line) for _, line in islice(self._memory, most - len(found))]
             self._peeked_in_memory = len(in_memory)
             return found + [waiting for waiting in in_memory if waiting is not None]
@@ -224,8 +230,11 @@ class Spool:
 
     def _write(self, data: bytes) -> None:
         """Append lines to the newest file, all or none."""
+        if self._writing is not None and not os.fstat(self._writing).st_nlink:
+            self._finish_file()  # somebody deleted it: what is written there, nobody would ever read
         if self._writing is None:
             path = self._path(self._end.file)
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._writing = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
             _sync_folder(self.folder)
         before = self._end.byte
@@ -257,7 +266,7 @@ class Spool:
             byte = self._position.byte if number == self._position.file else 0
             try:
                 file = self._path(number).open("rb")
-            except OSError:
+            except FileNotFoundError:  # somebody deleted it; another error may be over next time
                 continue
             with file:
                 file.seek(byte)

@@ -60,7 +60,7 @@ class Webhook:
         self._events, self._site = set(settings.events), site.name
         self._shown = f"{self._address.scheme}://{self._address.hostname}"
         self._connection: http.client.HTTPConnection | None = None
-        self._trying, self._since = "", 0.0
+        self._trying, self._refused_at = "", -1.0  # of the monotonic clock; below 0: not refused yet
         self._tls = ssl.create_default_context()
 
     def wants(self, record: Record) -> bool:
@@ -71,7 +71,7 @@ class Webhook:
         """Post the first record."""
         first = waiting[0]
         if self._trying != first.id:
-            self._trying, self._since = first.id, time.monotonic()
+            self._trying, self._refused_at = first.id, -1.0
         body = json.dumps(payload(first.record, self._site), ensure_ascii=False).encode()
         try:
             status, retry_after = self._post(f"msg_{first.id}", body)
@@ -96,7 +96,9 @@ class Webhook:
         if status >= 500 or status in _BUSY:
             return self._later(f"answered {status}", asked_s=_seconds(retry_after))
         limit_s = _GIVE_UP_MESSAGE_S if status in _OF_THIS_MESSAGE else _GIVE_UP_S
-        if time.monotonic() - self._since >= limit_s:
+        if self._refused_at < 0:  # from the first refusal on: a receiver that was down for long is not given up by that
+            self._refused_at = time.monotonic()
+        if time.monotonic() - self._refused_at >= limit_s:
             return RefusedRecordError(f'The webhook at "{self._shown}" refused a record ({status}) to the end.')
         return self._later(f"refused a record ({status})", most_s=_MOST_REFUSED_WAIT_S)
 

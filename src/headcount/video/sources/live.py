@@ -19,21 +19,22 @@ from headcount.core.errors import InputError
 from headcount.core.image import RgbImage
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 from headcount.core.words import plural
-from headcount.video.backoff import Backoff
-from headcount.video.failures import NothingSentError, SourceError, failure, no_frame, nothing_sent
 from headcount.video.measurement import CameraState, CameraStatus
-from headcount.video.readers import Decoded, Reader, Step, Undecoded, open_reader, refuse_without_av
-from headcount.video.showing import Showing
 from headcount.video.site import CameraSettings
-from headcount.video.source import read_source
-from headcount.video.watchdog import WATCHDOG
+from headcount.video.sources.backoff import Backoff
+from headcount.video.sources.failures import NothingSentError, SourceError, failure, no_frame, nothing_sent
+from headcount.video.sources.readers import Decoded, Reader, Step, Undecoded, open_reader, refuse_without_av
+from headcount.video.sources.showing import Showing
+from headcount.video.sources.source import read_source
+from headcount.video.sources.watchdog import WATCHDOG
 
 _GRACE_S = 1.0
 """How long after its time-out a read may still come back by itself."""
 _LOOK_S = 0.25
 _LEFT_BEHIND_MAX = 3
 """Threads of a camera that may hang at once: more would not come back either."""
-_CLOSE_S = 2.0
+CLOSE_S = 2.0
+"""How long a thread is waited for at the end."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +144,8 @@ class LiveSource:
         except Exception:  # FFmpeg's own form of it cannot be turned into pixels
             with self._news:
                 self._damaged += 1
+                if self._held is held:  # it is not newer than what was asked for any more, or it would be asked again
+                    self._held = None
             return None
         return Frame(pixels, held.at, held.came, held.number, skipped)
 
@@ -157,7 +160,8 @@ class LiveSource:
     @property
     def is_over(self) -> bool:
         """Whether no frame will come any more: a recording has ended, or the camera was closed."""
-        return self._state == "ended" or self._life is None or self._life.over.is_set()
+        with self._news:  # or a thread that is just being replaced would look like the last one
+            return self._state == "ended" or self._life is None or self._life.over.is_set()
 
     def status(self) -> CameraStatus:
         """How it does now."""
@@ -181,14 +185,14 @@ class LiveSource:
                 self._life.over.set()
             self._news.notify_all()
 
-    def close(self) -> None:
-        """End the reading. A thread that hangs in a call is left to end when that comes back."""
+    def close(self, wait_s: float = CLOSE_S) -> None:
+        """End the reading, and wait so long for it. A thread that hangs in a call is left to end when that is back."""
         self.stop()
         WATCHDOG.leave(self._look)
         with self._news:
             life = self._life
         if life is not None and life.thread is not None and life.thread is not threading.current_thread():
-            life.thread.join(timeout=_CLOSE_S)
+            life.thread.join(timeout=wait_s)
 
     # What the watchdog's thread does.
 
@@ -202,9 +206,9 @@ class LiveSource:
             error: SourceError = nothing_sent(self.source, self.camera.timeout_s)
             can_begin = len(self._left_behind) < _LEFT_BEHIND_MAX
             if can_begin:
+                self._life = self._begin(after_s=self._backoff.next_s())
                 life.over.set()
                 self._left_behind.append(life)
-                self._life = self._begin(after_s=self._backoff.next_s())
             else:
                 error = SourceError(
                     f"{plural(len(self._left_behind), 'attempt')} to read {self.source.shown} hang: start this program "

@@ -15,9 +15,9 @@ from headcount.core.errors import InputError, MissingExtraError
 from headcount.core.image import RgbImage, read_image
 from headcount.core.table import is_installed
 from headcount.data.media.clock import Clock
-from headcount.video.failures import SourceError, failure, nothing_sent
-from headcount.video.pacing import Backlog, CatchUp, Lag, is_drained
-from headcount.video.source import Source, frames_in, refuse_missing, webcam_address
+from headcount.video.sources.failures import SourceError, failure, nothing_sent
+from headcount.video.sources.pacing import Backlog, CatchUp, Lag, is_drained
+from headcount.video.sources.source import Source, frames_in, refuse_missing, webcam_address
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -288,7 +288,7 @@ def options_of(source: Source, timeout_s: float) -> dict[str, str]:
     What is read may lead no further than its own kind of place: a list of videos on the network to no file of this
     machine, and a file to no address.
 
-    >>> from headcount.video.source import read_source
+    >>> from headcount.video.sources.source import read_source
     >>> options_of(read_source("rtsp://10.0.0.2/live", Path(".")), 2)["rtsp_transport"]
     'tcp'
     """

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.video.pacing import Backlog, CatchUp, Due, Lag, Pace
+from headcount.video.sources.pacing import Backlog, CatchUp, Due, Lag, Pace
 
 STEPS = st.lists(st.floats(0.001, 2), min_size=1, max_size=60)
 

@@ -21,14 +21,15 @@ from PIL import Image
 
 from headcount.core.errors import InputError
 from headcount.data.media.video import FrameStream
-from headcount.video import live as module
-from headcount.video.live import LiveSource, grab
 from headcount.video.measurement import CameraStatus
-from headcount.video.readers import VideoReader
 from headcount.video.site import CameraSettings
-from headcount.video.source import read_source
+from headcount.video.sources import live as module
+from headcount.video.sources import readers
+from headcount.video.sources.live import LiveSource, grab
+from headcount.video.sources.readers import VideoReader
+from headcount.video.sources.source import read_source
 
-from .films import RtspServer, mute, picture, said, serving, write_film
+from ..films import RtspServer, mute, picture, said, serving, write_film
 
 pytest.importorskip("av", reason="cameras are read with PyAV (video extra)")
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
@@ -206,7 +207,7 @@ def test_hls_is_watched_at_its_own_pace_and_ends(tmp_path: Path) -> None:
 
 
 def test_live_hls_that_gets_no_more_segments_is_stale(tmp_path: Path) -> None:
-    write_film(tmp_path / "list.m3u8", frames=40, form="hls", hls_time="1", hls_list_size="0")
+    write_film(tmp_path / "list.m3u8", frames=20, form="hls", hls_time="1", hls_list_size="0")
     text = (tmp_path / "list.m3u8").read_text(encoding="utf-8")
     (tmp_path / "list.m3u8").write_text(text.replace("#EXT-X-ENDLIST\n", ""), encoding="utf-8")
     with serving(_in_folder(tmp_path)) as port, watching(f"http://127.0.0.1:{port}/list.m3u8", timeout_s=2) as watched:
@@ -377,6 +378,43 @@ def test_a_camera_that_hangs_every_time_takes_few_threads(monkeypatch: pytest.Mo
     for thread in hanging:
         thread.join(timeout=5)
         assert not thread.is_alive()
+
+
+def test_a_camera_is_not_over_while_its_thread_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever watches it alone would end."""
+    let_go, found = threading.Event(), list[bool]()
+    monkeypatch.setattr(module, "open_reader", lambda *_, **__: let_go.wait(20))
+    with watching("rtsp://127.0.0.1/live") as watched:
+        live = watched.live
+        begin, asking = live._begin, threading.Thread(target=lambda: found.append(live.is_over))
+
+        def begins(*given: Any, **named: Any) -> Any:
+            if asking.ident is None:
+                asking.start()
+                asking.join(0.2)
+            return begin(*given, **named)
+
+        monkeypatch.setattr(live, "_begin", begins)
+        end = time.monotonic() + 10
+        while live._life is None or live._life.back_by is None:
+            assert time.monotonic() < end
+        live._look(live._life.back_by)
+        asking.join(10)
+        let_go.set()
+    assert found == [False]
+
+
+def test_a_frame_without_pixels_is_damaged_and_asked_once(short_film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_pixels(frame: Any) -> Any:
+        raise ValueError("Conversion to rgb24 is not implemented")
+
+    monkeypatch.setattr(readers, "_pixels_of", no_pixels)
+    with watching(short_film, replay="all", frames_per_second=60) as watched:
+        end = time.monotonic() + 10
+        while not (watched.live.is_over and not watched.live.has_newer(-1)) and time.monotonic() < end:
+            assert watched.live.newest(-1, 0.05) is None
+    assert watched.states[-1] == "ended"
+    assert watched.live.status().damaged == 20
 
 
 def test_one_camera_holds_up_no_other(film: Path) -> None:

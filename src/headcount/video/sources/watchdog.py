@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
 
 _Check = Callable[[float], float]
+_END_S, _AGAIN_S = 5.0, 1.0
 
 
 class Watchdog:
     """Calls checks when they are due; its thread lives while there are any.
 
     A check is given the time (``time.monotonic``) and gives the time at which it wants to be called next. It must not
-    block.
+    block. One that fails is called again: the others are looked after in any case.
     """
 
     def __init__(self) -> None:
@@ -34,16 +36,17 @@ class Watchdog:
         """Call it no more."""
         with self._news:
             self._due.pop(check, None)
-            thread = self._thread if not self._due else None
+            thread = self._thread
             self._news.notify_all()
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout=5)
+            if thread is not threading.current_thread():  # until it ended, or goes on for others
+                self._news.wait_for(lambda: bool(self._due) or self._thread is not thread or thread is None, _END_S)
 
     def _run(self) -> None:
         while True:
             with self._news:
                 if not self._due:
                     self._thread = None
+                    self._news.notify_all()
                     return
                 now = time.monotonic()
                 ready = [check for check, due in self._due.items() if due <= now]
@@ -51,10 +54,17 @@ class Watchdog:
                     self._news.wait(min(self._due.values()) - now)
                     continue
             for check in ready:  # without the lock: they may take their own
-                due = check(time.monotonic())
+                due = self._asked(check)
                 with self._news:
                     if check in self._due:
                         self._due[check] = due
+
+    def _asked(self, check: _Check) -> float:
+        try:
+            return check(time.monotonic())
+        except Exception:
+            logging.getLogger(__name__).exception("a check failed")
+            return time.monotonic() + _AGAIN_S
 
 
 WATCHDOG = Watchdog()

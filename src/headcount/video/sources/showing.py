@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from headcount.video.pacing import Due, Pace, is_behind
-from headcount.video.readers import Decoded, Reader, Undecoded
 from headcount.video.site import CameraSettings
+from headcount.video.sources.pacing import Due, Pace, is_behind
+from headcount.video.sources.readers import Decoded, Reader, Undecoded
 
 
 class Showing:

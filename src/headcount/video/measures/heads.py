@@ -10,8 +10,8 @@ import numpy as np
 from headcount.core.geometry import Points, sides
 from headcount.core.homography import Floats
 from headcount.core.prediction import Prediction
-from headcount.video.crossings import told_apart
 from headcount.video.ground import Ground
+from headcount.video.measures.crossings import told_apart
 
 HEAD_M = 0.25
 """The side of a head's box, the root of its area."""

@@ -23,21 +23,26 @@ def people_of(found: Prediction) -> Amount:
 def alike(value: float, people: Amount, *, each: float) -> Amount:
     """Another measure of the same people, whose range is taken to be as wide, in proportion, as that of their number.
 
+    Of less than one person a proportion tells nothing, nor where nobody was located: then all who may be there are
+    added at the upper end.
+
     Args:
         value: what was measured.
         people: whose number it goes with.
-        each: what one person more adds at most: the range's upper end where nobody was counted.
+        each: what one person more adds at most.
 
     >>> alike(3, Amount(value=10, low=5, high=20, level=0.9), each=1)
     Amount(value=3.0, low=1.5, high=6.0, level=0.9)
     >>> alike(0, Amount(value=0, low=0, high=4, level=0.9), each=0.5)
     Amount(value=0.0, low=0.0, high=2.0, level=0.9)
+    >>> alike(0.25, Amount(value=0.001, low=0, high=4, level=0.9), each=0.5)
+    Amount(value=0.25, low=0.0, high=2.25, level=0.9)
     """
     if people.low is None or people.high is None:
         return Amount(value=value)
-    if people.value <= 0:
-        return Amount(value=value, low=0.0, high=value + each * people.high, level=people.level)
-    low, high = (value * end / people.value for end in (people.low, people.high))
+    low = value * people.low / people.value if people.value > 0 else 0.0
+    is_few = people.value < 1 or value <= 0
+    high = value + each * people.high if is_few else value * people.high / people.value
     return Amount(value=value, low=low, high=high, level=people.level)
 
 
@@ -68,17 +73,20 @@ def crossed(number: float, people: Amount) -> tuple[float, float] | None:
     """The range of a number of crossings: as wide in proportion as that of the people in view meanwhile, and one more.
 
     Who is not counted is not seen to cross either. The one more is for who was in view but not counted where nobody
-    was seen to cross. None where the model has no range.
+    was seen to cross. Of less than one person in view, on average, a proportion tells nothing: one is taken instead.
+    None where the model has no range.
 
     >>> people = Amount(value=20, low=16, high=30, level=0.9)
     >>> crossed(9, people), crossed(0, people)
     ((7.2, 14.0), (0.0, 0.5))
+    >>> crossed(0, Amount(value=0.01, low=0, high=4))
+    (0.0, 4.0)
     """
     if people.low is None or people.high is None:
         return None
-    if people.value <= 0:
-        return 0.0, number + people.high
-    return number * people.low / people.value, (number + 1) * people.high / people.value - 1
+    low = number * people.low / people.value if people.value > 0 else 0.0
+    high = (number + 1) * people.high / max(people.value, 1.0) - 1
+    return low, high if people.value >= 1 else max(high, number + people.high)
 
 
 def few(least: int) -> Amount:

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headcount.video.tracks import Steps, Tracker
+from headcount.video.measures.tracks import Steps, Tracker
 
 
 def follow(frames: list[list[list[float]]], frame_s: float = 0.2) -> list[Steps]:

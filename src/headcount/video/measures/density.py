@@ -17,6 +17,9 @@ CUT_OFF_M = 1.0
 _QUARTER = 8
 """Straight lines for a quarter of a circle."""
 _FAR = 20.0
+_FARTHEST_M = 10_000.0
+"""Who is seen farther off than this, at the horizon, bounds nobody's cell: a diagram that reached there would have no
+digits left for the others."""
 _CELLS_A_SIDE, _MOST_CELLS = 8, 1_000_000
 Cells = NDArray[np.object_]
 """(n,) polygons of shapely."""
@@ -49,12 +52,25 @@ def voronoi_cells(
         walkable: a shapely polygon that cuts all cells, as walls do; None: there is none.
         quarter: straight lines for a quarter of that circle.
     """
-    from scipy.spatial import Voronoi  # start-up time
-
     points = np.asarray(points_m, dtype=np.float64).reshape(-1, 2)
     if not len(points):
         return np.zeros(0, dtype=object)
     places, whose = np.unique(points, axis=0, return_inverse=True)
+    is_near = (np.abs(places - np.median(places, axis=0)) <= _FARTHEST_M).all(axis=1)
+    cells = np.empty(len(places), dtype=object)
+    cells[~is_near] = shapely.buffer(shapely.points(places[~is_near]), cut_off_m, quad_segs=quarter)
+    if is_near.any():
+        cells[is_near] = _cells(places[is_near], cut_off_m, quarter)
+    if walkable is not None:
+        cells = shapely.intersection(cells, walkable)
+    found: Cells = cells[whose.ravel()]
+    return found
+
+
+def _cells(places: Points, cut_off_m: float, quarter: int) -> Cells:
+    """``voronoi_cells`` of different places."""
+    from scipy.spatial import Voronoi  # start-up time
+
     # Four heads far out close the outermost cells; the circles end long before they are felt.
     middle = (places.min(axis=0) + places.max(axis=0)) / 2
     far = _FAR * (cut_off_m + float(np.ptp(places, axis=0).max()))
@@ -70,9 +86,7 @@ def voronoi_cells(
     if len(cut):
         circles = shapely.buffer(shapely.points(places[cut]), cut_off_m, quad_segs=quarter)
         cells[cut] = shapely.intersection(cells[cut], circles)
-    if walkable is not None:
-        cells = shapely.intersection(cells, walkable)
-    found: Cells = cells[whose.ravel()]
+    found: Cells = cells
     return found
 
 

@@ -11,7 +11,7 @@ from headcount.core.addresses import without_secrets
 from headcount.core.errors import HeadcountError, InputError
 
 if TYPE_CHECKING:
-    from headcount.video.source import Source
+    from headcount.video.sources.source import Source
 
 _ON = "check the address, and whether the camera is on"
 _BY_NUMBER: dict[int, str] = {

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headcount.video.backoff import FIRST_S, LONGEST_S, Backoff
+from headcount.video.sources.backoff import FIRST_S, LONGEST_S, Backoff
 
 CHANCES = st.lists(st.floats(0, 1), min_size=1, max_size=30)
 

@@ -11,10 +11,10 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.video import students as of_students
-from tests.video.test_density import trajectories, walkers
+from tests.video.measures.test_density import trajectories, walkers
 
-from headcount.video.crossings import BAND_M, Crossings, LineCounter, Passed, nearest_m, told_apart
-from headcount.video.tracks import Steps, Tracker
+from headcount.video.measures.crossings import BAND_M, Crossings, LineCounter, Passed, nearest_m, told_apart
+from headcount.video.measures.tracks import Steps, Tracker
 
 ACROSS = np.array([[0.0, -5], [0, 5]])
 """Upwards; where y grows away from the viewer, right is where x is above 0."""

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headcount.core.errors import InputError
-from headcount.video.failures import failure, no_frame, nothing_sent
-from headcount.video.readers import options_of
-from headcount.video.source import read_source, refuse_missing, webcam_address
+from headcount.video.sources.failures import failure, no_frame, nothing_sent
+from headcount.video.sources.readers import options_of
+from headcount.video.sources.source import read_source, refuse_missing, webcam_address
 
 HERE = Path("site")
 WORD = st.text(st.sampled_from("abc:#%!§ä.-_~"), min_size=1, max_size=12)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from headcount.video.measurement import Amount
-from headcount.video.trend import Trend
+from headcount.video.measures.trend import Trend
 
 
 def after(numbers: np.ndarray, frame_s: float = 1.0, since: float = 1e9) -> Amount | None:

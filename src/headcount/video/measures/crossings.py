@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from headcount.core.geometry import Points
 from headcount.core.homography import Floats
 from headcount.core.words import percent
-from headcount.video.tracks import Steps, Tracker
+from headcount.video.measures.tracks import Steps, Tracker
 
 BAND_M = 0.15
 """Who is nearer to a line has not changed sides yet: a head that is seen now here, now there counts once or never."""

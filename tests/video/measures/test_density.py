@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.video import students as of_students
 
-from headcount.video.density import classic_density, fullest_square, voronoi_cells, voronoi_density
+from headcount.video.measures.density import classic_density, fullest_square, voronoi_cells, voronoi_density
 
 ZONE = shapely.Polygon([(-4, -3), (2, -3.5), (3, 2), (-1, 4)])
 WALKABLE = shapely.box(-9, -9, 8, 10)
@@ -85,6 +85,16 @@ def test_few_equal_and_lined_up_heads_have_cells() -> None:
     for places in ([], [[1, 1]], [[1, 1], [1, 1]], [[1, 1], [2, 2], [3, 3]], [[0, 0], [0, 1], [0, 1], [0, 2]]):
         points = np.array(places, dtype=np.float64).reshape(-1, 2)
         assert voronoi_density(voronoi_cells(points), zone) == pytest.approx(len(places) / 400)
+
+
+@pytest.mark.parametrize("far_m", [2e4, 1e7, 1e9, 1e12])
+def test_a_head_seen_at_the_horizon_changes_no_others_cell(far_m: float) -> None:
+    points = np.random.default_rng(2).uniform(0, 20, (300, 2))
+    zone = shapely.box(5, 5, 15, 15)
+    with_far = voronoi_cells(np.concatenate([points, [[far_m, far_m / 3], [-far_m, 0]]]))
+    np.testing.assert_allclose(shapely.area(with_far[:300]), shapely.area(voronoi_cells(points)))
+    assert voronoi_density(with_far, zone) == voronoi_density(voronoi_cells(points), zone)
+    np.testing.assert_allclose(shapely.area(with_far[300:]), np.pi, rtol=0.01)
 
 
 @settings(max_examples=30, deadline=None)
