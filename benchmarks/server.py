@@ -41,7 +41,7 @@ class Run:
 
     Attributes:
         sent: how many requests.
-        answers: (status, seconds from the first byte sent to the first byte back, when it was sent) of each.
+        answers: (status, seconds from the first byte sent to the last byte back, when it was sent) of each.
         lost: those without an answer, and why.
         memory: (seconds, front's bytes, worker's bytes).
         killed_at, served_at: by ``perf_counter``.
@@ -134,6 +134,8 @@ async def _ask(where: tuple[str, int], request: bytes, run: Run) -> None:
             try:
                 writer.write(request)
                 head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+                await reader.readexactly(length)
                 took = time.perf_counter() - began
                 await reader.read()
             finally:

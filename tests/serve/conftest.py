@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +52,40 @@ class Served:
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
+def serve() -> Iterator[Callable[..., Served]]:
     """Serves; by a worker that does as it is told, unless a model is given."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))  # its process imports this folder's workers
+    with serving() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[Served]:
+    """A server of a module's tests that ask nothing of it that another would see."""
+    with serving() as start:
+        yield start()
+
+
+@pytest.fixture(scope="module")
+def square(site: Site, site_folder: Path) -> Iterator[Served]:
+    """As ``plain``, with the cameras of a site."""
+    with serving() as start:
+        served = start(site=site, folder=site_folder)
+        live = served.service.live
+        assert live is not None
+        end = time.monotonic() + 20
+        while live.camera("north").measurement is None or not live.outputs():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        yield served
+
+
+@contextmanager
+def serving() -> Iterator[Callable[..., Served]]:
+    """Gives what starts servers, which end with it."""
     ends: list[Callable[[], object]] = []
+    patch = pytest.MonkeyPatch()
+    patch.syspath_prepend(str(Path(__file__).parents[2]))  # the processes import this folder's workers
+    ends.append(patch.undo)
 
     def start(
         model: str | None = None,
@@ -68,16 +100,21 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
         watcher: Any = workers.watching,
         database: Any = None,
         patience_s: float = 5,
+        silent_s: float = 15,
     ) -> Served:
         limits = limits or Limits(queue=2, deadline_s=20)
         live = None if site is None else Live(site)
         monitor = None
         if live is not None:
-            monitor = Supervisor(watcher, (site, folder), took=live.take, changed=live.monitor_changed)
+            monitor = Supervisor(
+                watcher, (site, folder), took=live.take, changed=live.monitor_changed, silent_s=silent_s
+            )
         settings = WorkerSettings((model,), threads=1, roots=roots, max_pixels=limits.most_pixels)
         service = Service(settings, limits, jobs=jobs, live=live, monitor=monitor)
         if model is None:
-            service.dispatcher = Dispatcher(service.queue, settings, target=target, patience_s=patience_s)
+            service.dispatcher = Dispatcher(
+                service.queue, settings, target=target, patience_s=patience_s, silent_s=silent_s
+            )
         service.start()
         ends.append(service.close)
         if target is not workers.unable:
@@ -101,9 +138,11 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
         ends.append(served.client.close)
         return served
 
-    yield start
-    for end in reversed(ends):
-        end()
+    try:
+        yield start
+    finally:
+        for end in reversed(ends):
+            end()
 
 
 def jpeg_of(size_wh: tuple[int, int] = (160, 96), seed: int = 5, file_format: str = "PNG") -> bytes:
@@ -120,7 +159,7 @@ def image() -> bytes:
     return jpeg_of()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def site() -> Site:
     """Two cameras, one with zones."""
     zone = {"name": "gate", "polygon": [[10, 10], [100, 10], [100, 100]], "drawn": "heads"}
@@ -137,8 +176,9 @@ def site() -> Site:
     )
 
 
-@pytest.fixture
-def site_folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the fake watcher's picture lies."""
-    (tmp_path / "frame.jpg").write_bytes(jpeg_of((640, 360), file_format="JPEG"))
-    return tmp_path
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "frame.jpg").write_bytes(jpeg_of((640, 360), file_format="JPEG"))
+    return folder

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -33,8 +35,34 @@ def test_without_the_token_only_health_is_told(serve: Callable[..., Served]) -> 
     assert served.client.get("/api/about").status_code == 200
 
 
-def test_other_sites_and_names_are_refused_and_no_origin_is_invited(serve: Callable[..., Served]) -> None:
-    served = serve()
+def test_each_address_and_method_needs_the_token(serve: Callable[..., Served], site: Site, site_folder: Path) -> None:
+    served = serve(token=TOKEN, site=site, folder=site_folder)
+    with_token = {"authorization": f"Bearer {TOKEN}"}
+    document = served.client.get("/api/openapi.json", headers=with_token).json()
+    others = {"/", "/static/main.js", "/api/openapi.json", "/docs", "/redoc", "/enter/wrong", "/enter/", "/healthz/x"}
+    fill = {"{name}": "north", "{job_id}": "x", "{alert_id}": "breach1", "{given}": "wrong"}
+    tried = 0
+    for path in sorted({*document["paths"], *others} - {"/healthz", "/readyz"}):
+        for old, new in fill.items():
+            path = path.replace(old, new)
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            for headers in ({}, {"authorization": f"Bearer {TOKEN[:-1]}"}, {"cookie": f"headcount_80={TOKEN}"}):
+                assert served.client.request(method, path, headers=headers).status_code == 401, (method, path)
+                tried += 1
+    assert tried > 300
+    (alert,) = served.client.get("/api/alerts", headers=with_token).json()["alerts"]
+    assert alert["acknowledged_by"] == ""
+
+
+def test_the_server_itself_loads_nothing_that_only_its_worker_needs() -> None:
+    text = "import sys, headcount.serve.server; print([name for name in sys.modules if name in %r])"
+    heavy = ("cv2", "scipy", "onnxruntime", "av", "torch", "shapely")
+    ran = subprocess.run([sys.executable, "-c", text % (heavy,)], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_other_sites_and_names_are_refused_and_no_origin_is_invited(plain: Served) -> None:
+    served = plain
     for headers in ({"origin": "http://evil.example"}, {"host": "evil.example"}, {"sec-fetch-site": "cross-site"}):
         answer = served.client.post("/api/count", content=b"hello", headers=headers)
         assert answer.status_code == 403
@@ -68,8 +96,8 @@ def test_names_of_a_proxy_are_known_where_they_are_given() -> None:
         assert status(named, origin=origin) == expected
 
 
-def test_the_page_and_its_files_are_there(serve: Callable[..., Served]) -> None:
-    served = serve()
+def test_the_page_and_its_files_are_there(plain: Served) -> None:
+    served = plain
     page = served.client.get("/")
     assert "text/html" in page.headers["content-type"]
     assert "http://" not in page.text
@@ -79,8 +107,8 @@ def test_the_page_and_its_files_are_there(serve: Callable[..., Served]) -> None:
         assert served.client.get(wrong).status_code == 404
 
 
-def test_the_document_describes_every_address(serve: Callable[..., Served], site: Site, site_folder: Path) -> None:
-    served = serve(site=site, folder=site_folder)
+def test_the_document_describes_every_address(square: Served) -> None:
+    served = square
     document = served.client.get("/api/openapi.json").json()
     operations = [one for path in document["paths"].values() for one in path.values()]
     assert {"/api/count", "/api/jobs", "/api/cameras/{name}/history", "/api/live", "/readyz"} <= set(document["paths"])
@@ -126,8 +154,8 @@ def test_what_is_answered_is_as_the_document_says(
     assert len(tried) >= 15
 
 
-def test_errors_are_answered_without_waiting_for_more_of_a_body_that_was_read(serve: Callable[..., Served]) -> None:
-    served = serve()
+def test_errors_are_answered_without_waiting_for_more_of_a_body_that_was_read(plain: Served) -> None:
+    served = plain
     connections = [served.client, served.client]
     began = time.monotonic()
     for _ in range(5):
@@ -138,12 +166,10 @@ def test_errors_are_answered_without_waiting_for_more_of_a_body_that_was_read(se
     assert time.monotonic() - began < 4.9  # one wait would be five seconds
 
 
-def test_a_listener_that_never_reads_holds_nobody_up(
-    serve: Callable[..., Served], site: Site, site_folder: Path
-) -> None:
+def test_a_listener_that_never_reads_holds_nobody_up(square: Served) -> None:
     import socket
 
-    served = serve(site=site, folder=site_folder)
+    served = square
     host = served.address.split("/")[2]
     with socket.create_connection(("127.0.0.1", int(host.rpartition(":")[2]))) as one:
         one.sendall(f"GET /api/live HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())

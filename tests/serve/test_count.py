@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -188,12 +190,11 @@ def test_a_body_that_comes_too_slowly_is_refused(serve: Callable[..., Served]) -
     assert served.service.held.bytes == 0
 
 
-def test_a_killed_worker_is_replaced_and_its_request_counted_again(
-    serve: Callable[..., Served], tmp_path: Path
-) -> None:
-    served = serve()
+def test_a_killed_worker_is_replaced_and_its_request_counted_again(plain: Served, tmp_path: Path) -> None:
+    served = plain
+    starts = served.service.dispatcher.starts
     assert served.count(f"die once {tmp_path / 'died'}").status_code == 200
-    assert served.service.dispatcher.starts == 2
+    assert served.service.dispatcher.starts == starts + 1
     thread, answers = in_background(lambda: served.count("sleep 0.5"))
     wait_for(lambda: served.service.queue._working is not None)
     pid = served.service.dispatcher.pid
@@ -201,24 +202,67 @@ def test_a_killed_worker_is_replaced_and_its_request_counted_again(
     os.kill(pid, signal.SIGKILL)
     thread.join()
     assert answers[0].status_code == 200
-    assert served.service.dispatcher.starts == 3
+    assert served.service.dispatcher.starts == starts + 2
 
 
-def test_an_image_that_kills_the_worker_twice_is_answered_and_the_next_is_counted(serve: Callable[..., Served]) -> None:
-    served = serve()
+def test_an_image_that_kills_the_worker_twice_is_answered_and_the_next_is_counted(plain: Served) -> None:
+    served = plain
     answer = served.count("die")
     assert answer.status_code == 500
     assert "died of this image, twice" in answer.json()["detail"]
     assert served.count("next").json() == {"said": "next"}
 
 
-def test_a_worker_killed_while_idle_is_replaced(serve: Callable[..., Served]) -> None:
-    served = serve()
+def test_a_worker_killed_while_idle_is_replaced(plain: Served) -> None:
+    served = plain
     pid = served.service.dispatcher.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     assert served.count("next").status_code == 200
     wait_for(lambda: served.service.dispatcher.state == "ready")
+
+
+@pytest.mark.parametrize("content", [b"small", b"large " + bytes(3_000_000)], ids=["small", "large"])
+def test_a_worker_that_lives_but_does_nothing_is_replaced_and_its_request_counted_again(
+    serve: Callable[..., Served], content: bytes
+) -> None:
+    served = serve(silent_s=0.5)
+    pid = served.service.dispatcher.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    # A large body fills the pipe: whoever writes to it is stuck until the process ends.
+    answer = served.count(content)
+    assert answer.status_code == 200
+    assert answer.json()["said"].startswith(content[:5].decode())
+    assert served.service.dispatcher.starts == 2
+
+
+def test_a_worker_that_says_that_it_works_is_waited_for(serve: Callable[..., Served]) -> None:
+    served = serve(silent_s=1)
+    assert served.count("beat 2").status_code == 200
+    assert served.service.dispatcher.starts == 1
+
+
+def test_a_worker_that_cannot_be_started_now_is_started_later(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = serve()
+    dispatcher = served.service.dispatcher
+    assert dispatcher.pid is not None
+    start = SpawnProcess.start
+    failures = iter([OSError(errno.EAGAIN, "Resource temporarily unavailable")])
+
+    def begin(process: SpawnProcess) -> None:
+        for error in failures:
+            raise error
+        start(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", begin)
+    os.kill(dispatcher.pid, signal.SIGKILL)
+    wait_for(lambda: dispatcher.state == "failed")
+    assert dispatcher.reason == "The process that counts cannot be started (resource temporarily unavailable)."
+    wait_for(lambda: dispatcher.state == "ready")
+    assert served.count("next").status_code == 200
 
 
 def test_a_worker_that_cannot_begin_is_said_and_not_waited_for(serve: Callable[..., Served]) -> None:

@@ -15,7 +15,9 @@ import cv2
 import numpy as np
 import pytest
 
+from headcount.core.errors import InputError
 from headcount.infer.counter import load
+from headcount.serve import job_store
 from headcount.serve.job_store import JobFile, JobStore, NoRoomError
 from headcount.serve.limits import Limits
 from headcount.serve.work import Step
@@ -54,26 +56,29 @@ def test_images_and_a_film_are_counted_and_told_as_json_and_csv(
     files = [
         ("files", ("one.png", image)),
         ("files", ("../../etc/bad.jpg", b"no image")),
+        ("files", ("=1+1.png", image)),
         ("files", ("queue.avi", (tmp_path / "queue.avi").read_bytes())),
     ]
     answer = served.client.post("/api/jobs", files=files, params={"every_s": 0.5})
     assert answer.status_code == 202
     state = finished(served, answer.json())
-    assert (state["state"], state["files"], state["files_done"]) == ("done", 3, 3)
+    assert (state["state"], state["files"], state["files_done"]) == ("done", 4, 4)
     found = results(served, state)
     counted = [each for each in found if "count" in each]
     assert [each["source"] for each in counted] == [
-        "one.png", "queue.avi@0.0s", "queue.avi@0.5s", "queue.avi@1.0s", "queue.avi@1.5s",
+        "one.png", "=1+1.png", "queue.avi@0.0s", "queue.avi@0.5s", "queue.avi@1.0s", "queue.avi@1.5s",
     ]  # fmt: skip
     (problem,) = (each for each in found if "problem" in each)
     assert problem["source"] == "bad.jpg"
     assert "not an image" in problem["problem"]
     assert str(served.service.store.folder) not in json.dumps(found)
     assert counted[0]["count"] == pytest.approx(load(tiny_model, threads=1).count(image).count, abs=0.001)
-    assert (state["counted"], state["problems"]) == (5, 1)
+    assert (state["counted"], state["problems"]) == (6, 1)
     table = served.client.get(f"/api/jobs/{state['id']}/results", params={"format": "csv"}).text
     rows = list(csv.DictReader(io.StringIO(table)))
-    assert [row["source"] for row in rows] == [each["source"] for each in counted]
+    # A spreadsheet takes none of them for a formula.
+    assert [row["source"].removeprefix("'") for row in rows] == [each["source"] for each in counted]
+    assert rows[1]["source"] == "'=1+1.png"
     lines = served.client.get(f"/api/jobs/{state['id']}/results", params={"format": "jsonl"}).text.splitlines()
     assert [json.loads(line) for line in lines] == found
     assert served.client.delete(f"/api/jobs/{state['id']}").status_code == 204
@@ -125,8 +130,8 @@ def test_a_link_that_is_turned_after_the_job_was_made_is_not_followed(
     assert "leads outside" in results(served, {"id": job.id})[0]["problem"]
 
 
-def test_without_an_allowed_folder_no_path_is_read(serve: Callable[..., Served], tmp_path: Path) -> None:
-    served = serve()
+def test_without_an_allowed_folder_no_path_is_read(plain: Served, tmp_path: Path) -> None:
+    served = plain
     assert served.client.post("/api/jobs", json={"path": str(tmp_path)}).status_code == 403
     assert served.client.post("/api/jobs", json={"path": "x", "token": "y"}).status_code == 422
     assert (
@@ -197,6 +202,39 @@ def test_a_disk_that_takes_no_more_ends_the_job_and_says_so(tmp_path: Path) -> N
     store.took(job, Step('{"n": 1}', is_last=True))
     assert job.state == "failed"
     assert "cannot be written" in job.reason
+
+
+def test_a_disk_that_is_full_when_a_job_is_begun_ends_it_and_the_next_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = JobStore(tmp_path, Limits())
+    first, second = job_in(store), job_in(store)
+    write = job_store.write_json
+
+    def full(path: Path, content: Any) -> None:
+        if path.parent == first.folder:
+            raise InputError(f'"{path}" cannot be written (no space left on device).')
+        write(path, content)
+
+    monkeypatch.setattr(job_store, "write_json", full)
+    found = store.next_work()
+    assert found is not None
+    assert found[0] is second
+    assert (first.state, "no space left" in first.reason) == ("failed", True)
+
+
+def test_uploads_that_arrive_take_places_and_bytes_from_the_first_on(tmp_path: Path) -> None:
+    store = JobStore(tmp_path, Limits(most_jobs=2, jobs_bytes=1024))
+    first, second = store.new_upload(), store.new_upload()
+    with pytest.raises(NoRoomError, match="2 jobs are kept"):
+        store.new_upload()
+    first.arrived(1000)
+    with pytest.raises(NoRoomError, match="all the disk"):
+        second.arrived(1000)
+    first.drop()
+    second.drop()
+    assert store.bytes == 0
+    store.new_upload()
 
 
 def test_all_jobs_together_are_bounded_on_the_disk(tmp_path: Path) -> None:

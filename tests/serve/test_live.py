@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,9 +18,11 @@ from typing import Any
 from PIL import Image
 
 from headcount.core.errors import InputError
-from headcount.serve.history_source import HistorySource
+from headcount.serve.history_source import HistorySource, alert_rows
 from headcount.serve.live import Live
 from headcount.serve.recent import Recent, thinned
+from headcount.serve.schema import Alert
+from headcount.serve.wire import Look
 from headcount.video.history import History
 from headcount.video.measurement import AlertEvent
 from headcount.video.outputs import Outputs
@@ -52,8 +56,8 @@ def events(served: Served, most: int) -> Iterator[tuple[str, Any]]:
                     return
 
 
-def test_cameras_alerts_and_outputs_are_told(serve: Callable[..., Served], site: Site, site_folder: Path) -> None:
-    served = watched(serve, site, site_folder)
+def test_cameras_alerts_and_outputs_are_told(square: Served) -> None:
+    served = square
     north, south = served.client.get("/api/cameras").json()["cameras"]
     assert (north["name"], north["status"]["state"]) == ("north", "online")
     assert north["age_s"] < 5
@@ -77,10 +81,8 @@ def test_cameras_alerts_and_outputs_are_told(serve: Callable[..., Served], site:
     assert "10.0.0.2" not in everything
 
 
-def test_changes_are_told_as_they_come_the_newest_alone(
-    serve: Callable[..., Served], site: Site, site_folder: Path
-) -> None:
-    served = watched(serve, site, site_folder)
+def test_changes_are_told_as_they_come_the_newest_alone(square: Served) -> None:
+    served = square
     told = list(events(served, 6))
     assert told[0][0] == "now"
     assert [each["name"] for each in told[0][1]["cameras"]] == ["north", "south"]
@@ -109,21 +111,27 @@ def test_pictures_are_made_while_somebody_looks(serve: Callable[..., Served], si
     assert served.client.get("/api/cameras/south/marks").json()["points"] == []
 
 
-def test_an_alert_is_acknowledged_once(serve: Callable[..., Served], site: Site, site_folder: Path) -> None:
-    served = watched(serve, site, site_folder)
+def test_an_alert_is_acknowledged_once(square: Served) -> None:
+    served = square
     (alert,) = served.client.get("/api/alerts").json()["alerts"]
     assert alert["raised"]["zone"] == "gate"
     answer = served.client.post(f"/api/alerts/{alert['id']}/acknowledge", json={"who": "Ann"}).json()
     assert answer["acknowledged_by"] == "Ann"
     again = served.client.post(f"/api/alerts/{alert['id']}/acknowledge", json={"who": "Ben"}).json()
     assert again == answer
-    assert served.client.post("/api/alerts/none/acknowledge", json={}).status_code == 404
+    address = "/api/alerts/none/acknowledge"
+    assert served.client.post(address, json={}).status_code == 404
+    assert served.client.post(address, json={"whom": "Ann"}).status_code == 422
+    large = served.client.post(
+        address, content=iter([b" " * 10_000] * 10), headers={"content-type": "application/json"}
+    )
+    assert large.status_code == 413
     (row,) = csv.DictReader(io.StringIO(served.client.get("/api/alerts.csv").text))
     assert (row["id"], row["acknowledged_by"], row["cleared_at"]) == ("breach1", "Ann", "")
 
 
-def test_history_is_told_from_memory_and_exported(serve: Callable[..., Served], site: Site, site_folder: Path) -> None:
-    served = watched(serve, site, site_folder)
+def test_history_is_told_from_memory_and_exported(square: Served) -> None:
+    served = square
     found = served.client.get("/api/cameras/north/history").json()
     assert len(found["points"]) >= 1
     assert found["points"][0]["zones"]["gate"]["density"] == 2.2
@@ -156,6 +164,24 @@ def test_a_watching_process_that_dies_is_said_and_started_again(
     assert before is not None
     wait_for(lambda: live.camera("north").status.state == "online")
     assert served.client.get("/api/live/now").json()["monitor"]["starts"] == 2
+    assert served.count("still counting").status_code == 200
+
+
+def test_a_watching_process_that_lives_but_says_nothing_is_started_again(
+    serve: Callable[..., Served], site: Site, site_folder: Path
+) -> None:
+    served = watched(serve, site, site_folder, silent_s=2)
+    monitor = served.service.monitor
+    assert monitor is not None
+    assert monitor.pid is not None
+    os.kill(monitor.pid, signal.SIGSTOP)
+    # Nobody who looks at pictures is held up by a pipe that is full.
+    began = time.monotonic()
+    while not monitor._sending.locked() and time.monotonic() - began < 1:
+        threading.Thread(target=monitor.tell, args=("x" * 100_000,), daemon=True).start()
+        time.sleep(0.02)
+    monitor.tell(Look("north"))
+    wait_for(lambda: monitor.state.state == "running" and monitor.state.starts == 2)
     assert served.count("still counting").status_code == 200
 
 
@@ -273,6 +299,30 @@ def test_the_database_is_read_and_an_acknowledgement_waits_until_it_is_back(site
         assert (again.alerts()[0].acknowledged_by, again.alerts()[0].raised.level) == ("Ann", 2)
     finally:
         history.close()
+
+
+def test_a_listener_that_reads_no_more_leaves_its_place_to_another(site: Site) -> None:
+    live = Live(site, most_listeners=1)
+
+    async def listen() -> None:
+        first = live.listen()
+        assert first is not None
+        assert live.listen() is None
+        first.taken_at -= 31
+        second = live.listen()
+        assert first.is_closed
+        assert live._listeners == [second]
+
+    asyncio.run(listen())
+
+
+def test_tables_hold_no_formulas(site: Site) -> None:
+    event = AlertEvent(
+        id="0", camera="=north", measure="density", level=1, threshold=2, state="raised", at=workers.AT, value=2, peak=2
+    )
+    alert = Alert(id="0", raised=event, acknowledged_at=workers.AT, acknowledged_by="+1 =HYPERLINK(1)")
+    (row,) = csv.DictReader(io.StringIO("".join(alert_rows([alert]))))
+    assert (row["camera"], row["acknowledged_by"], row["value"]) == ("'=north", "'+1 =HYPERLINK(1)", "2.0")
 
 
 def test_listeners_are_bounded_and_sent_away_at_the_end(

@@ -17,7 +17,7 @@ from headcount.video.measurement import AlertEvent
 from headcount.video.site import Site
 
 from . import workers
-from .conftest import CHROMIUM, WHY_NOT, Served
+from .conftest import CHROMIUM, WHY_NOT, Served, serving
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright (dev extra)")
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason=WHY_NOT), pytest.mark.slow]
@@ -83,6 +83,13 @@ def tab(chromium: Any) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture(scope="module")
+def counting() -> Iterator[Served]:
+    """A server that counts by the model that is shipped."""
+    with serving() as start:
+        yield start("headcount-s")
+
+
+@pytest.fixture(scope="module")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A painted crowd as a photograph."""
     path = tmp_path_factory.mktemp("crowd") / "crowd.jpg"
@@ -91,9 +98,9 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_photograph_is_chosen_counted_shown_and_zoomed(
-    serve: Callable[..., Served], tab: Callable[..., Any], crowd: Path
+    counting: Served, tab: Callable[..., Any], crowd: Path
 ) -> None:
-    served = serve("headcount-s")
+    served = counting
     page = tab(served.address)
     expect(page.locator("#connection")).to_have_text("Connected")
     expect(page.get_by_role("link", name="Cameras")).to_be_hidden()
@@ -144,11 +151,11 @@ DROP = """async ([name, base64]) => {
 
 
 def test_one_is_dropped_and_what_cannot_be_counted_is_said(
-    serve: Callable[..., Served], tab: Callable[..., Any], crowd: Path, tmp_path: Path
+    counting: Served, tab: Callable[..., Any], crowd: Path, tmp_path: Path
 ) -> None:
     import base64
 
-    served = serve("headcount-s")
+    served = counting
     page = tab(served.address)
     page.evaluate(DROP, ["dropped.jpg", base64.b64encode(crowd.read_bytes()).decode()])
     expect(page.locator("#result")).to_be_visible()
@@ -161,10 +168,8 @@ def test_one_is_dropped_and_what_cannot_be_counted_is_said(
     expect(page.get_by_role("alert")).to_contain_text("but this server takes 1,000: shrink it.")
 
 
-def test_cameras_are_shown_live_with_zones_levels_and_what_is_wrong(
-    serve: Callable[..., Served], tab: Callable[..., Any], site: Site, site_folder: Path
-) -> None:
-    served = serve(site=site, folder=site_folder)
+def test_cameras_are_shown_live_with_zones_levels_and_what_is_wrong(square: Served, tab: Callable[..., Any]) -> None:
+    served = square
     page = tab(served.address)
     north, south = (page.get_by_role("article", name=f"Camera {name}") for name in ("north", "south"))
     expect(north.locator(".pill")).to_have_text("online")
@@ -185,10 +190,8 @@ def test_cameras_are_shown_live_with_zones_levels_and_what_is_wrong(
     assert page.evaluate(hot) > 100
 
 
-def test_a_camera_has_charts_with_tables_and_exports(
-    serve: Callable[..., Served], tab: Callable[..., Any], site: Site, site_folder: Path
-) -> None:
-    served = serve(site=site, folder=site_folder)
+def test_a_camera_has_charts_with_tables_and_exports(square: Served, tab: Callable[..., Any]) -> None:
+    served = square
     page = tab(served.address)
     page.get_by_role("link", name="north").click()
     expect(page.get_by_role("heading", name="north")).to_be_visible()
@@ -231,12 +234,16 @@ def test_alerts_are_told_acknowledged_and_cleared(
     expect(page.locator("#alarm")).to_contain_text("Over: stairs")
     expect(page.locator("li[data-id=breach2]")).to_contain_text("at most 6.1")
     expect(page.locator("#open-alerts")).to_have_text("1")
+    # Names are text, whatever they look like.
+    name = "<img src=x onerror=window.hit=1>"
+    live.take_record(event.model_copy(update={"id": "breach3", "camera": name, "zone": name}))
+    expect(page.locator("li[data-id=breach3]")).to_contain_text(f"{name}, camera {name}")
+    expect(page.locator("#alarm")).to_contain_text(name)
+    assert page.evaluate("[window.hit, document.querySelectorAll('img[src=x]').length]") == [None, 0]
 
 
-def test_a_connection_that_is_gone_is_said_and_taken_up_again(
-    serve: Callable[..., Served], tab: Callable[..., Any], site: Site, site_folder: Path
-) -> None:
-    served = serve(site=site, folder=site_folder)
+def test_a_connection_that_is_gone_is_said_and_taken_up_again(square: Served, tab: Callable[..., Any]) -> None:
+    served = square
     page = tab(served.address)
     expect(page.locator("#connection")).to_have_text("Connected")
     page.context.set_offline(True)
@@ -268,10 +275,8 @@ def test_a_full_server_is_waited_for(serve: Callable[..., Served], tab: Callable
     busy.join()
 
 
-def test_all_views_are_readable_and_fit(
-    serve: Callable[..., Served], tab: Callable[..., Any], site: Site, site_folder: Path
-) -> None:
-    served = serve(site=site, folder=site_folder)
+def test_all_views_are_readable_and_fit(square: Served, tab: Callable[..., Any]) -> None:
+    served = square
     for scheme, size_wh in (("dark", (1280, 800)), ("light", (1280, 800)), ("dark", (390, 844)), ("light", (390, 844))):
         look_at_all_views(tab, served, scheme, size_wh)
 
@@ -295,10 +300,8 @@ def look_at_all_views(tab: Callable[..., Any], served: Served, scheme: str, size
     assert page.evaluate(dark) != before
 
 
-def test_everything_is_reached_by_keys_and_seen_there(
-    serve: Callable[..., Served], tab: Callable[..., Any], site: Site, site_folder: Path
-) -> None:
-    served = serve(site=site, folder=site_folder)
+def test_everything_is_reached_by_keys_and_seen_there(square: Served, tab: Callable[..., Any]) -> None:
+    served = square
     page = tab(served.address)
     expect(page.get_by_role("article", name="Camera north").locator(".pill")).to_have_text("online")
     reached = []
@@ -319,6 +322,6 @@ def test_everything_is_reached_by_keys_and_seen_there(
       .filter((each) => each.checkVisibility())
       .filter((each) => !(each.textContent.trim() || each.getAttribute("aria-label") || each.labels?.length))
       .map((each) => each.outerHTML)"""
-    for place in ("#cameras", "#photo", "#camera/north", "#alerts"):
+    for place in ("#cameras", "#photo", "#camera/north", "#alerts", "#camera/%"):
         page.goto(served.address + place)
         assert page.evaluate(unnamed) == []

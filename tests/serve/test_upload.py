@@ -51,6 +51,13 @@ def test_a_form_that_is_cut_short_is_refused(body: bytes) -> None:
         read([body] if body else [])
 
 
+def test_a_form_of_very_many_empty_fields_is_refused() -> None:
+    part = b'--cut\r\nContent-Disposition: form-data; name="n"\r\n\r\n\r\n'
+    assert read([part * 100 + b"--cut--\r\n"]) == {}
+    with pytest.raises(HTTPException, match="413"):
+        read([part * 101 + b"--cut--\r\n"])
+
+
 def test_what_is_no_form_is_refused() -> None:
     with pytest.raises(HTTPException, match="400"):
         read([b"hello, this is no form at all"])

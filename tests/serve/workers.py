@@ -11,16 +11,21 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from headcount.serve.beat import Beating
 from headcount.serve.wire import Look, Running, Seen, Stopped, Told
 from headcount.serve.work import CountWork, Done, Failed, JobWork, ModelFacts, Ready, Step, WorkerSettings
-from headcount.video.measurement import AlertEvent, Amount, CameraStatus, Measurement, OutputStatus, ZoneMeasure
-from headcount.video.site import Site
+
+if TYPE_CHECKING:  # what stands for the worker is loaded anew by each server: it loads little
+    from headcount.video.measurement import Measurement
+    from headcount.video.site import Site
 
 
 def obedient(pipe: Connection, settings: WorkerSettings) -> None:
-    """Answers with what it was sent; ``sleep N`` first sleeps, ``die`` dies, ``die once FILE`` only the first time."""
+    """Answers with what it was sent; ``sleep N`` first sleeps, ``beat N`` too and says that it lives, ``die`` dies,
+    ``die once FILE`` only the first time.
+    """
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     pipe.send(Ready((ModelFacts("obedient", "none", ("points",)),)))
@@ -28,6 +33,9 @@ def obedient(pipe: Connection, settings: WorkerSettings) -> None:
         while True:
             given = pipe.recv()
             words = given.content.decode(errors="replace").split() if isinstance(given, CountWork) else []
+            if words[:1] == ["beat"]:
+                with Beating(pipe, 0.2):
+                    time.sleep(float(words[1]))
             if words[:1] == ["sleep"]:
                 time.sleep(float(words[1]))
             if words[:2] == ["die", "once"]:
@@ -52,6 +60,8 @@ AT = datetime(2026, 11, 28, 20, 0, tzinfo=UTC)
 
 def measured(camera: str, number: int, people: float = 40.0, density: float = 2.2) -> Measurement:
     """A measurement of two zones."""
+    from headcount.video.measurement import Amount, Measurement, ZoneMeasure
+
     gate = ZoneMeasure(
         name="gate",
         people=Amount(value=people / 2, low=people / 2 - 4, high=people / 2 + 6, level=0.9),
@@ -73,6 +83,8 @@ def measured(camera: str, number: int, people: float = 40.0, density: float = 2.
 
 def watching(pipe: Connection, site: Site, folder: Path) -> None:
     """Tells of each camera of a site, ten times a second, until the pipe ends; the last one is offline."""
+    from headcount.video.measurement import AlertEvent, CameraStatus, OutputStatus
+
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     jpeg = (folder / "frame.jpg").read_bytes()

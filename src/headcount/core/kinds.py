@@ -13,3 +13,8 @@ Matcher = Literal["fast", "reference"]
 """Which of the maximum matchings of predictions and heads is taken."""
 
 MATCHERS: tuple[Matcher, ...] = get_args(Matcher)
+
+Hiding = Literal["blur", "pixelate", "off"]
+"""How heads are made unrecognisable in a picture that leaves."""
+
+HIDINGS: tuple[Hiding, ...] = get_args(Hiding)

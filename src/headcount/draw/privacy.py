@@ -6,7 +6,7 @@ recognised by is not in the picture any more, and cannot be brought back, as it 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,12 +16,10 @@ from scipy.spatial import cKDTree
 from headcount.core.errors import InputError, nearest
 from headcount.core.geometry import Points, centres, clip_boxes, has_area, sides
 from headcount.core.image import RgbImage
+from headcount.core.kinds import HIDINGS, Hiding
 
 if TYPE_CHECKING:
     from headcount.core.prediction import Prediction
-
-Hiding = Literal["blur", "pixelate", "off"]
-HIDINGS: tuple[Hiding, ...] = ("blur", "pixelate", "off")
 
 _CELLS = 4
 """Brightnesses across a hidden head. Faces are recognised from about 16 pixels on, and hardly ever below 8."""

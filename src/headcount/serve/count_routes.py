@@ -8,8 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
-from headcount.core.kinds import PictureKind
-from headcount.draw.privacy import Hiding
+from headcount.core.kinds import Hiding, PictureKind
 from headcount.serve.schema import Count, Problem
 from headcount.serve.service import Service
 from headcount.serve.upload import GoneError, file_name, read_image_body

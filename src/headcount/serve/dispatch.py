@@ -12,6 +12,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, Literal
 
 from headcount.core.errors import InputError, ModelError
+from headcount.serve.beat import Beat, Watchdog
 from headcount.serve.child import counting
 from headcount.serve.queue import Queue, Ticket
 from headcount.serve.work import Answer, Failed, ModelFacts, Ready, WorkerSettings
@@ -19,6 +20,8 @@ from headcount.serve.work import Answer, Failed, ModelFacts, Ready, WorkerSettin
 _TRIES = 2
 _PATIENCE_S = 5.0
 """How long the worker goes on with what nobody waits for, before it is ended and started anew."""
+_SILENT_S = 10.0
+"""How long the worker may give no sign of life while it has something to do, before it is ended."""
 _LONGEST_JOB_S = 600.0
 _PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _LOADED_WITHIN_S = 300.0
@@ -46,6 +49,7 @@ class Dispatcher:
         queue: where work waits.
         settings: how the worker counts.
         patience_s: how long work goes on that nobody waits for.
+        silent_s: how long the worker may give no sign of life while it works.
         target: what the worker process does, for tests.
 
     Attributes:
@@ -61,14 +65,17 @@ class Dispatcher:
         settings: WorkerSettings,
         *,
         patience_s: float = _PATIENCE_S,
+        silent_s: float = _SILENT_S,
         target: Callable[..., None] = counting,
     ) -> None:
         self._queue, self._settings, self._patience_s, self._target = queue, settings, patience_s, target
+        self._silent_s = silent_s
         self.state: State = "starting"
         self.reason = ""
         self.models: tuple[ModelFacts, ...] = ()
         self.starts = 0
         self._process: SpawnProcess | None = None
+        self._watchdog: Watchdog | None = None
         self._pipe: Connection | None = None
         self._failure: Failed | None = None
         self._in_vain = 0
@@ -139,10 +146,17 @@ class Dispatcher:
             self.state = "starting"
         self.starts += 1
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=self._target, args=(theirs, self._settings), name="worker", daemon=True)
-        self._process.start()
-        theirs.close()
+        try:
+            self._pipe, theirs = context.Pipe()
+            with theirs:
+                process = context.Process(
+                    target=self._target, args=(theirs, self._settings), name="worker", daemon=True
+                )
+                process.start()
+        except OSError as error:  # no memory, files or processes left just now
+            self._fail(f"The process that counts cannot be started ({(error.strerror or str(error)).lower()}).")
+            raise _DiedError from error
+        self._process, self._watchdog = process, Watchdog(process)
         try:
             told = self._answer(lambda: False, time.monotonic() + _LOADED_WITHIN_S)
         except _DiedError:
@@ -169,9 +183,11 @@ class Dispatcher:
         """
         began = time.monotonic()
         try:
-            assert self._pipe is not None
+            assert self._watchdog is not None
+            self._watchdog.expect(self._silent_s)
             self._send(ticket.work)
             answer = self._answer(lambda: self._is_given_up(ticket), began + _LONGEST_JOB_S)
+            self._watchdog.rest()
         except _DiedError:
             self._take_back(ticket)
             raise
@@ -218,11 +234,14 @@ class Dispatcher:
             met = wait([self._pipe, self._process.sentinel], _STEP_S)
             if self._pipe in met:
                 try:
-                    told: Answer | Ready | Failed = self._pipe.recv()
+                    told: Answer | Ready | Failed | Beat = self._pipe.recv()
                 except (EOFError, OSError) as error:
                     raise _DiedError from error
-                return told
-            if met:
+                if not isinstance(told, Beat):
+                    return told
+                assert self._watchdog is not None
+                self._watchdog.expect(self._silent_s)
+            elif met:
                 raise _DiedError
             if self._closing.is_set():
                 raise _DiedError
@@ -236,6 +255,11 @@ class Dispatcher:
     def _end(self) -> None:
         process, pipe = self._process, self._pipe
         self._process = self._pipe = None
+        if self._watchdog is not None:
+            if self._watchdog.has_bitten:
+                logging.getLogger(__name__).warning("The process that counts gave no sign of life, and was ended.")
+            self._watchdog.close()
+            self._watchdog = None
         if pipe is not None:
             pipe.close()
         if process is not None:

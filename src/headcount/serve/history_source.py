@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from headcount.core.errors import HeadcountError
+from headcount.data.parse.csv import plain_cell
 from headcount.serve.live import Live
 from headcount.serve.schema import Alert
 from headcount.video.history import AlertRow, History, Point, ZonePoint
@@ -218,5 +219,5 @@ def alert_rows(alerts: list[Alert]) -> Iterator[str]:
 
 def _line(values: Iterable[object]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
+    csv.writer(text, lineterminator="\n").writerow(map(plain_cell, values))
     return text.getvalue()

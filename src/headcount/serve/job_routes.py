@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, StreamingResponse
-from pydantic import ValidationError
 
 from headcount.core.errors import InputError
 from headcount.data.media.sources import SourceFile
@@ -20,7 +19,7 @@ from headcount.serve.count_routes import known_model
 from headcount.serve.job_store import Job, JobFile, NoRoomError, Upload
 from headcount.serve.schema import FolderJob, Jobs, JobState, Problem
 from headcount.serve.service import Service
-from headcount.serve.upload import Form, chunks_of, file_name
+from headcount.serve.upload import Form, chunks_of, file_name, read_json_body
 
 _FILE = {"type": "string", "format": "binary"}
 _FORM = {"type": "object", "properties": {"files": {"type": "array", "items": _FILE}}, "required": ["files"]}
@@ -35,7 +34,6 @@ _BODY = {
         },
     }
 }
-_MOST_JSON = 64 * 1024
 _EveryS = Annotated[float, Query(gt=0, le=86400, description="Seconds between the frames of a video.")]
 _TYPES = {"jsonl": "application/jsonl", "csv": "text/csv"}
 
@@ -76,7 +74,7 @@ def job_router(service: Service) -> APIRouter:
         """
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/json":
-            given = await _folder_job(request, service.limits.job_upload_s)
+            given = await read_json_body(request, FolderJob, within_s=service.limits.upload_s)
             known_model(service, given.model)
             job = await run_in_threadpool(_of_folder, service, given)
         else:
@@ -139,18 +137,6 @@ def _as_list(path: Path) -> Iterator[bytes]:
     yield b"]"
 
 
-async def _folder_job(request: Request, within_s: float) -> FolderJob:
-    body = bytearray()
-    async for chunk in chunks_of(request, most_bytes=_MOST_JSON, within_s=within_s):
-        body += chunk
-    try:
-        return FolderJob.model_validate_json(bytes(body))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the body"
-        raise HTTPException(422, f"{where}: {first['msg']}") from error
-
-
 async def _of_upload(service: Service, request: Request, model: str, every_s: float, name: str) -> Job:
     """A job of what was sent; where anything goes wrong nothing of it stays."""
     limits = service.limits
@@ -181,11 +167,13 @@ async def _received(request: Request, upload: Upload, most_bytes: int, within_s:
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         form = Form(request, upload.open)
         async for chunk in chunks:
+            upload.arrived(len(chunk))
             await run_in_threadpool(form.write, chunk)
         form.close()
         return
     file = upload.open(file_name(name))
     async for chunk in chunks:
+        upload.arrived(len(chunk))
         await run_in_threadpool(file.write, chunk)
 
 

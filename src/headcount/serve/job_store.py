@@ -27,6 +27,7 @@ from headcount.serve.work import JobWork, Step
 
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 _ID_LENGTH = 12
+_NO_DISK = "The jobs that are kept take all the disk that they may: delete those that are done."
 
 
 class NoRoomError(Exception):
@@ -91,6 +92,7 @@ class JobStore:
         self.folder, self._limits = folder.resolve(), limits
         self._lock = threading.RLock()
         self._jobs: dict[str, Job] = {}
+        self._arriving: dict[Path, int] = {}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for each in sorted(self.folder.iterdir()):
@@ -130,21 +132,44 @@ class JobStore:
         Raises:
             NoRoomError: no job more is kept.
         """
+        folder = self.folder / "".join(secrets.choice(_LETTERS) for _ in range(_ID_LENGTH))
         with self._lock:
             self._refuse_full()
-        return Upload(self, self.folder / "".join(secrets.choice(_LETTERS) for _ in range(_ID_LENGTH)), self._limits)
+            self._arriving[folder] = 0
+        try:
+            return Upload(self, folder, self._limits)
+        except OSError:
+            self.forget(folder)
+            raise
+
+    def arrived(self, folder: Path, number: int) -> None:
+        """So many bytes more came of an upload.
+
+        Raises:
+            NoRoomError: all jobs together take too much.
+        """
+        with self._lock:
+            self._arriving[folder] = self._arriving.get(folder, 0) + number
+            if self.bytes > self._limits.jobs_bytes:
+                raise NoRoomError(_NO_DISK)
+
+    def forget(self, folder: Path) -> None:
+        """An upload is over."""
+        with self._lock:
+            self._arriving.pop(folder, None)
 
     def _refuse_full(self) -> None:
-        if len(self._jobs) >= self._limits.most_jobs:
-            raise NoRoomError(f"{len(self._jobs)} jobs are kept, and no more: delete those that are done.")
+        number = len(self._jobs) + len(self._arriving)
+        if number >= self._limits.most_jobs:
+            raise NoRoomError(f"{number} jobs are kept, and no more: delete those that are done.")
         if self.bytes >= self._limits.jobs_bytes:
-            raise NoRoomError("The jobs that are kept take all the disk that they may: delete those that are done.")
+            raise NoRoomError(_NO_DISK)
 
     @property
     def bytes(self) -> int:
-        """What all jobs take on the disk."""
+        """What all jobs take on the disk, with those that arrive just now."""
         with self._lock:
-            return sum(job.bytes for job in self._jobs.values())
+            return sum(job.bytes for job in self._jobs.values()) + sum(self._arriving.values())
 
     def add(
         self, folder: Path, files: tuple[JobFile, ...], *, model: str, every_s: float, notes: tuple[str, ...] = ()
@@ -157,6 +182,7 @@ class JobStore:
         """
         job = Job(folder.name, folder, model, every_s, datetime.now(UTC), files, notes)
         with self._lock:
+            self.forget(folder)
             self._refuse_full()
             folder.mkdir(exist_ok=True)
             write_json(folder / "files.json", [[str(file.path), file.name, file.is_video] for file in files])
@@ -205,7 +231,12 @@ class JobStore:
                     continue
                 if job.state == "waiting":
                     job.state = "running"
-                    self._write(job)
+                    try:
+                        self._write(job)
+                    except (OSError, InputError) as error:  # its disk is full, or gone
+                        text = error.message if isinstance(error, InputError) else str(error)
+                        self.end(job, f"It cannot be begun: {text}")
+                        continue
                 file = job.files[job.progress.file]
                 every_s = job.every_s if file.is_video else 0.0
                 return job, JobWork(job.id, file.path, file.name, job.model, every_s, job.progress.index)
@@ -288,6 +319,14 @@ class Upload:
         self._open = path.open("wb")
         return self._open
 
+    def arrived(self, number: int) -> None:
+        """So many bytes more came.
+
+        Raises:
+            NoRoomError: all jobs together take too much.
+        """
+        self._store.arrived(self.folder, number)
+
     def close(self) -> None:
         """Close the file that is open."""
         if self._open is not None:
@@ -302,6 +341,7 @@ class Upload:
     def drop(self) -> None:
         """Throw all of it away."""
         self.close()
+        self._store.forget(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -28,6 +28,8 @@ from headcount.video.site import AlertSettings, CameraSettings, Site
 
 _MOST_ALERTS = 1000
 _PICTURE_GOOD_S = 60.0
+_STUCK_S = 30.0
+"""Whoever asks is told something at least each ten seconds: who was not for so long does not read."""
 _RECORD: TypeAdapter[Any] = TypeAdapter(Record)
 _DOWN = "Nothing watches this camera now: the process that does is started again."
 
@@ -40,6 +42,7 @@ class Listener:
         self._pending: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._changed = asyncio.Event()
         self.is_closed = False
+        self.taken_at = time.monotonic()
 
     def put(self, event: str, key: str, data: str) -> None:
         """From any thread."""
@@ -57,6 +60,7 @@ class Listener:
 
     async def take(self, wait_s: float) -> list[tuple[str, str]]:
         """What changed, as events and their data; empty where nothing did within ``wait_s``."""
+        self.taken_at = time.monotonic()
         try:
             await asyncio.wait_for(self._changed.wait(), wait_s)
         except TimeoutError:
@@ -222,10 +226,19 @@ class Live:
     def listen(self) -> Listener | None:
         """Be told what changes, in this thread's loop; None where too many are."""
         with self._lock:
+            if len(self._listeners) >= self._most_listeners:
+                self._send_stuck_away()
             if self._is_closed or len(self._listeners) >= self._most_listeners:
                 return None
             self._listeners.append(Listener(asyncio.get_running_loop()))
             return self._listeners[-1]
+
+    def _send_stuck_away(self) -> None:
+        # A phone that left its network says no goodbye: what is sent to it waits for long.
+        before = time.monotonic() - _STUCK_S
+        for each in [one for one in self._listeners if one.taken_at < before]:
+            self._listeners.remove(each)
+            each.close()
 
     def leave(self, listener: Listener) -> None:
         """Be told nothing more."""

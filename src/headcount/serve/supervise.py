@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from headcount.core.errors import InputError
+from headcount.serve.beat import Beat, Watchdog
 from headcount.serve.schema import Monitor
 from headcount.serve.wire import Running, Stopped
 
@@ -19,6 +20,8 @@ _PAUSES_S = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
 _GOOD_AFTER_S = 60.0
 _STOPS_WITHIN_S = 10.0
 _STEP_S = 0.5
+_LOADED_WITHIN_S, _SILENT_S = 300.0, 20.0
+_BUSY_S = 0.2
 
 
 class Supervisor:
@@ -30,6 +33,7 @@ class Supervisor:
         args: go through ``pickle``.
         took: is told what the process says, by the thread.
         changed: is told how the process does, by the thread.
+        silent_s: how long the process may say nothing once it works, not even that it lives, before it is ended.
     """
 
     def __init__(
@@ -39,8 +43,10 @@ class Supervisor:
         *,
         took: Callable[[Any], None],
         changed: Callable[[Monitor], None],
+        silent_s: float = _SILENT_S,
     ) -> None:
         self._target, self._args, self._took, self._changed = target, args, took, changed
+        self._silent_s = silent_s
         self._pipe: Connection | None = None
         self._sending = threading.Lock()
         self._closing, self._settled = threading.Event(), threading.Event()
@@ -69,10 +75,15 @@ class Supervisor:
             raise InputError(self._reason)
 
     def tell(self, given: object) -> None:
-        """Say something to the process; nothing where there is none."""
-        with self._sending, suppress(OSError):
-            if self._pipe is not None:
-                self._pipe.send(given)
+        """Say something to the process; nothing where there is none, or it does not listen."""
+        if not self._sending.acquire(timeout=_BUSY_S):
+            return
+        try:
+            with suppress(OSError):
+                if self._pipe is not None:
+                    self._pipe.send(given)
+        finally:
+            self._sending.release()
 
     def close(self) -> None:
         """Let the process end, and end it if it does not."""
@@ -97,18 +108,28 @@ class Supervisor:
     def _live(self) -> None:
         """Start the process and listen until it ends."""
         context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=self._target, args=(theirs, *self._args), name="watcher", daemon=True)
-        process.start()
-        theirs.close()
+        try:
+            ours, theirs = context.Pipe()
+            with theirs:
+                process = context.Process(target=self._target, args=(theirs, *self._args), name="watcher", daemon=True)
+                process.start()
+        except OSError as error:  # no memory, files or processes left just now
+            text = (error.strerror or str(error)).lower()
+            self._reason = f"The process that watches the cameras cannot be started ({text})."
+            return
         self._pid = process.pid
         self.state = self.state.model_copy(update={"starts": self.state.starts + 1})
         with self._sending:
             self._pipe = ours
+        watchdog = Watchdog(process)
+        watchdog.expect(_LOADED_WITHIN_S)
         with suppress(EOFError, OSError):
             while not self._closing.is_set():
                 if ours.poll(_STEP_S):
                     self._hear(ours.recv())
+                    watchdog.expect(self._silent_s if self.state.state == "running" else _LOADED_WITHIN_S)
+        if watchdog.has_bitten:
+            self._reason = "The process that watches the cameras gave no sign of life, and was ended."
         with self._sending:
             self._pipe = None
         ours.close()  # which ends it
@@ -116,6 +137,7 @@ class Supervisor:
         if process.is_alive():
             process.kill()
             process.join()
+        watchdog.close()
         process.close()
         self._pid = None
 
@@ -124,7 +146,7 @@ class Supervisor:
             self._tell("running", "")
         elif isinstance(told, Stopped):
             self._reason = told.reason
-        else:
+        elif not isinstance(told, Beat):
             self._took(told)
 
     def _tell(self, state: str, reason: str) -> None:

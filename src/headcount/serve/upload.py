@@ -6,18 +6,22 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 from urllib.parse import unquote
 
 from fastapi import HTTPException, Request
+from pydantic import BaseModel, ValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from headcount.data.parse.values import cut
 
 _FORM = "multipart/form-data"
+_MOST_JSON = 64 * 1024
 _FORMS_REST = 64 * 1024
 """What a form may hold beside its files."""
+_FORMS_FIELDS = 100
+"""Parts of a form that are no files."""
 
 
 class Held:
@@ -128,6 +132,26 @@ async def read_image_body(request: Request, holding: Holding, *, most_bytes: int
     return files[0][1].getvalue(), files[0][0]
 
 
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+async def read_json_body(request: Request, model: type[_Model], *, within_s: float) -> _Model:
+    """A small body of JSON.
+
+    Raises:
+        HTTPException: it is not as the model says, or as ``chunks_of``.
+    """
+    body = bytearray()
+    async for chunk in chunks_of(request, most_bytes=_MOST_JSON, within_s=within_s):
+        body += chunk
+    try:
+        return model.model_validate_json(bytes(body))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the body"
+        raise HTTPException(422, f"{where}: {first['msg']}") from error
+
+
 def _is_form(request: Request) -> bool:
     return request.headers.get("content-type", "").lower().startswith(_FORM)
 
@@ -149,7 +173,7 @@ class Form:
         self._field, self._value = b"", b""
         self._headers: dict[bytes, bytes] = {}
         self._is_whole = False
-        self._rest = 0
+        self._rest = self._fields = 0
         self._parser = MultipartParser(
             boundary,
             {
@@ -197,6 +221,10 @@ class Form:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         if b"filename" in options:
             self._file = self._open_file(file_name(options[b"filename"].decode("utf-8", "replace")))
+            return
+        self._fields += 1
+        if self._fields > _FORMS_FIELDS:
+            raise HTTPException(413, f"A form may hold {_FORMS_FIELDS} fields beside its files, but this one has more.")
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
         if self._file is not None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from headcount.core.errors import HeadcountError
 from headcount.core.geometry import Points
 from headcount.core.image import RgbImage
+from headcount.serve.beat import EVERY_S, Beat
 from headcount.serve.wire import LOOKED_AT_S, Corners, Look, Running, Seen, Stopped, Told
 from headcount.serve.worker import encoded
 from headcount.video.measurement import Measurement
@@ -113,11 +114,10 @@ class Sender:
         with suppress(OSError):
             while True:
                 with self._changed:
-                    while not self._records and not self._pictures and not self._is_closing:
-                        self._changed.wait()
-                    if not self._records and not self._pictures:
+                    self._changed.wait_for(lambda: self._records or self._pictures or self._is_closing, EVERY_S)
+                    if self._is_closing and not self._records and not self._pictures:
                         return
-                    told, self._records = [*self._records, *self._pictures.values()], []
+                    told, self._records = [*self._records, *self._pictures.values()] or [Beat()], []
                     self._pictures.clear()
                 for each in told:
                     self._pipe.send(each)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from headcount.core.kinds import PictureKind
-from headcount.draw.privacy import Hiding
+from headcount.core.kinds import Hiding, PictureKind
 
 
 @dataclass(frozen=True, slots=True)

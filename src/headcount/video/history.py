@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from headcount.core.errors import InputError
+from headcount.data.parse.csv import plain_cell
 from headcount.video.outputs.columns import COLUMNS, iso
 from headcount.video.outputs.schema import alerts, down, lines, measurements, open_engine, prepare, states, zones
 from headcount.video.spans import LinePoint, Point, Row, ZonePoint, points
@@ -284,7 +285,7 @@ def _sentences(refused: str) -> str:
 
 def _csv_line(values: list[Any]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
+    csv.writer(text, lineterminator="\n").writerow(map(plain_cell, values))
     return text.getvalue()
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from headcount.core.image import RgbImage
+from headcount.core.kinds import Hiding
 from headcount.core.table import load_object
 from headcount.core.words import people, whole_people, with_range
-from headcount.draw.privacy import Hiding, hide_heads
+from headcount.draw.privacy import hide_heads
 from headcount.draw.text import line_of, write
 
 if TYPE_CHECKING:

@@ -41,7 +41,8 @@ def bound_socket(host: str, port: int | None, *, last: str = "") -> socket.socke
         raise InputError(f'"{host}" is no address of this machine ({error.strerror or error}).') from error
     reason: OSError | None = None
     for each in wanted:
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        # Said to be TCP, else asyncio lets answers wait (Nagle) until what came before was acknowledged: 40 ms each.
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((place[0], each))

@@ -53,6 +53,17 @@ def read_rows(
         raise InputError(f'"{path}", line {reader.line_num}: this is no valid CSV ({error}).') from error
 
 
+def plain_cell(value: object) -> object:
+    """A cell that a spreadsheet shows as it is: text that it would take for a formula gets an apostrophe before it.
+
+    Whoever names a file or a camera could else have something computed, or fetched, where the table is opened.
+
+    >>> plain_cell("=1+1"), plain_cell("a=1"), plain_cell(-2)
+    ("'=1+1", 'a=1', -2)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(tuple("=+-@\t\r")) else value
+
+
 def csv_row(cells: Sequence[object]) -> str:
     r"""One row with its line end; floats as the shortest text that reads back as the same number.
 

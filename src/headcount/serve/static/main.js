@@ -128,7 +128,7 @@ class Page {
 
   route(isMoved) {
     const [view, name] = (location.hash.slice(1) || (this.about.site ? "cameras" : "photo")).split("/");
-    const camera = view === "camera" ? this.state.cameras.get(decodeURIComponent(name ?? "")) : null;
+    const camera = view === "camera" ? this.state.cameras.get(decoded(name ?? "")) : null;
     const known = this.about.site ? ["photo", "cameras", "alerts"] : ["photo"];
     const shown = camera ? "camera" : known.includes(view) ? view : this.about.site ? "cameras" : "photo";
     for (const each of ["photo", "cameras", "camera", "alerts"]) {
@@ -145,6 +145,15 @@ class Page {
       $("main").focus({ preventScroll: true });
     }
     this.title();
+  }
+}
+
+// A part of the address, as somebody may have typed it.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 
