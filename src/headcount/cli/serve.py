@@ -15,6 +15,7 @@ from headcount.cli.options import (
     RuntimeOption,
     ThreadsOption,
 )
+from headcount.cli.serving import HostOption, PortOption, tell_address, token_for
 from headcount.core.limits import DEFAULT_LEVEL, DEFAULT_MAX_PIXELS
 
 
@@ -30,17 +31,8 @@ def serve(
             help="A model to have open, the first being the default; give the option again for more.",
         ),
     ] = None,
-    host: Annotated[
-        str,
-        typer.Option("--host", metavar="ADDRESS", help="Address to serve at; others than this machine's need a token."),
-    ] = "127.0.0.1",
-    port: Annotated[
-        int | None,
-        typer.Option(
-            "--port", metavar="NUMBER", min=1, max=65535, show_default=False,
-            help="Port to serve at; else the first free one from 8321 on.",
-        ),
-    ] = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = None,
     token: Annotated[
         str | None,
         typer.Option(
@@ -96,19 +88,14 @@ def serve(
 
     Exit code: 0 it was stopped, 2 it could not start.
     """
-    import secrets
     from contextlib import suppress
 
-    from headcount.cli.console import error_console
-    from headcount.cli.streams import standard_output
     from headcount.serve.limits import MEGABYTE, Limits
     from headcount.serve.server import serve as run_server
     from headcount.serve.work import WorkerSettings
     from headcount.video.site import read_site
-    from headcount.web.guard import is_local
 
-    if token is None and not is_local(host):
-        token = secrets.token_hex(16)
+    known = token_for(token, host)
     limits = Limits(
         queue=queue, deadline_s=deadline, most_bytes=most_megabytes * MEGABYTE, most_pixels=max_pixels,
         keep_jobs_s=3600 * keep_jobs,
@@ -121,14 +108,10 @@ def serve(
     )  # fmt: skip
 
     def ready(address: str) -> None:
-        standard_output().write(f"{address}\n")
-        standard_output().flush()
-        error_console().print("Serving at this address; stop with Ctrl-C.")
-        if token and not is_local(host):
-            error_console().print("The token in it lets everybody in who has it; the connection is not encrypted.")
+        tell_address(address, host, known, what="Serving at this address; stop with Ctrl-C.")
 
     with suppress(KeyboardInterrupt):  # the way to end it
         run_server(
             settings, limits, site=watched, folder=None if site is None else site.absolute().parent, jobs=jobs,
-            host=host, port=port, token=token or "", names=tuple(name or ()), ready=ready,
+            host=host, port=port, token=known, names=tuple(name or ()), ready=ready,
         )  # fmt: skip

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from importlib import resources
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.types import Receive, Scope, Send
 
@@ -23,9 +22,9 @@ from headcount.serve.schema import About, Health, Model, Problem, Readiness
 from headcount.serve.service import Service
 from headcount.serve.upload import GoneError
 from headcount.web.drain import IS_READ, answer_unread
-from headcount.web.guard import Guard, cookie_name
+from headcount.web.guard import Guard
+from headcount.web.page import add_page
 
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 _OPEN = ("/healthz", "/readyz")
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "model": Problem}
@@ -85,7 +84,7 @@ def create_app(
     if service.live is not None:
         app.include_router(camera_router(service.live, service.monitor, history or HistorySource(service.live)))
     _add_server(app, service)
-    _add_page(app, token)
+    add_page(app, "headcount.serve", token=token)
     most = max(service.limits.job_bytes, service.limits.most_bytes) + 2**16
     return Guard(EarlyRefusal(app, service), host=host, token=token, most_bytes=most, open_paths=_OPEN, names=names)
 
@@ -149,32 +148,3 @@ def _add_server(app: FastAPI, service: Service) -> None:
     )  # fmt: skip
     def metrics() -> Response:
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
-
-
-def _add_page(app: FastAPI, token: str) -> None:
-    files = {
-        each.name: each.read_bytes()
-        for each in resources.files("headcount.serve").joinpath("static").iterdir()
-        if each.name.endswith(tuple(_TYPES))
-    }
-
-    @app.get("/", include_in_schema=False)
-    def page() -> Response:
-        return Response(files["page.html"], media_type="text/html", headers={"cache-control": "no-cache"})
-
-    @app.get("/static/{name}", include_in_schema=False)
-    def static(name: str) -> Response:
-        if name not in files:
-            raise HTTPException(404, "There is no such file.")
-        kind = _TYPES["." + name.rpartition(".")[2]]
-        return Response(files[name], media_type=kind, headers={"cache-control": "no-cache"})
-
-    @app.get("/enter/{given}", include_in_schema=False)
-    def enter(given: str, request: Request) -> Response:
-        # Whether it is the token, the guard has looked already.
-        # The page is loaded by this one: a browser that came from another site's link sends no strict cookie along.
-        response = HTMLResponse('<!doctype html><meta http-equiv="refresh" content="0;url=/"><title>headcount</title>')
-        if token:
-            name = cookie_name(request.headers.get("host", ""))
-            response.set_cookie(name, token, httponly=True, samesite="strict", path="/", max_age=30 * 86400)
-        return response

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headcount.cli.options import ForceOption, ModelOption
+from headcount.cli.serving import HostOption, NoBrowserOption, PortOption, TokenOption, tell_address, token_for
 
 if TYPE_CHECKING:
     from headcount.core.image import RgbImage
@@ -36,25 +37,10 @@ def init(
     wait: Annotated[
         float, typer.Option(metavar="SECONDS", min=1, max=600, help="How long to wait for a frame.")
     ] = 10.0,
-    host: Annotated[
-        str,
-        typer.Option("--host", metavar="ADDRESS", help="Address to serve at; others than this machine's need a token."),
-    ] = "127.0.0.1",
-    port: Annotated[
-        int | None,
-        typer.Option(
-            "--port", metavar="NUMBER", min=1, max=65535, show_default=False,
-            help="Port to serve at; else the first free one from 8321 on.",
-        ),
-    ] = None,
-    token: Annotated[
-        str | None,
-        typer.Option(
-            "--token", metavar="WORD", show_default=False,
-            help="What browsers must know (letters and digits); made up where one is needed and none is given.",
-        ),
-    ] = None,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, and open no browser.")] = False,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = None,
+    token: TokenOption = None,
+    no_browser: NoBrowserOption = False,
     force: ForceOption = False,
 ) -> None:  # fmt: skip
     """Set a camera up in the browser: mark its ground, draw zones and lines, write the site's file.
@@ -64,18 +50,14 @@ def init(
 
     Exit code: 0 it was finished or stopped, 2 it could not start.
     """
-    import secrets
-    import webbrowser
     from contextlib import suppress
 
     from headcount.cli.console import error_console, output_console, printable
-    from headcount.cli.streams import standard_output
     from headcount.core.errors import InputError
     from headcount.core.files import refuse_suffix, refuse_taken
     from headcount.video.page.server import serve_drawing
     from headcount.video.page.session import Drawing
     from headcount.video.site import PrivacySettings, read_site
-    from headcount.web.guard import is_local
 
     refuse_suffix(output, ".yaml", ".yml")
     if add and not output.exists():
@@ -93,20 +75,13 @@ def init(
         frame, settings, file=output, site=site, name=_plain_name(output.stem), overwrite=force,
         next_step=f"headcount watch {output} --check",
     )  # fmt: skip
-    if token is None and not is_local(host):
-        token = secrets.token_hex(16)
+    known = token_for(token, host)
 
     def ready(address: str) -> None:
-        standard_output().write(f"{address}\n")
-        standard_output().flush()
-        error_console().print("Open this address in a browser; stop with Ctrl-C.")
-        if token and not is_local(host):
-            error_console().print("The token in it lets everybody in who has it; the connection is not encrypted.")
-        if not no_browser and is_local(host):
-            webbrowser.open(address)
+        tell_address(address, host, known, browser=not no_browser)
 
     with suppress(KeyboardInterrupt):  # the way to end it, and how the page does
-        serve_drawing(drawing, host=host, port=port, token=token or "", ready=ready)
+        serve_drawing(drawing, host=host, port=port, token=known, ready=ready)
     if drawing.saved:
         output_console().print(f"{printable(drawing.saved)} is in {printable(str(output))}", soft_wrap=True)
         error_console().print(f"Next: headcount watch {printable(str(output))} --check", soft_wrap=True)

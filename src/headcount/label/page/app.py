@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 
 from headcount.core.errors import HeadcountError
 from headcount.label.page.pictures import ReplacedError
@@ -15,10 +14,10 @@ from headcount.label.page.schema import BoxesBody, ClaimBody, Name, SessionId, S
 from headcount.label.page.session import Labelling, NotHeldError, UnreadableError
 from headcount.label.page.store import StoreError, StoreFullError, Stroke
 from headcount.label.page.things import WrongStrokeError
-from headcount.web.guard import Guard, cookie_name, is_local
+from headcount.web.guard import Guard, is_local
+from headcount.web.page import add_page
 
 ImageId = Annotated[int, Path(ge=1, le=2**53)]
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"description": text}
     for status, text in {
@@ -54,11 +53,6 @@ def create_app(labelling: Labelling, *, host: str = "127.0.0.1", token: str = ""
     app = FastAPI(
         title="Labels of a folder", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json", responses=_ERRORS
     )
-    files = {
-        each.name: each.read_bytes()
-        for each in resources.files("headcount.label.page").joinpath("static").iterdir()
-        if each.name.endswith(tuple(_TYPES))
-    }
 
     @app.exception_handler(HeadcountError)
     def say(request: Request, error: HeadcountError) -> JSONResponse:
@@ -90,26 +84,7 @@ def create_app(labelling: Labelling, *, host: str = "127.0.0.1", token: str = ""
 
     api = APIRouter(prefix="/api/images", dependencies=[Depends(refuse_strangers)])
 
-    @app.get("/", include_in_schema=False)
-    def page() -> Response:
-        return Response(files["page.html"], media_type="text/html", headers={"cache-control": "no-cache"})
-
-    @app.get("/static/{name}", include_in_schema=False)
-    def static(name: str) -> Response:
-        if name not in files:
-            raise HTTPException(404, "There is no such file.")
-        kind = _TYPES["." + name.rpartition(".")[2]]
-        return Response(files[name], media_type=kind, headers={"cache-control": "no-cache"})
-
-    @app.get("/enter/{given}", include_in_schema=False)
-    def enter(given: str, request: Request) -> Response:
-        # Whether it is the token, the guard has looked already.
-        # The page is loaded by this one: a browser that came from another site's link sends no strict cookie along.
-        response = HTMLResponse('<!doctype html><meta http-equiv="refresh" content="0;url=/"><title>headcount</title>')
-        if token:
-            name = cookie_name(request.headers.get("host", ""))
-            response.set_cookie(name, token, httponly=True, samesite="strict", path="/", max_age=30 * 86400)
-        return response
+    add_page(app, "headcount.label.page", token=token)
 
     @app.get("/api/folder")
     def folder() -> dict[str, Any]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import resources
 from typing import Annotated, Any
 
-from fastapi import Body, FastAPI, HTTPException, Request, Response
+from fastapi import Body, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 
 from headcount.core.errors import HeadcountError
 from headcount.video.page.schema import DraftBody, SaveBody
 from headcount.video.page.session import Drawing
-from headcount.web.guard import Guard, cookie_name
+from headcount.web.guard import Guard
+from headcount.web.page import add_page
 
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 _MOST_BYTES = 4 * 2**20
 
 
@@ -29,11 +28,6 @@ def create_app(drawing: Drawing, *, finish: Callable[[], None], host: str = "127
         token: what browsers must know, once; empty: nothing.
     """
     app = FastAPI(title="Set up a camera", docs_url=None, redoc_url=None, openapi_url=None)
-    files = {
-        each.name: each.read_bytes()
-        for each in resources.files("headcount.video.page").joinpath("static").iterdir()
-        if each.name.endswith(tuple(_TYPES))
-    }
 
     @app.exception_handler(HeadcountError)
     def say(request: Request, error: HeadcountError) -> JSONResponse:
@@ -44,26 +38,7 @@ def create_app(drawing: Drawing, *, finish: Callable[[], None], host: str = "127
         first = error.errors()[0]
         return JSONResponse({"detail": f"{'.'.join(map(str, first['loc']))}: {first['msg']}"}, 422)
 
-    @app.get("/")
-    def page() -> Response:
-        return Response(files["page.html"], media_type="text/html", headers={"cache-control": "no-cache"})
-
-    @app.get("/static/{name}")
-    def static(name: str) -> Response:
-        if name not in files:
-            raise HTTPException(404, "There is no such file.")
-        kind = _TYPES["." + name.rpartition(".")[2]]
-        return Response(files[name], media_type=kind, headers={"cache-control": "no-cache"})
-
-    @app.get("/enter/{given}")
-    def enter(given: str, request: Request) -> Response:
-        # Whether it is the token, the guard has looked already. The page is loaded by this one: a browser that came
-        # from another site's link sends no strict cookie along.
-        response = HTMLResponse('<!doctype html><meta http-equiv="refresh" content="0;url=/"><title>headcount</title>')
-        if token:
-            name = cookie_name(request.headers.get("host", ""))
-            response.set_cookie(name, token, httponly=True, samesite="strict", path="/", max_age=86400)
-        return response
+    add_page(app, "headcount.video.page", token=token, days=1)
 
     @app.get("/api/place")
     def place() -> dict[str, Any]:
