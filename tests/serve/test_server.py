@@ -74,10 +74,13 @@ def test_the_command_serves_survives_a_killed_worker_and_answers_what_it_accepte
     began = time.monotonic()
     assert count() == 200
     assert time.monotonic() - began < 30  # the benchmark says how long it takes
+    (worker,) = children_of(process.pid)
+    os.kill(worker, signal.SIGSTOP)  # so that all five are accepted before the first is answered
     running = [in_background(count) for _ in range(5)]
     metrics = f"{address}metrics"
     wait_for(lambda: "headcount_server_waiting 4.0" in httpx.get(metrics).text)
     process.send_signal(signal.SIGTERM)
+    os.kill(worker, signal.SIGCONT)
     for thread, answers in running:
         thread.join()
         assert answers == [200]
