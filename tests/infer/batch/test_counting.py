@@ -126,6 +126,19 @@ def test_a_region_counts_in_every_row(photos: list[Path], settings: BatchSetting
     assert inside(table(photos[11]))["count"][0].as_py() < counter(table(photos[11]))["count"][0].as_py()
 
 
+def test_a_video_that_a_region_does_not_fit_is_one_row(tmp_path: Path) -> None:
+    import cv2
+
+    film = cv2.VideoWriter(str(tmp_path / "film.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (96, 64))
+    for _ in range(60):
+        film.write(np.zeros((64, 96, 3), np.uint8))
+    film.release()
+    region = Region(mask=np.ones((50, 50), bool))
+    rows = RowCounter(BatchSettings(model="headcount-n", threads=1, region=region))(table(tmp_path / "film.avi"))
+    assert len(rows) == 1
+    assert "images of 50×50 pixels" in rows["error"][0].as_py()
+
+
 def test_another_fingerprint_than_the_expected_one_is_refused(settings: BatchSettings) -> None:
     with pytest.raises(HeadcountError, match="have the fingerprint 0123"):
         RowCounter(settings, "0123")
