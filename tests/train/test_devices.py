@@ -37,7 +37,8 @@ STEPS = 8
 FUSED: dict[str, Any] = {
     "method": "fused",
     "model": {
-        "backbone": "test_efficientnet", "width": 16, "density": {"width": 16}, "boxes": {"width": 16, "least_heads": 1},
+        "backbone": "test_efficientnet", "width": 16, "density": {"width": 16},
+        "boxes": {"width": 16, "least_heads": 1},
         "heads": ["density", "boxes"], "fixed_statistics": True, "fixed_neck_statistics": True,
     },
 }  # fmt: skip
@@ -100,12 +101,16 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[b
     seen: list[subprocess.Popen[bytes]] = []
     start = processes._start
     monkeypatch.setattr(processes, "_start", lambda *given: seen.append(start(*given)) or seen[-1])
-    before = dict(os.environ)
+    before = _environment()
     yield seen
     assert seen
     assert all(process.returncode is not None for process in seen)
     assert not torch.distributed.is_initialized()
-    assert os.environ == before
+    assert _environment() == before
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
 
 
 @pytest.fixture(scope="module")
