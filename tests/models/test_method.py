@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from headcount.core.errors import InputError, ModelError
 from headcount.core.scene import Scene
 from headcount.decode.table import open_decoder
+from headcount.losses.whole import Numbers, Part, learning_from
 from headcount.models.method import Method, TargetBatch
 from headcount.models.table import METHODS, build_method, method_class
 
@@ -365,3 +366,61 @@ def test_a_method_may_start_from_the_neck_and_what_reads_it_of_another(tmp_path:
         assert key.endswith("num_batches_tracked") or torch.equal(fused.state_dict()[key], value), key
     assert all(torch.equal(fused.density.state_dict()[key], value) for key, value in own.items())
     assert other.initialise(file) == "the backbone and the neck of another method"
+
+
+def _crowd(seed: int, heads: int, *, region: bool) -> Scene:
+    scene = _scene(seed=seed)
+    boxes = scene.boxes_xyxy
+    assert boxes is not None
+    inside = np.ones((64, 96), dtype=bool)
+    inside[:, 40:] = not region
+    return Scene(
+        scene.image, scene.points_xy[:heads], boxes[:heads] + np.array([0, 0, 4, 4]), region=inside if region else None
+    )
+
+
+def _loss_and_gradients(method: Method, parts: list[slice], targets: TargetBatch) -> dict[str, torch.Tensor]:
+    """The losses of parts of a batch, and the gradients of their total, added up; each part learns from its share."""
+    images = _images(method, 4)
+    told = method.training_forward(images, targets)  # together: networks round otherwise alone
+    maps = [{key: values[rows] for key, values in told.items()} for rows in parts]
+    noted = []
+    for rows, of_part in zip(parts, maps, strict=True):
+        numbers = Numbers()
+        with torch.no_grad(), learning_from(Part(1.0, numbers.note)):
+            method.loss(of_part, targets.rows(rows))
+        noted.append(torch.stack([torch.zeros((), dtype=torch.float64), *numbers.noted]))
+    whole = Numbers(list(torch.stack(noted).sum(dim=0))[1:])
+    method.zero_grad()
+    sums: dict[str, torch.Tensor] = {}
+    for rows, of_part in zip(parts, maps, strict=True):
+        share = len(images[rows]) / len(images)
+        with learning_from(Part(share, whole.teller())):
+            losses = {key: value * share for key, value in method.loss(of_part, targets.rows(rows)).items()}
+        losses["total"].backward(retain_graph=True)
+        sums = {key: value.detach() + sums.get(key, 0) for key, value in losses.items()}
+    gradients = {key: value.grad.clone() for key, value in method.named_parameters() if value.grad is not None}
+    return {**sums, **gradients}
+
+
+@pytest.mark.parametrize(("name", "case"), CASES)
+def test_losses_of_parts_add_up_to_that_of_the_batch(name: str, case: str) -> None:
+    if name == "faster_rcnn":
+        pytest.skip("it learns from proposals that it draws at random")
+    method = _built(name, case).eval()
+    crowds = [_crowd(seed, heads, region=seed == 2) for seed, heads in enumerate((12, 3, 9, 1))]
+    targets = TargetBatch.join([method.targets(one) for one in crowds])
+    images = _images(method, 4)
+    method.zero_grad()
+    alone = method.loss(method.training_forward(images, targets), targets)
+    alone["total"].backward()
+    gradients = {key: value.grad.clone() for key, value in method.named_parameters() if value.grad is not None}
+    expected = {**{key: value.detach() for key, value in alone.items()}, **gradients}
+    # The transport of dm_count ends when all images of what it is given have settled.
+    near = 2e-2 if case == "dm_count" else 1e-4
+    for parts in ([slice(0, 4)], [slice(0, 2), slice(2, 4)], [slice(0, 1), slice(1, 4)]):
+        found = _loss_and_gradients(method, parts, targets)
+        assert found.keys() == expected.keys()
+        for key, value in expected.items():
+            scale = value.abs().max().clamp(min=1e-3)
+            torch.testing.assert_close(found[key] / scale, value / scale, rtol=0, atol=near, msg=f"{key} of {parts}")

@@ -20,13 +20,15 @@ def train(
     """Train a model by a recipe.
 
     "headcount recipes" lists the recipes. A run that was cut off goes on with --resume and ends the same, bit for bit;
-    with a larger epochs=NUMBER beside it, a run is lengthened.
+    with a larger epochs=NUMBER beside it, a run is lengthened. devices=NUMBER learns on several GPUs, or by several
+    processes.
     """
     import functools
     import warnings
 
     from headcount.cli.streams import results_are_filed
     from headcount.train.loop import train as run
+    from headcount.train.places import place_of
     from headcount.train.recipe import load_recipe
 
     settings = load_recipe(recipe, [*(changes or []), *([] if threads is None else [f"threads={threads}"])])
@@ -34,5 +36,6 @@ def train(
     warnings.filterwarnings("ignore", category=UserWarning, module=r"(lightning|torch)\b")
     results_are_filed()
     last = run(settings, resume=resume, say=functools.partial(print, flush=True))
-    print(f"Done: {last}")
-    print(f"Next: headcount export {settings.folder}")
+    if place_of(settings).rank == 0:
+        print(f"Done: {last}")
+        print(f"Next: headcount export {settings.folder}")

@@ -22,6 +22,7 @@ from torch.autograd.function import FunctionCtx
 
 from headcount.core.errors import InputError
 from headcount.losses.shapes import same_shape
+from headcount.losses.whole import of_batch
 
 BetaOn = Literal["log", "poly", "both"]
 
@@ -248,8 +249,10 @@ def _weighed(values: Tensor, weight: Tensor | None) -> Tensor:
 
 
 def _total(terms: Tensor, alpha: float, num_objects: float | Tensor | None, target: Tensor) -> Tensor:
-    number = (target == 1).sum() if num_objects is None else num_objects
-    number = number.clamp(min=1) if isinstance(number, Tensor) else max(1.0, number)
+    if num_objects is None:
+        number: float | Tensor = of_batch((target == 1).sum())
+    else:
+        number = num_objects.clamp(min=1) if isinstance(num_objects, Tensor) else max(1.0, num_objects)
     return alpha * terms.sum() / number
 
 

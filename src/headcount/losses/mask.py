@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from headcount.core.errors import InputError
 from headcount.losses.shapes import same_shape
+from headcount.losses.whole import of_batch
 
 
 def mask_focal_bce(logits: Tensor, mask: Tensor, *, gamma: float = 0.0, weight: Tensor | None = None) -> Tensor:
@@ -32,4 +33,4 @@ def mask_focal_bce(logits: Tensor, mask: Tensor, *, gamma: float = 0.0, weight: 
     if weight is None:
         return loss.mean()
     same_shape("logits", logits, weight=weight)
-    return (loss * weight).sum() / weight.sum().clamp(min=1)
+    return (loss * weight).sum() / of_batch(weight.sum())

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from headcount.core.errors import InputError
 from headcount.losses.cells import middles, portions, squared_distances
 from headcount.losses.shapes import points_of_each, same_shape
+from headcount.losses.whole import of_batch
 
 
 def point_to_region_loss(
@@ -64,7 +65,7 @@ def point_to_region_loss(
             ]
         ).view_as(logits)
         weight = counted * (1 + (positive_weight - 1) * target)
-    return F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum") / counted.sum().clamp(min=1)
+    return F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum") / of_batch(counted.sum())
 
 
 def _heads(

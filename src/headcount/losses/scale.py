@@ -6,6 +6,8 @@ from typing import Literal
 
 from torch import Tensor
 
+from headcount.losses.whole import of_batch
+
 Deviation = Literal["mse", "l1"]
 
 
@@ -17,4 +19,4 @@ def log_area_loss(log_area: Tensor, target: Tensor, weight: Tensor, *, deviation
     """
     error = log_area - target
     each = error.square() if deviation == "mse" else error.abs()
-    return (weight * each).sum() / weight.sum().clamp(min=1.0)
+    return (weight * each).sum() / of_batch(weight.sum())

@@ -61,6 +61,11 @@ class TargetBatch(NamedTuple):
             {name: [torch.from_numpy(scene.ragged[name]) for scene in scenes] for name in first.ragged},
         )
 
+    @property
+    def images(self) -> int:
+        """How many images they are of."""
+        return len(next(iter([*self.maps.values(), *self.ragged.values()])))
+
     def rows(self, rows: slice) -> TargetBatch:
         """The targets of some of the images."""
         return TargetBatch(

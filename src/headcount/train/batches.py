@@ -82,16 +82,20 @@ Batch = tuple[Tensor, TargetBatch]
 class Batches:
     """The batches of a run by their step, prepared ahead by threads: each has one batch in hand or waiting.
 
+    Of several processes each prepares some ``rows`` of a batch, which are what they are in the whole one.
+
     Threads, since nearly all of the work (decoding, OpenCV, sums of arrays) runs without Python's lock, and no thread
     can be killed on its own as a process can. What goes wrong in one is raised where the batch is taken.
     """
 
     def __init__(
-        self, pools: list[Pool], method: Method, settings: DataSettings, *, batch: int, steps_per_epoch: int, seed: int
-    ) -> None:
+        self, pools: list[Pool], method: Method, settings: DataSettings, *, batch: int, steps_per_epoch: int, seed: int,
+        rows: slice | None = None,
+    ) -> None:  # fmt: skip
         self.order = SampleOrder(pools, batch * steps_per_epoch, seed)
         self.cache = PixelCache(settings.cache_mb)
         self.method, self.settings, self.batch, self.steps, self.seed = method, settings, batch, steps_per_epoch, seed
+        self.rows = slice(0, batch) if rows is None else rows
         if settings.crop_hw is None and batch > 1:
             self._refuse_other_sizes([scene for pool in pools for scene in pool.scenes])
         self._scenes = lru_cache(maxsize=2)(self.order.epoch)  # where one epoch ends, workers are in two
@@ -119,19 +123,20 @@ class Batches:
                 raise InputError(f"Whole images of one batch must be of one size, but {told}: {advice}.")
 
     def at(self, step: int) -> Batch:
-        """The batch of a step, counted from 0 over the whole run: a function of (seed, step) alone.
+        """The own rows of a step's batch, steps counted from 0 over the whole run: a function of (seed, step) alone.
 
         Raises:
             InputError: an image or its annotation is of no use; names the image.
             HeadcountError: anything else that went wrong with a scene; names its image.
         """
         epoch, within = divmod(step, self.steps)
-        samples = [self._sample(epoch, index) for index in range(within * self.batch, (within + 1) * self.batch)]
+        whole = range(within * self.batch, (within + 1) * self.batch)
+        samples = [self._sample(epoch, index) for index in whole[self.rows]]
         images = to_tensor([pixels for pixels, _ in samples], self.method.input_spec)
         return images, TargetBatch.join([targets for _, targets in samples])
 
     def names(self, step: int) -> list[str]:
-        """What the images of a step's batch are called, one for each row of it."""
+        """What the images of a step's whole batch are called, one for each row of it."""
         epoch, within = divmod(step, self.steps)
         return [_name(scene) for scene in self._scenes(epoch)[within * self.batch : (within + 1) * self.batch]]
 

@@ -9,12 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
@@ -22,13 +20,10 @@ from headcount.core.errors import HeadcountError, InputError, nearest
 from headcount.core.files import discard, write_json, writing
 from headcount.core.locks import held
 from headcount.core.scene import Scene
-from headcount.core.threads import limit_threads
 from headcount.data.sets.registry import DATA_SETS
 from headcount.draw.prediction import draw_density
 from headcount.models.method import Method, TargetBatch
 from headcount.models.runtime import TorchRuntime
-from headcount.models.table import build_method
-from headcount.train.batches import Batches
 from headcount.train.card import card_of
 from headcount.train.checkpoint import (
     Checkpoint,
@@ -38,12 +33,17 @@ from headcount.train.checkpoint import (
     unflatten_optimiser,
     write_checkpoint,
 )
+from headcount.train.follow import batches_of, check_data, follow, network_of
+from headcount.train.group import Group
 from headcount.train.images import Record, differences, learned_from, merged, read_record, record_of
 from headcount.train.initialisation import initial_weights
+from headcount.train.learning import Learned, Learner
+from headcount.train.places import Place, place_of
 from headcount.train.pools import Pool, read_pools, read_validation
+from headcount.train.processes import joined
 from headcount.train.recipe import Recipe
 from headcount.train.resume import CHANGES, add_changes, check_same_recipe
-from headcount.train.schedule import build_optimiser, lr_factor, optimiser_name, set_lr
+from headcount.train.schedule import optimiser_name
 from headcount.train.stopping import signals_wait
 from headcount.train.validation import validate_counts, validation_loss
 
@@ -55,26 +55,36 @@ _MANY_IMAGES = 3_000
 def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
     """Run a recipe and return its last checkpoint's folder.
 
+    With ``devices`` above 1 this process is the first of several, starts the others, and they end with it; what it
+    does and returns is the same. Processes that torchrun started find each other; where this is not the first of them,
+    it learns, and says and writes nothing.
+
     The run's folder holds ``recipe.json``, ``images.json`` (every image it ever learned from or was validated on),
     ``changes.json`` (what was changed when it was resumed), TensorBoard events, and the checkpoints ``last-…`` and
     ``best-…``. The seed, the recipe and the data decide the result; when checkpoints fall does not.
 
     Raises:
         InputError: the folder holds a run and ``resume`` was not asked for, another run holds the folder, the recipe
-            of a resumed run differs, the data or the initialisation cannot be read, or the folder cannot be written.
+            of a resumed run differs, the data or the initialisation cannot be read, the folder cannot be written, or
+            as ``places.place_of``.
         ModelError: the checkpoint to resume from is damaged.
-        HeadcountError: the loss or its gradient is no longer finite; names the images of the batch.
+        HeadcountError: the loss or its gradient is no longer finite; names the images of the batch. Or what ended
+            another process.
     """
     folder = recipe.folder
-    if resume and not (folder / RECIPE).is_file():
-        raise InputError(f'There is no run in "{folder}" to resume: start one.')
     if recipe.device == "cuda" and not torch.cuda.is_available():
         raise InputError("device=cuda was asked for, but torch finds no GPU here: use device=cpu.")
+    place = place_of(recipe)
+    if place.rank > 0:
+        with joined(recipe, place) as group:
+            return folder / f"last-{follow(recipe, group):08d}"
+    if resume and not (folder / RECIPE).is_file():
+        raise InputError(f'There is no run in "{folder}" to resume: start one.')
     unknown = recipe.data.sources.keys() - DATA_SETS.keys()
     if unknown:
         raise InputError(f'data.sources names "{min(unknown)}", which no reader has.{nearest(min(unknown), DATA_SETS)}')
     with _folder_of_one_run(folder), _failing_events_are_told_once():
-        return _train(recipe, folder, resume=resume, say=say)
+        return _train(recipe, folder, place, resume=resume, say=say)
 
 
 @contextmanager
@@ -109,68 +119,76 @@ def _failing_events_are_told_once() -> Iterator[None]:
         threading.excepthook = before
 
 
-def _train(recipe: Recipe, folder: Path, *, resume: bool, say: Say) -> Path:
+def _train(recipe: Recipe, folder: Path, place: Place, *, resume: bool, say: Say) -> Path:
     found = find_checkpoint(folder) or find_checkpoint(folder, "best")
     if not resume and found is not None:
         raise InputError(f'"{folder}" holds a run already: choose another output=FOLDER.', remedy="resume")
     saved = read_checkpoint(found) if found is not None else None
     longer = "" if saved is None else check_same_recipe(recipe, saved.state["recipe"], folder, step=saved.step)
 
-    threads = limit_threads(recipe.threads)
-    if threads is not None:
-        torch.set_num_threads(threads)
-    fabric = Fabric(
-        accelerator=recipe.device, devices=1, precision="bf16-mixed" if recipe.precision == "bf16" else "32-true"
-    )
-    torch.manual_seed(recipe.seed)
-    method = build_method(recipe.method, recipe.model)
-    divisor = method.input_spec.size_divisor
-    if any(side % divisor for side in recipe.data.crop_hw or ()):
-        raise InputError(f"data.crop is {recipe.data.crop}, but this network takes multiples of {divisor}.")
+    method = network_of(recipe, place)
     if recipe.initialisation not in (None, "none") and saved is None:
         start = method.initialise(initial_weights(str(recipe.initialisation)))
         say(f'Starting from "{recipe.initialisation}": {start}.')
     pools = read_pools(recipe.data, say)
     validation = read_validation(recipe.data, say)
-
-    run = _Run(recipe, method, fabric, folder, say)
-    for what in run.remember(pools, validation, saved, longer):
-        say(f"{what[0].upper()}{what[1:]}.")
-    run.restore(saved)
-    seen = ", ".join(f"{len(pool.scenes)} {pool.name}" for pool in pools)
-    if resume and saved is None:
-        say("The run had no checkpoint yet: it starts from the beginning.")
-    if not any(validation.values()):
-        say("There is nothing to validate on: the last checkpoint is the result.")
-    say(f"{recipe.name}: {seen} scenes; step {run.step} of {recipe.total_steps}; threads {torch.get_num_threads()}")
-    batches = Batches(
-        pools, method, recipe.data, batch=recipe.batch, steps_per_epoch=recipe.steps_per_epoch, seed=recipe.seed
-    )
-    with run.logging(), signals_wait() as stop:
-        for step, (images, targets) in batches.run(run.step, recipe.total_steps):
-            run.learn(step, images, targets, batches.names)
-            stopping = bool(stop)  # asked once: a signal that comes later finds no checkpoint of this step
-            if run.step % recipe.steps_per_epoch == 0:
-                run.end_epoch(validation)
-            elif stopping or time.monotonic() - run.saved_at >= recipe.checkpoint_seconds:
-                run.checkpoint()
-            if stopping:
-                say(f"Stopped at step {run.step}: resume the run to go on from there.")
-                break
-    return run.checkpoint()
+    batches = batches_of(recipe, method, pools, place)
+    with joined(recipe, place) as group:
+        check_data(group, pools)
+        run = _Run(recipe, method, group, folder, say)
+        for what in run.remember(pools, validation, saved, longer):
+            say(f"{what[0].upper()}{what[1:]}.")
+        run.restore(saved)
+        seen = ", ".join(f"{len(pool.scenes)} {pool.name}" for pool in pools)
+        if resume and saved is None:
+            say("The run had no checkpoint yet: it starts from the beginning.")
+        if not any(validation.values()):
+            say("There is nothing to validate on: the last checkpoint is the result.")
+        together = "" if group.is_alone else f"; {place.processes} processes"
+        say(
+            f"{recipe.name}: {seen} scenes; step {run.step} of {recipe.total_steps}; "
+            f"threads {torch.get_num_threads()}{together}"
+        )
+        stopping = False
+        with run.logging(), signals_wait() as stop:
+            for step, (images, targets) in group.each(batches.run(run.step, recipe.total_steps)):
+                run.learn(step, images, targets, batches.names)
+                # Asked once: a signal that comes later finds no checkpoint of this step.
+                stopping = group.any(bool(stop))
+                if run.step % recipe.steps_per_epoch == 0:
+                    run.end_epoch(validation)
+                elif stopping or time.monotonic() - run.saved_at >= recipe.checkpoint_seconds:
+                    run.checkpoint()
+                if stopping:
+                    say(f"Stopped at step {run.step}: resume the run to go on from there.")
+                    break
+        last = run.checkpoint()
+        if stopping and not stop:
+            raise HeadcountError("Another process of the run was told to stop: resume the run.", remedy="resume")
+        return last
 
 
 class _Run:
     """What moves while training: the weights, their average, the optimiser, the best so far."""
 
-    def __init__(self, recipe: Recipe, method: Method, fabric: Fabric, folder: Path, say: Say) -> None:
-        self.recipe, self.fabric, self.folder, self.say = recipe, fabric, folder, say
-        self.method = method.to(memory_format=torch.channels_last)
+    def __init__(self, recipe: Recipe, method: Method, group: Group, folder: Path, say: Say) -> None:
+        self.recipe, self.group, self.folder, self.say = recipe, group, folder, say
+        self.learner = Learner(recipe, method, group)
         self.averaged: Method = copy.deepcopy(self.method)
-        self.step, self.best, self.history = 0, float("inf"), list[dict[str, Any]]()
+        self.best, self.history = float("inf"), list[dict[str, Any]]()
         self.scenes: dict[str, int] = {}
         self.changes: list[dict[str, Any]] = []
         self.saved_at = self.clock = time.monotonic()
+
+    @property
+    def method(self) -> Method:
+        """The network that learns."""
+        return self.learner.method
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return self.learner.step
 
     def remember(
         self, pools: Sequence[Pool], validation: Mapping[str, Sequence[Scene]], saved: Checkpoint | None, longer: str
@@ -182,6 +200,12 @@ class _Run:
         sets = {"train": {pool.name: pool.scenes for pool in pools}, "val": validation}
         file, before = self.folder / IMAGES, Record()
         changed = [longer] if longer else []
+        processes = self.group.place.processes
+        if saved is not None and (then := saved.state.get("processes", 1)) != processes:
+            changed.append(
+                f"the number of processes is {processes} from here, where it was {then}, so the run ends as it would "
+                "have, but for rounding"
+            )
         if saved is None:
             discard(self.folder / CHANGES)  # of a run that came to no checkpoint
         elif file.exists():
@@ -230,62 +254,28 @@ class _Run:
     def restore(self, saved: Checkpoint | None) -> None:
         """Take up a checkpoint, or start afresh."""
         if saved is not None:
-            self.step, self.best, self.history = saved.step, saved.state["best"], saved.state["history"]
+            self.learner.step, self.best, self.history = saved.step, saved.state["best"], saved.state["history"]
             self.method.load_state_dict(saved.part("model"))
             self.averaged.load_state_dict(saved.part("ema"))
-        self._set_up(optimiser_name(self.step, self.recipe))
+        learner = self.learner
+        learner.set_up(optimiser_name(self.step, self.recipe))
         # A checkpoint on the very step of a change of optimiser holds the old one's state.
-        if saved is not None and saved.state["optimiser"] == self.optimiser_kind:
-            self.optimiser.load_state_dict(unflatten_optimiser(saved.part("optimiser"), saved.state["optimiser_state"]))
-        self.averaged.to(self.fabric.device)
+        if saved is not None and saved.state["optimiser"] == learner.optimiser_kind:
+            state = unflatten_optimiser(saved.part("optimiser"), saved.state["optimiser_state"])
+            learner.optimiser.load_state_dict(state)
+        learner.share()
+        self.averaged.to(learner.fabric.device)
         with self.saving():
             self.writer = SummaryWriter(str(self.folder), purge_step=self.step + 1 if self.step else None)
-
-    def _set_up(self, kind: str) -> None:
-        settings = self.recipe.optimiser
-        self.optimiser_kind = kind
-        groups = self.method.parameter_groups(settings.lr, settings.backbone_lr_factor)
-        optimiser = build_optimiser(kind, groups, settings)
-        self.wrapped, self.optimiser = self.fabric.setup(self.method, optimiser)
-        self.wrapped.mark_forward_method("training_forward")
 
     def learn(
         self, step: int, images: Tensor, targets: TargetBatch, names: Callable[[int], Sequence[str]]
     ) -> None:  # fmt: skip
         """One step; ``names`` gives the images of a step's batch."""
-        recipe = self.recipe
-        kind = optimiser_name(step, recipe)
-        if kind != self.optimiser_kind:
-            self._set_up(kind)
-        self.method.train()
-        torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout, if any, is a function of the step as well
-        images = self.fabric.to_device(images.contiguous(memory_format=torch.channels_last))
-        targets = targets.to(self.fabric.device)
-        set_lr(self.optimiser, lr_factor(step, recipe))
-        self.optimiser.zero_grad()
-        losses: dict[str, Tensor] = {}
-        for rows in _cut(len(images), recipe.pieces):
-            piece = targets.rows(rows)
-            # A marked method of a module that no strategy wraps is called without autocast.
-            with self.fabric.autocast(), _cells_enough(images[rows]):
-                maps = self.wrapped.training_forward(images[rows], piece)
-            found = {
-                name: value * (len(images[rows]) / len(images)) for name, value in self.method.loss(maps, piece).items()
-            }
-            if not torch.isfinite(found["total"]):
-                raise _not_finite(f"The loss is no longer finite at step {step}{_broken(maps)}", names(step)[rows])
-            self.fabric.backward(found["total"])
-            losses = {name: losses.get(name, 0) + value.detach() for name, value in found.items()}
-        norm = self.fabric.clip_gradients(
-            self.wrapped, self.optimiser, max_norm=recipe.optimiser.clip_norm, error_if_nonfinite=False
-        )
-        if norm is not None and not torch.isfinite(norm):
-            raise _not_finite(f"The gradient of the loss is no longer finite at step {step}", names(step))
-        self.optimiser.step()
+        learned = self.learner.learn(step, images, targets, names)
         self._average(step)
-        self.step = step + 1
-        if step == 0 or self.step % recipe.log_steps == 0:
-            self._log(losses, norm)
+        if self.learner.is_logged:
+            self._log(learned)
 
     def _average(self, step: int) -> None:
         """The exponential moving average of weights and batch statistics, warmed up from the first step."""
@@ -297,9 +287,10 @@ class _Run:
                 else:
                     mean.copy_(value)
 
-    def _log(self, losses: dict[str, Tensor], norm: Tensor | None) -> None:
+    def _log(self, learned: Learned) -> None:
+        losses, norm = learned
         seconds, self.clock = time.monotonic() - self.clock, time.monotonic()
-        rate = self.optimiser.param_groups[0]["lr"]
+        rate = self.learner.optimiser.param_groups[0]["lr"]
         with self.saving():
             for name, value in losses.items():
                 self.writer.add_scalar(f"loss/{name}", float(value.detach()), self.step)
@@ -330,7 +321,7 @@ class _Run:
     def _validate(self, validation: Mapping[str, Sequence[Scene]]) -> tuple[float, dict[str, Any]]:
         """The error that the best checkpoint has the least of, and what else of it is kept."""
         method = copy.deepcopy(self.averaged)
-        runtime = TorchRuntime(method, method.input_spec, device=self.fabric.device.type)
+        runtime = TorchRuntime(method, method.input_spec, device=self.learner.fabric.device.type)
         counted = validate_counts(card_of(self.recipe, method), runtime, validation)
         for name, result in counted.results.items():
             with self.saving():
@@ -369,7 +360,7 @@ class _Run:
         return path
 
     def _state(self) -> Checkpoint:
-        tensors, rest = flatten_optimiser(self.optimiser.state_dict())
+        tensors, rest = flatten_optimiser(self.learner.optimiser.state_dict())
         return Checkpoint(
             self.step,
             {
@@ -383,41 +374,8 @@ class _Run:
                 "history": self.history,
                 "scenes": self.scenes,
                 "changes": self.changes,
-                "optimiser": self.optimiser_kind,
+                "processes": self.group.place.processes,
+                "optimiser": self.learner.optimiser_kind,
                 "optimiser_state": rest,
             },
         )
-
-
-def _not_finite(what: str, images: Sequence[str]) -> HeadcountError:
-    listed = ", ".join(f'"{name}"' for name in dict.fromkeys(images))  # all: any of them may be the one
-    return HeadcountError(
-        f"{what}, of the batch of {listed}: look at what is annotated there, or lower optimiser.lr, and resume."
-    )
-
-
-def _cut(number: int, pieces: int) -> list[slice]:
-    """``number`` rows in so many pieces, as equal as can be."""
-    bounds = [number * piece // pieces for piece in range(pieces + 1)]
-    return [slice(*ends) for ends in pairwise(bounds)]
-
-
-@contextmanager
-def _cells_enough(images: Tensor) -> Iterator[None]:
-    """A batch norm that is given one value to learn the spread of, in a sentence; torch says it of a tensor."""
-    try:
-        yield
-    except ValueError as error:
-        if "more than 1 value per channel" not in str(error):
-            raise
-        size = f"{images.shape[3]}×{images.shape[2]}"
-        raise InputError(
-            f"{size} pixels of {len(images)} image at a time leave this network's batch norms one cell to learn from: "
-            "give a larger data.crop, a larger batch, or fewer pieces of it."
-        ) from error
-
-
-def _broken(maps: Mapping[str, Tensor]) -> str:
-    """Which of the network's maps holds NaN or infinity, in words."""
-    names = [name for name, values in maps.items() if not torch.isfinite(values).all()]
-    return f' (the map "{names[0]}" is not)' if names else ""

@@ -184,15 +184,22 @@ class Recipe(Settings):
     batch: int = Field(default=8, ge=1)
     pieces: int = Field(default=1, ge=1)
     """A step's batch goes through the network in so many pieces, one after the other, which takes less memory; their
-    gradients are added up. Batch norms and the loss see a piece at a time."""
+    gradients are added up. Batch norms see a piece at a time."""
     epochs: int = Field(default=10, ge=1)
     steps_per_epoch: int = Field(default=200, ge=1)
     ema: float | None = Field(default=0.998, gt=0, lt=1)
     precision: Annotated[Literal["f32", "bf16"], BeforeValidator(one_word)] = "f32"
     """bf16 is autocast: twice as fast on dense convolutions, nothing gained on depthwise ones."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
+    """On each machine, how many processes learn together, each on a GPU of its own, or on the CPU; ``auto``: as many as
+    there are GPUs, or one. Each takes its rows of a step's batch: ``batch`` stays that of all of them together."""
+    nodes: int = Field(default=1, ge=1)
+    """Machines; on more than one, torchrun starts the processes."""
+    strategy: Literal["auto", "ddp"] = "auto"
+    """How devices work together: ``ddp``, which ``auto`` is as well, keeps the whole network on each of them."""
     threads: int | None = Field(default=None, ge=1)
-    """Threads that compute; else as in ``headcount.load``."""
+    """Threads that compute, of each process; else as in ``headcount.load``."""
     seed: int = Field(default=1, ge=0, lt=2**40)
     validate_every: int = Field(default=1, ge=1)
     """Epochs between validations; the last epoch is always validated."""

@@ -13,7 +13,12 @@ from headcount.infer.runtimes.table import one_word
 from headcount.train.recipe import DataSettings, OptimiserSettings, Recipe
 from headcount.train.schedule import lr_factor
 
-_MAY_DIFFER = frozenset({"output", "checkpoint_seconds", "log_steps", "threads", "device", "summary", "published"})
+_MAY_DIFFER = frozenset(
+    {
+        "output", "checkpoint_seconds", "log_steps", "threads", "device", "devices", "nodes", "strategy", "summary",
+        "published",
+    }
+)  # fmt: skip
 """Settings that a resumed run may change: they do not change its result, or only as another machine would."""
 _DATA_MAY_DIFFER = frozenset({"cache_mb", "workers"})
 CHANGES = "changes.json"

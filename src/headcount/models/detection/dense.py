@@ -19,6 +19,7 @@ from headcount.core.card import DecoderSpec, InputSpec, OutputSpec
 from headcount.core.scene import Scene
 from headcount.core.settings import Positive
 from headcount.decode import dense_boxes
+from headcount.losses.whole import of_batch
 from headcount.models.detection.base import Detector, boxes_to_learn, doubling
 from headcount.models.detection.label_loss import LabelSettings, label_loss
 from headcount.models.method import TargetBatch, Targets
@@ -172,10 +173,11 @@ class DenseDetector(Detector):
         counted = torch.cat([(owner != IGNORED).flatten() for owner in owners])
         logit, label, owner = (_flat(tensors)[counted] for tensors in (logits, labels, owners))
         positives = (owner >= 0).sum()
-        number = self.number(positives, len(targets.ragged["boxes"]))
-        parts = {"label": label_loss(self.settings, logit, label, owner >= 0, num_objects=number)}
+        number = of_batch(self.number(positives, len(targets.ragged["boxes"])))
+        parts = {"label": label_loss(self.settings, logit, label, owner >= 0, num_objects=1) / number}
+        number = of_batch(positives)
         for name in (each := [self.box_losses(told) for told in found])[0]:
-            parts[name] = torch.cat([one[name] for one in each]).sum() / positives.clamp(min=1)
+            parts[name] = torch.cat([one[name] for one in each]).sum() / number
         total = sum((self.settings.box_weight if name == "box" else 1.0) * part for name, part in parts.items())
         assert isinstance(total, Tensor)
         return {"total": total, **parts}

@@ -20,6 +20,7 @@ from headcount.core.scene import Scene
 from headcount.core.settings import Positive
 from headcount.decode.peaks import PeaksDecoderSettings
 from headcount.losses.focal import heatmap_focal_loss, mask_focal_loss
+from headcount.losses.whole import of_batch
 from headcount.models.detection.base import LossSettings
 from headcount.models.method import TargetBatch, Targets
 from headcount.targets.heatmap import heatmap_target
@@ -89,19 +90,20 @@ class PeakOutput:
         """
         settings, heads = self.settings, targets.ragged["heads"]
         inside = targets.maps["weight"] > 0
-        number = max(settings.least_heads, sum(len(one) for one in heads))
+        number = of_batch(sum(len(one) for one in heads), least=settings.least_heads)
         logits, heat = raw["heat"].float()[inside], targets.maps["heat"][inside]
         if settings.loss == "focal":
             hot = heatmap_focal_loss(
                 logits, heat, gamma=settings.gamma or 2.0, beta=4.0 if settings.beta is None else settings.beta,
-                alpha=settings.alpha or 1.0, poly_eps=settings.poly_eps or 0.0, num_objects=number,
+                alpha=settings.alpha or 1.0, poly_eps=settings.poly_eps or 0.0, num_objects=1,
             )  # fmt: skip
         else:
             hot = mask_focal_loss(
                 logits, heat, targets.maps["mask"][inside], gamma=settings.gamma or 4.0,
                 beta=0.5 if settings.beta is None else settings.beta, alpha=settings.alpha or 1.0,
-                poly_eps=1.0 if settings.poly_eps is None else settings.poly_eps, num_objects=number,
+                poly_eps=1.0 if settings.poly_eps is None else settings.poly_eps, num_objects=1,
             )  # fmt: skip
+        hot = hot / number
         which = torch.cat([torch.full((len(one),), index, device=hot.device) for index, one in enumerate(heads)])
         every = torch.cat(list(heads))  # (n, 6): column, row, width, height, x, y in cells
         column, row = every[:, :2].long().T

@@ -23,6 +23,7 @@ from headcount.core.geometry import centres
 from headcount.core.scene import Scene
 from headcount.core.settings import Positive
 from headcount.decode.dense_boxes import NAME, DenseBoxesDecoderSettings
+from headcount.losses.whole import images_of_batch, of_batch
 from headcount.models.detection.base import Detector, DetectorSettings, boxes_to_learn, doubling
 from headcount.models.detection.label_loss import label_loss
 from headcount.models.method import TargetBatch, Targets
@@ -174,7 +175,7 @@ class Yolov5(Detector):
             logits = maps[f"objectness_{stride}"].float()
             regressed = _by_anchor(maps[f"regression_{stride}"].float())
             error = self._box_errors(regressed, cells, stride, anchors)
-            box = box + (error.mean() if len(error) else regressed.sum() * 0)
+            box = box + (error.sum() if len(error) else regressed.sum() * 0) / of_batch(len(error))
             fit, mask = logits.new_zeros(logits.shape), logits.new_zeros(logits.shape)
             place = (cells.image * logits.shape[1] + cells.anchor) * logits.shape[2] + cells.row
             place = place * logits.shape[3] + cells.column
@@ -183,7 +184,7 @@ class Yolov5(Detector):
             mask.view(-1)[place] = 1
             everywhere = weight.expand_as(logits)
             objectness = objectness + balance * self._objectness(logits[everywhere], fit[everywhere], mask[everywhere])
-        total = len(images) * (settings.box_weight * box + settings.objectness_weight * objectness)
+        total = images_of_batch(len(images)) * (settings.box_weight * box + settings.objectness_weight * objectness)
         return {"total": total, "box": box, "objectness": objectness}
 
     def _box_errors(
@@ -200,10 +201,10 @@ class Yolov5(Detector):
 
     def _objectness(self, logits: Tensor, fit: Tensor, mask: Tensor) -> Tensor:
         """The mean over anchors and cells."""
-        number = max(1, logits.numel())
+        number = of_batch(logits.numel())
         if self.settings.loss == "bce":
             return F.binary_cross_entropy_with_logits(logits, fit, reduction="sum") / number
-        return label_loss(self.settings, logits, fit, mask, num_objects=number)
+        return label_loss(self.settings, logits, fit, mask, num_objects=1) / number
 
 
 def _backbone(settings: Yolov5Settings, *, width: int, depth: float) -> Backbone:
