@@ -421,6 +421,40 @@ def test_each_gets_an_image_of_their_own(tab: Callable[..., Any], folder: Path, 
         both.close()
 
 
+def test_what_takes_an_image_and_what_gives_it_back_never_overtake_each_other(
+    tab: Callable[..., Any], folder: Path, open_labelling: Callable[..., Labelling], clock: Any
+) -> None:
+    write_crowd(folder, "second.jpg")
+    labelling = open_labelling(clock=clock, lease_s=2)  # the page renews each half second, and no claim runs out
+    with served(labelling) as where:
+        page = tab()
+        enter(page, where)
+        # Gone on and come back while what gives it back is still under way: the image is held.
+        held: list[Any] = []
+        page.route("**/images/1/release", lambda route: held.append(route))
+        page.evaluate("() => { page.open(2); }")
+        expect(page.locator("#title")).to_have_text("second.jpg")
+        wait_for(page, lambda: len(held) == 1)
+        page.evaluate("() => { page.open(1); }")
+        page.wait_for_timeout(200)  # for a claim that does not wait
+        with page.expect_response("**/images/1/release"):
+            held[0].continue_()
+        expect(page.locator("#title")).to_have_text("crowd.jpg")
+        expect(page.get_by_role("button", name="Suggest heads")).to_be_enabled()
+        assert labelling.claims.holder(1).is_active
+        # Gone on while its claim is being renewed: nobody holds it.
+        page.unroute("**/images/1/release")
+        renewed: list[Any] = []
+        page.route("**/images/1/claim", lambda route: renewed.append(route))
+        wait_for(page, lambda: len(renewed) == 1)
+        page.evaluate("() => { page.open(2); }")
+        expect(page.locator("#title")).to_have_text("second.jpg")
+        page.wait_for_timeout(200)
+        with page.expect_response("**/images/1/claim"):
+            renewed[0].continue_()
+        wait_for(page, lambda: not labelling.claims.holder(1).is_active)
+
+
 def test_a_slow_connection_shows_strokes_at_once(tab: Callable[..., Any], address: str, labelling: Labelling) -> None:
     page = tab()
     enter(page, address)
