@@ -2,8 +2,9 @@
 PYTHON ?= python3
 LIGHT  := .venv/light
 DEV    := .venv/dev
-# Two workers, a file of tests at a time: some files train a network once for all of their tests.
-PARALLEL ?= -n 2 --dist loadfile
+# Two workers, a file of tests at a time: some files train a network once for all of their tests. Files come in the order
+# that tests/conftest.py gives them: those of slow tests first.
+PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 PIP    := -m pip --disable-pip-version-check
 
 .PHONY: help demo services test quick lint types floors unit bench fuzz format clean
@@ -50,7 +51,12 @@ services:
 	else echo "Install these packages of your system, or tests are skipped: $(PACKAGES)"; \
 	fi
 
-test: lint types floors unit
+# Types and import floors are checked beside the tests, which often wait; what they say comes after what the tests say.
+test: lint
+	@said=$$(mktemp) && trap 'rm -f "$$said"' EXIT; \
+	$(MAKE) --no-print-directory types floors >"$$said" 2>&1 & checks=$$!; \
+	$(MAKE) --no-print-directory unit; tests=$$?; \
+	wait $$checks; code=$$?; cat "$$said"; [ $$tests = 0 ] && [ $$code = 0 ]
 
 lint: $(DEV)/ready
 	$(DEV)/bin/ruff check .

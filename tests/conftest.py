@@ -37,6 +37,13 @@ for _signal in filter(None, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIG
 hypothesis.settings.register_profile("headcount", deadline=None)
 hypothesis.settings.load_profile("headcount")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: workers get a file at a time, and all would wait for a long one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 if TYPE_CHECKING:
     from headcount.train.checkpoint import Checkpoint
     from headcount.train.recipe import Recipe

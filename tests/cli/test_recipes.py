@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,3 +75,16 @@ def test_an_unknown_one_names_the_nearest(run_cli: RunCli) -> None:
     code, _, err = run_cli("recipes", "headcont-s")
     assert code == 2
     assert 'Did you mean "headcount-s"' in err
+
+
+def test_what_is_wrong_with_a_recipe_is_told_before_training_is_loaded(tmp_path: Path) -> None:
+    """Which takes seconds: in a process of its own, as others have loaded it here."""
+    pytest.importorskip("torch", reason="training is in the train extra")
+    code = (
+        "import sys; sys.argv[1:] = ['train', 'headcount-s', 'epohcs=3']\n"
+        "from headcount.cli.main import main\n"
+        "try:\n    main()\nfinally:\n    print(sorted({'lightning', 'tensorboard'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (2, "[]\n")
+    assert 'Did you mean "epochs"' in done.stderr

@@ -27,11 +27,12 @@ def train(
     import warnings
 
     from headcount.cli.streams import results_are_filed
-    from headcount.train.loop import train as run
-    from headcount.train.places import place_of
     from headcount.train.recipe import load_recipe
 
     settings = load_recipe(recipe, [*(changes or []), *([] if threads is None else [f"threads={threads}"])])
+    from headcount.train.loop import train as run  # which takes seconds: what is wrong with a recipe is told before
+    from headcount.train.places import place_of
+
     # Lightning's and torch's advice to their own developers would bury our lines.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"(lightning|torch)\b")
     results_are_filed()

@@ -21,7 +21,22 @@ from headcount.core.prediction import Prediction
 from headcount.label.page.session import Labelling
 from headcount.label.page.store import Store, StoreFullError
 
-from .browser import CHROMIUM, WHY_NOT, at, click, drag, enter, free_port, saved, served, things, wait_for, write_crowd
+from .browser import (
+    CHROMIUM,
+    WHY_NOT,
+    at,
+    click,
+    drag,
+    enter,
+    free_port,
+    holds,
+    leave,
+    saved,
+    served,
+    things,
+    wait_for,
+    write_crowd,
+)
 
 pytest.importorskip("fastapi", reason="the page needs the label extra")
 sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright (dev extra)")
@@ -293,7 +308,7 @@ def test_two_at_once_never_overwrite_each_other(
         expect(ann.locator("#count")).to_have_text("2 heads")
         assert sorted(round(head["x"], -1) for head in things(labelling)) == [100, 300]
         # Ben goes; Ann gets the image back, and takes in what she had drawn.
-        ben.close()
+        leave(ben, where)
         ann.get_by_role("button", name="Take over").click()
         ann.get_by_role("button", name="Take them in").click()
         expect(ann.locator("#count")).to_have_text("3 heads")
@@ -404,9 +419,17 @@ def test_each_gets_an_image_of_their_own(tab: Callable[..., Any], folder: Path, 
             expect(ann.locator("#title")).to_have_text("crowd.jpg")
             expect(ben.locator("#title")).to_have_text("second.jpg")
             expect(ben.locator(".item").first).to_contain_text("Ann")
-            # Who goes on gives the image back.
+            # Who closes the tab gives the image back, as does who goes on. A tab that gets no time for half a second
+            # is ended by the browser before it can tell: then Ben is back, has his image, and closes once more.
             click(ann, 100, 300)
             ben.close()
+            for _ in range(9):
+                if holds(ann, lambda: not both.claims.holder(2).is_active, 3):
+                    break
+                ben = tab(ben.context)
+                ben.goto(where)
+                expect(ben.get_by_role("button", name="Suggest heads")).to_be_enabled()
+                ben.close()
             wait_for(ann, lambda: not both.claims.holder(2).is_active)
             ann.keyboard.press("PageDown")
             expect(ann.locator("#title")).to_have_text("second.jpg")
@@ -419,6 +442,40 @@ def test_each_gets_an_image_of_their_own(tab: Callable[..., Any], folder: Path, 
             wait_for(ann, lambda: [both.claims.holder(image).is_active for image in (1, 2)] == [False, True])
     finally:
         both.close()
+
+
+def test_what_takes_an_image_and_what_gives_it_back_never_overtake_each_other(
+    tab: Callable[..., Any], folder: Path, open_labelling: Callable[..., Labelling], clock: Any
+) -> None:
+    write_crowd(folder, "second.jpg")
+    labelling = open_labelling(clock=clock, lease_s=2)  # the page renews each half second, and no claim runs out
+    with served(labelling) as where:
+        page = tab()
+        enter(page, where)
+        # Gone on and come back while what gives it back is still under way: the image is held.
+        held: list[Any] = []
+        page.route("**/images/1/release", lambda route: held.append(route))
+        page.evaluate("() => { page.open(2); }")
+        expect(page.locator("#title")).to_have_text("second.jpg")
+        wait_for(page, lambda: len(held) == 1)
+        page.evaluate("() => { page.open(1); }")
+        page.wait_for_timeout(200)  # for a claim that does not wait
+        with page.expect_response("**/images/1/release"):
+            held[0].continue_()
+        expect(page.locator("#title")).to_have_text("crowd.jpg")
+        expect(page.get_by_role("button", name="Suggest heads")).to_be_enabled()
+        assert labelling.claims.holder(1).is_active
+        # Gone on while its claim is being renewed: nobody holds it.
+        page.unroute("**/images/1/release")
+        renewed: list[Any] = []
+        page.route("**/images/1/claim", lambda route: renewed.append(route))
+        wait_for(page, lambda: len(renewed) == 1)
+        page.evaluate("() => { page.open(2); }")
+        expect(page.locator("#title")).to_have_text("second.jpg")
+        page.wait_for_timeout(200)
+        with page.expect_response("**/images/1/claim"):
+            renewed[0].continue_()
+        wait_for(page, lambda: not labelling.claims.holder(1).is_active)
 
 
 def test_a_slow_connection_shows_strokes_at_once(tab: Callable[..., Any], address: str, labelling: Labelling) -> None:

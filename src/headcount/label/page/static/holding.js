@@ -11,6 +11,17 @@ export class Holding {
     this.page = page;
     this.holder = null;
     this.job = null;
+    this.turns = new Map();
+  }
+
+  // What takes an image, renews it or gives it back is sent once the answer to the one before is there: of two that are
+  // under way the server may take the later one first, and an image that was come back to would be nobody's.
+  inTurn(id, send) {
+    const turn = (this.turns.get(id) ?? Promise.resolve()).catch(() => {}).then(send);
+    this.turns.set(id, turn);
+    const forget = () => this.turns.get(id) === turn && this.turns.delete(id);
+    turn.then(forget, forget);
+    return turn;
   }
 
   key(id) {
@@ -18,7 +29,11 @@ export class Holding {
   }
 
   // Claim an image; from a tab of this browser that was closed before it could give the image back, too.
-  async claim(id, over) {
+  claim(id, over) {
+    return this.inTurn(id, () => this.take(id, over));
+  }
+
+  async take(id, over) {
     const key = this.key(id);
     let { holder } = await ask(`images/${id}/claim`, { ...this.page.who, over });
     if (holder && !holder.mine && holder.person === this.page.person) {
@@ -40,11 +55,15 @@ export class Holding {
     // Its strokes first: what comes later is good only until somebody else takes the image.
     const wait = async () => {
       while (this.page.outbox.of(id).length) await new Promise((resolve) => setTimeout(resolve, 300));
-      if (this.page.goal === id) return;
-      if (localStorage.getItem(this.key(id)) === this.page.session) localStorage.removeItem(this.key(id));
-      ask(`images/${id}/release`, this.page.who).catch(() => {});
+      await this.inTurn(id, () => this.release(id));
     };
-    wait();
+    wait().catch(() => {});
+  }
+
+  async release(id) {
+    if (this.page.goal === id) return; // somebody has come back
+    if (localStorage.getItem(this.key(id)) === this.page.session) localStorage.removeItem(this.key(id));
+    await ask(`images/${id}/release`, this.page.who);
   }
 
   leave() {
@@ -67,7 +86,7 @@ export class Holding {
       try {
         const path = `images/${image.id}`;
         const state = this.holder?.mine
-          ? await ask(`${path}/claim`, { ...this.page.who, renew: true })
+          ? await this.inTurn(image.id, () => this.page.image === image && ask(`${path}/claim`, { ...this.page.who, renew: true }))
           : await ask(`${path}/state?${new URLSearchParams(this.page.who)}`);
         this.page.notices.drop("watch");
         if (this.page.image === image && !this.page.reopened(state)) {
