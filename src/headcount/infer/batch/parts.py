@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headcount.core.errors import InputError
+from headcount.core.words import whole_people
 from headcount.infer.batch.plan import Chunk, Plan, read_plan
 from headcount.infer.batch.rows import ROWS
 from headcount.infer.batch.store import Store, open_store
@@ -105,6 +107,44 @@ def results(output: str | Path) -> Any:
     if not names:
         return pyarrow.dataset.dataset(ROWS.empty_table())
     return pyarrow.dataset.dataset(names, schema=ROWS, format="parquet", filesystem=file_system)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What is in the table: images and frames that were counted, rows with an error, and people in the images.
+
+    ``most`` is the largest count of an image or frame, and ``most_name`` which that is.
+    """
+
+    images: int = 0
+    frames: int = 0
+    errors: int = 0
+    people: int = 0
+    most: int = 0
+    most_name: str = ""
+
+
+def summary(plan: Plan) -> Summary:
+    """What is in the table until now; frames of a video show the same people again, so theirs are not added up.
+
+    Raises:
+        InputError: the folder cannot be read.
+    """
+    images = frames = errors = people = most = 0
+    most_name = ""
+    for batch in results(plan.store.place).to_batches(columns=["address", "member", "frame", "count"]):
+        for row in batch.to_pylist():
+            if row["count"] is None:
+                errors += 1
+                continue
+            number = whole_people(row["count"])
+            if row["frame"] is None:
+                images, people = images + 1, people + number
+            else:
+                frames += 1
+            if number >= most:
+                most, most_name = number, row["member"] or row["address"]
+    return Summary(images, frames, errors, people, most, most_name)
 
 
 def _rows_in(data: bytes | None, fingerprint: str) -> pa.Table | None:
