@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headcount.core.table import Row
+from headcount.core.errors import MissingExtraError
+from headcount.core.table import is_installed
+from headcount.infer.batch.cluster.connection import quiet_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,16 +20,19 @@ if TYPE_CHECKING:
     from headcount.infer.batch.run import BatchEvent
     from headcount.infer.batch.settings import BatchSettings
 
-_RAY = Row(name="ray", target="headcount.infer.batch.cluster.run:RayRun", package="ray.data", extra="ray")
+_NEEDED = ("ray", "pyarrow", "pandas")
+"""What Ray Data needs of Ray's own extra, too: Ray may be there without."""
 
 
 def require_ray() -> None:
-    """Stop where Ray is not installed.
+    """Stop where Ray Data is not installed; where it is, have it send nothing anywhere before it is imported.
 
     Raises:
         MissingExtraError: it is not.
     """
-    _RAY.require("Counting on Ray")
+    quiet_environment()
+    if not all(is_installed(package) for package in _NEEDED):
+        raise MissingExtraError("Counting on Ray", "ray")
 
 
 def ray_run(plan: Plan, settings: BatchSettings, *, address: str = "local", workers: int | None = None) -> RayRun:

@@ -18,7 +18,6 @@ from headcount.core.threads import usable_cores
 
 _CONNECT_S = 10.0
 _OBJECTS_BYTES = 2**27
-_QUIET = ("ERROR", "ray", "ray.data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +118,13 @@ def _refuse_unreachable(address: str) -> None:
 
 def _unconnected(address: str, error: BaseException) -> InputError:
     if address == "local":
-        return InputError(f"Ray does not start on this machine ({_short(error)}): have more memory free, or look there.")
+        return InputError(f"Ray does not start on this machine ({short(error)}): see to that, or count without it.")
     if address == "auto":
         return InputError(
-            f"This machine is a node of no running Ray cluster ({_short(error)}): start one, or give its address."
+            f"This machine is a node of no running Ray cluster ({short(error)}): start one, or give its address."
         )
     return InputError(
-        f'The Ray cluster at "{address}" takes no work from here ({_short(error)}): start this on one of its nodes, '
+        f'The Ray cluster at "{address}" takes no work from here ({short(error)}): start this on one of its nodes, '
         "with the same versions of Ray and Python."
     )
 
@@ -134,9 +133,6 @@ def short(error: BaseException) -> str:
     """The first line of an error, without what follows of a stack."""
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     return text[:200].rstrip(".:") or type(error).__name__
-
-
-_short = short
 
 
 def _called(address: str) -> str:
@@ -151,7 +147,7 @@ def _nodes() -> Iterator[Node]:
     for found in ray.nodes():
         cpus = int(found["Resources"].get("CPU", 0))
         if found["Alive"] and cpus:
-            yield Node(found["NodeID"], f'{found["NodeManagerHostname"]} ({found["NodeManagerAddress"]})', cpus)
+            yield Node(found["NodeID"], f"{found['NodeManagerHostname']} ({found['NodeManagerAddress']})", cpus)
 
 
 @contextmanager

@@ -176,8 +176,9 @@ def _one_pass(
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     desk = ray.remote(num_cpus=0, max_concurrency=1)(Desk).options(scheduling_strategy=here).remote()
     size = min(size, len(chunks))
-    with _data_context(config):
-        work = _InBackground(lambda: _hand_out(plan, settings, threads, chunks, size, desk))
+    with data_context(config):
+        arguments = (shared_place(plan), plan.fingerprint, settings, desk)
+        work = _InBackground(lambda: hand_out(chunks, ChunkCounter, arguments, size=size, threads=threads))
         try:
             while True:
                 is_alive = work.is_alive()
@@ -200,10 +201,13 @@ def _one_pass(
             ray.kill(desk)
 
 
-def _hand_out(
-    plan: Plan, settings: BatchSettings, threads: int, chunks: NDArray[np.int64], size: int, desk: Any
-) -> None:
-    """The tables of Ray Data: nothing but numbers of chunks goes from one machine to another."""
+def hand_out(chunks: NDArray[np.int64], worker: type, arguments: tuple[Any, ...], *, size: int, threads: int) -> None:
+    """The tables of Ray Data: nothing but numbers of chunks goes from one machine to another.
+
+    Args:
+        chunks: (n,) int64.
+        worker: the class that counts them, made once for each of ``size`` actors with ``arguments``.
+    """
     numbers = ray.data.read_datasource(
         _Chunks(chunks),
         override_num_blocks=min(len(chunks), max(_TASKS_MIN, _TASKS_EACH * size)),
@@ -211,8 +215,8 @@ def _hand_out(
         ray_remote_args={"num_cpus": 0},
     )
     counted = numbers.map_batches(
-        ChunkCounter,
-        fn_constructor_args=(shared_place(plan), plan.fingerprint, settings, desk),
+        worker,
+        fn_constructor_args=arguments,
         batch_size=None,
         batch_format="pyarrow",
         compute=ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=2 if len(chunks) > 8 * size else 1),
@@ -254,7 +258,7 @@ class _InBackground(Thread):
 
 
 @contextmanager
-def _data_context(config: Any | None) -> Iterator[None]:
+def data_context(config: Any | None) -> Iterator[None]:
     """How Ray Data behaves in a run; what it was is put back when the run is planned."""
     context = DataContext.get_current()
     before = context.enable_progress_bars, context.max_errored_blocks
