@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from headcount.core.notes import Skipped
     from headcount.infer.batch.cluster.run import RayRun
     from headcount.infer.batch.plan import Plan
     from headcount.infer.batch.run import BatchEvent
@@ -51,7 +52,7 @@ def ray_run(plan: Plan, settings: BatchSettings, *, address: str = "local", work
 def count_on_ray(
     sources: list[str], output: str | Path, *, settings: BatchSettings, address: str = "local",
     workers: int | None = None, recursive: bool = False,
-) -> Iterator[BatchEvent]:  # fmt: skip
+) -> Iterator[BatchEvent | Skipped]:  # fmt: skip
     """Count all images and videos of some sources on Ray, or what is missing of them in ``output``.
 
     Args:
@@ -64,13 +65,14 @@ def count_on_ray(
         recursive: images in folders inside folders, too.
 
     Yields:
-        What is done, as it comes.
+        What is done and what cannot be, as it comes.
 
     Raises:
         HeadcountError: as of ``ray_run``, ``make_plan`` and ``RayRun.run``.
     """
     require_ray()
-    from headcount.data.manifests.table import ManifestOptions, read_manifests
+    from headcount.data.manifests.entries import ManifestOptions
+    from headcount.data.manifests.table import read_manifests
     from headcount.infer.batch.plan import make_plan
     from headcount.infer.batch.store import open_store
 

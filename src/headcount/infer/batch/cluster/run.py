@@ -143,7 +143,8 @@ def _refuse_what_lacks(cluster: Cluster, plan: Plan) -> None:
     Raises:
         InputError: one does.
     """
-    look = ray.remote(num_cpus=0, max_retries=0)(seen_from_here)
+    remote: Any = ray.remote
+    look = remote(num_cpus=0, max_retries=0)(seen_from_here)
     asked = {
         node: look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False)).remote(
             shared_place(plan), plan.fingerprint
@@ -174,7 +175,8 @@ def _one_pass(
 ) -> Iterator[BatchEvent]:
     """Hand out some chunks once."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    desk = ray.remote(num_cpus=0, max_concurrency=1)(Desk).options(scheduling_strategy=here).remote()
+    remote: Any = ray.remote  # its types know no options of actors
+    desk = remote(num_cpus=0)(Desk).options(scheduling_strategy=here).remote()
     size = min(size, len(chunks))
     with data_context(config):
         arguments = (shared_place(plan), plan.fingerprint, settings, desk)
@@ -278,7 +280,7 @@ def data_context(config: Any | None) -> Iterator[None]:
         logger.setLevel(level)
 
 
-class _Chunks(Datasource):  # type: ignore[misc]
+class _Chunks(Datasource):
     """Numbers of chunks, as a source of Ray Data that its checkpoint knows."""
 
     def __init__(self, chunks: NDArray[np.int64]) -> None:
@@ -300,7 +302,7 @@ def _table_of(chunks: NDArray[np.int64]) -> Any:
     return lambda: [pa.table({"chunk": chunks})]
 
 
-class _Done(Datasink[int]):  # type: ignore[misc]
+class _Done(Datasink[int]):
     """The end of the line: the rows are in their parts, and what comes here is which of them."""
 
     def write(self, blocks: Iterable[pa.Table], ctx: Any) -> int:
