@@ -43,6 +43,7 @@ _FRUITLESS_MAX = 2
 _POLL_S = 0.25
 _STOP_S = 60.0
 _LOOK_S = 120.0
+_WRITES = 64
 _TASKS_MIN, _TASKS_EACH = 256, 32
 """In so many tasks the chunks are handed out: few cost little, and with many all workers end at about the same time."""
 
@@ -226,7 +227,8 @@ def hand_out(chunks: NDArray[np.int64], worker: type, arguments: tuple[Any, ...]
         max_task_retries=0,
         runtime_env={"env_vars": threads_environment(threads)},
     )
-    counted.write_datasink(_Done(), concurrency=max(1, size // 8), ray_remote_args={"num_cpus": 0})
+    done = _Done(at_once=max(1, len(chunks) // _WRITES))
+    counted.write_datasink(done, concurrency=1, ray_remote_args={"num_cpus": 0})
 
 
 def threads_environment(threads: int) -> dict[str, str]:
@@ -303,7 +305,18 @@ def _table_of(chunks: NDArray[np.int64]) -> Any:
 
 
 class _Done(Datasink[int]):
-    """The end of the line: the rows are in their parts, and what comes here is which of them."""
+    """The end of the line: the rows are in their parts, and what comes here is which of them.
+
+    Args:
+        at_once: how many chunks are taken together: Ray may start a process for each time.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+
+    @property
+    def min_rows_per_write(self) -> int:
+        return self._at_once
 
     def write(self, blocks: Iterable[pa.Table], ctx: Any) -> int:
         return sum(len(block) for block in blocks)
