@@ -18,7 +18,8 @@ _TRIES = 3
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "DO_NOT_TRACK": "1",
     # On a busy machine a worker takes longer to start than Ray waits, which then starts another, and so on.
-    "RAY_worker_register_timeout_seconds": "600", "RAY_worker_niceness": "0", "RAY_prestart_worker_first_driver": "0",
+    "RAY_worker_register_timeout_seconds": "600", "RAY_worker_niceness": "0", "RAY_kill_idle_workers_interval_ms": "0",
+    "RAY_prestart_worker_first_driver": "0",
 }  # fmt: skip
 
 
