@@ -144,7 +144,8 @@ def _called(address: str) -> str:
 def _nodes() -> Iterator[Node]:
     import ray
 
-    for found in ray.nodes():
+    nodes: Any = ray.nodes  # which has no types
+    for found in nodes():
         cpus = int(found["Resources"].get("CPU", 0))
         if found["Alive"] and cpus:
             yield Node(found["NodeID"], f"{found['NodeManagerHostname']} ({found['NodeManagerAddress']})", cpus)

@@ -162,8 +162,8 @@ def node_name() -> str:
 
     import ray
 
-    address = ray.util.get_node_ip_address()
-    return f"{platform.node() or 'node'} ({address})"
+    address: Any = ray.util.get_node_ip_address
+    return f"{platform.node() or 'node'} ({address()})"
 
 
 def _packed(error: Exception, node: str) -> bytes:
