@@ -1,4 +1,4 @@
-"""Ray Data's own checkpoint of a run (Ray from 2.5x on; earlier versions lack it, and the run does without).
+"""Ray Data's own checkpoint of a run (2.60 has it; where a version lacks it, the run does without).
 
 It tells a run that was killed and started again which chunks it need not hand out any more. What is done is said by the
 parts alone: a run ends only when all are there, whatever a checkpoint said.
