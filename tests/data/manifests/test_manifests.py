@@ -144,15 +144,15 @@ def test_every_kind_is_a_row_of_the_table(tmp_path: Path) -> None:
     assert kind_of_source(str(tmp_path / "folder.csv")).name == "files"
 
 
-@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "txt"])
 def test_a_long_table_is_read_in_little_memory(tmp_path: Path, suffix: str) -> None:
-    number = 20_000
+    number = 100_000 if suffix == "csv" else 20_000
     path = tmp_path / f"t.{suffix}"
     rows = (f"s3://bucket/folder/image-{index:09d}.jpg" for index in range(number))
     if suffix == "parquet":
         pq.write_table(pa.table({"path": list(rows)}), path, row_group_size=4096)
     else:
-        lines = (row if suffix == "csv" else json.dumps({"path": row}) for row in rows)
+        lines = (row if suffix in ("csv", "txt") else json.dumps({"path": row}) for row in rows)
         path.write_text("path\n" * (suffix == "csv") + "".join(f"{line}\n" for line in lines), encoding="utf-8")
     tracemalloc.start()
     found = sum(1 for _ in read_manifests([str(path)]))

@@ -204,11 +204,6 @@ def entries_of(table: pa.Table) -> Iterator[tuple[int, Entry]]:
             yield int(row["number"]), entry
 
 
-def failed_rows(counter_table: Callable[[list[Row]], pa.Table], entries: pa.Table, why: str) -> pa.Table:
-    """The rows of entries that were given up, each with the same error."""
-    return counter_table([Row(number, entry.address, entry.member, error=why) for number, entry in entries_of(entries)])
-
-
 def _remark(rows: list[Row], step: _Step) -> None:
     """What is to be known of a video goes to its last row."""
     assert step.item is not None
