@@ -15,6 +15,7 @@ from headcount.core.table import is_installed
 
 if TYPE_CHECKING:
     from headcount.core.notes import Note, Skipped
+    from headcount.infer.batch.cluster.run import RayRun
     from headcount.infer.batch.plan import Plan
     from headcount.infer.batch.run import BatchRun
 
@@ -25,7 +26,8 @@ Show = Callable[["Note | Skipped"], None]
 class BatchWish:
     """What the command line asks of a batch.
 
-    ``settings`` are the arguments of ``BatchSettings``.
+    ``settings`` are the arguments of ``BatchSettings``. ``ray`` is where a Ray cluster is; ``workers`` is 0 where as
+    many count as find room there.
     """
 
     sources: list[str]
@@ -36,6 +38,7 @@ class BatchWish:
     shards: str
     settings: dict[str, Any]
     quiet: bool
+    ray: str | None = None
 
 
 def is_batch_output(output: str | None) -> bool:
@@ -47,13 +50,15 @@ def is_batch_output(output: str | None) -> bool:
     return output is not None and (output.endswith(("/", "\\")) or is_folder(Path(output)))
 
 
-def refuse_without_folder(*, workers: int | None, shards: str | None, column: str | None) -> None:
+def refuse_without_folder(
+    *, workers: int | None, shards: str | None, column: str | None, ray: str | None = None
+) -> None:
     """Stop where what is for a folder of results alone was given without one.
 
     Raises:
         InputError: it was.
     """
-    for flag, value in (("--workers", workers), ("--shards", shards), ("--column", column)):
+    for flag, value in (("--workers", workers), ("--shards", shards), ("--column", column), ("--ray", ray)):
         if value is not None:
             raise InputError(
                 f"{flag} is for results in a folder: name one that ends in a slash, as in --output results/."
@@ -104,13 +109,18 @@ def count_batch(wish: BatchWish, show: Show) -> None:
         raise MissingExtraError("A folder of results", "batch")
     from headcount.cli.console import error_console
     from headcount.core.notes import Skipped
-    from headcount.infer.batch.run import BatchRun
     from headcount.infer.batch.settings import BatchSettings
 
-    shard, shards = shard_of(wish.shards)
+    shard_of(wish.shards)
+    if wish.ray is not None:
+        from headcount.infer.batch.cluster import require_ray
+
+        require_ray()
+        if wish.shards != "1/1":
+            raise InputError("--shards is for machines that know nothing of each other: leave it out with --ray.")
     settings = BatchSettings(**wish.settings).resolved()
     plan = plan_of(wish, settings, show)
-    run = BatchRun(plan, settings, workers=wish.workers, shard=shard, shards=shards)
+    run = _run_of(wish, plan, settings)
     started = perf_counter()
     try:
         looked_at = _run(run, show, quiet=wish.quiet)
@@ -121,7 +131,25 @@ def count_batch(wish: BatchWish, show: Show) -> None:
         raise typer.Exit(130) from None
     rate = looked_at / max(perf_counter() - started, 1e-9)
     skipped = sum(isinstance(each, Skipped) for each in plan.notes)
-    show_results(plan, wish, skipped, f"{rate:.1f} images/s by {wish.workers}" if looked_at else "")
+    show_results(plan, wish, skipped, f"{rate:.1f} images/s{_workers(wish)}" if looked_at else "")
+
+
+def _run_of(wish: BatchWish, plan: Plan, settings: Any) -> BatchRun | RayRun:
+    """What counts: processes of this machine, or a Ray cluster."""
+    if wish.ray is not None:
+        from headcount.infer.batch.cluster import ray_run
+
+        return ray_run(plan, settings, address=wish.ray, workers=wish.workers or None)
+    from headcount.infer.batch.run import BatchRun
+
+    shard, shards = shard_of(wish.shards)
+    return BatchRun(plan, settings, workers=wish.workers, shard=shard, shards=shards)
+
+
+def _workers(wish: BatchWish) -> str:
+    from headcount.core.words import plural
+
+    return " on Ray" if wish.ray is not None else f" by {plural(wish.workers, 'worker')}"
 
 
 def plan_of(wish: BatchWish, settings: Any, show: Show) -> Plan:
@@ -144,7 +172,7 @@ def plan_of(wish: BatchWish, settings: Any, show: Show) -> Plan:
     return plan
 
 
-def _run(run: BatchRun, show: Show, *, quiet: bool) -> int:
+def _run(run: BatchRun | RayRun, show: Show, *, quiet: bool) -> int:
     """Run it; returns how many images and videos were looked at."""
     from headcount.cli.console import error_console, progress_bar
     from headcount.core.notes import Note, Skipped
@@ -191,7 +219,7 @@ def show_results(plan: Plan, wish: BatchWish, skipped: int, rate: str) -> None:
         if found.errors:
             console.print(f"{plural(found.errors, 'row')} with an error, of what could not be counted")
         if rate:
-            console.print(rate + (" worker" if wish.workers == 1 else " workers"))
+            console.print(rate)
         console.print(f"rows in {wish.output.rstrip('/')}/parts/*.parquet", soft_wrap=True)
         if wish.shards != "1/1":
             others = f"shard {wish.shards} is complete; of others missing: {plural(missing, 'part')}"

@@ -100,6 +100,15 @@ def count(
             help="With OUT/: the column of a table (.csv, .jsonl, .parquet) that holds paths or addresses.",
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            show_default=False,
+            help="With OUT/: count on Ray: local (this machine), auto (the cluster that it is a node of), or HOST:PORT "
+            "of a cluster's head; OUT/ is then a shared folder or an address.",
+        ),
+    ] = None,
     force: ForceOption = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only errors and what is skipped: no counts, notes or progress.")
@@ -111,8 +120,8 @@ def count(
     Of a folder the images in it are counted, not those of folders inside it (--recursive does). A run that was cut off
     goes on with --resume, where FILE is .json, .jsonl or .csv.
 
-    A folder (--output OUT/) takes any number of images: by several processes (--workers) and machines (--shards), as
-    rows of a table in Parquet; the same command goes on where it was.
+    A folder (--output OUT/) takes any number of images: by several processes (--workers) and machines (--shards, or a
+    Ray cluster with --ray), as rows of a table in Parquet; the same command goes on where it was.
 
     Exit code: 0 all was counted, 1 some files were skipped, left aside or not read whole, 2 nothing could be done.
     """
@@ -133,11 +142,12 @@ def count(
             "region": _region(region, max_pixels),
         }  # fmt: skip
         wish = BatchWish(
-            sources, output, recursive, column or "", workers or 1, shards or "1/1", settings, quiet
+            sources, output, recursive, column or "", workers or (1 if ray is None else 0), shards or "1/1", settings,
+            quiet, ray,
         )  # fmt: skip
         count_batch(wish, lambda event: _show(event, ctx, quiet=quiet))
         return
-    refuse_without_folder(workers=workers, shards=shards, column=column)
+    refuse_without_folder(workers=workers, shards=shards, column=column, ray=ray)
     streamed = "" if output is None else _streamed_suffix(output)
     if resume and (output is None or streamed):
         raise InputError("--resume goes on with the results in a file: name it with --output FILE.")

@@ -1,0 +1,124 @@
+"""The way to a cluster: what cannot be one is said at once, in a sentence."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from headcount.core.errors import HeadcountError, InputError, MissingExtraError, ModelError
+from headcount.infer.batch import cluster as module
+
+pytest.importorskip("pyarrow", reason="batches need the batch extra")
+pytest.importorskip("ray", reason="Ray needs the ray extra")
+
+from headcount.data.manifests.entries import Entry
+from headcount.infer.batch.cluster import ray_run
+from headcount.infer.batch.cluster.connection import Cluster, Node, connected, quiet_environment, short
+from headcount.infer.batch.cluster.workers import Desk, _packed, seen_from_here
+from headcount.infer.batch.counting import RowCounter
+from headcount.infer.batch.plan import make_plan
+from headcount.infer.batch.settings import BatchSettings
+from headcount.infer.batch.store import open_store
+
+
+def refused(address: str) -> str:
+    with pytest.raises(InputError) as caught, connected(address):
+        raise AssertionError("it is connected")
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    for address in ("somewhere", "host:", "host:99999", ":6379", "host:6379/x"):
+        assert "expected local, auto or HOST:PORT" in refused(address)
+    assert "HOST:PORT of its head" in refused("ray://127.0.0.1:10001")
+
+
+def test_an_address_where_nobody_answers_is_refused_at_once() -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    assert f'No Ray cluster answers at "127.0.0.1:{port}"' in refused(f"127.0.0.1:{port}")
+
+
+def test_a_cluster_has_room_for_so_many_workers() -> None:
+    found = Cluster("It", (Node("a", "a", 8), Node("b", "b", 3), Node("c", "c", 1)))
+    assert [found.places(threads) for threads in (1, 2, 4, 9)] == [12, 5, 2, 0]
+
+
+def test_no_statistics_are_sent_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
+    quiet_environment()
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_ray_is_told_so_before_it_is_imported() -> None:
+    code = (
+        "import os, sys\n"
+        "from headcount.infer.batch.cluster import require_ray\n"
+        "require_ray()\n"
+        "assert 'ray' not in sys.modules\n"
+        "import headcount.infer.batch.cluster.run\n"
+        "from ray._common.usage import usage_lib\n"
+        "assert not usage_lib.usage_stats_enabled()\n"
+    )
+    environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "1"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=300)
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "is_installed", lambda package: package != "ray")
+    with pytest.raises(MissingExtraError, match='Counting on Ray needs the "ray" extra'):
+        module.require_ray()
+
+
+def test_fewer_than_one_worker_is_refused(
+    tmp_path: Path, settings: BatchSettings, counter: RowCounter, entries: list[Entry]
+) -> None:
+    plan = make_plan(open_store(tmp_path / "out"), counter.described, entries)
+    with pytest.raises(InputError, match="number of workers must be a whole number from 1, but 0"):
+        ray_run(plan, settings, workers=0)
+
+
+def test_a_place_that_holds_no_plan_or_another_is_told(
+    tmp_path: Path, counter: RowCounter, entries: list[Entry]
+) -> None:
+    plan = make_plan(open_store(tmp_path / "out"), counter.described, entries)
+    assert seen_from_here(str(tmp_path / "out"), plan.fingerprint) is None
+    for place, fingerprint in ((str(tmp_path / "no"), plan.fingerprint), (str(tmp_path / "out"), "0" * 16)):
+        lacking = seen_from_here(place, fingerprint)
+        assert lacking is not None
+        error = pickle.loads(lacking)
+        assert isinstance(error, InputError)
+        assert f'The folder of the results, "{place}", is not to be seen from there' in str(error)
+
+
+def test_an_error_comes_from_its_node_as_what_it_is() -> None:
+    for error, kind in (
+        (ModelError("No weights."), ModelError), (InputError("No.", remedy="device"), InputError),
+        (OSError(28, "No space left on device"), InputError),
+    ):  # fmt: skip
+        found = pickle.loads(_packed(error, "red (10.0.0.1)"))
+        assert type(found) is kind
+        assert str(found).startswith("On the node red (10.0.0.1): No")
+    assert not isinstance(pickle.loads(_packed(KeyError("x"), "red")), HeadcountError)
+
+
+def test_a_desk_keeps_the_first_error_and_says_to_stop() -> None:
+    desk = Desk()
+    assert not desk.tell([])
+    desk.fail(b"one")
+    desk.fail(b"two")
+    assert desk.tell([])
+    assert desk.take() == ([], b"one")
+
+
+def test_of_a_long_error_the_first_line_is_told() -> None:
+    assert short(RuntimeError("\nIt is gone.\n  File x\n")) == "It is gone"
+    assert short(KeyError()) == "KeyError"
