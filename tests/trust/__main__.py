@@ -3,8 +3,9 @@
     python -m tests.trust [NAME …] [--short] [--results FILE | --go-on FILE] [--keep FOLDER] [--page FILE]
     python -m tests.trust --list
 
-Each result is written to a file as it comes; ``--go-on`` leaves out what such a file holds already, unless it is named. It ends with 1
-where anything that was tried did not survive, or something could not be tried. Run it from the root of a checkout.
+Each result is written to a file as it comes; ``--go-on`` leaves out what such a file holds already, unless it is
+named. It ends with 1 where anything that was tried did not survive, or something could not be tried. Run it from the
+root of a checkout.
 """
 
 from __future__ import annotations
