@@ -10,6 +10,7 @@ from tests.trust.experiment import Experiment
 ROWS: tuple[str, ...] = (
     # What is written stays: kills, full disks, damage.
     "tests.trust.training_killed:EXPERIMENT",
+    "tests.trust.absurd_models:EXPERIMENT",
     # What is counted stays the same: memory, threads, order.
     # What strangers send is kept out: attacks, malformed media, fuzzing.
 )
