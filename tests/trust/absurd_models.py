@@ -194,7 +194,7 @@ def _try(size: Size) -> Result:
     how = (
         f"{tried} weights files with a NaN or infinity whose hashes fit (OpenVINO, ONNX Runtime, torch), and "
         f"{len(CHANGES)} cards: wrong types, huge, negative and missing values, unknown decoders, hashes of other "
-        "weights; each refused with one sentence when it is loaded or, where the network must tell, at the first picture"
+        "weights; each refused with one sentence when it is loaded or, where the network must tell, at the first image"
     )
     return result_of(tried + len(CHANGES), findings, how)
 

@@ -119,7 +119,7 @@ class _Fork:
         with tempfile.TemporaryDirectory() as name:
             out = Path(name) / "out"
             os.mkfifo(out)
-            self._process = _fork(arguments, out, Path(os.devnull), cwd, None)
+            self._process = _fork(arguments, out, out, cwd, None)
             self.pid: int = self._process.pid
             self.stdout: TextIO | None = out.open(encoding="utf-8", errors="replace")
 
@@ -141,7 +141,7 @@ class Running:
     def __init__(self, *arguments: object, cwd: Path | None = None) -> None:
         self.process: Any = _Fork(arguments, cwd) if _forks else subprocess.Popen(
             [sys.executable, "-m", "headcount", *map(str, arguments)],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace", cwd=cwd,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", cwd=cwd,
             env=environment(), start_new_session=True,
         )  # fmt: skip
 
@@ -156,7 +156,7 @@ class Running:
         return self.process.poll() is not None
 
     def line(self, holds: str) -> str:
-        """The next line of its standard output with these words; empty where it ends without it."""
+        """The next line that it prints with these words; empty where it ends without it."""
         assert self.process.stdout is not None
         return next((line for line in self.process.stdout if holds in line), "")
 

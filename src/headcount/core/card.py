@@ -19,7 +19,7 @@ Task = Literal["count", "locate", "detect", "size"]
 heads whose places are known (which counts nobody)."""
 
 
-_LONGEST_NAME, _MOST_OUTPUTS, _MOST_CHANNELS, _COARSEST_PX, _LARGEST_PX = 200, 64, 4096, 4096, 65_536
+_LONGEST_NAME, _MOST_OUTPUTS, _MOST_CHANNELS, _COARSEST_PX, _LARGEST_PX = 200, 64, 4096, 4096, 1_000_000
 """No network has more; a stranger's card may say anything, and is refused before anything is made of it."""
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 """What stands in messages and file names: no control characters."""
