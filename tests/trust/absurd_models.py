@@ -16,7 +16,7 @@ from tests.trust.processes import forked, run
 from tests.trust.scenes import write_pictures
 
 from headcount import load
-from headcount.core.card import sha256_of
+from headcount.core.card import ModelCard, sha256_of
 from headcount.core.errors import HeadcountError
 
 MODEL = "headcount-n"
@@ -25,14 +25,16 @@ PICTURE = np.zeros((64, 96, 3), np.uint8)
 
 
 def copy_model(folder: Path, *suffixes: str) -> Path:
-    """A shipped model of the smallest network in a folder of its own; its card."""
+    """A shipped model of the smallest network in a folder of its own; its card, which may be changed by hand."""
     import headcount
 
     folder.mkdir(parents=True)
     shipped = Path(headcount.__file__).parent / "weights"
     for suffix in (*suffixes, ".json"):
         shutil.copy(shipped / f"{MODEL}{suffix}", folder)
-    return folder / f"{MODEL}.json"
+    card = folder / f"{MODEL}.json"
+    card.write_text(ModelCard.read(card).to_json(), encoding="utf-8")
+    return card
 
 
 def _put(path: str, value: Any) -> Callable[[dict[str, Any]], Any]:

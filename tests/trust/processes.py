@@ -172,6 +172,19 @@ class Running:
             self.process.stdout.close()
         return was_running and self.process.returncode == -signal.SIGKILL
 
+    def children(self) -> list[int]:
+        """The processes that it started itself, by their numbers."""
+        found = []
+        for status in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                number, rest = status.read_text().split(" (", 1)
+                parent = int(rest.rpartition(")")[2].split()[1])
+            except (OSError, ValueError):  # it has just ended
+                continue
+            if parent == self.process.pid:
+                found.append(int(number))
+        return sorted(found)
+
     def kill_when(self, is_time: Callable[[], bool]) -> bool:
         """Kill it at an instant at which something holds, and still does once it stands still; whether one came."""
         end = time.monotonic() + LONGEST_S

@@ -177,6 +177,8 @@ class ModelCard(_Record):
     notes: tuple[str, ...] = ()
     sha256: dict[str, str] = Field(default_factory=dict)
     """File name → SHA-256 of the weights the card was written for."""
+    card_sha256: str = ""
+    """SHA-256 of all else in the card's file; empty of a card that was written by hand, which is not checked."""
 
     @model_validator(mode="after")
     def _decoded_unless_it_tells_sizes(self) -> ModelCard:
@@ -228,18 +230,25 @@ class ModelCard(_Record):
         return self.model_copy(update={"interval": interval, "results": (*results, *held)})
 
     def to_json(self) -> str:
-        """The card as indented JSON."""
-        return self.model_dump_json(indent=2) + "\n"
+        """The card as indented JSON, which may be changed by hand; see ``sealed_json``."""
+        return self.model_dump_json(indent=2, exclude={"card_sha256"}) + "\n"
+
+    def sealed_json(self) -> str:
+        """The card as indented JSON with the SHA-256 of what it says, by which damage to the file is told."""
+        return sealed(json.loads(self.to_json()))
 
     @classmethod
     def read(cls, path: Path) -> ModelCard:
         """Read a card.
 
         Raises:
-            ModelError: the file is missing, no JSON, or a field is missing, unknown or of the wrong type.
+            ModelError: the file is missing, no JSON, or not as it was written; a field is missing, unknown or of the
+                wrong type.
         """
         try:
-            return cls.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))  # editors add a mark
+            content = json.loads(path.read_text(encoding="utf-8-sig"))  # editors add a mark
+            _check_seal(content, path)
+            return cls.model_validate(content)
         except FileNotFoundError as error:
             raise ModelError(f'There is no model card "{path}": keep the .json beside its weights.') from error
         except ValidationError as error:
@@ -262,6 +271,25 @@ class ModelCard(_Record):
                 f'"{weights}" is not the file its model card was written for (SHA-256 differs): '
                 "copy both again, or export the model anew."
             )
+
+
+def sealed(content: Mapping[str, Any]) -> str:
+    """A card's plain data as the text of its file, with the SHA-256 of all else in it as ``card_sha256``."""
+    return json.dumps({**content, "card_sha256": _seal_of(content)}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _seal_of(content: Mapping[str, Any]) -> str:
+    """What ``card_sha256`` says of the other values, in whatever order and with whatever spaces they are written."""
+    rest = {key: value for key, value in content.items() if key != "card_sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _check_seal(content: object, path: Path) -> None:
+    if isinstance(content, dict) and "card_sha256" in content and content["card_sha256"] != _seal_of(content):
+        raise ModelError(
+            f'The model card "{path}" is not as it was written (its card_sha256 differs): copy it again, or, if you '
+            "changed it on purpose, take its card_sha256 out."
+        )
 
 
 def sha256_of(path: Path) -> str:
