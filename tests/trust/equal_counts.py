@@ -88,9 +88,9 @@ def _command(comparison: Comparison, paths: list[Path], work: Path) -> None:
     comparison.add_written("the command, a folder", _from_file(work / "folder.json"))
 
 
-def _batch(comparison: Comparison, paths: list[Path], work: Path) -> None:
-    """By one worker and by two: the rows hold the counts as they are."""
-    for workers in (1, 2):
+def _batch(comparison: Comparison, paths: list[Path], work: Path, *numbers: int) -> None:
+    """By so many workers: the rows hold the counts as they are."""
+    for workers in numbers:
         output = work / f"batch-{workers}"
         done = run(
             "count", paths[0].parent, "--model", MODEL, "--threads", 1, "--workers", workers, "--output", f"{output}/"
@@ -152,7 +152,7 @@ def _try(size: Size) -> Result:
             comparison.add(f"tiles of {tile_px} px", _by_name(found), MOST_OF_TILES)
         _command(comparison, paths, work)
         if find_spec("pyarrow") is not None:
-            _batch(comparison, paths, work)
+            _batch(comparison, paths, work, *((2,) if size == "short" else (1, 2, 3)))
         _server(comparison, paths)
     same = [way for way, largest in comparison.differences.items() if not largest]
     others = [f"{way} by {largest:.1g} of the count" for way, largest in comparison.differences.items() if largest]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -262,15 +262,28 @@ class ModelCard(_Record):
     def verify(self, weights: Path) -> None:
         """Check a weights file against the SHA-256 the card holds for its name.
 
+        Of a model whose files were renamed it is that of the one file of its kind.
+
         Raises:
             ModelError: the file is not the one the card was written for.
         """
-        expected = self.sha256.get(weights.name)
+        of_kind = {digest for name, digest in self.sha256.items() if _kind_of(name) == _kind_of(weights.name)}
+        expected = self.sha256.get(weights.name, of_kind.pop() if len(of_kind) == 1 else None)
         if expected is not None and sha256_of(weights) != expected:
             raise ModelError(
                 f'"{weights}" is not the file its model card was written for (SHA-256 differs): '
                 "copy both again, or export the model anew."
             )
+
+
+def _kind_of(weights: str) -> str:
+    """What follows a model's name: ``.onnx``, ``.int8.onnx``, ``.safetensors``.
+
+    >>> _kind_of("crowd-v1.2.int8.onnx"), _kind_of("crowd.onnx")
+    ('.int8.onnx', '.onnx')
+    """
+    path = PurePath(weights.lower())
+    return f".int8{path.suffix}" if path.stem.endswith(".int8") else path.suffix
 
 
 def sealed(content: Mapping[str, Any]) -> str:
