@@ -43,7 +43,7 @@ def test_names_are_said_once() -> None:
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, experiments: list[Experiment], *arguments: object) -> int:
-    monkeypatch.setattr(harness, "experiments", lambda names: experiments)
+    monkeypatch.setattr(harness, "experiments", lambda names=(): experiments)
     return harness.main([str(each) for each in arguments])
 
 
