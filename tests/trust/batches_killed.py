@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from importlib.util import find_spec
@@ -20,7 +21,7 @@ _STREAM, _MOST_DRAWS = 7402, 6
 _KILLS_A_RUN = 2
 KINDS = ("all", "writing", "worker", "main")
 """What is killed: all of its processes at a random instant, or while a part is written; one worker; all but them."""
-_CHUNK_S = 2.0
+_CHUNK_S = 0.2
 """About as long as a chunk takes; a kill comes at a random instant of one."""
 
 
@@ -79,6 +80,17 @@ def _kill(kind: str, command: tuple[object, ...], output: Path, chunks: int, dra
         return True
 
 
+def _kill_surely(
+    kind: str, command: tuple[object, ...], output: Path, chunks: int, draw: np.random.Generator
+) -> None:  # fmt: skip
+    """As ``_kill``; where it ended before, it begins anew."""
+    for _ in range(_MOST_DRAWS):
+        if _kill(kind, command, output, chunks, draw):
+            return
+        shutil.rmtree(output, ignore_errors=True)
+    raise AssertionError(f"it always ended before it could be killed ({kind})")
+
+
 def _finding(pictures: Path, output: Path, wanted: Any, at: list[str]) -> str:
     """Go on to the end; what is wrong with the table."""
     done = run(*batch(pictures, output))
@@ -111,8 +123,7 @@ def _try(size: Size) -> Result:
             draw = generator(1, stream=_STREAM, index=number)
             at = [KINDS[(_KILLS_A_RUN * number + kill) % len(KINDS)] for kill in range(_KILLS_A_RUN)]
             for kind in at:
-                killed = any(_kill(kind, batch(pictures, output), output, chunks, draw) for _ in range(_MOST_DRAWS))
-                assert killed, f"it always ended before it could be killed ({kind})"
+                _kill_surely(kind, batch(pictures, output), output, chunks, draw)
             kinds += at
             findings += filter(None, [_finding(pictures, output, wanted, at)])
     how = (

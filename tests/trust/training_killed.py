@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,15 @@ def _kill(kind: str, recipe: Path, folder: Path, draw: np.random.Generator) -> b
         return training.kill()
 
 
+def _kill_surely(kind: str, recipe: Path, folder: Path, draw: np.random.Generator) -> None:
+    """As ``_kill``; where it ended before, it begins anew."""
+    for _ in range(_MOST_DRAWS):
+        if _kill(kind, recipe, folder, draw):
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+    raise AssertionError(f"it always ended before it could be killed ({kind})")
+
+
 def _try(size: Size) -> Result:
     kills = 2 if size == "short" else 20
     instants: list[str] = []
@@ -112,8 +122,7 @@ def _try(size: Size) -> Result:
             draw = generator(1, stream=_STREAM, index=number)
             at = [KINDS[(_KILLS_A_RUN * number + kill) % len(KINDS)] for kill in range(_KILLS_A_RUN)]
             for kind in at:
-                killed = any(_kill(kind, recipe, folder, draw) for _ in range(_MOST_DRAWS))
-                assert killed, f"it always ended before it could be killed ({kind})"
+                _kill_surely(kind, recipe, folder, draw)
             done = run("train", recipe, *(["--resume"] if (folder / "recipe.json").exists() else []))
             instants += at
             if done.code:
