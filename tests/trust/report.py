@@ -1,0 +1,132 @@
+"""Results in a file as they come, and as one table: on the screen, and in the documentation."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.trust.experiment import Experiment, Result, Size
+
+from headcount.core.files import atomic_text, write_json
+
+BEGIN, END = "<!-- the table of make trust -->", "<!-- end of the table -->"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One experiment's line: its result, and how many seconds it took."""
+
+    name: str
+    title: str
+    result: Result
+    seconds: float
+
+    @property
+    def seconds_said(self) -> str:
+        return f"{self.seconds:,.0f}" if self.seconds >= 10 else f"{self.seconds:.1f}"
+
+
+@dataclass(slots=True)
+class Report:
+    """The lines so far, all of one size; written to ``path`` after each."""
+
+    path: Path
+    size: Size
+    lines: dict[str, Line] = field(default_factory=dict)
+
+    @classmethod
+    def going_on(cls, path: Path, size: Size) -> Report:
+        """What a file holds that an earlier run of the same size wrote; an empty report where there is none.
+
+        Raises:
+            ValueError: it is of another size.
+        """
+        report = cls(path, size)
+        if path.exists():
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content["size"] != size:
+                raise ValueError(f'"{path}" holds the {content["size"]} form: name another file.')
+            report.lines = {each["name"]: _line(each) for each in content["results"]}
+        return report
+
+    def add(self, experiment: Experiment, result: Result, seconds: float) -> Line:
+        """Keep a line, and write all that there are."""
+        line = Line(experiment.name, experiment.title, result, seconds)
+        self.lines[line.name] = line
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(
+            self.path,
+            {"size": self.size, "machine": machine(), "results": [asdict(each) for each in self.lines.values()]},
+        )
+        return line
+
+    @property
+    def holds(self) -> bool:
+        """Whether every experiment survived."""
+        return all(line.result.holds for line in self.lines.values())
+
+    def markdown(self) -> str:
+        """The table for the documentation."""
+        total = sum(line.seconds for line in self.lines.values())
+        rows = [
+            f"| {line.title} | {line.result.tried:,} | {line.result.survived:,} | {_plain(line.result.how)} "
+            f"| {line.seconds_said} |"
+            for line in self.lines.values()
+        ]
+        made = "`make trust`" if self.size == "long" else "the short form, `make trust FORM=--short`"
+        return "\n".join([
+            "| what is tried | tried | survived | how it was tried | seconds |",
+            "|---|--:|--:|---|--:|",
+            *rows,
+            "",
+            f"One run of {made}: {total:,.0f} seconds on {machine()}.",
+        ])  # fmt: skip
+
+    def put_into(self, page: Path) -> None:
+        """Put the table between the two marks of a page.
+
+        Raises:
+            ValueError: it has no such marks.
+        """
+        text = page.read_text(encoding="utf-8")
+        before, begin, rest = text.partition(BEGIN)
+        _, end, after = rest.partition(END)
+        if not begin or not end:
+            raise ValueError(f'"{page}" has no place for the table: {BEGIN} and {END}.')
+        with atomic_text(page) as file:
+            file.write(f"{before}{BEGIN}\n{self.markdown()}\n{END}{after}")
+
+
+def heading() -> str:
+    """The first line of the table on the screen."""
+    return f"{'experiment':<20}{'tried':>9}{'survived':>10}{'seconds':>9}  how"
+
+
+def shown(line: Line) -> str:
+    """A line of the table on the screen, and below it what did not survive."""
+    result = line.result
+    text = f"{line.name:<20}{result.tried:>9,}{result.survived:>10,}{line.seconds_said:>9}  {result.how}"
+    return "\n".join([text, *(f"    {finding}" for finding in result.findings)])
+
+
+def machine() -> str:
+    """What it ran on, as far as it matters: cores, system, Python."""
+    return f"{os.cpu_count()} cores, {platform.system()} on {platform.machine()}, Python {platform.python_version()}"
+
+
+def _line(content: dict[str, Any]) -> Line:
+    result = content["result"]
+    return Line(
+        content["name"],
+        content["title"],
+        Result(**{**result, "findings": tuple(result["findings"])}),
+        content["seconds"],
+    )
+
+
+def _plain(text: str) -> str:
+    return text.replace("|", "\\|")
