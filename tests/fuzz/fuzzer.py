@@ -268,6 +268,7 @@ def _follow(process: Any, report: Connection, counts: Any, outcome: Outcome, lon
                 while report.poll(0.2):
                     outcome.add(report.recv())
             except EOFError:
+                process.join(longest_s)  # it is about to end
                 break
             if counts[_INDEX] != index:
                 index, since = counts[_INDEX], time.monotonic()
@@ -313,7 +314,9 @@ def tell_findings(parser: Parser, outcome: Outcome, keep: Path) -> None:
     """Print a parser's findings, and keep the file of each."""
     for place, finding in outcome.findings.items():
         file = _kept(parser, finding.index, finding.data, keep)
-        print(f"  {outcome.times[place]:,} × {place}, first at index {finding.index} ({file}): {finding.what}", flush=True)
+        print(
+            f"  {outcome.times[place]:,} × {place}, first at index {finding.index} ({file}): {finding.what}", flush=True
+        )
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -64,7 +64,7 @@ def lead(task: Task, *, corpus: Path, log: Path) -> None:
         return mutate([data, data, other], draw)[:longest]
 
     atheris.Setup(
-        ["headcount", f"-seed={task.seed + 1}", f"-max_len={min(LONGEST, MAX_BYTES)}", "-rss_limit_mb=0", "-timeout=0",
+        ["headcount", f"-seed={task.seed + 1}", f"-max_len={min(LONGEST, MAX_BYTES)}", "-rss_limit_mb=0", "-timeout=86400",
          "-detect_leaks=0", f"-artifact_prefix={task.folder}/", str(corpus)],
         give, custom_mutator=change,
     )  # fmt: skip
@@ -99,7 +99,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--inputs", type=int, default=2**62, help="at most so many for each parser")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=float, default=LIMIT_S, help="CPU seconds for one input (5)")
-    parser.add_argument("--corpus", type=Path, default=Path("fuzz-corpus"), help="where inputs that reach more are kept")
+    parser.add_argument(
+        "--corpus", type=Path, default=Path("fuzz-corpus"), help="where inputs that reach more are kept"
+    )
     parser.add_argument("--keep", type=Path, default=Path("fuzz-findings"), help="where inputs that are findings go")
     found = parser.parse_args(argv)
     for name in found.parsers:
