@@ -142,3 +142,45 @@ def test_every_task_but_size_has_a_decoder() -> None:
 @pytest.mark.parametrize(("name", "task"), [("headcount-s", "detect"), ("headcount-crowds-s", "count")])
 def test_shipped_cards_say_what_their_models_do(name: str, task: str) -> None:
     assert find_model(name).card.task == task
+
+
+def test_a_sealed_card_tells_that_it_was_damaged(tmp_path: Path) -> None:
+    card, path = _card(), tmp_path / "m.json"
+    text = card.sealed_json()
+    path.write_text(text, encoding="utf-8")
+    read = ModelCard.read(path)
+    assert read.model_copy(update={"card_sha256": ""}) == card
+    assert read.sealed_json() == text
+    assert read.to_json() == card.to_json()
+    path.write_text(json.dumps(json.loads(text), sort_keys=True), encoding="utf-8")  # spaces and order are no damage
+    assert ModelCard.read(path) == read
+    path.write_text(text.replace('"density_scale": 1.5', '"density_scale": 1.7'), encoding="utf-8")
+    with pytest.raises(ModelError, match=r'"[^"]*m.json" is not as it was written'):
+        ModelCard.read(path)
+    path.write_text(card.to_json().replace("1.5", "1.7"), encoding="utf-8")  # changed by hand, and not sealed
+    assert ModelCard.read(path).decoder == DecoderSpec(name="density", settings={"density_scale": 1.7})
+    path.write_text(card.to_json().replace('"seed"', '"card_sha256": 7, "seed"'), encoding="utf-8")
+    with pytest.raises(ModelError, match="is not as it was written"):
+        ModelCard.read(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": ""},
+        {"name": "\x1b[2J"},
+        {"name": "n" * 1000},
+        {"outputs": ()},
+        {"outputs": ({"name": "a"}, {"name": "a"})},
+        {"outputs": ({"name": "a", "stride": 2**40},)},
+        {"outputs": ({"name": "a", "channels": 10**9},)},
+        {"input": {"std": (0, 1, 1)}},
+        {"input": {"mean": (1e308, 0, 0)}},
+        {"tile": {"size": 10**15}},
+        {"scale": {"aim_px": 1e308}},
+        {"scale": {"look_px": 10**15}},
+    ],
+)
+def test_what_no_model_can_have_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        _card(**change)

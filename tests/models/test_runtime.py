@@ -36,6 +36,7 @@ def _changed(written: Path, folder: Path, **architecture: object) -> Path:
     card = json.loads(written.with_suffix(".json").read_text(encoding="utf-8"))
     card["architecture"].update(architecture)
     card["sha256"] = {}
+    del card["card_sha256"]
     (folder / "tiny.json").write_text(json.dumps(card), encoding="utf-8")
     (folder / "tiny.safetensors").write_bytes(written.read_bytes())
     return folder / "tiny.safetensors"

@@ -9,7 +9,14 @@ from tests.trust.experiment import Experiment
 
 ROWS: tuple[str, ...] = (
     # What is written stays: kills, full disks, damage.
+    "tests.trust.training_killed:EXPERIMENT",
+    "tests.trust.batches_killed:EXPERIMENT",
+    "tests.trust.full_disks:EXPERIMENT",
+    "tests.trust.damage:EXPERIMENT",
+    "tests.trust.absurd_models:EXPERIMENT",
     # What is counted stays the same: memory, threads, order.
+    "tests.trust.memory:EXPERIMENT",
+    "tests.trust.equal_counts:EXPERIMENT",
     # What strangers send is kept out: attacks, malformed media, fuzzing.
 )
 

@@ -41,7 +41,8 @@ def count(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="Images, folders (the images in them), quoted patterns, .txt lists (a path a line) and video files.",
+            help="Images, folders (the images in them), quoted patterns, .txt lists (a path a line) and video files; "
+            "with --output OUT/ also tables, WebDataset tars and addresses (s3://).",
         ),
     ],
     recursive: Annotated[
@@ -72,13 +73,33 @@ def count(
         str | None,
         output_option(
             f"Write the results: {_written}; of one image .npy (its density) and .png, too; - is standard output, "
-            "in JSON lines (-.csv in CSV)."
+            "in JSON lines (-.csv in CSV); a folder (OUT/) holds a table in parts, which is gone on with."
         ),
     ] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on with the results in FILE: count what is new or changed, keep the rest."),
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER", min=1, max=1024, show_default=False, help="With OUT/: processes that count; else 1."
+        ),
+    ] = None,
+    shards: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N", show_default=False, help="With OUT/: do part I of N alone; others do the other parts."
+        ),
+    ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            show_default=False,
+            help="With OUT/: the column of a table (.csv, .jsonl, .parquet) that holds paths or addresses.",
+        ),
+    ] = None,
     force: ForceOption = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only errors and what is skipped: no counts, notes or progress.")
@@ -90,8 +111,12 @@ def count(
     Of a folder the images in it are counted, not those of folders inside it (--recursive does). A run that was cut off
     goes on with --resume, where FILE is .json, .jsonl or .csv.
 
+    A folder (--output OUT/) takes any number of images: by several processes (--workers) and machines (--shards), as
+    rows of a table in Parquet; the same command goes on where it was.
+
     Exit code: 0 all was counted, 1 some files were skipped, left aside or not read whole, 2 nothing could be done.
     """
+    from headcount.cli.batch import BatchWish, count_batch, is_batch_output, refuse_with_folder, refuse_without_folder
     from headcount.cli.console import error_console, output_console
     from headcount.cli.results import CountLine
     from headcount.cli.streams import results_are_filed, standard_output
@@ -100,6 +125,19 @@ def count(
     from headcount.core.words import plural
     from headcount.infer.job import Job, find_sources, open_overlays, open_results, open_stream
 
+    if output is not None and is_batch_output(output):
+        refuse_with_folder(force=force, save_dir=save_dir, draw=draw)
+        settings = {
+            "model": model, "device": device, "runtime": runtime, "precision": precision, "threads": threads,
+            "interval": interval, "max_pixels": max_pixels, "every_s": every,
+            "region": _region(region, max_pixels),
+        }  # fmt: skip
+        wish = BatchWish(
+            sources, output, recursive, column or "", workers or 1, shards or "1/1", settings, quiet
+        )  # fmt: skip
+        count_batch(wish, lambda event: _show(event, ctx, quiet=quiet))
+        return
+    refuse_without_folder(workers=workers, shards=shards, column=column)
     streamed = "" if output is None else _streamed_suffix(output)
     if resume and (output is None or streamed):
         raise InputError("--resume goes on with the results in a file: name it with --output FILE.")
@@ -114,11 +152,7 @@ def count(
         _show(event, ctx, quiet=quiet)
     if not found.files:
         raise InputError("None of the sources can be counted.")
-    where: Region | None = None
-    if region is not None:
-        from headcount.data.formats.regions import read_region
-
-        where = read_region(region, max_pixels=max_pixels)
+    where = _region(region, max_pixels)
     rows: list[CountLine] = []
     skipped = sum(isinstance(event, Skipped) for event in found.events)
     stopped: KeyboardInterrupt | HeadcountError | None = None
@@ -182,6 +216,15 @@ def count(
         raise typer.Exit(130)
     if skipped or found.left_aside or (job is not None and job.incomplete):
         raise typer.Exit(1)
+
+
+def _region(file: Path | None, max_pixels: int) -> Region | None:
+    """The region of interest in a file; None where there is none."""
+    if file is None:
+        return None
+    from headcount.data.formats.regions import read_region
+
+    return read_region(file, max_pixels=max_pixels)
 
 
 def _streamed_suffix(output: str) -> str:

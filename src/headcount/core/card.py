@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -19,16 +19,25 @@ Task = Literal["count", "locate", "detect", "size"]
 heads whose places are known (which counts nobody)."""
 
 
+_LONGEST_NAME, _MOST_OUTPUTS, _MOST_CHANNELS, _COARSEST_PX, _LARGEST_PX = 200, 64, 4096, 4096, 1_000_000
+"""No network has more; a stranger's card may say anything, and is refused before anything is made of it."""
+Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+"""What stands in messages and file names: no control characters."""
+Level = Annotated[float, Field(ge=-1e6, le=1e6)]
+Spread = Annotated[float, Field(ge=1e-6, le=1e6)]
+HeadPx = Annotated[float, Field(gt=0, le=_LARGEST_PX)]
+
+
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class InputSpec(_Record):
     """What the network eats: uint8 RGB scaled to 0…1, minus ``mean``, over ``std``."""
 
     channels: Literal[1, 3] = 3
-    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    std: tuple[float, ...] = (0.5, 0.5, 0.5)
+    mean: tuple[Level, ...] = (0.5, 0.5, 0.5)
+    std: tuple[Spread, ...] = (0.5, 0.5, 0.5)
     size_divisor: int = Field(default=32, ge=1, le=4096)
     """Height and width are padded to a multiple of this."""
     cut: bool = False
@@ -62,9 +71,9 @@ class OutputSpec(_Record):
     pixels and its score; n is always the same, and a box of score 0 is none.
     """
 
-    name: str
-    stride: int = Field(default=1, ge=1)
-    channels: int = Field(default=1, ge=1)
+    name: Name
+    stride: int = Field(default=1, ge=1, le=_COARSEST_PX)
+    channels: int = Field(default=1, ge=1, le=_MOST_CHANNELS)
     kind: Literal["map", "boxes"] = "map"
 
     @model_validator(mode="after")
@@ -77,7 +86,7 @@ class OutputSpec(_Record):
 class DecoderSpec(_Record):
     """The decoder's name in ``decode/`` and its calibrated settings, which its own class of settings checks."""
 
-    name: str
+    name: Name
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -89,7 +98,7 @@ class TileSpec(_Record):
     itself, boxes of several tiles that overlap by more than ``join_iou`` are one head.
     """
 
-    size: int = Field(default=2048, ge=64)
+    size: int = Field(default=2048, ge=64, le=_LARGEST_PX)
     halo: int = Field(default=256, ge=0)
     overlap: Literal["crop", "average"] = "crop"
     exact: bool = True
@@ -105,13 +114,13 @@ class TileSpec(_Record):
 class ScaleSpec(_Record):
     """How the size is chosen at which an image is counted, by the sides of the heads found in it, in pixels."""
 
-    look_px: int = Field(default=1280, ge=64)
+    look_px: int = Field(default=1280, ge=64, le=_LARGEST_PX)
     """The longer side of the first look at an image that is larger."""
-    least_px: float = Field(default=14.0, gt=0)
+    least_px: HeadPx = 14.0
     """That first look is the count where no more than a quarter of the heads are smaller in it."""
-    aim_px: float = Field(default=22.0, gt=0)
+    aim_px: HeadPx = 22.0
     """Else the image is looked at again at the size at which that quarter's heads have this side."""
-    most_px: float = Field(default=96.0, gt=0)
+    most_px: HeadPx = 96.0
     """An image of which a quarter of the heads are larger is shrunk until these have half of it."""
 
 
@@ -139,14 +148,14 @@ class ModelCard(_Record):
     """Everything that running, trusting and repeating a model takes, beside its weights."""
 
     format: Literal[1] = 1
-    name: str
+    name: Name
     summary: str = ""
     task: Task = "count"
-    method: str
+    method: Name
     architecture: dict[str, Any] = Field(default_factory=dict)
     """The method's settings: what builds the network again for its weights."""
     input: InputSpec = InputSpec()
-    outputs: tuple[OutputSpec, ...]
+    outputs: tuple[OutputSpec, ...] = Field(min_length=1, max_length=_MOST_OUTPUTS)
     decoder: DecoderSpec | None = None
     """None for the task ``size``, whose map is read at points."""
     interval: IntervalSpec | None = None
@@ -168,6 +177,8 @@ class ModelCard(_Record):
     notes: tuple[str, ...] = ()
     sha256: dict[str, str] = Field(default_factory=dict)
     """File name → SHA-256 of the weights the card was written for."""
+    card_sha256: str = ""
+    """SHA-256 of all else in the card's file; empty of a card that was written by hand, which is not checked."""
 
     @model_validator(mode="after")
     def _decoded_unless_it_tells_sizes(self) -> ModelCard:
@@ -175,6 +186,12 @@ class ModelCard(_Record):
             raise ValueError('the key "decoder" is missing')
         if self.decoder is not None and self.task == "size":
             raise ValueError("a model that tells sizes has no decoder")
+        return self
+
+    @model_validator(mode="after")
+    def _one_output_of_a_name(self) -> ModelCard:
+        if len({output.name for output in self.outputs}) < len(self.outputs):
+            raise ValueError("two outputs have the same name")
         return self
 
     @model_validator(mode="after")
@@ -213,18 +230,25 @@ class ModelCard(_Record):
         return self.model_copy(update={"interval": interval, "results": (*results, *held)})
 
     def to_json(self) -> str:
-        """The card as indented JSON."""
-        return self.model_dump_json(indent=2) + "\n"
+        """The card as indented JSON, which may be changed by hand; see ``sealed_json``."""
+        return self.model_dump_json(indent=2, exclude={"card_sha256"}) + "\n"
+
+    def sealed_json(self) -> str:
+        """The card as indented JSON with the SHA-256 of what it says, by which damage to the file is told."""
+        return sealed(json.loads(self.to_json()))
 
     @classmethod
     def read(cls, path: Path) -> ModelCard:
         """Read a card.
 
         Raises:
-            ModelError: the file is missing, no JSON, or a field is missing, unknown or of the wrong type.
+            ModelError: the file is missing, no JSON, or not as it was written; a field is missing, unknown or of the
+                wrong type.
         """
         try:
-            return cls.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))  # editors add a mark
+            content = json.loads(path.read_text(encoding="utf-8-sig"))  # editors add a mark
+            _check_seal(content, path)
+            return cls.model_validate(content)
         except FileNotFoundError as error:
             raise ModelError(f'There is no model card "{path}": keep the .json beside its weights.') from error
         except ValidationError as error:
@@ -247,6 +271,25 @@ class ModelCard(_Record):
                 f'"{weights}" is not the file its model card was written for (SHA-256 differs): '
                 "copy both again, or export the model anew."
             )
+
+
+def sealed(content: Mapping[str, Any]) -> str:
+    """A card's plain data as the text of its file, with the SHA-256 of all else in it as ``card_sha256``."""
+    return json.dumps({**content, "card_sha256": _seal_of(content)}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _seal_of(content: Mapping[str, Any]) -> str:
+    """What ``card_sha256`` says of the other values, in whatever order and with whatever spaces they are written."""
+    rest = {key: value for key, value in content.items() if key != "card_sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _check_seal(content: object, path: Path) -> None:
+    if isinstance(content, dict) and "card_sha256" in content and content["card_sha256"] != _seal_of(content):
+        raise ModelError(
+            f'The model card "{path}" is not as it was written (its card_sha256 differs): copy it again, or, if you '
+            "changed it on purpose, take its card_sha256 out."
+        )
 
 
 def sha256_of(path: Path) -> str:

@@ -80,12 +80,13 @@ class ReducedImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedImage:
-    """An image file that is held in memory, in the place of its path."""
+    """An image file that is held in memory, in the place of its path; ``name`` is what messages call it."""
 
     content: bytes = field(repr=False)
+    name: str = ""
 
     def __str__(self) -> str:
-        return f"the image given, of {len(self.content):,} bytes"
+        return self.name or f"the image given, of {len(self.content):,} bytes"
 
     def open(self) -> BinaryIO:
         """What the file would be."""

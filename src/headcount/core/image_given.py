@@ -15,7 +15,7 @@ from headcount.core.errors import InputError
 from headcount.core.image import Channels, EncodedImage, RgbImage, as_rgb_array, pillow_pixels, read_image
 from headcount.core.limits import DEFAULT_MAX_PIXELS
 
-GivenImage = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | NDArray[np.uint8]
+GivenImage = str | os.PathLike[str] | bytes | EncodedImage | BinaryIO | Image.Image | NDArray[np.uint8]
 """An image file by its path, by its bytes or open for reading them; a PIL image; pixels, uint8, of (h, w, 3) RGB,
 (h, w, 4) RGBA or (h, w) gray."""
 
@@ -32,6 +32,8 @@ def given_pixels(
     """
     if isinstance(given, (str, os.PathLike)):
         return read_image(Path(given), max_pixels=max_pixels, stored_gray=stored_gray), str(given)
+    if isinstance(given, EncodedImage):
+        return read_image(given, max_pixels=max_pixels, stored_gray=stored_gray), given.name
     if isinstance(given, Image.Image):
         return pillow_pixels(given, max_pixels=max_pixels), str(getattr(given, "filename", ""))
     if isinstance(given, np.ndarray):

@@ -24,7 +24,8 @@ HANDFUL = 5.0
 COVERAGE = "coverage"
 """The metric of a card's result: the share of images whose true number lies in its range."""
 _WIDEST = 8.0  # of the log of a factor: e⁸ is a thousandfold, and no range is of more use than one of that
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+_MOST_LOG = 100.0  # of a scale, which is thus a number whatever a card says
+Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 
 
 def check_level(level: float) -> float:
@@ -58,7 +59,7 @@ class EvidenceSpec(BaseModel):
     """The least value that was seen where the residuals come from."""
     high: Finite
     """The largest one."""
-    spread: Finite = Field(gt=0)
+    spread: Annotated[float, Field(allow_inf_nan=False, ge=1e-12, le=1e6)]
     """Their standard deviation."""
 
     def excess(self, value: float) -> float:
@@ -107,7 +108,7 @@ class IntervalSpec(BaseModel):
             value = min(max(evidence.get(spec.name, 0.0), spec.low), spec.high)
             logs += value * np.array([spec.below, spec.above])
         wider = 1 + sum(map(abs, self.excesses(evidence).values()))
-        below, above = wider * np.exp(logs)
+        below, above = wider * np.exp(np.clip(logs, -_MOST_LOG, _MOST_LOG))
         return float(below), float(above)
 
     def around(self, count: float, evidence: Mapping[str, float], level: float = DEFAULT_LEVEL) -> tuple[float, float]:

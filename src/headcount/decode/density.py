@@ -21,9 +21,9 @@ _SMOOTHING = np.array([0.25, 0.5, 0.25], dtype=np.float32)
 class DensityDecoderSettings(Settings):
     """What a card may say to this decoder: the map's scale, and which local maxima are shown as peaks."""
 
-    density_scale: float = Field(default=1.0, gt=0)
+    density_scale: float = Field(default=1.0, gt=0, le=1e6)
     """Factor of the whole map."""
-    peak_threshold: float = 0.25
+    peak_threshold: float = Field(default=0.25, ge=-1e6, le=1e6)
     """People in the 3×3 cells around a peak, at least."""
     peak_distance: int = Field(default=1, ge=1, le=64)
     """Cells in x and y within which none is higher: no head is wider, and the search takes the square of it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,8 @@ from headcount.decode.density import DensityDecoderSettings, decode_density
 from headcount.decode.instance import InstanceDecoderSettings, decode_instances
 from headcount.decode.peaks import PeaksDecoderSettings, decode_peaks
 
-Coefficients = tuple[float, float, float]
+Coefficient = Annotated[float, Field(ge=-1e6, le=1e6)]
+Coefficients = tuple[Coefficient, Coefficient, Coefficient]
 """Of a weight's logit: a constant, of the crowding and of the head size of a block, as ``Blocks`` has them."""
 
 HEAD_MAPS = {"density": "density", "instances": "confidence", "boxes": "heat"}
@@ -39,7 +40,7 @@ _DIFFERS, _HANDFUL = 1.5, 10  # so that a handful more or less is no news
 class FusionSettings(Settings):
     """How far the heads are believed, block by block."""
 
-    block_px: int = Field(default=64, ge=16)
+    block_px: int = Field(default=64, ge=16, le=65_536)
     """Side of the blocks, a multiple of the density's stride."""
     instances_weight: Coefficients = (0.0, 0.0, 0.0)
     """Against the density, whose logit is 0."""

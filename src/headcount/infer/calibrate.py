@@ -141,7 +141,7 @@ class Target:
         if self.copies:
             card = card.model_copy(update={"name": self.card.stem, "sha256": hashes})
         with atomic_text(self.card) as file:
-            file.write(card.to_json())
+            file.write(card.sealed_json())
 
 
 def calibrate(

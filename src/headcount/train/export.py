@@ -178,7 +178,7 @@ def write_model(method: Method, card: ModelCard, output: Path, *, halved: bool =
         own = output.with_suffix(".json")
         card = card.model_copy(update={"sha256": {p.name: sha256_of(at) for p, at in parts.items() if p != own}})
         with writing(own):
-            parts[own].write_text(card.to_json(), encoding="utf-8")
+            parts[own].write_text(card.sealed_json(), encoding="utf-8")
     return card
 
 

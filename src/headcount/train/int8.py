@@ -150,7 +150,7 @@ def quantize(
         with replacing(own) as card_file, replacing(target) as file:
             file.write_bytes(tried.read_bytes())
             sums = {**card.sha256, target.name: sha256_of(file)}
-            card_file.write_text(card.model_copy(update={"sha256": sums}).to_json(), encoding="utf-8")
+            card_file.write_text(card.model_copy(update={"sha256": sums}).sealed_json(), encoding="utf-8")
     return Quantized(target, tuple(forms))
 
 

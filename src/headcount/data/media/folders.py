@@ -138,9 +138,14 @@ def _is_link(path: Path) -> bool:
 
 def naturally(paths: Iterable[Path]) -> list[Path]:
     """Paths as people sort them: ``2.jpg`` before ``10.jpg``."""
+    return sorted(paths, key=lambda path: natural_key(str(path)))
 
-    def key(path: Path) -> tuple[list[tuple[int, int | str]], str]:
-        pieces = re.split(r"(\d+)", str(path).casefold())
-        return [(0, int(piece)) if piece.isdecimal() else (1, piece) for piece in pieces if piece], str(path)
 
-    return sorted(paths, key=key)
+def natural_key(name: str) -> tuple[list[tuple[int, int | str]], str]:
+    """What names are sorted by, as people sort them.
+
+    >>> sorted(["10.jpg", "2.jpg"], key=natural_key)
+    ['2.jpg', '10.jpg']
+    """
+    pieces = re.split(r"(\d+)", name.casefold())
+    return [(0, int(piece)) if piece.isdecimal() else (1, piece) for piece in pieces if piece], name

@@ -248,19 +248,11 @@ def _read_list(path: Path, recursive: bool) -> list[Found]:
     found: list[Found] = []
     comments: list[str] = []
     for number, line in enumerate(read_lines(path, "list of images"), start=1):
-        name = line if line != line.strip() and _is_named(line, path.parent) else line.strip()
-        if name.startswith("#") and not _is_named(name, path.parent):
-            if is_image_name(Path(name)) or is_video_name(Path(name)):
-                comments.append(f'line {number}: "{cut(name, 80)}"')
-            continue
-        if not name:
-            continue
-        if len(name) > 2 and name[0] == name[-1] and name[0] in "\"'" and not _is_named(name, path.parent):
-            name = name[1:-1]
-        try:
-            found += _expand_line(name, finder, recursive)
-        except InputError as error:
-            found.append(InputError(f'"{path}", line {number}: {cut(error.message, 1000)}'))
+        met = read_line(path, number, line, finder, recursive=recursive)
+        if met is None:
+            comments.append(f'line {number}: "{cut(line.strip(), 80)}"')
+        else:
+            found += met
     if comments:
         more = ", …" if len(comments) > _NAMES_MAX else ""
         these = ", ".join(comments[:_NAMES_MAX]) + more
@@ -269,6 +261,24 @@ def _read_list(path: Path, recursive: bool) -> list[Found]:
     if not any(not isinstance(each, Note) for each in found):
         raise InputError(f'The list "{path}" names nothing to count: write one path a line.')
     return found
+
+
+def read_line(path: Path, number: int, line: str, finder: Finder, *, recursive: bool) -> list[Found] | None:
+    """What line ``number`` of the list at ``path`` means; an InputError where it leads nowhere.
+
+    Nothing where it is blank or a comment; None where it is a comment that names an image.
+    """
+    name = line if line != line.strip() and _is_named(line, path.parent) else line.strip()
+    if name.startswith("#") and not _is_named(name, path.parent):
+        return None if is_image_name(Path(name)) or is_video_name(Path(name)) else []
+    if not name:
+        return []
+    if len(name) > 2 and name[0] == name[-1] and name[0] in "\"'" and not _is_named(name, path.parent):
+        name = name[1:-1]
+    try:
+        return _expand_line(name, finder, recursive)
+    except InputError as error:
+        return [InputError(f'"{path}", line {number}: {cut(error.message, 1000)}')]
 
 
 def _is_named(name: str, folder: Path) -> bool:

@@ -18,21 +18,23 @@ from pathlib import Path
 
 from headcount.core.errors import InputError
 from headcount.label.page.document import Document, StrokeKind
+from headcount.label.page.sums import COLUMNS, NEW_IMAGE, add_sums, is_sound, sum_of
 from headcount.label.page.things import Changes
 
-_VERSION = 1
+_VERSION = 2
+"""1 had no sums: it gets them when it is opened to be written to."""
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE image (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, heads INTEGER NOT NULL DEFAULT 0,
     suggestions INTEGER NOT NULL DEFAULT 0, blocks INTEGER NOT NULL DEFAULT 0, done INTEGER NOT NULL DEFAULT 0,
     strokes INTEGER NOT NULL DEFAULT 0, width INTEGER NOT NULL DEFAULT 0, height INTEGER NOT NULL DEFAULT 0,
-    presets TEXT NOT NULL DEFAULT '[]'
+    presets TEXT NOT NULL DEFAULT '[]', sum TEXT NOT NULL
 );
 CREATE TABLE stroke (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, image INTEGER NOT NULL REFERENCES image(id),
     person TEXT NOT NULL, session TEXT NOT NULL, at REAL NOT NULL, kind TEXT NOT NULL, changes TEXT NOT NULL,
-    refused TEXT NOT NULL DEFAULT ''
+    refused TEXT NOT NULL DEFAULT '', sum TEXT NOT NULL
 );
 CREATE INDEX stroke_of_image ON stroke (image, seq);
 CREATE TABLE claim (
@@ -90,17 +92,19 @@ class Store:
     Every method raises a StoreError where the file cannot be read or written now, as while another program locks it.
 
     Raises:
-        InputError: the file is no database of headcount, or is of a later version; StoreError: it cannot be written.
+        InputError: the file is no database of headcount, or is of a later version; StoreError: it cannot be written,
+            or it is damaged.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False, clock: Callable[[], float] = time.time) -> None:
         self.path, self._clock = path, clock
         self._lock = threading.RLock()
         self._documents: OrderedDict[int, Document] = OrderedDict()
+        self._has_sums = True
         try:
             if read_only:
                 self._base = _for_reading(path)
-                self._check()
+                self._has_sums = self._check() > 1
             else:
                 self._base = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
                 self._prepare()
@@ -110,8 +114,11 @@ class Store:
     def _prepare(self) -> None:
         self._base.execute("PRAGMA journal_mode=WAL")
         self._base.execute("PRAGMA synchronous=FULL")
-        if not self._check(may_be_new=True):
+        version = self._check(may_be_new=True)
+        if not version:
             self._base.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={_VERSION};COMMIT;")
+        elif version < _VERSION:
+            add_sums(self._base)
 
     def _check(self, *, may_be_new: bool = False) -> int:
         """The version of the file; 0: nothing is in it yet."""
@@ -124,6 +131,8 @@ class Store:
             )
         if not version and (tables or not may_be_new):
             raise InputError(f'"{self.path}" is a database, but none of labels: choose another name.')
+        if not is_sound(self._base):
+            raise _damaged(self.path)
         return version
 
     def close(self) -> None:
@@ -156,8 +165,8 @@ class Store:
         """
         with self._writing():
             known = {row[0] for row in self._base.execute("SELECT name FROM image")}
-            new = [(name,) for name in names if name not in known]
-            self._base.executemany("INSERT INTO image (name) VALUES (?)", new)
+            new = [(name, sum_of(name, *NEW_IMAGE)) for name in names if name not in known]
+            self._base.executemany("INSERT INTO image (name, sum) VALUES (?, ?)", new)
             rows = {row.name: row for row in self._rows()}
         return [rows[name] for name in names]
 
@@ -178,9 +187,16 @@ class Store:
         return width, height
 
     def _rows(self, where: str = "", values: Sequence[object] = ()) -> Iterator[ImageRow]:
-        query = f"SELECT id, name, heads, suggestions, blocks, done, strokes FROM image {where}"
-        for image, name, heads, suggestions, blocks, done, strokes in self._base.execute(query, values):
+        query = f"SELECT {self._sum}, id, {', '.join(COLUMNS)} FROM image {where}"
+        for written, image, *values_of in self._base.execute(query, values):
+            if self._has_sums and written != sum_of(*values_of):
+                raise _damaged(self.path)
+            name, heads, suggestions, blocks, done, strokes, *_ = values_of
             yield ImageRow(image, name, heads, suggestions, blocks, bool(done), strokes)
+
+    @property
+    def _sum(self) -> str:
+        return "sum" if self._has_sums else "''"
 
     def document(self, image: int) -> Document:
         """What is labelled on an image; not to be changed by the caller, nor read while others write: see ``reading``.
@@ -192,11 +208,16 @@ class Store:
             if document is None:
                 document = Document()
                 strokes = self._base.execute(
-                    "SELECT kind, person, changes FROM stroke WHERE image = ? AND refused = '' ORDER BY seq",
+                    f"SELECT {self._sum}, id, image, person, kind, changes, refused FROM stroke WHERE image = ?"
+                    " ORDER BY seq",
                     (image,),
                 )
-                for kind, person, changes in strokes:
-                    document.apply(kind, person, json.loads(changes))
+                for written, *values in strokes:
+                    if self._has_sums and written != sum_of(*values):
+                        raise _damaged(self.path)
+                    _, _, person, kind, changes, refused = values
+                    if not refused:
+                        document.apply(kind, person, json.loads(changes))
             self._documents[image] = document
             while len(self._documents) > _DOCUMENTS_MAX:
                 self._documents.popitem(last=False)
@@ -241,11 +262,15 @@ class Store:
         known = self._base.execute("SELECT seq, refused FROM stroke WHERE id = ?", (stroke.id,)).fetchone()
         if known is not None:
             return Receipt(stroke.id, known[0], {}, known[1])
-        document = self.document(image)
+        document, changes_said = self.document(image), _text(stroke.changes)
         added = self._base.execute(
-            "INSERT INTO stroke (id, image, person, session, at, kind, changes, refused) VALUES (?,?,?,?,?,?,?,?)",
-            (stroke.id, image, person, session, self._clock(), stroke.kind, _text(stroke.changes), refused),
-        )
+            "INSERT INTO stroke (id, image, person, session, at, kind, changes, refused, sum)"
+            " VALUES (?,?,?,?,?,?,?,?,?)",
+            (
+                stroke.id, image, person, session, self._clock(), stroke.kind, changes_said, refused,
+                sum_of(stroke.id, image, person, stroke.kind, changes_said, refused),
+            ),
+        )  # fmt: skip
         seq = added.lastrowid or 0
         changes = {} if refused else document.apply(stroke.kind, person, stroke.changes)
         return Receipt(stroke.id, seq, changes, refused)
@@ -255,14 +280,16 @@ class Store:
         numbers = document.numbers
         heads = document.of_kind("head").values() if numbers["head"] else ()
         presets = [head["box"] for head in heads if "box" in head and head.get("made") == "annotated"]
-        self._base.execute(
-            "UPDATE image SET heads=?, suggestions=?, blocks=?, done=?, strokes=strokes+1, width=?, height=?, presets=?"
-            " WHERE id=?",
-            (
-                numbers["head"], numbers["suggestion"], numbers["block"], numbers["done"], *size_wh,
-                json.dumps(presets), image,
-            ),
+        name, strokes = self._base.execute("SELECT name, strokes FROM image WHERE id=?", (image,)).fetchone()
+        now = (
+            numbers["head"], numbers["suggestion"], numbers["block"], numbers["done"], strokes + 1, *size_wh,
+            json.dumps(presets),
         )  # fmt: skip
+        self._base.execute(
+            "UPDATE image SET heads=?, suggestions=?, blocks=?, done=?, strokes=?, width=?, height=?, presets=?, sum=?"
+            " WHERE id=?",
+            (*now, sum_of(name, *now), image),
+        )
 
     def presets_of_folder(self, image: int, *, but_itself: bool = False) -> list[list[float]]:
         """The boxes that were drawn on all images of an image's folder and size, itself among them or not."""
@@ -409,6 +436,10 @@ def _text(changes: Changes) -> str:
     return json.dumps(changes, separators=(",", ":"))
 
 
+def _damaged(path: Path) -> StoreError:
+    return StoreError(f'"{path}" is damaged (what is in it is not as it was written): take a copy of it that is whole.')
+
+
 def _refused(path: Path, error: sqlite3.Error) -> StoreError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _FULL:
@@ -416,6 +447,8 @@ def _refused(path: Path, error: sqlite3.Error) -> StoreError:
             f'The disk takes no more ("{path}": {error}): make room; what was saved before is kept, and what was not '
             "is sent again."
         )
+    if code == sqlite3.SQLITE_CORRUPT:
+        return _damaged(path)
     if code == sqlite3.SQLITE_NOTADB:
         return StoreError(f'"{path}" is no database of labels: choose another name.')
     return StoreError(f'"{path}" cannot be read or written ({error}): check the folder and its permissions.')

@@ -1,0 +1,220 @@
+"""A disk that fills, a folder that nobody may write to: a sentence, nothing lost, and once that is mended it goes on.
+
+The disk is one of a few megabytes in memory (tmpfs), which only root may mount.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.trust.experiment import Experiment, Result, Size, result_of, work_folder
+from tests.trust.processes import Done, forked, run
+from tests.trust.scenes import write_pictures
+from tests.trust.training_killed import end_of, write_crowds, write_recipe
+from tests.video.outputs.records import measured
+
+from headcount.core.errors import HeadcountError
+from headcount.label.page.store import Store, Stroke
+from headcount.video.outputs.spool import Spool
+
+_DISK_MB = 24
+
+
+class Disk:
+    """A small disk of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._filling = folder / "filling"
+
+    def fill(self, *, but_bytes: int) -> None:
+        """Take all its room but so much."""
+        room = shutil.disk_usage(self.folder).free - but_bytes
+        with self._filling.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, room)
+
+    def make_room(self) -> None:
+        """Give back what ``fill`` took."""
+        self._filling.unlink()
+
+    def close(self) -> None:
+        """Let nobody write to it any more."""
+        subprocess.run(["mount", "-o", "remount,ro", self.folder], check=True)
+
+
+@contextmanager
+def disk(folder: Path) -> Iterator[Disk]:
+    """Mount one for the block."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_DISK_MB}m", "tmpfs", folder], check=True)
+    try:
+        yield Disk(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def can_mount() -> bool:
+    """Whether this process may mount one, which containers often forbid even root."""
+    if not hasattr(os, "geteuid") or os.geteuid() or shutil.which("mount") is None:
+        return False
+    with work_folder("disk") as work:
+        try:
+            with disk(work / "disk"):
+                return True
+        except subprocess.CalledProcessError:
+            return False
+
+
+def _told(done: Done, *words: str) -> str:
+    """What is to be said against how a command ended that could not write."""
+    if done.is_told_in_a_sentence(*words):
+        return ""
+    return f"it ended with {done.code} and said {done.err[-300:]!r}, where a sentence with {words} was expected"
+
+
+def _training(work: Path, small: Disk) -> str:
+    points = write_crowds(work / "crowds")
+    assert run("train", write_recipe(work / "whole.yaml", points, work / "whole")).code == 0
+    recipe = write_recipe(work / "full.yaml", points, small.folder / "run")
+    small.fill(but_bytes=4_000_000)
+    said = _told(run("train", recipe), "cannot be written", "No space left", "make room")
+    small.make_room()
+    if said:
+        return said
+    done = run("train", recipe, "--resume")
+    if done.code or end_of(small.folder / "run") != end_of(work / "whole"):
+        return f"resumed it does not end as one with room does: {done.sentence}"
+    return ""
+
+
+def _count(work: Path, small: Disk) -> str:
+    pictures = write_pictures(work / "pictures", 60)
+    options = ("--model", "headcount-n", "--quiet", "--output")
+    assert run("count", pictures, *options, work / "whole.jsonl").code == 0
+    results = small.folder / "counts.jsonl"
+    small.fill(but_bytes=28_000)
+    said = _told(run("count", pictures, *options, results), "No space left")
+    before = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
+    small.make_room()
+    if said:
+        return said
+    done = run("count", pictures, *options, results, "--resume")
+    rows, wanted = (_rows(path) for path in (results, work / "whole.jsonl"))
+    if done.code or rows != wanted:
+        return f"gone on with, it has {len(rows)} rows of {len(wanted)}: {done.sentence}"
+    return "" if 0 < len(before) < len(wanted) else f"{len(before)} rows were written, so that the disk was not full"
+
+
+def _rows(results: Path) -> list[str]:
+    """The rows of a file of results, without what differs from run to run: the times."""
+    lines = results.read_text(encoding="utf-8").splitlines()
+    return sorted(json.dumps({**json.loads(line), "timing_ms": None}) for line in lines)
+
+
+def _labels(work: Path, small: Disk) -> str:
+    store = Store(small.folder / "labels.sqlite")
+    [row] = store.images(["a.png"])
+    small.fill(but_bytes=200_000)
+    kept = []
+    said = ""
+    for number in range(2000):
+        try:
+            _stroke(store, row.id, number)
+        except HeadcountError as error:
+            said = str(error)
+            break
+        kept.append(number)
+    small.make_room()
+    if not kept or "make room" not in said:
+        return f"{len(kept)} strokes were kept, and it said {said!r}"
+    _stroke(store, row.id, len(kept))  # the same one, sent again
+    store.close()
+    again = Store(small.folder / "labels.sqlite")
+    heads = again.row(row.id).heads
+    again.close()
+    return "" if heads == len(kept) + 1 else f"{heads} heads are there of {len(kept) + 1}"
+
+
+def _stroke(store: Store, image: int, number: int) -> None:
+    head = {"t": "head", "x": float(number), "y": 1.0, "made": "annotated"}
+    store.write(image, [Stroke(f"stroke{number:05d}", "do", {f"h{number}": head})], person="one")
+
+
+def _spool(work: Path, small: Disk) -> str:
+    spool = Spool(small.folder / "spool", most_in_memory=10_000)
+    small.fill(but_bytes=100_000)
+    for number in range(2_000):
+        spool.append([measured(number)])
+    said = spool.trouble
+    small.make_room()
+    spool.append([measured(2_000)])
+    spool.close()
+    again = Spool(small.folder / "spool")
+    numbers = [waiting.record.frame for waiting in again.peek(5_000)]  # type: ignore[union-attr]
+    again.close()
+    if "make room" not in said:
+        return f"it did not say that the disk was full, but {said!r}"
+    return "" if numbers == list(range(2_001)) and not again.lost else f"{len(numbers)} records are there of 2,001"
+
+
+def _closed(work: Path, small: Disk) -> list[str]:
+    """What writes to a folder on a disk that nobody may write to: a sentence each, and nothing has changed there."""
+    pictures = write_pictures(work / "few", 2)
+    at = small.folder
+    (at / "kept.csv").write_text("source,count\n", encoding="utf-8")
+    recipe = write_recipe(work / "closed.yaml", write_crowds(work / "closed-crowds"), at / "closed")
+    small.close()
+    before = sorted(at.rglob("*"))
+    findings = []
+    for what, arguments in {
+        "training": ("train", recipe),
+        "count": ("count", pictures, "--model", "headcount-n", "--output", at / "new.csv"),
+        "count over a file": ("count", pictures, "--model", "headcount-n", "--output", at / "kept.csv", "--force"),
+        "pictures": ("count", pictures, "--model", "headcount-n", "--save-dir", at / "pictures"),
+    }.items():
+        if said := _told(run(*arguments), "Read-only file system"):
+            findings.append(f"Read-only folder, {what}: {said}.")
+    for what, opened in {"labels": lambda: Store(at / "new.sqlite"), "spool": lambda: Spool(at / "new")}.items():
+        try:
+            opened()
+        except HeadcountError:
+            continue
+        findings.append(f"Read-only folder, {what}: no error.")
+    if sorted(at.rglob("*")) != before:
+        findings.append("Read-only folder: what is in it has changed.")
+    return findings
+
+
+FULL: dict[str, Callable[[Path, Disk], str]] = {
+    "training": _training,
+    "count --output": _count,
+    "labels": _labels,
+    "spool of records": _spool,
+}
+
+
+def _try(size: Size) -> Result:
+    if not can_mount():
+        return Result(0, 0, "only root may mount a small disk, and not in every container")
+    findings = []
+    with work_folder("disks") as work, forked(when=size == "short"):
+        for number, (what, fill) in enumerate(FULL.items()):
+            with disk(work / f"disk-{number}") as small:
+                if said := fill(work, small):
+                    findings.append(f"Full disk, {what}: {said}.")
+        with disk(work / "closed") as small:
+            findings += _closed(work, small)
+    how = (
+        f"a disk of {_DISK_MB} MB in memory that fills while {', '.join(FULL)} write to it, and one that is mounted "
+        "read-only: one sentence each; what was written is kept, and once there is room all ends as if it always was"
+    )
+    return result_of(len(FULL) + 6, findings, how)
+
+
+EXPERIMENT = Experiment("full-disks", "Full disks, and folders that cannot be written to", _try)
