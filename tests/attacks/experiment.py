@@ -20,15 +20,16 @@ def short_form() -> list[Attack]:
 
 
 def _attacks(size: Size) -> Result:
-    why = _cannot()
+    why = cannot()
     if why:
         return Result(0, 0, why)
-    from tests.attacks.give import give
+    from tests.attacks.give import give, prepare
 
     chosen = short_form() if size == "short" else [each for each in ATTACKS if not each.needs or find_spec(each.needs)]
+    prepare(training=size == "long" and find_spec("torch") is not None)
     findings: list[str] = []
     with work_folder("attacks") as folder:
-        model = _model(folder)
+        model = tiny_model(folder)
         for number, attack in enumerate(chosen):
             if found := give(attack, folder / str(number), model):
                 findings.append("; ".join(found))
@@ -37,7 +38,7 @@ def _attacks(size: Size) -> Result:
 
 
 def _requests(size: Size) -> Result:
-    why = _cannot() or ("" if find_spec("fastapi") else "the servers need the serve and label extras")
+    why = cannot() or ("" if find_spec("fastapi") else "the servers need the serve and label extras")
     if why:
         return Result(0, 0, why)
     from tests.attacks.requests import REQUESTS, servers, wrong
@@ -46,14 +47,15 @@ def _requests(size: Size) -> Result:
     findings: list[str] = []
     with work_folder("requests") as folder:
         place = folder / "servers"
-        with servers(place, _model(folder)) as ports:
+        with servers(place, tiny_model(folder)) as ports:
             for request in chosen:
                 if found := wrong(request, ports, place):
                     findings.append("; ".join(found))
     return result_of(len(chosen), findings, "sent to the server and the labelling page: refused, and both go on")
 
 
-def _model(folder: Path) -> Path:
+def tiny_model(folder: Path) -> Path:
+    """A model that works, and its card, in a folder."""
     from tests.conftest import _card, write_tiny_onnx
 
     path = folder / "tiny.onnx"
@@ -62,7 +64,8 @@ def _model(folder: Path) -> Path:
     return path
 
 
-def _cannot() -> str:
+def cannot() -> str:
+    """Why attacks cannot be given here, else empty."""
     if not find_spec("onnx"):
         return "the model that attacks are given to is built with onnx"
     if "forkserver" not in multiprocessing.get_all_start_methods():

@@ -10,12 +10,12 @@ import re
 import resource
 import select
 import shutil
+import signal
 import sys
 import time
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,6 @@ _PRELOADED_TOO = (
     "headcount.models.table",
     "headcount.train.loop",
     "headcount.train.tune",
-    "timm",
 )
 _STYLES = re.compile(r"\x1b\[[0-9;?]*[mKhlABCDG]")
 """What rich writes to a terminal: colours, a line that is cleared, a cursor that is hidden and moved back."""
@@ -111,16 +110,18 @@ def _steers(sign: str) -> bool:
 
 def run(command: Sequence[str], folder: Path, *, terminal: bool = False, seconds: float = SECONDS) -> Told:
     """headcount with these arguments, in a process that was forked from one in which little was ever done."""
-    _start_server()
+    prepare()
     context = multiprocessing.get_context("forkserver")
     with _outputs(folder, terminal=terminal) as (paths, read):
         peak = context.Value("q", 0)
-        process = context.Process(target=_perform, args=(list(command), str(folder), paths, peak), daemon=True)
+        process = context.Process(target=_perform, args=(list(command), str(folder), paths, peak))
         process.start()
         until = time.monotonic() + seconds
         while process.is_alive() and time.monotonic() < until:
             read(0.05)
         if process.is_alive():
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid or 0, signal.SIGKILL)  # with the workers that it started
             process.kill()
             process.join()
             return Told(-999, "", f"no end after {seconds:.0f} s")
@@ -131,15 +132,15 @@ def run(command: Sequence[str], folder: Path, *, terminal: bool = False, seconds
         return Told(process.exitcode or 0, "" if terminal else out, out if terminal else err, peak.value >> 10)
 
 
-_preloaded = False
+_prepared = False
 
 
-def _start_server() -> None:
-    global _preloaded
-    if not _preloaded:
-        more = _PRELOADED_TOO if find_spec("torch") else ()
-        multiprocessing.set_forkserver_preload([*_PRELOADED, *more])  # type: ignore[attr-defined]
-        _preloaded = True
+def prepare(*, training: bool = False) -> None:
+    """Say, before the first command, what the process that the others are forked from imports."""
+    global _prepared
+    if not _prepared:
+        multiprocessing.set_forkserver_preload([*_PRELOADED, *(_PRELOADED_TOO if training else ())])  # type: ignore[attr-defined]
+        _prepared = True
 
 
 @contextmanager
@@ -173,6 +174,7 @@ def _outputs(folder: Path, *, terminal: bool) -> Iterator[tuple[tuple[str, str],
 
 def _perform(command: list[str], folder: str, paths: tuple[str, str], peak: object) -> None:
     """In the process of its own."""
+    os.setsid()
     limit = MOST_MIB * 10 * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -135,8 +136,8 @@ def _annotation_bombs() -> Iterator[tuple[str, bytes]]:
     yield (
         "include.xml",
         (
-            b'<annotation xmlns:xi="http://www.w3.org/2001/XInclude"><xi:include href="file:///etc/hostname" parse="text"/>'
-            b"</annotation>"
+            b'<annotation xmlns:xi="http://www.w3.org/2001/XInclude">'
+            b'<xi:include href="file:///etc/hostname" parse="text"/></annotation>'
         ),
     )
     aliases = "x0: &x0 [a, a, a, a, a, a, a, a, a]\n" + "".join(
@@ -227,9 +228,42 @@ def _texts() -> Iterator[tuple[str, bytes]]:
     yield "sql-site.yaml", json.dumps({"name": "a", "cameras": [sql]}).encode()
 
 
+def _manifests() -> Iterator[tuple[str, bytes]]:
+    image = _png(64, 48)
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, data in (
+            ("../../outside.png", image), ("/etc/evil.png", image), (f"a{ESCAPES}.png", image),
+            (f"{FORMULA}.png", image),
+            ("trap.png", pickle.dumps(Trap())), ("a.pkl", pickle.dumps(Trap())), ("a.pyd", pickle.dumps(Trap())),
+            ("a.pth", pickle.dumps(Trap())), ("a.npy", b"\x93NUMPY"), ("a.json", b"[" * 9000), ("sound.png", image),
+        ):  # fmt: skip
+            tar.addfile(_member(name, size=len(data)), io.BytesIO(data))
+        for name, kind, target in (
+            ("link.png", tarfile.SYMTYPE, "/etc/hostname"), ("hard.png", tarfile.LNKTYPE, "../../outside.png"),
+            ("device.png", tarfile.CHRTYPE, ""), ("pipe.png", tarfile.FIFOTYPE, ""),
+        ):  # fmt: skip
+            tar.addfile(_member(name, kind=kind, target=target))
+    yield "members.tar", file.getvalue()
+    long = _member("a.png", size=2**40).tobuf(tarfile.GNU_FORMAT)
+    yield "long.tar", long + image
+    yield "long-name.tar", _member("././@LongLink", size=2**33, kind=tarfile.GNUTYPE_LONGNAME).tobuf(tarfile.GNU_FORMAT)
+    yield "packed.tar", zlib.compress(bytes(40_000_000), 9)
+    lines = ["../../outside.png", "/etc/hostname", "file:///etc/hostname", "https://127.0.0.1:9/a.png", "s3://a/../b"]
+    texts = [json.dumps({"image": each}) for each in [*lines, "a\0b", ESCAPES, "image.png"]]
+    yield "places.jsonl", "".join(f"{each}\n" for each in texts).encode()
+    yield "deep.jsonl", b'{"image": ' + b"[" * 50_000 + b"\n"
+
+
+def _member(name: str, *, size: int = 0, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.type, member.linkname = size, kind, target
+    return member
+
+
 def files() -> dict[str, bytes]:
     """Every attack file by its name."""
-    return dict([*_pickles(), *_image_bombs(), *_annotation_bombs(), *_texts()])
+    return dict([*_pickles(), *_image_bombs(), *_annotation_bombs(), *_texts(), *_manifests()])
 
 
 def main() -> None:

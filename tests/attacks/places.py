@@ -27,11 +27,23 @@ def _names_are_safe(folder: Path, told: Told) -> None:
 
 
 PLACES: tuple[Attack, ...] = (
-    Attack("a list of sources that leads out", ("count", "places.txt", *_MODEL, "--save-dir", "out"), {"places.txt": "places.txt"},
-           "left out", says="/etc/hostname", check=_names_are_safe),
+    Attack(
+        "a list of sources that leads out",
+        ("count", "places.txt", *_MODEL, "--save-dir", "out"),
+        {"places.txt": "places.txt"},
+        "left out",
+        says="/etc/hostname",
+        check=_names_are_safe,
+    ),
     *(
-        Attack(f"annotations that lead out, {kind}", ("datasets", "convert", f"{kind.split()[0]}={place}", "out", "--to", "yolo", "--copy-images"),
-               {name: kept, **more}, must, says=says, check=_tells_nothing)
+        Attack(
+            f"annotations that lead out, {kind}",
+            ("datasets", "convert", f"{kind.split()[0]}={place}", "out", "--to", "yolo", "--copy-images"),
+            {name: kept, **more},
+            must,
+            says=says,
+            check=_tells_nothing,
+        )
         for kind, place, name, kept, more, must, says in (
             ("coco", "places.json", "places.json", "places.json", {}, "left out", ""),
             ("points", "places.csv", "places.csv", "places.csv", {}, "refused", "boxes"),
@@ -41,31 +53,88 @@ PLACES: tuple[Attack, ...] = (
             ("yolo", ".", "data.yaml", "place.yaml", {}, "refused", r"outside\.png"),
         )
     ),
-    Attack("labels that lead out", ("label", "import", ".", "coco=places.json"), {"places.json": "places.json"}, "left out",
-           check=_tells_nothing),
+    Attack(
+        "labels that lead out",
+        ("label", "import", ".", "coco=places.json"),
+        {"places.json": "places.json"},
+        "left out",
+        check=_tells_nothing,
+    ),
     *(
         Attack(f"a link to what is no image, {name}", ("count", name, *_MODEL), {name: kept}, check=_tells_nothing)
         for name, kept in {
-            "a.jpg": "->/etc/hostname", "b.jpg": "->/dev/zero", "c.jpg": "->/proc/self/mem", "d.mp4": "->/dev/zero",
-            "e.txt": "->/dev/zero", "f.jpg": "->f.jpg", "g.jpg": "->/dev/stdin", "h.png": "->/proc/self/fd/0",
+            "a.jpg": "->/etc/hostname",
+            "b.jpg": "->/dev/zero",
+            "c.jpg": "->/proc/self/mem",
+            "d.mp4": "->/dev/zero",
+            "e.txt": "->/dev/zero",
+            "f.jpg": "->f.jpg",
+            "g.jpg": "->/dev/stdin",
+            "h.png": "->/proc/self/fd/0",
         }.items()
     ),
-    Attack("links in a folder", ("count", "in", *_MODEL), {"in/a.jpg": "->/dev/zero", "in/b.png": "image.png"}, "left out",
-           says="a.jpg"),
-    Attack("a picture's place that leads out", ("count", "in/..png", "in/...png", *_MODEL, "--save-dir", "out"),
-           {"in/..png": "image.png", "in/...png": "image.png"}, "read", check=_names_are_safe),
+    Attack(
+        "links in a folder",
+        ("count", "in", *_MODEL),
+        {"in/a.jpg": "->/dev/zero", "in/b.png": "image.png"},
+        "left out",
+        says="a.jpg",
+    ),
+    Attack(
+        "a picture's place that leads out",
+        ("count", "in/..png", "in/...png", *_MODEL, "--save-dir", "out"),
+        {"in/..png": "image.png", "in/...png": "image.png"},
+        "read",
+        check=_names_are_safe,
+    ),
     Attack("a zero byte in a list", ("count", "zero.txt", *_MODEL), {"zero.txt": "zero.txt"}),
     Attack("a zero byte in COCO", ("datasets", "check", "coco=zero.json"), {"zero.json": "zero.json"}, "left out"),
-    Attack("names of one picture's place", ("count", "in/a.png", "in2/a.png", *_MODEL, "--save-dir", "out"),
-           {"in/a.png": "image.png", "in2/a.png": "image.png"}, "read", check=_names_are_safe),
-    Attack("pictures' folder is a link", ("count", "image.png", *_MODEL, "--save-dir", "out"), {"out": "->../../outside.png"}, says="out"),
-    Attack("weights of a card that lead out", ("count", "image.png", "-m", "m.onnx"),
-           {"m.json": "words-card.json", "m.onnx": "trap.pkl"}, says=r"m\."),
-    Attack("a recipe's base that leads out", ("train", "own.yaml"), {"own.yaml": "base.yaml"}, check=_tells_nothing, needs="torch"),
-    Attack("a recipe of a name that leads out", ("train", "../../../../etc/hostname"), {"own.yaml": "base.yaml"},
-           says="hostname", check=_tells_nothing, needs="torch"),
-    Attack("a model of a name that leads out", ("count", "image.png", "-m", "../../../../etc/hostname"), {"own.yaml": "base.yaml"},
-           says="hostname", check=_tells_nothing),
-    Attack("weights outside of an ONNX file", ("count", "image.png", "-m", "m.onnx"),
-           {"m.onnx": "outside.onnx", "m.json": "sound-card.json"}, says=r"m\.", check=_tells_nothing),
-)  # fmt: skip
+    Attack(
+        "names of one picture's place",
+        ("count", "in/a.png", "in2/a.png", *_MODEL, "--save-dir", "out"),
+        {"in/a.png": "image.png", "in2/a.png": "image.png"},
+        "read",
+        check=_names_are_safe,
+    ),
+    Attack(
+        "pictures' folder is a link",
+        ("count", "image.png", *_MODEL, "--save-dir", "out"),
+        {"out": "->../../outside.png"},
+        says="out",
+    ),
+    Attack(
+        "weights of a card that lead out",
+        ("count", "image.png", "-m", "m.onnx"),
+        {"m.json": "words-card.json", "m.onnx": "trap.pkl"},
+        says=r"m\.",
+    ),
+    Attack(
+        "a recipe's base that leads out",
+        ("train", "own.yaml"),
+        {"own.yaml": "base.yaml"},
+        check=_tells_nothing,
+        needs="torch",
+    ),
+    Attack(
+        "a recipe of a name that leads out",
+        ("train", "../../../../etc/hostname"),
+        {"own.yaml": "base.yaml"},
+        says="hostname",
+        check=_tells_nothing,
+        needs="torch",
+    ),
+    Attack(
+        "a model of a name that leads out",
+        ("count", "image.png", "-m", "../../../../etc/hostname"),
+        {"own.yaml": "base.yaml"},
+        says="hostname",
+        check=_tells_nothing,
+    ),
+    Attack(
+        "weights outside of an ONNX file",
+        ("count", "image.png", "-m", "m.onnx"),
+        {"m.onnx": "outside.onnx", "m.json": "sound-card.json"},
+        says=r"m\.",
+        check=_tells_nothing,
+    ),
+)

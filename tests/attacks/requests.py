@@ -51,36 +51,82 @@ def _post(path: bytes, *headers: bytes) -> bytes:
     return LINE.join([b"POST " + path + b" HTTP/1.1", *headers])
 
 
-def _sized(path: bytes, body: bytes, *headers: bytes) -> tuple[bytes, bytes]:
+def sized(path: bytes, body: bytes, *headers: bytes) -> tuple[bytes, bytes]:
+    """The head and body of a POST."""
     return _post(path, b"Content-Length: %d" % len(body), *headers), body
 
 
 def _form(name: bytes, content: bytes, path: bytes = b"/api/count") -> tuple[bytes, bytes]:
     part = b'--xx\r\nContent-Disposition: form-data; name="image"; filename="' + name + b'"\r\n\r\n' + content + b"\r\n"
-    return _sized(path, part + b"--xx--\r\n", b"Content-Type: multipart/form-data; boundary=xx")
+    return sized(path, part + b"--xx--\r\n", b"Content-Type: multipart/form-data; boundary=xx")
 
 
 _JSON = b"Content-Type: application/json"
 _UP = (
-    b"/../../../../etc/passwd", b"/static/../../../../etc/passwd", b"/static/..%2f..%2f..%2f..%2fetc%2fpasswd",
-    b"/static/%2e%2e/app.py", b"/static/..%5c..%5capp.py", b"//etc/passwd", b"/static//etc/passwd", b"/static/%00",
-    b"/static/%2fetc%2fpasswd", b"/static/..%c0%af..%c0%afetc/passwd", b"/api/jobs/..%2f..%2f..%2fetc%2fpasswd/results",
-    b"/api/cameras/..%2f..%2fetc%2fpasswd/picture", b"file:///etc/passwd", b"http://127.0.0.1:9/", b"/" + b"a" * 20_000,
-)  # fmt: skip
+    b"/../../../../etc/passwd",
+    b"/static/../../../../etc/passwd",
+    b"/static/..%2f..%2f..%2f..%2fetc%2fpasswd",
+    b"/static/%2e%2e/app.py",
+    b"/static/..%5c..%5capp.py",
+    b"//etc/passwd",
+    b"/static//etc/passwd",
+    b"/static/%00",
+    b"/static/%2fetc%2fpasswd",
+    b"/static/..%c0%af..%c0%afetc/passwd",
+    b"/api/jobs/..%2f..%2f..%2fetc%2fpasswd/results",
+    b"/api/cameras/..%2f..%2fetc%2fpasswd/picture",
+    b"file:///etc/passwd",
+    b"http://127.0.0.1:9/",
+    b"/" + b"a" * 20_000,
+)
 _UP_LABEL = (
-    b"/../../etc/passwd", b"/static/..%2f..%2fapp.py", b"/api/images/..%2f..%2fetc%2fpasswd",
-    b"/api/images/1/tiles/0/..%2f..%2f0/0", b"/api/images/-1", b"/api/images/99999999999999999999", b"/api/images/1/tiles/-1/-1/-1",
-)  # fmt: skip
-_HOSTS = (b"evil.example", b"127.0.0.1.evil.example", b"localhost.evil.example", b"", b"[::ffff:8.8.8.8]", b"evil.example:80",
-          SCRIPT.encode())  # fmt: skip
+    b"/../../etc/passwd",
+    b"/static/..%2f..%2fapp.py",
+    b"/api/images/..%2f..%2fetc%2fpasswd",
+    b"/api/images/1/tiles/0/..%2f..%2f0/0",
+    b"/api/images/-1",
+    b"/api/images/99999999999999999999",
+    b"/api/images/1/tiles/-1/-1/-1",
+)
+_HOSTS = (
+    b"evil.example",
+    b"127.0.0.1.evil.example",
+    b"localhost.evil.example",
+    b"",
+    b"[::ffff:8.8.8.8]",
+    b"evil.example:80",
+    SCRIPT.encode(),
+)
 _REFUSED = (0, 400, 401, 403, 404, 405, 411, 413, 414, 421, 422, 431, 501)
-_PICTURES = ("huge.png", "just-below.png", "huge.tif", "huge.webp", "huge.gif", "scans.jpg", "trap.pkl", "trap.npy", "trap.npz",
-             "trap-zip.pth", "drawing.svg", "bomb.npz", "playlist.m3u8", "concat.mp4")  # fmt: skip
+_PICTURES = (
+    "huge.png",
+    "just-below.png",
+    "huge.tif",
+    "huge.webp",
+    "huge.gif",
+    "scans.jpg",
+    "trap.pkl",
+    "trap.npy",
+    "trap.npz",
+    "trap-zip.pth",
+    "drawing.svg",
+    "bomb.npz",
+    "playlist.m3u8",
+    "concat.mp4",
+)
 _SOUND = ("text-bomb.png", "icc-bomb.png", "itxt-bomb.png", "pixels-bomb.png", "chunks.png", "words.jpg")
 _NAMES = (
-    b"../../../evil.png", b"/etc/evil.png", b"C:\\evil.png", b"..", b"a\\..\\b.png", ESCAPES.replace("\r", "").encode() + b".png",
-    SCRIPT.replace('"', "").encode() + b".png", b"=1+1.png", b"a" * 5000 + b".png", b"$(mkdir " + MARK.encode() + b").png",
-)  # fmt: skip
+    b"../../../evil.png",
+    b"/etc/evil.png",
+    b"C:\\evil.png",
+    b"..",
+    b"a\\..\\b.png",
+    ESCAPES.replace("\r", "").encode() + b".png",
+    SCRIPT.replace('"', "").encode() + b".png",
+    b"=1+1.png",
+    b"a" * 5000 + b".png",
+    b"$(mkdir " + MARK.encode() + b").png",
+)
 
 
 def _requests() -> Iterator[Request]:
@@ -120,28 +166,44 @@ def _requests() -> Iterator[Request]:
             f"a body without end, {to}", _post(place, b"Transfer-Encoding: chunked"), None, (0, 400, 413, 422), to=to
         )
         yield Request(f"no HTTP, {to}", b"\x16\x03\x01\x02\x00\x01\x00" + bytes(99), b"", (0, 400), to=to)
-    for content in (b'{"path": NaN}', b'{"path": "' + b"a" * 60_000 + b'"}', b"[" * 60_000, b'{"a":' * 10_000,
-                    b'{"path": "\\u0000"}', b'{"path": "../../../../etc"}', b'{"path": "/etc/passwd"}', b'{"path": "file:///etc/passwd"}',
-                    b'{"path": "rtsp://127.0.0.1:9/"}', b'{"path": ' + b"9" * 50_000 + b"}", b"\xff\xfe"):  # fmt: skip
-        head, body = _sized(b"/api/jobs", content, _JSON)
+    for content in (
+        b'{"path": NaN}',
+        b'{"path": "' + b"a" * 60_000 + b'"}',
+        b"[" * 60_000,
+        b'{"a":' * 10_000,
+        b'{"path": "\\u0000"}',
+        b'{"path": "../../../../etc"}',
+        b'{"path": "/etc/passwd"}',
+        b'{"path": "file:///etc/passwd"}',
+        b'{"path": "rtsp://127.0.0.1:9/"}',
+        b'{"path": ' + b"9" * 50_000 + b"}",
+        b"\xff\xfe",
+    ):
+        head, body = sized(b"/api/jobs", content, _JSON)
         yield Request(f"JSON of a job, {content[:40]!r}", head, body, (400, 403, 413, 422))
-    for content in (b"[" * 60_000, b'{"session": NaN, "strokes": [{"id": "aaaaaaaaaa", "changes": {"1": {"t": "head", "x": 1e999}}}]}',
-                    json.dumps({"session": "annannann", "person": SCRIPT, "strokes": [
-                        {"id": "strokeaaxx", "changes": {"a": {"t": "head", "x": "NaN", "y": {}}}}]}).encode()):  # fmt: skip
-        head, body = _sized(b"/api/images/1/strokes", content, _JSON)
+    for content in (
+        b"[" * 60_000,
+        b'{"session": NaN, "strokes": [{"id": "aaaaaaaaaa", "changes": {"1": {"t": "head", "x": 1e999}}}]}',
+        json.dumps(
+            {
+                "session": "annannann",
+                "person": SCRIPT,
+                "strokes": [{"id": "strokeaaxx", "changes": {"a": {"t": "head", "x": "NaN", "y": {}}}}],
+            }
+        ).encode(),
+    ):
+        head, body = sized(b"/api/images/1/strokes", content, _JSON)
         yield Request(f"JSON of a stroke, {content[:40]!r}", head, body, (400, 409, 413, 422), to="label")
     part = b'--xx\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
-    head, body = _sized(
-        b"/api/count", part * 100_000 + b"--xx--\r\n", b"Content-Type: multipart/form-data; boundary=xx"
-    )
+    head, body = sized(b"/api/count", part * 100_000 + b"--xx--\r\n", b"Content-Type: multipart/form-data; boundary=xx")
     yield Request("a form of 100,000 parts", head, body, (0, 400, 413))
     head, body = _form(b"a.png\r\nX-Own: 1", b"x")
     yield Request("a line end in a file's name", head, body, (400, 415, 422))
     for file in _PICTURES:
-        head, body = _sized(b"/api/count", (FILES / file).read_bytes())
+        head, body = sized(b"/api/count", (FILES / file).read_bytes())
         yield Request(f"an upload, {file}", head, body, (400, 413, 415, 422))
     for file in _SOUND:
-        head, body = _sized(b"/api/count", (FILES / file).read_bytes())
+        head, body = sized(b"/api/count", (FILES / file).read_bytes())
         yield Request(f"an upload with a bomb beside sound pixels, {file}", head, body, (200,), '"count"')
     for name in _NAMES:
         for path in (b"/api/count", b"/api/jobs"):
@@ -169,9 +231,12 @@ def servers(folder: Path, model: Path) -> Iterator[dict[Server, int]]:
         for name, command in commands.items():
             # What they say at a request goes nowhere: a pipe that nobody reads would stop them.
             process = subprocess.Popen(
-                [sys.executable, "-c", main, *command, "--port", str(_free_port())], cwd=inside, text=True,
-                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+                [sys.executable, "-c", main, *command, "--port", str(_free_port())],
+                cwd=inside,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
             started.append(process)
             assert process.stdout is not None
             for line in process.stdout:

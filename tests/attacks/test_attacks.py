@@ -1,11 +1,10 @@
-"""Every attack file is as its script makes it, every attack ends as it must, and the runner can tell one that does not."""
+"""Attack files are as their script makes them, every attack ends as it must, and one that does not is told."""
 
 from __future__ import annotations
 
 import importlib
 import json
 import pickle
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,15 +47,10 @@ def test_the_traps_do_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert Path(make.MARK).is_dir()
 
 
-@pytest.fixture(scope="module")
-def quick() -> Iterator[list[Attack]]:
-    yield experiment.short_form()
-
-
 @pytest.mark.slow
-def test_attacks_end_as_they_must(quick: list[Attack], tmp_path: Path, tiny_model: str) -> None:
+def test_attacks_end_as_they_must(tmp_path: Path, tiny_model: str) -> None:
     found = []
-    for number, attack in enumerate(quick):
+    for number, attack in enumerate(experiment.short_form()):
         found += give.give(attack, tmp_path / str(number), Path(tiny_model))
     assert found == []
 

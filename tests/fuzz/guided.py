@@ -2,10 +2,10 @@
 
     python tests/fuzz/guided.py [PARSER …] [--seconds 600] [--seed 0] [--corpus fuzz-corpus] [--keep fuzz-findings]
 
-The parsers, their valid files, the limits and what is a finding are those of ``fuzzer.py``; here headcount's own modules
-are instrumented, and an input that reaches a new branch is kept and changed further. The corpus (a folder a parser)
-stays: a later run goes on where this one was. A change is libFuzzer's own or, as often, one of ``mutations.py``, which
-knows how annotation files look.
+The parsers, their valid files, the limits and what is a finding are those of ``fuzzer.py``; here headcount's own
+modules are instrumented, and an input that reaches a new branch is kept and changed further. The corpus (a folder a
+parser) stays: a later run goes on where this one was. A change is libFuzzer's own or, as often, one of
+``mutations.py``, which knows how annotation files look.
 
 Each parser runs in a process of its own (by fork: Linux). One line a parser is printed, with the branches reached
 ("cov"); the process ends with 1 if there is a finding, and the file that made it lies in the ``--keep`` folder. Without
@@ -64,8 +64,8 @@ def lead(task: Task, *, corpus: Path, log: Path) -> None:
         return mutate([data, data, other], draw)[:longest]
 
     atheris.Setup(
-        ["headcount", f"-seed={task.seed + 1}", f"-max_len={min(LONGEST, MAX_BYTES)}", "-rss_limit_mb=0", "-timeout=86400",
-         "-detect_leaks=0", f"-artifact_prefix={task.folder}/", str(corpus)],
+        ["headcount", f"-seed={task.seed + 1}", f"-max_len={min(LONGEST, MAX_BYTES)}", "-rss_limit_mb=0",
+         "-timeout=86400", "-detect_leaks=0", f"-artifact_prefix={task.folder}/", str(corpus)],
         give, custom_mutator=change,
     )  # fmt: skip
     atheris.Fuzz()

@@ -23,9 +23,7 @@ def _refuse_signs(name: str) -> str:
     if not name or name != name.strip() or len(name) > 64 or any(sign in name for sign in "/\\+#\"'\n\r\t"):
         raise ValueError("a name of 1 to 64 letters, without / \\ + # and quotation marks, was expected")
     if printable(name) != name:  # databases take no zero byte, and a name is shown in many places
-        raise ValueError(
-            "a name of letters that can be shown was expected, but it has others, as an escape or a zero byte"
-        )
+        raise ValueError("a name of letters that can be shown was expected, but it has others (an escape, a zero byte)")
     return name
 
 

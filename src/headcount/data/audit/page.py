@@ -145,5 +145,5 @@ def _data_uri(picture: RgbImage) -> str:
 
 
 def _text(text: str) -> str:
-    """For HTML: what steers a terminal, turns the direction of writing or is no valid text is shown as Python writes it."""
+    """For HTML: what steers a terminal, turns the direction of writing or is no text is shown as Python writes it."""
     return escape(printable(text, keep="\n"))
