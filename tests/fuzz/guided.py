@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
+import io
 import re
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 try:
     import atheris
@@ -30,17 +32,31 @@ except ImportError:
     print("left out: atheris is not installed")
     sys.exit(0)
 
-with open(os.devnull, "w") as nowhere:  # noqa: PTH123  (a line a module is written there)
-    sys.stderr, shown = nowhere, sys.stderr
-    # Never left: readers are imported when they are first used, which is later.
-    atheris.instrument_imports(include=["headcount"], exclude=["headcount.core.random"]).__enter__()
+
+class _WithoutModules(io.TextIOBase):
+    """Standard error without the line that atheris writes for each module."""
+
+    def __init__(self, real: TextIO) -> None:
+        self._real = real
+
+    def write(self, text: str) -> int:
+        return len(text) if text.startswith("INFO: Instrumenting ") else self._real.write(text)
+
+    def flush(self) -> None:
+        self._real.flush()
+
+
+sys.stderr = _WithoutModules(sys.stderr)
+with ExitStack() as imports:
+    imports.enter_context(atheris.instrument_imports(include=["headcount"], exclude=["headcount.core.random"]))
     from fuzzer import LIMIT_S, Outcome, Task, fuzz, left_out, tell_findings
     from mutations import MAX_BYTES, mutate
     from parsers import PARSERS, Parser
 
     from headcount.core.errors import nearest
     from headcount.core.random import generator
-sys.stderr = shown
+
+    imports.pop_all()  # readers are imported when they are first used, which is later
 
 LONGEST = 2**18
 """What libFuzzer grows inputs to: a quarter of ``MAX_BYTES``, so that most of the time goes to small ones."""
