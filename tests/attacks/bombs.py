@@ -38,7 +38,7 @@ def _tells_no_host(folder: Path, told: Told) -> None:
 
 BOMBS: tuple[Attack, ...] = (
     *(
-        Attack(f"a bomb as an image, {kept}", ("count", name, *_MODEL), {name: kept}, check=_tells_no_host)
+        Attack(f"a bomb as an image, {kept} as {name}", ("count", name, *_MODEL), {name: kept}, check=_tells_no_host)
         for name, kept in _REFUSED_IMAGES.items()
     ),
     *(

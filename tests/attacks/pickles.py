@@ -45,7 +45,7 @@ PICKLES: tuple[Attack, ...] = (
         "a pickle behind a header of safetensors",
         (*_COUNT, "m.safetensors"),
         {"m.safetensors": "trap-behind.safetensors", "m.json": "sound-card.json"},
-        says=r"m\.",
+        says='"m',
     ),
     *(
         Attack(f"a pickle as an image, {name}", ("count", name, "--model", "tiny.onnx"), {name: kept})
@@ -164,7 +164,7 @@ PICKLES: tuple[Attack, ...] = (
     ),
     *(
         Attack(
-            f"a pickle as annotation, {name}",
+            f"a pickle as annotation, {kind} {name}",
             ("datasets", "check", f"{kind}={place}"),
             {name: kept, **more},
             "left out",

@@ -50,6 +50,7 @@ PLACES: tuple[Attack, ...] = (
             ("cvat", ".", "annotations.xml", "cvat-root.xml", {}, "refused", "/etc/hostname"),
             ("cvat up", ".", "annotations.xml", "cvat-up.xml", {}, "read", ""),
             ("voc", ".", "Annotations/a.xml", "place-root.xml", {"JPEGImages/a.jpg": "words.jpg"}, "read", ""),
+            ("voc up", ".", "Annotations/a.xml", "place-up.xml", {"JPEGImages/a.jpg": "words.jpg"}, "read", ""),
             ("yolo", ".", "data.yaml", "place.yaml", {}, "refused", r"outside\.png"),
         )
     ),
