@@ -149,7 +149,7 @@ def test_a_sealed_card_tells_that_it_was_damaged(tmp_path: Path) -> None:
     text = card.sealed_json()
     path.write_text(text, encoding="utf-8")
     read = ModelCard.read(path)
-    assert read.model_copy(update={"card_sha256": ""}) == card
+    assert read == card
     assert read.sealed_json() == text
     assert read.to_json() == card.to_json()
     path.write_text(json.dumps(json.loads(text), sort_keys=True), encoding="utf-8")  # spaces and order are no damage

@@ -146,6 +146,17 @@ def test_weights_must_be_the_cards(tmp_path: Path, tiny_model_dir: Path) -> None
         headcount.load(tmp_path / "tiny.onnx")
 
 
+def test_weights_must_be_the_cards_under_another_name_too(tmp_path: Path, tiny_model_dir: Path) -> None:
+    for suffix in (".onnx", ".json"):
+        shutil.copy(tiny_model_dir / f"tiny{suffix}", tmp_path / f"mine{suffix}")
+    assert headcount.load(tmp_path / "mine.onnx").card.name == "tiny"
+    content = bytearray((tmp_path / "mine.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "mine.onnx").write_bytes(content)
+    with pytest.raises(ModelError, match="SHA-256 differs"):
+        headcount.load(tmp_path / "mine.onnx")
+
+
 def test_a_cards_decoder_must_exist(tmp_path: Path, tiny_model_dir: Path) -> None:
     shutil.copytree(tiny_model_dir, tmp_path, dirs_exist_ok=True)
     card = json.loads((tmp_path / "tiny.json").read_text(encoding="utf-8"))

@@ -65,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if line is None or arguments.names:
                 line = report.add(experiment, *outcome(experiment, size))
             print(shown(line), flush=True)
+    report.sort(experiments())
     if arguments.page:
         report.put_into(arguments.page)
     return 0 if report.holds else 1

@@ -98,7 +98,7 @@ def _finding(pictures: Path, output: Path, wanted: Any, at: list[str]) -> str:
 def _try(size: Size) -> Result:
     if find_spec("pyarrow") is None or not Path("/proc/self/stat").exists():
         return Result(0, 0, "it needs the batch extra, and a system with /proc")
-    kills, images = (2, 96) if size == "short" else (20, 320)
+    kills, images = (2, 64) if size == "short" else (20, 320)
     chunks, kinds, findings = images // 16, list[str](), list[str]()
     with work_folder("batches") as work:
         pictures = write_pictures(work / "pictures", images)

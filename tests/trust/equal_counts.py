@@ -9,11 +9,13 @@ import socket
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from tests.trust.absurd_models import copy_model
+from tests.trust.batches_killed import table_of
 from tests.trust.experiment import Experiment, Result, Size, result_of, work_folder
 from tests.trust.processes import Running, run
 from tests.trust.scenes import paint_scene
@@ -29,7 +31,7 @@ _SIZES_WH = ((320, 240), (640, 480), (1280, 960))
 
 
 @dataclass(slots=True)
-class _Comparison:
+class Comparison:
     """Counts of the same pictures in another way, against those of the first."""
 
     wanted: dict[str, float]
@@ -40,7 +42,7 @@ class _Comparison:
     def add_written(self, way: str, counts: dict[str, float]) -> None:
         """Compare what was written, with three decimals."""
         wanted = {name: round(count, 3) for name, count in self.wanted.items()}
-        written = _Comparison(wanted)
+        written = Comparison(wanted)
         written.add(way, counts)
         self.tried += 1
         self.findings += written.findings
@@ -75,7 +77,7 @@ def _from_file(results: Path) -> dict[str, float]:
     return {Path(row["source"]).name: row["count"] for row in json.loads(results.read_text(encoding="utf-8"))}
 
 
-def _command(comparison: _Comparison, paths: list[Path], work: Path) -> None:
+def _command(comparison: Comparison, paths: list[Path], work: Path) -> None:
     one_by_one: dict[str, float] = {}
     for path in paths:
         output = work / f"{path.stem}.json"
@@ -84,6 +86,19 @@ def _command(comparison: _Comparison, paths: list[Path], work: Path) -> None:
     comparison.add_written("the command, a file at a time", one_by_one)
     assert run("count", paths[0].parent, "--model", MODEL, "--threads", 1, "--output", work / "folder.json").code == 0
     comparison.add_written("the command, a folder", _from_file(work / "folder.json"))
+
+
+def _batch(comparison: Comparison, paths: list[Path], work: Path, *numbers: int) -> None:
+    """By so many workers: the rows hold the counts as they are."""
+    for workers in numbers:
+        output = work / f"batch-{workers}"
+        done = run(
+            "count", paths[0].parent, "--model", MODEL, "--threads", 1, "--workers", workers, "--output", f"{output}/"
+        )
+        assert done.code == 0, done.err
+        rows = table_of(output).to_pylist()
+        way = f"a batch of {workers} worker{'s' if workers > 1 else ''}"
+        comparison.add(way, {Path(row["address"]).name: row["count"] for row in rows})
 
 
 @contextlib.contextmanager
@@ -98,7 +113,7 @@ def _served() -> Iterator[str]:
         yield found[0]
 
 
-def _server(comparison: _Comparison, paths: list[Path]) -> None:
+def _server(comparison: Comparison, paths: list[Path]) -> None:
     counts = {}
     with _served() as address:
         for path in paths:
@@ -121,7 +136,7 @@ def _try(size: Size) -> Result:
     with work_folder("equal") as work:
         paths = _write(work / "pictures", size)
         first = load(MODEL, threads=1)
-        comparison = _Comparison(_by_name([first.count(path) for path in paths]))
+        comparison = Comparison(_by_name([first.count(path) for path in paths]))
         comparison.add("again", _by_name([first.count(path) for path in paths]))
         comparison.add("in the opposite order", _by_name([first.count(path) for path in paths[::-1]]))
         comparison.add("many at once", _by_name(list(first.count_many(paths))))
@@ -136,6 +151,8 @@ def _try(size: Size) -> Result:
             found = _tiled(work / f"tiles-{tile_px}", tile_px)(paths)
             comparison.add(f"tiles of {tile_px} px", _by_name(found), MOST_OF_TILES)
         _command(comparison, paths, work)
+        if find_spec("pyarrow") is not None:
+            _batch(comparison, paths, work, *((2,) if size == "short" else (1, 2, 3)))
         _server(comparison, paths)
     same = [way for way, largest in comparison.differences.items() if not largest]
     others = [f"{way} by {largest:.1g} of the count" for way, largest in comparison.differences.items() if largest]

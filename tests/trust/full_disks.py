@@ -11,8 +11,10 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
+from tests.trust.batches_killed import batch, table_of
 from tests.trust.experiment import Experiment, Result, Size, result_of, work_folder
 from tests.trust.processes import Done, forked, run
 from tests.trust.scenes import write_pictures
@@ -111,6 +113,24 @@ def _count(work: Path, small: Disk) -> str:
     return "" if 0 < len(before) < len(wanted) else f"{len(before)} rows were written, so that the disk was not full"
 
 
+def _batch(work: Path, small: Disk) -> str:
+    if find_spec("pyarrow") is None:
+        return ""
+    pictures = write_pictures(work / "many", 96)
+    assert run(*batch(pictures, work / "whole-batch")).code == 0
+    output = small.folder / "batch"
+    small.fill(but_bytes=56_000)
+    said = _told(run(*batch(pictures, output)), "No space left")
+    there = sum(1 for _ in output.glob("parts/*.parquet"))
+    small.make_room()
+    if said:
+        return said
+    done = run(*batch(pictures, output))
+    if done.code or not table_of(output).equals(table_of(work / "whole-batch")):
+        return f"gone on with, its table is another: {done.sentence}"
+    return "" if there < 6 else "all parts were written, so that the disk was not full"
+
+
 def _rows(results: Path) -> list[str]:
     """The rows of a file of results, without what differs from run to run: the times."""
     lines = results.read_text(encoding="utf-8").splitlines()
@@ -176,6 +196,7 @@ def _closed(work: Path, small: Disk) -> list[str]:
         "training": ("train", recipe),
         "count": ("count", pictures, "--model", "headcount-n", "--output", at / "new.csv"),
         "count over a file": ("count", pictures, "--model", "headcount-n", "--output", at / "kept.csv", "--force"),
+        "a batch": batch(pictures, at / "batch"),
         "pictures": ("count", pictures, "--model", "headcount-n", "--save-dir", at / "pictures"),
     }.items():
         if said := _told(run(*arguments), "Read-only file system"):
@@ -194,6 +215,7 @@ def _closed(work: Path, small: Disk) -> list[str]:
 FULL: dict[str, Callable[[Path, Disk], str]] = {
     "training": _training,
     "count --output": _count,
+    "a batch": _batch,
     "labels": _labels,
     "spool of records": _spool,
 }
@@ -214,7 +236,7 @@ def _try(size: Size) -> Result:
         f"a disk of {_DISK_MB} MB in memory that fills while {', '.join(FULL)} write to it, and one that is mounted "
         "read-only: one sentence each; what was written is kept, and once there is room all ends as if it always was"
     )
-    return result_of(len(FULL) + 6, findings, how)
+    return result_of(len(FULL) + 7, findings, how)
 
 
 EXPERIMENT = Experiment("full-disks", "Full disks, and folders that cannot be written to", _try)

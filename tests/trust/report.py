@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,11 @@ class Report:
             "",
             f"One run of {made}: {total:,.0f} seconds on {machine()}.",
         ])  # fmt: skip
+
+    def sort(self, experiments: Sequence[Experiment]) -> None:
+        """Put the lines into the order of the experiments; others come last."""
+        first = [each.name for each in experiments if each.name in self.lines]
+        self.lines = {name: self.lines[name] for name in dict.fromkeys([*first, *self.lines])}
 
     def put_into(self, page: Path) -> None:
         """Put the table between the two marks of a page.

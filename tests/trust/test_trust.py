@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.trust import __main__ as harness
 from tests.trust import table
+from tests.trust.damage import Subject, try_damage
+from tests.trust.equal_counts import Comparison
 from tests.trust.experiment import Experiment, Result, Size, work_folder
+from tests.trust.memory import is_flat
+from tests.trust.processes import Running
 from tests.trust.report import BEGIN, END
+
+from headcount.core.errors import InputError
 
 HELD = Experiment("held", "Something held", lambda size: Result(3, 3, f"three {size} tries"))
 LOST = Experiment("lost", "Something lost", lambda size: Result(3, 2, "three tries", ("The third was lost.",)))
@@ -35,7 +43,7 @@ def test_names_are_said_once() -> None:
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, experiments: list[Experiment], *arguments: object) -> int:
-    monkeypatch.setattr(harness, "experiments", lambda names: experiments)
+    monkeypatch.setattr(harness, "experiments", lambda names=(): experiments)
     return harness.main([str(each) for each in arguments])
 
 
@@ -91,3 +99,59 @@ def test_what_an_experiment_makes_is_gone_or_kept(tmp_path: Path) -> None:
         (folder / "file").touch()
     assert folder.parent == tmp_path / "kept"
     assert (folder / "file").exists()
+
+
+def test_memory_that_grows_is_not_flat() -> None:
+    warming = list(np.linspace(50, 150, 50))
+    steady = [150.0 + index % 3 for index in range(150)]
+    assert is_flat(warming + steady)[0]
+    assert not is_flat(warming + [150 + index / 10 for index in range(150)])[0]
+    assert not is_flat(warming + steady[:75] + [each + 20 for each in steady[75:]])[0]
+
+
+def test_damage_that_nobody_tells_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.txt"
+    path.write_text("12345678 " * 20, encoding="utf-8")
+
+    def believe() -> str:
+        return path.read_text(encoding="latin-1")
+
+    def check() -> str:
+        if (text := path.read_text(encoding="latin-1")) != "12345678 " * 20:
+            raise InputError(f'"{path.name}" is damaged.')
+        return text
+
+    def blame_nobody() -> str:
+        try:
+            return check()
+        except InputError as error:
+            raise InputError("It is damaged.") from error
+
+    assert len(try_damage(Subject("believed", (path,), believe), 5).findings) == 10
+    assert len(try_damage(Subject("not named", (path,), blame_nobody), 5).findings) == 10
+    assert len(try_damage(Subject("broken", (path,), lambda: int(believe().replace(" ", "1"))), 20).findings) == 40
+    tally = try_damage(Subject("checked", (path,), check), 5)
+    assert (tally.tried, tally.refused, tally.findings) == (10, 10, ())
+    assert path.read_text(encoding="utf-8") == "12345678 " * 20
+
+
+def test_counts_that_differ_are_found() -> None:
+    comparison = Comparison({"a.png": 100.0, "b.png": 0.0})
+    comparison.add("the same", {"a.png": 100.0, "b.png": 0.0})
+    comparison.add("rounded", {"a.png": 100.0001, "b.png": 0.0}, most=1e-5)
+    comparison.add_written("written", {"a.png": 100.0, "b.png": 0.0})
+    assert (comparison.tried, comparison.findings) == (3, [])
+    comparison.add("other", {"a.png": 100.0001, "b.png": 0.0})
+    comparison.add("too far", {"a.png": 100.01, "b.png": 0.0}, most=1e-5)
+    comparison.add("one lost", {"a.png": 100.0})
+    assert (comparison.tried, len(comparison.findings)) == (6, 3)
+
+
+def test_a_process_is_killed_once_and_only_while_it_runs() -> None:
+    with Running("models") as running:
+        assert running.line("headcount-n")
+        running.process.wait()
+        assert not running.kill()
+    with Running("models") as running:
+        assert running.kill()
+        assert running.process.returncode == -signal.SIGKILL

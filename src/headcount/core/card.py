@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -21,6 +21,8 @@ heads whose places are known (which counts nobody)."""
 
 _LONGEST_NAME, _MOST_OUTPUTS, _MOST_CHANNELS, _COARSEST_PX, _LARGEST_PX = 200, 64, 4096, 4096, 1_000_000
 """No network has more; a stranger's card may say anything, and is refused before anything is made of it."""
+_SEAL = "card_sha256"
+"""In a card's file, the SHA-256 of all else in it."""
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 """What stands in messages and file names: no control characters."""
 Level = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -177,8 +179,6 @@ class ModelCard(_Record):
     notes: tuple[str, ...] = ()
     sha256: dict[str, str] = Field(default_factory=dict)
     """File name → SHA-256 of the weights the card was written for."""
-    card_sha256: str = ""
-    """SHA-256 of all else in the card's file; empty of a card that was written by hand, which is not checked."""
 
     @model_validator(mode="after")
     def _decoded_unless_it_tells_sizes(self) -> ModelCard:
@@ -231,7 +231,7 @@ class ModelCard(_Record):
 
     def to_json(self) -> str:
         """The card as indented JSON, which may be changed by hand; see ``sealed_json``."""
-        return self.model_dump_json(indent=2, exclude={"card_sha256"}) + "\n"
+        return self.model_dump_json(indent=2) + "\n"
 
     def sealed_json(self) -> str:
         """The card as indented JSON with the SHA-256 of what it says, by which damage to the file is told."""
@@ -247,8 +247,7 @@ class ModelCard(_Record):
         """
         try:
             content = json.loads(path.read_text(encoding="utf-8-sig"))  # editors add a mark
-            _check_seal(content, path)
-            return cls.model_validate(content)
+            return cls.model_validate(_unsealed(content, path))
         except FileNotFoundError as error:
             raise ModelError(f'There is no model card "{path}": keep the .json beside its weights.') from error
         except ValidationError as error:
@@ -262,10 +261,13 @@ class ModelCard(_Record):
     def verify(self, weights: Path) -> None:
         """Check a weights file against the SHA-256 the card holds for its name.
 
+        Of a model whose files were renamed it is that of the one file of its kind.
+
         Raises:
             ModelError: the file is not the one the card was written for.
         """
-        expected = self.sha256.get(weights.name)
+        of_kind = {digest for name, digest in self.sha256.items() if _kind_of(name) == _kind_of(weights.name)}
+        expected = self.sha256.get(weights.name, of_kind.pop() if len(of_kind) == 1 else None)
         if expected is not None and sha256_of(weights) != expected:
             raise ModelError(
                 f'"{weights}" is not the file its model card was written for (SHA-256 differs): '
@@ -273,23 +275,37 @@ class ModelCard(_Record):
             )
 
 
+def _kind_of(weights: str) -> str:
+    """What follows a model's name: ``.onnx``, ``.int8.onnx``, ``.safetensors``.
+
+    >>> _kind_of("crowd-v1.2.int8.onnx"), _kind_of("crowd.onnx")
+    ('.int8.onnx', '.onnx')
+    """
+    path = PurePath(weights.lower())
+    return f".int8{path.suffix}" if path.stem.endswith(".int8") else path.suffix
+
+
 def sealed(content: Mapping[str, Any]) -> str:
     """A card's plain data as the text of its file, with the SHA-256 of all else in it as ``card_sha256``."""
-    return json.dumps({**content, "card_sha256": _seal_of(content)}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({**content, _SEAL: _seal_of(content)}, indent=2, ensure_ascii=False) + "\n"
 
 
 def _seal_of(content: Mapping[str, Any]) -> str:
     """What ``card_sha256`` says of the other values, in whatever order and with whatever spaces they are written."""
-    rest = {key: value for key, value in content.items() if key != "card_sha256"}
+    rest = {key: value for key, value in content.items() if key != _SEAL}
     return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _check_seal(content: object, path: Path) -> None:
-    if isinstance(content, dict) and "card_sha256" in content and content["card_sha256"] != _seal_of(content):
+def _unsealed(content: object, path: Path) -> object:
+    """What was read of a card without its seal, which must fit; one that was written by hand has none."""
+    if not isinstance(content, dict) or _SEAL not in content:
+        return content
+    if content[_SEAL] != _seal_of(content):
         raise ModelError(
-            f'The model card "{path}" is not as it was written (its card_sha256 differs): copy it again, or, if you '
-            "changed it on purpose, take its card_sha256 out."
+            f'The model card "{path}" is not as it was written (its {_SEAL} differs): copy it again, or, if you '
+            f"changed it on purpose, take its {_SEAL} out."
         )
+    return {key: value for key, value in content.items() if key != _SEAL}
 
 
 def sha256_of(path: Path) -> str:

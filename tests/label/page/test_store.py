@@ -145,6 +145,46 @@ def test_other_files_are_refused(path: Path, tmp_path: Path) -> None:
         Store(tmp_path / "later.sqlite")
 
 
+def _written(path: Path) -> None:
+    store = Store(path)
+    rows = store.images(["a.png", "b.png"])
+    for number in range(20):
+        stroke = Stroke(f"s{number}", "do", {f"h{number}": head(1000.25 + number)})
+        store.write(rows[number % 2].id, [stroke], person="ann")
+    store.close()
+
+
+def test_a_flipped_bit_is_told(path: Path) -> None:
+    _written(path)
+    whole = path.read_bytes()
+    for wanted, other in ((b"1007.25", b"1007.35"), (b'"h7"', b'"h5"'), (b"a.png", b"c.png")):
+        assert wanted in whole
+        path.write_bytes(whole.replace(wanted, other))
+        with pytest.raises(StoreError, match=r'"[^"]*labels.sqlite" is damaged'):  # noqa: PT012  (where it is read)
+            store = Store(path, read_only=True)
+            for row in store.labelled():
+                store.document(row.id)
+
+
+def test_a_database_from_before_the_sums_gets_them(path: Path) -> None:
+    _written(path)
+    base = sqlite3.connect(path)
+    base.executescript(
+        "ALTER TABLE stroke DROP COLUMN sum; ALTER TABLE image DROP COLUMN sum; PRAGMA user_version = 1;"
+    )
+    base.close()
+    old = Store(path, read_only=True)
+    things = old.document(old.labelled()[1].id).things
+    old.close()
+    new = Store(path)
+    (row,) = new.images(["b.png"])
+    new.write(row.id, [Stroke("last", "do", {"h99": head()})], person="ann")
+    new.close()
+    again = Store(path)
+    assert again.document(row.id).things == {**things, "h99": head()}
+    assert (again.row(row.id).heads, again.row(row.id).strokes) == (11, 11)
+
+
 def test_what_is_read_only_is_read_while_another_writes(path: Path) -> None:
     store = Store(path)
     (row,) = store.images(["a.png"])

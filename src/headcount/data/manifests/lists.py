@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from headcount.core.errors import InputError, MissingFileError
+from headcount.core.errors import InputError
 from headcount.core.notes import Note, Skipped
 from headcount.core.words import plural
 from headcount.data.manifests.addresses import is_address, join, open_file, text_lines
 from headcount.data.manifests.entries import Entry, ManifestOptions, Met
 from headcount.data.manifests.files import absolute, as_met, read_files
 from headcount.data.manifests.tars import read_tar
-from headcount.data.media.sources import read_line
+from headcount.data.media.sources import Found, read_line
 from headcount.data.parse.paths import Finder
 
 _WHAT = "a list of images"
@@ -93,12 +94,16 @@ class _Local:
             return None
         return iter([self._entry(each, line) for each in found])
 
-    def _entry(self, found: object, line: str) -> Met:
+    def _entry(self, found: Found, line: str) -> Met:
         """A line that leads nowhere is an image that cannot be read: its row says so."""
-        name = _unquoted(line)
-        if isinstance(found, InputError) and isinstance(found.__cause__ or found.__context__, MissingFileError):
+        if isinstance(found, InputError) and self._leads_nowhere(name := _unquoted(line)):
             return Entry(absolute(self._path.parent / name))
-        return as_met(found)  # type: ignore[arg-type]
+        return as_met(found)
+
+    def _leads_nowhere(self, name: str) -> bool:
+        if "\0" in name or any(sign in name for sign in "*?["):
+            return False
+        return not any(os.path.lexists(place) for place in (self._path.parent / name, Path(name)))
 
 
 class _Remote:

@@ -20,6 +20,7 @@ from headcount.core.card import sha256_of
 from headcount.core.errors import HeadcountError, InputError, ModelError
 from headcount.core.image import EncodedImage, count_pictures
 from headcount.core.prediction import Prediction
+from headcount.core.region import RegionDiffersError
 from headcount.core.scene import Scene
 from headcount.data.manifests.addresses import is_address, open_file, read_file
 from headcount.data.manifests.entries import Entry
@@ -110,8 +111,9 @@ class RowCounter:
             OSError: as of ``__call__``.
         """
         rows: list[Row] = []
-        for step, looked_at in in_order(self._steps(entries), self._look, ahead=lambda: _AHEAD):
-            row = self._row(step, looked_at)
+        refused: set[int] = set()
+        for step, looked_at in in_order(self._steps(entries, refused), self._look, ahead=lambda: _AHEAD):
+            row = self._row(step, looked_at, refused)
             if row is not None:
                 rows.append(row)
             elif step.item is not None and step.item.remark:
@@ -120,14 +122,15 @@ class RowCounter:
                 yield step.number, rows
                 rows = []
 
-    def _steps(self, entries: pa.Table) -> Iterator[_Step]:
+    def _steps(self, entries: pa.Table, refused: set[int]) -> Iterator[_Step]:
+        """``refused``: the numbers of videos whose other frames are not looked at; it grows meanwhile."""
         for number, entry in entries_of(entries):
             if entry.member or not is_video_name(_path_of(entry.address)):
                 yield _Step(number, entry)
             else:
-                yield from self._frames(number, entry)
+                yield from self._frames(number, entry, refused)
 
-    def _frames(self, number: int, entry: Entry) -> Iterator[_Step]:
+    def _frames(self, number: int, entry: Entry, refused: set[int]) -> Iterator[_Step]:
         """The frames of a video, and at last an end; one at an address is fetched to a file of its own first."""
         frame = 0
         try:
@@ -136,6 +139,8 @@ class RowCounter:
                 file = SourceFile(path, "video")
                 settings = self.settings
                 for item in read_items(file, every_s=settings.every_s, max_pixels=settings.max_pixels):
+                    if number in refused:
+                        break
                     named = replace(item, remark=item.remark.replace(str(path), entry.address))
                     is_frame = item.scene is not None
                     yield _Step(number, entry, named, frame if is_frame else None, sha256, size, is_last=False)
@@ -175,11 +180,15 @@ class RowCounter:
         region = self.settings.region
         return self._counter.count(image) if region is None else self._counter.count(image, region=region)
 
-    def _row(self, step: _Step, looked_at: Future[Row | None]) -> Row | None:
+    def _row(self, step: _Step, looked_at: Future[Row | None], refused: set[int]) -> Row | None:
         try:
             return looked_at.result()
         except Exception as error:
             _end_where_the_disk_is_full(error)
+            if step.number in refused:
+                return None
+            if isinstance(error, RegionDiffersError) and step.frame is not None:
+                refused.add(step.number)  # so would all of the video's frames be
             return Row(
                 step.number, step.entry.address, step.entry.member, step.frame, sha256=step.sha256, size=step.size,
                 error=_told(error, step.entry),

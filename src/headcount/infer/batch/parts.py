@@ -106,7 +106,9 @@ def results(output: str | Path) -> Any:
     names = [f"{folder}/{chunk.name}" for chunk in plan.chunks() if chunk.name.rpartition("/")[2] in there]
     if not names:
         return pyarrow.dataset.dataset(ROWS.empty_table())
-    return pyarrow.dataset.dataset(names, schema=ROWS, format="parquet", filesystem=file_system)
+    checked = pyarrow.dataset.ParquetFragmentScanOptions(page_checksum_verification=True)
+    kind = pyarrow.dataset.ParquetFileFormat(default_fragment_scan_options=checked)
+    return pyarrow.dataset.dataset(names, schema=ROWS, format=kind, filesystem=file_system)
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,6 +253,7 @@ def _joined(
     if plan is None:
         content = {"made_by": "headcount", **content, "fingerprint": fingerprint(described), "settings": described}
     name = "plan.json" if plan is None else _plan_name(len(held))
+    content["sha256"] = _digest(content)
     if not store.put_new(name, (json.dumps(content, indent=2) + "\n").encode()):
         return None
     writer.keep(files)
@@ -277,11 +278,17 @@ def _chunk_size(entries: int) -> int:
 def _parsed(store: Store, name: str, data: bytes) -> dict[str, Any]:
     try:
         content = json.loads(data)
+        if content["format"] == 1 and content.pop("sha256") != _digest(content):
+            raise _damaged(store, name)
         if content["format"] == 1 and (name != "plan.json" or isinstance(content["settings"], dict)):
             return dict(content)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _damaged(store, name) from error
     raise InputError(f'"{store.place}/{name}" was written by another version of headcount: go on with that one.')
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _list_of(store: Store, name: str, content: Mapping[str, Any]) -> _List:

@@ -151,4 +151,6 @@ def _structs(cells: Sequence[NDArray[np.float32] | None], kind: Any) -> Any:
     values = np.concatenate(wide) if wide else np.zeros((0, kind.num_fields), np.float32)
     fields = [pa.array(np.ascontiguousarray(values[:, at]), from_pandas=True) for at in range(kind.num_fields)]
     structs = pa.StructArray.from_arrays(fields, fields=list(kind))
-    return pa.ListArray.from_arrays(offsets, structs, type=pa.list_(kind), mask=pa.array([c is None for c in cells]))
+    return pa.ListArray.from_arrays(
+        offsets, structs, type=pa.list_(kind), mask=pa.array([c is None for c in cells], pa.bool_())
+    )
