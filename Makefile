@@ -7,7 +7,7 @@ DEV    := .venv/dev
 PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 PIP    := -m pip --disable-pip-version-check
 
-.PHONY: help demo services test quick lint types floors unit bench fuzz trust format clean
+.PHONY: help demo services test quick lint types floors unit bench fuzz fuzz-guided trust format clean
 help:
 	@echo "make demo [PHOTO=path]  count a painted crowd, or your own photograph (light install)"
 	@echo "make test               lint, types, import floors and tests (training install)"
@@ -15,6 +15,7 @@ help:
 	@echo "make quick              lint, import floors and the tests that take under a minute"
 	@echo "make bench              speed and memory of the shipped model, and of the papers' networks"
 	@echo "make fuzz SECONDS=600   damaged files for every parser, so many seconds each"
+	@echo "make fuzz-guided        the same, led by coverage: it goes on where the last run was"
 	@echo "make trust              kills, full disks, damage and attacks: what survived, in one table (hours; FORM=--short: a minute)"
 
 $(LIGHT)/ready: pyproject.toml constraints/base.txt
@@ -85,6 +86,9 @@ bench: $(DEV)/ready
 SECONDS ?= 600
 fuzz: $(DEV)/ready
 	$(DEV)/bin/python tests/fuzz/fuzzer.py --seconds $(SECONDS)
+
+fuzz-guided: $(DEV)/ready
+	$(DEV)/bin/python tests/fuzz/guided.py --seconds $(SECONDS)
 
 # A run that was cut off goes on: make trust FORM="--go-on build/trust.json"
 trust: $(DEV)/ready

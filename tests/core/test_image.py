@@ -311,3 +311,10 @@ def test_pixels_that_are_no_numbers_make_the_others_no_darker(tmp_path: Path, to
     assert (seen[1:] == 255).all()
     Image.fromarray(np.full((4, 6), np.nan, np.float32)).save(tmp_path / "b.tif")
     assert not read_image(tmp_path / "b.tif").any()
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that cannot be read is found in /proc")
+def test_a_file_that_the_system_does_not_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").symlink_to("/proc/self/mem")
+    with pytest.raises(InputError, match=r'a\.jpg" (cannot be read|is empty)'):
+        read_image(tmp_path / "a.jpg")

@@ -30,7 +30,7 @@ import time
 import traceback
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from mutations import mutate
 from parsers import PARSERS, Parser
@@ -90,6 +90,15 @@ class Outcome:
         """Count a finding; the first of its kind is kept."""
         self.findings.setdefault(finding.place, finding)
         self.times[finding.place] = self.times.get(finding.place, 0) + 1
+
+    def take(self, other: Outcome) -> None:
+        """Add another parser's figures to these."""
+        for finding in other.findings.values():
+            self.add(finding)
+        self.seconds += other.seconds
+        self.tried += other.tried
+        self.accepted += other.accepted
+        self.refused += other.refused
 
     def line(self) -> str:
         """One line of the report."""
@@ -154,38 +163,67 @@ def _say_too_slow(number: int, frame: FrameType | None) -> None:
     raise TooSlowError("the CPU time for one input is spent")
 
 
-def _work(
-    parser: Parser, folder: Path, seeds: Sequence[bytes], seed: int, limit_s: float, counts: Any, inputs: int,
-    deadline: float, report: Connection,
-) -> None:  # fmt: skip
-    """The child's loop: inputs from where ``counts`` stand, until the deadline or so many."""
-    signal.signal(signal.SIGPROF, _say_too_slow)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
-    warnings.simplefilter("ignore")
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123  (C libraries write to the descriptor)
-        os.dup2(nowhere.fileno(), 2)
-    pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
-    if pages:
-        limit = pages * resource.getpagesize() + ADDRESS_SPACE
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    most = _peak_bytes()
-    while counts[_INDEX] < inputs and time.monotonic() < deadline:
-        index = counts[_INDEX]
-        data = input_of(parser, seeds, seed, index)
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a child does: inputs to one parser, from where ``counts`` stand until the deadline or so many."""
+
+    parser: Parser
+    folder: Path
+    seeds: Sequence[bytes]
+    seed: int
+    limit_s: float
+    counts: Any
+    inputs: int
+    deadline: float
+    report: Connection
+
+    def begin(self, log: str = os.devnull) -> None:
+        """Bound this process: CPU time an input, address space, no core file; what C libraries say goes to ``log``."""
+        signal.signal(signal.SIGPROF, _say_too_slow)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+        warnings.simplefilter("ignore")
+        with open(log, "a") as nowhere:  # noqa: PTH123  (C libraries write to the descriptor)
+            os.dup2(nowhere.fileno(), 2)
+        pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
+        if pages:
+            limit = pages * resource.getpagesize() + ADDRESS_SPACE
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+    def goes_on(self) -> bool:
+        """Whether there are inputs and time left."""
+        return bool(self.counts[_INDEX] < self.inputs and time.monotonic() < self.deadline)
+
+    def give(self, data: bytes) -> None:
+        """One input to the parser; what is found goes to the parent."""
+        index, most = self.counts[_INDEX], _peak_bytes()
         try:
-            with _cpu_limit(limit_s):
-                accepted = try_input(parser, folder, data, index)
-            counts[_ACCEPTED if accepted else _REFUSED] += 1
+            with _cpu_limit(self.limit_s):
+                accepted = try_input(self.parser, self.folder, data, index)
+            self.counts[_ACCEPTED if accepted else _REFUSED] += 1
         except (Exception, TooSlowError) as error:
-            report.send(finding_of(error, index, data))
+            self.report.send(finding_of(error, index, data))
         peak = _peak_bytes()
         if peak > most + RESIDENT:
-            report.send(Finding(index, f"{(peak - most) >> 20} MiB more memory than before", "memory", data))
-        most = max(most, peak)
-        counts[_INDEX] += 1
-    report.close()
-    os._exit(0)  # of what the parent has open and registered, nothing is this process's to end
+            self.report.send(Finding(index, f"{(peak - most) >> 20} MiB more memory than before", "memory", data))
+        self.counts[_INDEX] += 1
+
+    def end(self) -> NoReturn:
+        """End this process: of what the parent has open and registered, nothing is this process's to end."""
+        self.report.close()
+        os._exit(0)
+
+
+Work = Callable[[Task], None]
+"""A child's whole life."""
+
+
+def damage(task: Task) -> None:
+    """Inputs of (seed, parser, index), one after the other."""
+    task.begin()
+    while task.goes_on():
+        task.give(input_of(task.parser, task.seeds, task.seed, task.counts[_INDEX]))
+    task.end()
 
 
 def _peak_bytes() -> int:
@@ -194,7 +232,7 @@ def _peak_bytes() -> int:
 
 
 def fuzz(
-    parser: Parser, *, seconds: float, seed: int = 0, inputs: int = 2**62, limit_s: float = LIMIT_S
+    parser: Parser, *, seconds: float, seed: int = 0, inputs: int = 2**62, limit_s: float = LIMIT_S, work: Work = damage
 ) -> Outcome:  # fmt: skip
     """Damaged inputs to one parser, in processes of its own, for so many seconds or inputs."""
     context = multiprocessing.get_context("fork")
@@ -207,15 +245,14 @@ def fuzz(
         deadline = started + seconds
         while counts[_INDEX] < inputs and time.monotonic() < deadline:
             here, there = context.Pipe(duplex=False)
-            process = context.Process(
-                target=_work, args=(parser, folder, seeds, seed, limit_s, counts, inputs, deadline, there), daemon=True
-            )
+            task = Task(parser, folder, seeds, seed, limit_s, counts, inputs, deadline, there)
+            process = context.Process(target=work, args=(task,), daemon=True)
             process.start()
             there.close()
             end = _follow(process, here, counts, outcome, 60 + 20 * limit_s)
             if end:
                 index = counts[_INDEX]
-                outcome.add(Finding(index, end, end, input_of(parser, seeds, seed, index)))
+                outcome.add(Finding(index, end, end, (folder / parser.file).read_bytes()))
                 counts[_INDEX] += 1
         outcome.seconds = time.monotonic() - started
     outcome.tried, outcome.accepted, outcome.refused = counts[_INDEX], counts[_ACCEPTED], counts[_REFUSED]
@@ -231,6 +268,7 @@ def _follow(process: Any, report: Connection, counts: Any, outcome: Outcome, lon
                 while report.poll(0.2):
                     outcome.add(report.recv())
             except EOFError:
+                process.join(longest_s)  # it is about to end
                 break
             if counts[_INDEX] != index:
                 index, since = counts[_INDEX], time.monotonic()
@@ -270,6 +308,15 @@ def _kept(parser: Parser, index: int, data: bytes, keep: Path) -> Path:
     path = keep / f"{parser.name}-{index}{Path(parser.file).suffix}"
     path.write_bytes(data)
     return path
+
+
+def tell_findings(parser: Parser, outcome: Outcome, keep: Path) -> None:
+    """Print a parser's findings, and keep the file of each."""
+    for place, finding in outcome.findings.items():
+        file = _kept(parser, finding.index, finding.data, keep)
+        print(
+            f"  {outcome.times[place]:,} × {place}, first at index {finding.index} ({file}): {finding.what}", flush=True
+        )
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -316,14 +363,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(f"{parser.name:<20}left out: it needs {parser.needs}", flush=True)
                 continue
             print(outcome.line(), flush=True)
-            for place, finding in outcome.findings.items():
-                file = _kept(parser, finding.index, finding.data, arguments.keep)
-                print(f"  {outcome.times[place]:,} × {place}, first at index {finding.index} ({file}): {finding.what}")
-                total.add(finding)
-            total.seconds += outcome.seconds
-            total.tried += outcome.tried
-            total.accepted += outcome.accepted
-            total.refused += outcome.refused
+            tell_findings(parser, outcome, arguments.keep)
+            total.take(outcome)
     print(f"seed {arguments.seed}, {total.tried:,} inputs in {total.seconds:,.0f} s, {len(total.findings)} findings")
     return 1 if total.findings else 0
 

@@ -124,3 +124,55 @@ def test_wrong_arguments_are_told(
     with pytest.raises(SystemExit):
         fuzz.main(arguments)
     assert words in capsys.readouterr().err
+
+
+def test_guided_inputs_reach_more_than_the_valid_files_and_a_run_goes_on(tmp_path: Path) -> None:
+    pytest.importorskip("atheris", reason="coverage guides by atheris, which this install lacks")
+    script = Path(__file__).parent / "guided.py"
+    corpus, sizes, lines = tmp_path / "corpus", [], []
+    for _ in range(2):
+        command = [
+            sys.executable,
+            script,
+            "points-json",
+            "--inputs",
+            "300",
+            "--corpus",
+            corpus,
+            "--keep",
+            tmp_path / "keep",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        lines.append(done.stdout.splitlines()[0])
+        sizes.append(len(list((corpus / "points-json").iterdir())))
+    assert " 300 inputs" in lines[0]
+    assert " 0 findings" in lines[0]
+    assert 1 < sizes[0] <= sizes[1]
+    assert all(int(line.split()[-2].replace(",", "")) > 50 for line in lines), lines
+    assert not (tmp_path / "keep").exists()
+
+
+@pytest.mark.parametrize("way", ["raises", "dies"])
+def test_what_guided_inputs_find_is_kept(tmp_path: Path, way: str) -> None:
+    pytest.importorskip("atheris", reason="coverage guides by atheris, which this install lacks")
+    script = Path(__file__).parent / "ways_to_fail.py"
+    done = subprocess.run(
+        [sys.executable, script, way, "guided"], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    tried, _, found, findings = json.loads(done.stdout.splitlines()[-1])
+    assert tried == 5
+    assert found >= 1
+    assert findings[0].startswith("KeyError at" if way == "raises" else "the process ended with -9")
+
+
+def test_a_report_of_guided_inputs_is_a_line_of_the_table() -> None:
+    from tests.fuzz.experiment import result_of_run
+
+    whole = "voc  5 s   1,200 inputs  3 accepted  1,195 refused   1 findings    397 cov\n"
+    told = "  2 × KeyError at a.py:3, first at index 7 (a): KeyError\n"
+    end = "seed 0, 1,200 inputs in 5 s, 1 findings\n"
+    result = result_of_run(whole + told + end, "", "")
+    assert (result.tried, result.survived, len(result.findings)) == (1200, 1198, 1)
+    assert result_of_run(whole.replace("  1 findings", "  0 findings") + end, "", "").holds
+    assert not result_of_run("", "Killed", "").holds

@@ -49,5 +49,11 @@ def lay(folder: Path) -> None:
 if __name__ == "__main__":
     fuzzer.RESIDENT = 2**24
     read = globals()[sys.argv[1]]
-    found = fuzzer.fuzz(Parser("own", "a.txt", lay, read), seconds=60, inputs=5, limit_s=0.02 if read is loops else 5)
+    own = Parser("own", "a.txt", lay, read)
+    if sys.argv[2:] == ["guided"]:
+        from guided import guided
+
+        found = guided(own, Path("corpus"), seconds=60, inputs=5)[0]
+    else:
+        found = fuzzer.fuzz(own, seconds=60, inputs=5, limit_s=0.02 if read is loops else 5)
     print(json.dumps([found.tried, found.accepted, sum(found.times.values()), list(found.findings)]))

@@ -18,6 +18,10 @@ ROWS: tuple[str, ...] = (
     "tests.trust.memory:EXPERIMENT",
     "tests.trust.equal_counts:EXPERIMENT",
     # What strangers send is kept out: attacks, malformed media, fuzzing.
+    "tests.attacks.experiment:ATTACKED",
+    "tests.attacks.experiment:REQUESTED",
+    "tests.attacks.malformed:EXPERIMENT",
+    "tests.fuzz.experiment:EXPERIMENT",
 )
 
 

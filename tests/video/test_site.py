@@ -40,3 +40,10 @@ def test_the_guide_lists_every_key_and_no_other(title: str, kinds: list[type[Set
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     told = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
     assert told == {key for kind in kinds for key in kind.model_fields}
+
+
+@pytest.mark.parametrize("sign", ["\0", "\x1b", "\x9b", "\u202e", "\u2028"])
+def test_names_with_signs_that_are_not_shown_are_refused(sign: str) -> None:
+    with pytest.raises(ValueError, match="letters that can be shown"):
+        Site.model_validate({"name": f"hall{sign}a", "cameras": [{"name": "door", "source": "a.mp4"}]})
+    assert Site.model_validate({"name": "می\u200cروند 集合", "cameras": [{"name": "door", "source": "a.mp4"}]})

@@ -10,14 +10,13 @@ import contextlib
 import io
 import os
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
 from headcount.core.addresses import without_secrets
+from headcount.core.words import printable as printable
 
-_JOINERS = "\u200c\u200d"  # within words of Persian and Hindi, and within emoji: they move nothing
 _LINES = "\n\t"
 _outputs: list[Stream] = []
 
@@ -122,23 +121,6 @@ class _Styled(io.TextIOBase):
     @property
     def encoding(self) -> str:  # type: ignore[override]
         return self._stream.encoding
-
-
-def printable(text: str, *, keep: str = "") -> str:
-    r"""A text without what would move the cursor, turn the direction of writing or cannot be encoded.
-
-    >>> printable("a\tb \x9b2J \u202egnp.jpg")
-    'a\\tb \\x9b2J \\u202egnp.jpg'
-    >>> printable("集合　写真 می\u200cروند"), printable("a\tb", keep="\t")
-    ('集合\u3000写真 می\u200cروند', 'a\tb')
-    """
-    if text.isprintable():
-        return text
-    return "".join(letter if _is_shown(letter) or letter in keep else ascii(letter)[1:-1] for letter in text)
-
-
-def _is_shown(letter: str) -> bool:
-    return letter.isprintable() or letter in _JOINERS or unicodedata.category(letter) == "Zs"
 
 
 @contextmanager

@@ -139,7 +139,10 @@ class _Opened:
 @contextmanager
 def _opened(source: ImageSource) -> Iterator[_Opened]:
     with _file_of(source) as (file, name):
-        head = file.read(HEAD_BYTES)
+        try:
+            head = file.read(HEAD_BYTES)
+        except OSError as error:  # a disk that fails, or a file of the system that is no data
+            raise _unreadable(name, "", error) from error
         if not head:
             raise InputError(f'"{name}" is empty (0 bytes): copy it again from where it came.')
         kind = kind_of(head)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 
 
 def plural(number: int, noun: str) -> str:
@@ -67,3 +68,24 @@ def people(number: int) -> str:
     ('1 person', '1,234 people')
     """
     return "1 person" if number == 1 else f"{number:,} people"
+
+
+_JOINERS = "\u200c\u200d"
+"""Within words of Persian and Hindi, and within emoji: they move nothing."""
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""A text without what would move the cursor, turn the direction of writing or cannot be encoded.
+
+    >>> printable("a\tb \x9b2J \u202egnp.jpg")
+    'a\\tb \\x9b2J \\u202egnp.jpg'
+    >>> printable("集合　写真 می\u200cروند"), printable("a\tb", keep="\t")
+    ('集合\u3000写真 می\u200cروند', 'a\tb')
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if _is_shown(letter) or letter in keep else ascii(letter)[1:-1] for letter in text)
+
+
+def _is_shown(letter: str) -> bool:
+    return letter.isprintable() or letter in _JOINERS or unicodedata.category(letter) == "Zs"

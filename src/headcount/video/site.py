@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from headcount.core.errors import InputError
 from headcount.core.limits import DEFAULT_LEVEL, HIGHEST_LEVEL, LOWEST_LEVEL
 from headcount.core.settings import Positive, Settings, checked, complaints
+from headcount.core.words import printable
 
 Pair = tuple[float, float]
 Unit = Literal["pixels", "metres"]
@@ -21,6 +22,8 @@ def _refuse_signs(name: str) -> str:
     # Names become topics, labels and parts of addresses.
     if not name or name != name.strip() or len(name) > 64 or any(sign in name for sign in "/\\+#\"'\n\r\t"):
         raise ValueError("a name of 1 to 64 letters, without / \\ + # and quotation marks, was expected")
+    if printable(name) != name:  # databases take no zero byte, and a name is shown in many places
+        raise ValueError("a name of letters that can be shown was expected, but it has others (an escape, a zero byte)")
     return name
 
 

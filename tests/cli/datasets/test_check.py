@@ -121,3 +121,11 @@ def test_what_is_written_is_said(points: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("spec", ["points=none.csv", "shanghaitech-a=none", "shangaitech-a=.", "none"])
 def test_unusable_input_is_an_error_that_main_turns_into_2(points: Path, spec: str) -> None:
     assert isinstance(run(["check", spec]).exception, InputError)
+
+
+def test_a_finding_in_the_folder_itself_keeps_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("annotations.xml").write_text("<!DOCTYPE a []><annotations/>", encoding="utf-8")
+    result = run(["check", "cvat=."])
+    assert result.exit_code == 1
+    assert '"annotations.xml"' in result.output

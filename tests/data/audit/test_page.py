@@ -78,3 +78,10 @@ def test_points_are_drawn_in_the_thumbnail(tmp_path: Path, image: Path) -> None:
         assert picture.size == (380 + 2 * 31, 190)  # half the size, and a margin for the point
         rows, columns = np.nonzero(np.asarray(picture)[..., 0] > 150)
     assert (rows.mean(), columns.mean()) == pytest.approx((47.5, 12), abs=1.5)
+
+
+def test_signs_that_steer_a_terminal_or_turn_the_writing_are_shown_as_text(tmp_path: Path) -> None:
+    page = page_of([Finding("missing-image", str(tmp_path / "a\x1b[2J\u202egpj.png"), "it is <\x07>")], tmp_path)
+    assert r"a\x1b[2J\u202egpj.png" in page
+    assert r"it is &lt;\x07&gt;" in page
+    assert not {"\x1b", "\x07", "\u202e"} & set(page)

@@ -21,6 +21,7 @@ from headcount.core.prediction import PointsKind, Prediction
 from headcount.core.writers import TextWriter
 from headcount.data.formats.nwpu import read_nwpu_predictions
 from headcount.data.formats.predictions import CSV_COLUMNS, PredictionFile, read_predictions
+from headcount.data.parse.csv import text_of_cell
 
 SUFFIXES = (".json", ".jsonl", ".csv")
 BOXES = np.array([[1.0, 2.0, 11.0, 22.0], [30.25, 4.0, 40.0, 9.125]])
@@ -257,7 +258,7 @@ def test_names_are_read_back_as_they_are(tmp_path: Path, suffix: str, name: str)
             file.add(Prediction(1.0, (8, 8), source=source))
     if suffix == ".csv":
         with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as text:
-            found = [row["source"] for row in csv.DictReader(text)]
+            found = [text_of_cell(row["source"]) for row in csv.DictReader(text)]
     else:
         found = [one.source for one in read_predictions(tmp_path / f"out{suffix}")]
     assert found == [name, "b.png"]

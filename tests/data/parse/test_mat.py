@@ -356,3 +356,10 @@ def test_fuzz_of_changed_files(tmp_path: Path, whole: bytes, changes: list[tuple
 def test_real_files_are_read() -> None:
     path = REAL / "UCF_CC_50/1_ann.mat"
     assert read_members(path, ["annPoints"])["annPoints"].shape == (4633, 2)
+
+
+def test_more_heads_than_an_image_shows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mat, "MAT_MAX_ROWS", 3)
+    assert len(as_rows(np.zeros((3, 2)), 2, Path("a.mat"), "p")) == 3
+    with pytest.raises(InputError, match=r'"a\.mat", p: 4 rows are more heads than an image shows \(3\)'):
+        as_rows(np.zeros((4, 2)), 2, Path("a.mat"), "p")

@@ -146,3 +146,8 @@ def test_a_full_disk_cuts_no_line_is_said_and_got_over(tmp_path: Path, monkeypat
     lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
     numbers = [record.frame for record in map(RECORDS.validate_json, lines) if record.kind == "measurement"]
     assert numbers == list(range(5))
+
+
+def test_a_csv_file_holds_no_formulas(tmp_path: Path) -> None:
+    (row, *_) = table(written(CsvFile, tmp_path, measured(1, camera="=north")))
+    assert row["camera"] == "'=north"

@@ -121,7 +121,8 @@ def _show_findings(
         print_wrapped(CODES[code] + ("; more than were accepted" if code in exceeded else ""))
         for finding in of_code[:_EXAMPLES]:
             place = _place(finding.path)
-            print_wrapped(printable(f"{place}  {finding.message.replace(finding.path, place)}"))
+            message = finding.message.replace(finding.path, place) if place else finding.message
+            print_wrapped(printable(f"{place or finding.path}  {message}"))
         if len(of_code) > _EXAMPLES:
             rest = "" if output is None else f" in {output}"
             more = f"  … and {len(of_code) - _EXAMPLES} more{rest or ' (--output FILE.json lists all)'}"

@@ -12,6 +12,7 @@ import numpy as np
 
 from headcount.core.files import atomic_text, is_file
 from headcount.core.image import RgbImage, VideoFrame, read_header, read_reduced
+from headcount.core.words import printable
 from headcount.data.audit.accepted import Judged, key_of
 from headcount.data.audit.findings import CODES, Finding, Numbers
 from headcount.data.media.video import Video
@@ -144,5 +145,5 @@ def _data_uri(picture: RgbImage) -> str:
 
 
 def _text(text: str) -> str:
-    """For HTML; names that are no valid text are shown with a mark, never an error."""
-    return escape(text.encode("utf-8", "replace").decode("utf-8"))
+    """For HTML: what steers a terminal, turns the direction of writing or is no text is shown as Python writes it."""
+    return escape(printable(text, keep="\n"))

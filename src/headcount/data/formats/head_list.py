@@ -37,7 +37,7 @@ from headcount.data.formats.finish import finish
 from headcount.data.formats.heads import Head, annotation_of
 from headcount.data.formats.places import copied, refuse_taken_files, written_names
 from headcount.data.formats.raw import Listing, RawAnnotation, RawScene, Remark, annotates_all, refusing
-from headcount.data.parse.csv import csv_row, read_rows
+from headcount.data.parse.csv import csv_row, plain_cell, read_rows
 from headcount.data.parse.json import Pair, Quad, Strict, read_model
 from headcount.data.parse.paths import Finder, FoundName
 from headcount.data.parse.values import cut, number, stated_provenance
@@ -113,7 +113,7 @@ def write_points(
         if path.suffix.lower() == ".csv":
             file.write(csv_row(("image", *_POINT)))
             for scene, name in zip(scenes, names, strict=True):
-                file.writelines(csv_row([name, *point]) for point in scene.points_xy.tolist() or [["", ""]])
+                file.writelines(csv_row([_cell(name), *point]) for point in scene.points_xy.tolist() or [["", ""]])
         else:
             _write_json(file, [{"file": n, "points": s.points_xy.tolist()} for s, n in zip(scenes, names, strict=True)])
     return path
@@ -146,7 +146,7 @@ def write_boxes(
             for row in rows:
                 heads = zip(row["points"], row["boxes"], row["provenance"], strict=True)
                 cells = [[*point, *box, each] for point, box, each in heads] or [[""] * (len(_BOX_COLUMNS) - 1)]
-                file.writelines(csv_row([row["file"], *one]) for one in cells)
+                file.writelines(csv_row([_cell(row["file"]), *one]) for one in cells)
         else:
             _write_json(file, rows)
     return path
@@ -161,6 +161,11 @@ def _named(
     if copy_images:
         scenes = copied(scenes, path.parent / "images", overwrite=overwrite)
     return scenes, written_names(scenes, path.parent)
+
+
+def _cell(name: str) -> str:
+    """A relative path that a spreadsheet takes for no formula, and that leads where it led."""
+    return name if plain_cell(name) == name else f"./{name}"
 
 
 def _write_json(file: Any, rows: Sequence[dict[str, Any]]) -> None:

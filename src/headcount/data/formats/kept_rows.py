@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from headcount.core.errors import InputError
-from headcount.data.parse.csv import csv_row
+from headcount.data.parse.csv import csv_row, text_of_cell
 from headcount.data.parse.json import parse_json
 from headcount.data.parse.text import read_text
 
@@ -83,6 +83,7 @@ def csv_rows(path: Path, columns: tuple[str, ...]) -> Iterator[KeptRow]:
             interval = (one.get("low"), one.get("high")) if one.get("low") else None
             region = parse_json(one["region"], path, _KIND, line=reader.line_num) if one.get("region") else None
             data = {**one, "interval": interval, "size_wh": (one.get("width"), one.get("height")), "region": region}
+            data |= {name: text_of_cell(one[name]) for name in ("source", "model", "runtime") if name in one}
             cells += [""] * missing
             yield _row(data, f'"{path}", line {reader.line_num}', lambda one, cells=cells: csv_row(cells))  # type: ignore[misc]
     except csv.Error as error:

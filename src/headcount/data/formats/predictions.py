@@ -1,7 +1,7 @@
 """Predictions on disk: JSON, JSON Lines and CSV, written as they come and read back; COCO and NWPU, written.
 
-The CSV is plain data: a file name is written as it is, so one that begins with = + - or @ looks like a formula to a
-spreadsheet. Import the columns as text if the names are not your own.
+In the CSV, text that a spreadsheet would take for a formula (a file's name that begins with = + - or @) has an
+apostrophe before it, which is taken away where the file is read again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from headcount.core.writers import WRITERS, TextWriter, writer_row
 from headcount.data.formats.kept_rows import KeptRow, csv_rows, json_line_rows, json_rows
 from headcount.data.formats.nwpu import ids_of_names, points_for_count, prediction_line
 from headcount.data.formats.objects import coco_image_id
-from headcount.data.parse.csv import csv_row
+from headcount.data.parse.csv import csv_row, plain_cell
 from headcount.data.parse.json import parse_json
 from headcount.data.parse.text import read_lines, read_text
 
@@ -290,12 +290,13 @@ def _csv_line(prediction: Prediction) -> str:
     low, high = prediction.interval or ("", "")
     width, height = prediction.size_wh
     region = "" if prediction.region is None else json.dumps(prediction.region.to_dict(), ensure_ascii=False)
-    return csv_row([
+    cells: list[object] = [
         prediction.source, round(prediction.count, 3), prediction.people, low, high, len(prediction.points_xy),
         prediction.points_kind,
         width, height, prediction.model, prediction.runtime, "; ".join(prediction.warnings), region,
         "" if prediction.interval_level is None else prediction.interval_level,
-    ])  # fmt: skip
+    ]  # fmt: skip
+    return csv_row([plain_cell(cell) for cell in cells])
 
 
 def _nwpu_line(prediction: Prediction) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -53,15 +54,29 @@ def read_rows(
         raise InputError(f'"{path}", line {reader.line_num}: this is no valid CSV ({error}).') from error
 
 
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+"""What a spreadsheet computes, in letters of either width, behind what is put before it here."""
+
+
 def plain_cell(value: object) -> object:
     """A cell that a spreadsheet shows as it is: text that it would take for a formula gets an apostrophe before it.
 
     Whoever names a file or a camera could else have something computed, or fetched, where the table is opened.
+    ``text_of_cell`` gives back the text, whatever it was.
 
-    >>> plain_cell("=1+1"), plain_cell("a=1"), plain_cell(-2)
-    ("'=1+1", 'a=1', -2)
+    >>> plain_cell("=1+1"), plain_cell("'=1"), plain_cell("a=1"), plain_cell(-2)
+    ("'=1+1", "''=1", 'a=1', -2)
     """
-    return f"'{value}" if isinstance(value, str) and value.startswith(tuple("=+-@\t\r")) else value
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def text_of_cell(cell: str) -> str:
+    """The text that ``plain_cell`` made a cell of.
+
+    >>> text_of_cell("'=1+1"), text_of_cell("''=1"), text_of_cell("'a")
+    ('=1+1', "'=1", "'a")
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def csv_row(cells: Sequence[object]) -> str:

@@ -36,6 +36,8 @@ MAT_MAX_BYTES = 2**27
 """Larger files, and files that unpack to more than this, hold no annotations: 128 MiB are 8 million points."""
 MAT_MAX_MEMBERS = 500_000
 """More cells, fields of structures and variables are no annotations: 8 bytes each in the file, 200 once read."""
+MAT_MAX_ROWS = 1_000_000
+"""More heads are in no image, fifty times those of the fullest published one; a small file can unpack to them."""
 HDF5_EXTRA = "train"
 """The extra that brings h5py, which reads version 7.3."""
 _DEEPEST = 32
@@ -76,7 +78,7 @@ def as_rows(value: NDArray[Any], columns: int, path: Path, key: str) -> NDArray[
     NaN and infinite values pass: whoever knows the image tells of them. ``row_names`` are their places.
 
     Raises:
-        InputError: another shape, text or cells, or a number that lies in no image.
+        InputError: another shape, text or cells, too many rows, or a number that lies in no image.
     """
     if value.dtype.kind in "iuf" and value.size == 0:
         return np.zeros((0, columns))
@@ -85,6 +87,8 @@ def as_rows(value: NDArray[Any], columns: int, path: Path, key: str) -> NDArray[
         found = what.get(value.dtype.kind, "numbers")
         size = "×".join(map(str, value.shape))
         raise InputError(f'"{path}", {key}: n×{columns} real numbers were expected, but this is {size} {found}.')
+    if len(value) > MAT_MAX_ROWS:
+        raise InputError(f'"{path}", {key}: {len(value):,} rows are more heads than an image shows ({MAT_MAX_ROWS:,}).')
     rows = value.astype(np.float64)
     absurd = np.argwhere(np.isfinite(rows) & (np.abs(rows) > LARGEST_PX))
     if len(absurd):

@@ -11,6 +11,7 @@ from pathlib import Path
 from headcount.core.errors import InputError
 from headcount.core.files import file_size, refuse_taken, writing
 from headcount.core.locks import held
+from headcount.data.parse.csv import plain_cell
 from headcount.video.measurement import Measurement, Record
 from headcount.video.outputs.columns import COLUMNS, rows_of
 from headcount.video.outputs.table import Picture
@@ -137,7 +138,7 @@ def _refuse_other(path: Path, begin: bytes) -> None:
 
 def _csv(rows: list[list[object]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows([plain_cell(cell) for cell in row] for row in rows)
     return text.getvalue().encode()
 
 
