@@ -100,9 +100,7 @@ def accepted(path: Path, today: datetime.date) -> dict[str, str]:
     names = {}
     for entry in entries:
         if set(entry) != {"id", "package", "reason", "until"} or not str(entry["reason"]).strip():
-            raise AuditError(
-                f"Each entry of {path.name} has id, package, reason and until, but one has {sorted(entry)}."
-            )
+            raise AuditError(f"An entry of {path.name} has id, package, reason and until, but here {sorted(entry)}.")
         if not isinstance(entry["until"], datetime.date):
             raise AuditError(f'"until" of {entry["id"]} in {path.name} must be a date, such as 2027-01-31.')
         if entry["until"] < today:
@@ -135,7 +133,7 @@ def read_answer(text: str, error: str = "") -> Answer:
         entries: list[dict[str, Any]] = json.loads(text)["dependencies"]
     except (ValueError, KeyError, TypeError):
         last = (error.strip().splitlines() or ["it said nothing"])[-1]
-        return Answer(failure=last.split(" (Caused", 1)[0][:200])
+        return Answer(failure="it cannot be reached" if "ConnectionError" in last else last[:200])
     known = [entry for entry in entries if "skip_reason" not in entry]
     findings = tuple(
         Finding(
@@ -161,9 +159,9 @@ def told(found: Audit, all_pins: dict[str, str], names: dict[str, str]) -> tuple
     if left:
         lines += [f"{service} could not be asked: {why}." for service, why in found.failures.items()]
         which = (
-            "None of the pinned versions was" if len(left) == len(all_pins) else f"Not all were: {', '.join(left)} not"
+            "No pinned version" if len(left) == len(all_pins) else f"Not every pinned version (not {', '.join(left)})"
         )
-        lines.append(f"{which} checked: run this again where a list of vulnerabilities can be reached.")
+        lines.append(f"{which} was checked: run this again where a list of vulnerabilities can be reached.")
     lines.append(f"{len(all_pins) - len(left)} of {len(all_pins)} pinned versions checked, {len(faults)} known faults")
     return lines, not left and not faults
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -27,7 +28,10 @@ from supply.wheel import ROOT
 SPEC = "1.6"
 INSTALLS = {"light": "base.txt", "train": "dev.txt"}
 """Install → the constraints that say what is in it."""
-_REGISTRY = re.compile(r"//([\w-]+\.)*(pypi\.(org|python\.org)|python\.org/pypi|pythonhosted\.org)\b|^file:", re.I)
+_REGISTRY = re.compile(r"pypi|pythonhosted|^file:", re.I)
+"""What addresses hold that are left out: those of registries, and places of this machine."""
+_UNASKED = ("PYTHONPATH", "SOURCE_DATE_EPOCH")
+"""Variables that would change the list: other packages, or a time in it."""
 
 Json = dict[str, Any]
 
@@ -42,28 +46,14 @@ def environment() -> Json:
     Raises:
         SbomError: it could not tell.
     """
-    command = [
-        "environment",
-        sys.executable,
-        "--output-reproducible",
-        "--spec-version",
-        SPEC,
-        "--output-format",
-        "JSON",
-    ]
+    command = ("environment", sys.executable, "--output-reproducible", "--spec-version", SPEC, "--of", "JSON")
     done = subprocess.run(
-        [sys.executable, "-m", "cyclonedx_py", *command], capture_output=True, text=True, check=False, cwd=ROOT / "supply",
-        env={**_without_path(), "SOURCE_DATE_EPOCH": ""},
+        [sys.executable, "-m", "cyclonedx_py", *command], capture_output=True, text=True, check=False,
+        cwd=Path(__file__).parent, env={name: value for name, value in os.environ.items() if name not in _UNASKED},
     )  # fmt: skip
     if done.returncode:
         raise SbomError(f"The installed packages could not be listed: {done.stderr.strip()[-2000:]}")
     return dict(json.loads(done.stdout))
-
-
-def _without_path() -> dict[str, str]:
-    import os
-
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def bill(install: str, found: Json, root: Path = ROOT) -> tuple[Json, list[str]]:
@@ -79,10 +69,8 @@ def bill(install: str, found: Json, root: Path = ROOT) -> tuple[Json, list[str]]
         raise SbomError(f"The light install lacks {', '.join(missing)}: set it up again with make.")
     for name in sorted(pins.keys() & packages.keys()):
         if packages[name]["version"] != pins[name]:
-            have = packages[name]["version"]
-            raise SbomError(
-                f"{name} is {have} here, but {pins[name]} in constraints/{INSTALLS[install]}: set it up again."
-            )
+            have, pinned = packages[name]["version"], f"{pins[name]} in constraints/{INSTALLS[install]}"
+            raise SbomError(f"{name} is {have} here, but {pinned}: set it up again with make.")
     chosen = {name: _plain(packages[name]) for name in sorted(pins.keys() & packages.keys())}
     weights = weights_components(root / "src" / "headcount" / "weights", version_of(root))
     head = _headcount(root)
@@ -148,9 +136,8 @@ def _tool(found: Json) -> Json:
 
 def _plain(component: Json) -> Json:
     """A package's entry without addresses of registries and places of this machine."""
-    kept = {
-        key: value for key, value in component.items() if key not in ("externalReferences", "bom-ref", "properties")
-    }
+    left_out = ("externalReferences", "bom-ref", "properties")
+    kept = {key: value for key, value in component.items() if key not in left_out}
     kept["bom-ref"] = f"{canonicalize_name(component['name'])}=={component['version']}"
     kept.setdefault("purl", f"pkg:pypi/{canonicalize_name(component['name'])}@{component['version']}")
     pages = [

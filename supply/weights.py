@@ -29,9 +29,7 @@ def _component(card: ModelCard, weights: Path, version: str) -> dict[str, Any]:
         "type": "machine-learning-model", "bom-ref": reference, "name": weights.name, "version": version,
         "description": card.summary,
         "hashes": [{"alg": "SHA-256", "content": sha256_of(weights)}],
-        "licenses": [
-            {"license": {"name": "Terms of the weights", "acknowledgement": "declared", "text": {"content": card.terms}}}
-        ],
+        "licenses": [{"license": {"name": "Terms of the weights", "text": {"content": card.terms}}}],
         "modelCard": {
             "bom-ref": f"{reference}/card",
             "modelParameters": {

@@ -1,7 +1,7 @@
 """The wheel in an empty environment of each Python that headcount is for.
 
 ``python -m supply.wheel_test [WHEEL] [--pythons 3.11 3.12 3.13] [--allow-missing]``. It is installed with the versions
-of ``constraints/base.txt``, and there it must count the demo's crowd as it does here, hold its types, and have no torch.
+of ``constraints/base.txt``, and there it must count the demo's crowd as here, hold its types, and have no torch.
 """
 
 from __future__ import annotations
