@@ -24,14 +24,14 @@ LIGHT_MODULES = {
 PURPOSES = {
     "plots": "plots of an evaluation",
     "boxes": "average precision of boxes",
-    "heif": "photographs in HEIF, as telephones write them",
-    "synth": "rendering crowds (needs OpenGL too)",
+    "heif": "photographs in HEIF",
+    "synth": "rendered crowds",
     "label": "the labelling page",
-    "video": "cameras and streams, zones, databases, MQTT",
-    "serve": "counting over HTTP, and the page for it",
-    "batch": "Parquet and other storage than this machine's",
+    "video": "cameras, zones, databases, MQTT",
+    "serve": "counting over HTTP, with a page",
+    "batch": "Parquet, and storage elsewhere",
     "ray": "counting on a cluster",
-    "train": "training, tuning and export; ONNX Runtime; the GPU",
+    "train": "training and export, ONNX Runtime, GPU",
     "int8": "models in int8",
 }
 """Extra → what people install it for; ``dev`` is for who works on headcount."""

@@ -34,12 +34,12 @@ class RuntimeFound:
     """A runtime of the table.
 
     Attributes:
-        version: of its package, None where that is not installed.
+        version: of its package, None where that is not told.
         extra: what brings it; empty where the light install does.
     """
 
     name: str
-    title: str
+    is_installed: bool
     version: str | None
     extra: str
 
@@ -112,11 +112,9 @@ class Counted:
 def runtimes_found() -> list[RuntimeFound]:
     """Every runtime of the table, and the version of each that is installed; none is imported."""
     return [
-        RuntimeFound(
-            row.name, row.title, version_of(row.package or row.name) if row.is_installed else None, row.extra
-        )
+        RuntimeFound(row.name, row.is_installed, version_of(row.package or row.name), row.extra)
         for row in RUNTIMES.rows()
-    ]  # fmt: skip
+    ]
 
 
 def models_found() -> tuple[Path, list[ModelFound]]:

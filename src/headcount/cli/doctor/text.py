@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from headcount.cli.doctor.report import Report
-    from headcount.core.packages import Extra
 
 _LABEL = 13
 Line = tuple[str, str]
@@ -30,6 +29,7 @@ def show(report: Report) -> None:
         _section(console, "What counts", _counting(report))
     if report.models:
         _section(console, "Models", _models(report))
+        _section(console, "", _shipped(report))
     _section(console, "Extras", _extras(report))
     for title, texts in (("Notes", report.notes), ("Broken", report.faults)):
         if texts:
@@ -50,14 +50,14 @@ def _section(console: Console, title: str, lines: list[Line]) -> None:
     if title:
         console.print()
         console.print(title, style="bold")
-    indent = " " * (2 + _LABEL) if any(label for label, _ in lines) else "  "
+    longest = max(len(label) for label, _ in lines)
+    indent = " " * (2 + max(_LABEL, longest + 2) * bool(longest))
     for label, text in lines:
-        first = f"  {label:<{_LABEL}}" if len(indent) > 2 else indent
         wrapped = textwrap.wrap(
-            text, console.width, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False,
-            break_long_words=False,
+            text, console.width, initial_indent=f"  {label}".ljust(len(indent)), subsequent_indent=indent,
+            break_on_hyphens=False, break_long_words=False,
         )  # fmt: skip
-        console.print("\n".join(wrapped or [first.rstrip()]), soft_wrap=True)
+        console.print("\n".join(wrapped), soft_wrap=True)
 
 
 def _installed(report: Report) -> list[Line]:
@@ -108,9 +108,12 @@ def _counting(report: Report) -> list[Line]:
         lines.append(("by default", f"{chosen.model} on {chosen.runtime} {chosen.device} {chosen.precision}"))
         lines.append(("", f"{chosen.runtime}: {chosen.runtime_why}"))
         lines.append(("", f"{chosen.precision}: {chosen.precision_why}"))
-    there = [f"{one.title} {one.version}" for one in report.runtimes if one.version]
+    there = [f"{one.name} {one.version or ''}".rstrip() for one in report.runtimes if one.is_installed]
     lines.append(("runtimes", ", ".join(there) or "none"))
-    lines += [("", f'{one.title} is not installed (extra "{one.extra}")') for one in report.runtimes if not one.version]
+    for one in report.runtimes:
+        if not one.is_installed:
+            of = f' (extra "{one.extra}")' if one.extra else ""
+            lines.append(("", f"{one.name} is not installed{of}"))
     if (counted := report.counted) is not None:
         off = 100 * (counted.count / counted.expected - 1)
         good = "as it should be" if counted.is_good else f"but {100 * counted.tolerance:g} % is the most"
@@ -121,12 +124,17 @@ def _counting(report: Report) -> list[Line]:
 
 def _models(report: Report) -> list[Line]:
     lines = [("folder", report.models_folder)]
-    variable = report.model_variable
-    lines.append(("default", f"HEADCOUNT_MODEL names {variable}" if variable else "HEADCOUNT_MODEL is not set"))
+    default = next((model.name for model in report.models if model.is_default), report.model_variable)
+    set_by = "HEADCOUNT_MODEL names it" if report.model_variable else "HEADCOUNT_MODEL is not set"
+    lines.append(("default", f"{default}; {set_by}"))
+    return lines
+
+
+def _shipped(report: Report) -> list[Line]:
+    lines = []
     for model in report.models:
         files = ", ".join(f"{one.name.removeprefix(model.name)} {one.size / 1e6:.1f} MB" for one in model.files)
-        state = "damaged" if model.faults else "SHA-256 good"
-        lines.append(("", f"{model.name}{' (the default)' * model.is_default}: {files or 'no files'}; {state}"))
+        lines.append((model.name, f"{files or 'no files'}; {'damaged' if model.faults else 'hashes good'}"))
     return lines
 
 
@@ -136,17 +144,14 @@ def _extras(report: Report) -> list[Line]:
     there = [one.name for one in report.extras if not one.missing]
     lines = [("there", ", ".join(there) or "none")]
     missing = [one for one in report.extras if one.missing]
-    for number, one in enumerate(missing):
-        lines.append(("missing" if number == 0 else "", _missing(one)))
+    if missing:
+        lines.append(("missing", "in a checkout, install:"))
+    lines += [(f"  {one.name}", f"{one.purpose}: {one.install}") for one in missing]
     if any(one.name == "synth" and not one.missing for one in report.extras) and report.opengl is False:
         lines.append(
             ("OpenGL", "missing, for rendering crowds: install Mesa's EGL (on Debian: libegl1 libgl1-mesa-dri)")
         )
     return lines
-
-
-def _missing(extra: Extra) -> str:
-    return f"{extra.name}, for {extra.purpose}: {extra.install}"
 
 
 def _size(number: int | None) -> str:
