@@ -100,6 +100,14 @@ def crowd_is_counted(installed: Installed) -> str:
     return f"demo {count:.1f}"
 
 
+def doctor_is_content(installed: Installed) -> str:
+    """``headcount doctor`` finds nothing broken, and counts in the runtime of the light install."""
+    told = json.loads(installed.run(installed.headcount, "doctor", "--json"))
+    if not told["works"] or told["chosen"]["runtime"] != "openvino":
+        raise CheckError(f"headcount doctor is not content: {told['faults'] or told['chosen']}")
+    return f"doctor ({told['chosen']['precision']})"
+
+
 def torch_is_not_there(installed: Installed) -> str:
     """Counting is imported from the wheel, without torch, which cannot be."""
     installed.run(installed.python, "-c", _NO_TORCH)
@@ -125,7 +133,7 @@ def packages_fit(installed: Installed) -> str:
 EXPECTED, TOLERANCE = 837.825, 0.02
 """What the default model counts in the demo's scene in f32; bf16, where the processor has it, counts 0.9 % more."""
 CHECKS: tuple[Callable[[Installed], str], ...] = (
-    version_is_told, packages_fit, torch_is_not_there, crowd_is_counted, types_are_there,
+    version_is_told, packages_fit, torch_is_not_there, doctor_is_content, crowd_is_counted, types_are_there,
 )  # fmt: skip
 
 
