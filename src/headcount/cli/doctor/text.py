@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from headcount.cli.doctor.report import Report
 
 _LABEL = 13
+_KEPT = "\N{NO-BREAK SPACE}"
+"""A space at which no line ends; it is printed as any other."""
 Line = tuple[str, str]
 """A label, or an empty word, and what stands beside it."""
 
@@ -57,11 +59,11 @@ def _section(console: Console, title: str, lines: list[Line]) -> None:
             text, console.width, initial_indent=f"  {label}".ljust(len(indent)), subsequent_indent=indent,
             break_on_hyphens=False, break_long_words=False,
         )  # fmt: skip
-        console.print("\n".join(wrapped), soft_wrap=True)
+        console.print("\n".join(wrapped).replace(_KEPT, " "), soft_wrap=True)
 
 
 def _installed(report: Report) -> list[Line]:
-    versions = ", ".join(f"{one.name} {one.version or 'missing'}" for one in report.packages)
+    versions = ", ".join(f"{one.name}{_KEPT}{one.version or 'missing'}" for one in report.packages)
     return [("Python", report.python), ("system", report.system), ("packages", versions)]
 
 
@@ -146,7 +148,7 @@ def _extras(report: Report) -> list[Line]:
     missing = [one for one in report.extras if one.missing]
     if missing:
         lines.append(("missing", "in a checkout, install:"))
-    lines += [(f"  {one.name}", f"{one.purpose}: {one.install}") for one in missing]
+    lines += [(f"  {one.name}", f"{one.purpose}: {one.install.replace(' ', _KEPT)}") for one in missing]
     if any(one.name == "synth" and not one.missing for one in report.extras) and report.opengl is False:
         lines.append(
             ("OpenGL", "missing, for rendering crowds: install Mesa's EGL (on Debian: libegl1 libgl1-mesa-dri)")
