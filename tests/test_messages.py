@@ -11,6 +11,7 @@ import headcount
 FLAG = re.compile(
     r"(?<![\w-])--[a-z]"
     r"|headcount (count|demo|models|evaluate|calibrate|compare|datasets|label|train|export|import|recipes)\b(?!\.)"
+    r"|headcount doctor\b(?!\.)"
 )
 """A flag, or a command."""
 ROOT = Path(headcount.__file__).parent

@@ -68,6 +68,7 @@ def test_counting_needs_none_of_it(photo: Path, tiny_model: str, tmp_path: Path)
         "count",
         "demo",
         "models",
+        "doctor",
         "evaluate",
         "datasets",
         "train",

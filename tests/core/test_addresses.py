@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headcount.core.addresses import no_file, without_secrets
+from headcount.core.addresses import no_file, without_home, without_secrets
 from headcount.core.errors import InputError, ModelError
 from headcount.core.files import file_size
 from headcount.infer.counter import load
@@ -71,3 +71,26 @@ def test_a_file_address_is_a_path() -> None:
 def test_counting_an_address_from_python_is_told(tiny_model: str) -> None:
     with pytest.raises(InputError, match=r"rtsp://host/… *\" is an address of a stream"):
         load(tiny_model).count(f"rtsp://u:{SECRET}@host/live")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('"/home/me/a b.onnx" is no model', '"~/a b.onnx" is no model'),
+        ("/home/me", "~"),
+        ("/home/meg/x and /home/me/y", "~/x and ~/y"),
+        ("/Users/Anna/models/x.onnx, C:\\Users\\Anna\\x.onnx", "~/models/x.onnx, ~\\x.onnx"),
+        ("/srv/home/anna/x", "/srv/home/anna/x"),
+        ("models/x.onnx", "models/x.onnx"),
+    ],
+)
+def test_home_folders_are_not_shown(monkeypatch: pytest.MonkeyPatch, text: str, shown: str) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert without_home(text) == shown
+
+
+def test_a_service_s_home_may_be_anywhere_but_the_root_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/data")
+    assert without_home("/data/x /database/x /data.old") == "~/x /database/x /data.old"
+    monkeypatch.setenv("HOME", "/")
+    assert without_home("/data/x") == "/data/x"

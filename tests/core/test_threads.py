@@ -12,7 +12,7 @@ import pytest
 
 from headcount.core import threads as module
 from headcount.core.errors import InputError
-from headcount.core.threads import limit_threads, thread_limit, usable_cores
+from headcount.core.threads import limit_threads, thread_limit, threads_found, usable_cores
 
 
 @pytest.fixture(autouse=True)
@@ -114,3 +114,26 @@ def test_the_number_reaches_every_runtime(runtime: str, environment: str, argume
     environ = {**os.environ, "OMP_NUM_THREADS": environment}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
     assert done.stdout.split() == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "pinned", "share", "limit", "by"),
+    [
+        ("", 64, None, None, ""),
+        ("3,1", 64, None, 3, "OMP_NUM_THREADS"),
+        ("many", 8, None, 8, "pinning"),
+        ("", 64, 2.5, 3, "container"),
+        ("", 2, 2.5, 2, "pinning"),
+        ("1", 2, 2.5, 1, "OMP_NUM_THREADS"),
+    ],
+)
+def test_what_limits_threads_is_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, pinned: int, share: float | None, limit: int | None, by: str
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(module, "_pinned", lambda: pinned)
+    monkeypatch.setattr(module, "_shares", lambda root: iter([] if share is None else [share, 40.0]))
+    found = threads_found()
+    assert (found.processors, found.pinned, found.share) == (64, pinned, share)
+    assert (found.limit, found.by) == (limit, by)

@@ -43,6 +43,10 @@ VERBS = Table(
             help="List the shipped models: size, results, data and its terms.",
         ),
         Verb(
+            name="doctor", target="headcount.cli.doctor:doctor", panel=_COUNT,
+            help="Tell what is installed here, whether counting works, and what is missing for what.",
+        ),
+        Verb(
             name="watch", target="headcount.cli.watch:app", panel=_WATCH,
             help="Watch the cameras of a place: people, persons per square metre, flow, alerts.",
         ),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 # A path that was an address has one slash less.
 _ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/{1,2}(?P<rest>\S*)", re.IGNORECASE)
 _USER = re.compile(r"\b([a-z][a-z0-9+.-]+:/{1,2})[^\s\"]*@", re.IGNORECASE)
 _QUERY = re.compile(r"\b([a-z][a-z0-9+.-]+:/{1,2}[^\s\"?#]*[?#])[^\s\"]+", re.IGNORECASE)
 _CAMERA = re.compile(r"\d{1,2}|/dev/video\d+|/dev/v4l/.+")
+_HOMES = re.compile(r"(?<![\w.~-])(/home/|/Users/|[A-Za-z]:[\\/]Users[\\/])[^/\\\s\"',]+")
 _STREAMS = frozenset({"rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp", "srt", "mms", "mmsh", "hls", "rist"})
 
 
@@ -50,3 +53,15 @@ def no_file(name: str) -> str | None:
     return (
         f'"{shown}" is an address on the network, and only files are counted: download it first; of a stream, {record}.'
     )
+
+
+def without_home(text: str) -> str:
+    """A text whose paths have lost the home folder: this user's, and others' where people usually have theirs.
+
+    >>> without_home('There is no file "/home/anna/photo.jpg".')
+    'There is no file "~/photo.jpg".'
+    """
+    for home in {str(Path.home()), os.path.realpath(Path.home())}:
+        if len(Path(home).parts) > 1:  # of a service it may be the root
+            text = re.sub(rf"(?<![\w.~-]){re.escape(home)}(?![\w.-])", "~", text)
+    return _HOMES.sub("~", text)

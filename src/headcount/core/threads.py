@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from headcount.core.cgroups import control_groups
 from headcount.core.errors import InputError
 
 
@@ -49,27 +51,52 @@ def limit_threads(asked: int | None = None) -> int | None:
 
 def usable_cores(root: Path = Path("/")) -> int:
     """How many cores this process may use: those it is pinned to, and no more than its container's share of time."""
-    pinned = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min([pinned, *(math.ceil(share) for share in _shares(root))]))
+    return max(1, min([_pinned(), *(math.ceil(share) for share in _shares(root))]))
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """How many threads may compute, and why.
+
+    Attributes:
+        processors: of the machine.
+        pinned: how many of them this process may run on.
+        share: what its container may use, in cores; None where nothing limits it.
+        variable: what ``OMP_NUM_THREADS`` says; empty where it is not set.
+        limit: as ``thread_limit``.
+        by: what set the limit: ``OMP_NUM_THREADS``, ``pinning``, ``container``; empty where each library may choose.
+    """
+
+    processors: int
+    pinned: int
+    share: float | None
+    variable: str
+    limit: int | None
+    by: str
+
+
+def threads_found(root: Path = Path("/")) -> Threads:
+    """How many threads may compute here where nothing is asked for."""
+    processors, pinned, share = os.cpu_count() or 1, _pinned(), min(_shares(root), default=None)
+    variable, limit = os.environ.get("OMP_NUM_THREADS", ""), thread_limit()
+    by = ""
+    if limit is not None:
+        in_variable = variable.split(",")[0].strip()
+        if in_variable.isdecimal() and int(in_variable) > 0:
+            by = "OMP_NUM_THREADS"
+        else:
+            by = "container" if share is not None and math.ceil(share) < pinned else "pinning"
+    return Threads(processors, pinned, share, variable, limit, by)
+
+
+def _pinned() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _shares(root: Path) -> Iterator[float]:
     """The limits of all control groups around this process (Linux, both versions), in cores."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, place = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        base = root / "sys/fs/cgroup" / controllers
-        folder = base / place.strip("/")
-        # In a container the place may be the host's, which is not to be seen inside: the group itself lies at the base.
-        for group in [folder, *folder.parents]:
-            if group == base.parent:
-                break
-            yield from _share_of(group)
+    for group in control_groups("cpu", root):
+        yield from _share_of(group)
 
 
 def _share_of(group: Path) -> Iterator[float]:

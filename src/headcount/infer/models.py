@@ -125,6 +125,11 @@ def _as_path(model: object) -> Path:
     return Path(model)
 
 
+def models_folder() -> Path:
+    """Where the models inside the package lie."""
+    return _shipped_folder()
+
+
 def _shipped_folder() -> Path:
     return Path(str(files("headcount"))) / "weights"
 

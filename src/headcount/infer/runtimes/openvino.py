@@ -55,6 +55,13 @@ def _made_core(_process: int) -> Any:
     return core
 
 
+def capabilities() -> tuple[str, ...]:
+    """The numbers that OpenVINO computes in on this processor: ``f32``, ``bf16``, ``f16``, ``int8``."""
+    able = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    names = {"FP32": "f32", "BF16": "bf16", "FP16": "f16", "INT8": "int8"}
+    return tuple(word for key, word in names.items() if key in able)
+
+
 class OpenVinoRuntime:
     """One ONNX graph on the CPU; any image size, memory bounded by the largest.
 
