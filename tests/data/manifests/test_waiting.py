@@ -55,7 +55,7 @@ class _Whole(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(self.content) if size is None else size))
         self.end_headers()
 
-    def log_message(self, format: str, *arguments: object) -> None:
+    def log_message(self, *_: object) -> None:
         pass
 
 
