@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,26 +19,25 @@ from headcount.synth import paint_scene
 
 pa = pytest.importorskip("pyarrow")
 
+from headcount.infer.batch.counting import RowCounter  # noqa: E402
 from headcount.infer.batch.parts import results  # noqa: E402
+from headcount.infer.batch.settings import BatchSettings  # noqa: E402
 
 pytestmark = pytest.mark.slow
+RunCli = Callable[..., tuple[int, str, str]]
+_IMAGES = 96
+"""Six chunks."""
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
-    for number in range(40):
-        picture = paint_scene(number % 8, size_wh=(96, 64), count=5).pixels().copy()
+    scenes = [paint_scene(number, size_wh=(96, 64), count=5).pixels() for number in range(4)]
+    for number in range(_IMAGES):
+        picture = scenes[number % 4].copy()
         picture[0, 0] = number  # no two files are the same
         Image.fromarray(picture).save(folder / f"{number}.png")
     return folder
-
-
-def headcount(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "headcount", "count", *map(str, arguments)], capture_output=True, text=True, cwd=cwd,
-        check=False,
-    )  # fmt: skip
 
 
 def same_rows(one: pa.Table, other: pa.Table) -> bool:
@@ -51,54 +51,56 @@ def counting(photos: Path, output: Path, *more: object) -> list[str]:
     ]  # fmt: skip
 
 
-def ended(process: subprocess.Popen[bytes], output: Path, *, how: int) -> int:
-    """End a run by a signal to its process alone, as soon as its first part is there."""
+def ended(process: subprocess.Popen[bytes], output: Path, *, how: int, parts: int) -> int:
+    """End a run by a signal to its process alone, as soon as so many parts are there."""
     until = time.monotonic() + 120
-    while not any(output.glob("parts/part-*")) and process.poll() is None and time.monotonic() < until:
+    while len(list(output.glob("parts/part-*"))) < parts and process.poll() is None and time.monotonic() < until:
         time.sleep(0.01)
     process.send_signal(how)
     return process.wait(60)
 
 
-def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_table(photos: Path, tmp_path: Path) -> None:
-    whole = headcount(photos, "-m", "headcount-n", "-o", "whole/", cwd=tmp_path)
-    assert whole.returncode == 0, whole.stderr
-    wanted = results(tmp_path / "whole").to_table()
-    assert wanted["number"].to_pylist() == list(range(40))
-    assert [Path(address).name for address in wanted["address"].to_pylist()] == [f"{n}.png" for n in range(40)]
-    for how, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 128 + signal.SIGTERM)):
-        output = tmp_path / f"out-{how}"
+def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_table(
+    photos: Path, tmp_path: Path, run_cli: RunCli
+) -> None:
+    output = tmp_path / "out"
+    for how, parts, code in ((signal.SIGKILL, 1, -signal.SIGKILL), (signal.SIGTERM, 3, 128 + signal.SIGTERM)):
         process = subprocess.Popen(counting(photos, output, "--quiet"), stderr=subprocess.DEVNULL, cwd=tmp_path)
         try:
-            assert ended(process, output, how=how) == code
+            assert ended(process, output, how=how, parts=parts) == code
         finally:
             process.kill()
             process.wait()
-        assert 0 < len(results(output).to_table()) < 40
-        again = subprocess.run(counting(photos, output), capture_output=True, text=True, cwd=tmp_path, check=False)
-        assert again.returncode == 0, again.stderr
-        assert again.stdout.startswith("40 images: ")
-        assert same_rows(results(output).to_table(), wanted)
-        assert not list(output.rglob("*.partial"))
+        assert parts <= len(list(output.glob("parts/part-*"))) < 6
+    code, told, problems = run_cli("count", str(photos), "-m", "headcount-n", "-o", f"{output}/")
+    assert code == 0, problems
+    assert told.startswith(f"{_IMAGES} images: ")
+    assert not list(output.rglob("*.partial"))
+    found = results(output).to_table()
+    assert [Path(address).name for address in found["address"].to_pylist()] == [f"{n}.png" for n in range(_IMAGES)]
+    assert same_rows(found, RowCounter(BatchSettings(model="headcount-n"))(found.select(["number", "address"])))
 
 
-def test_shards_say_when_all_are_complete_and_others_settings_are_refused(photos: Path, tmp_path: Path) -> None:
+def test_shards_say_when_all_are_complete_and_others_settings_are_refused(
+    photos: Path, tmp_path: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "list.csv").write_text(f"photo\n{photos}/1.png\n{photos}/gone.png\n" +
         "".join(f"{photos}/{n}.png\n" for n in range(2, 20)), encoding="utf-8")  # fmt: skip
-    arguments = ("list.csv", "-m", "headcount-n", "-o", "out/", "--column", "photo", "--shards")
-    first = headcount(*arguments, "1/2", cwd=tmp_path)
-    assert first.returncode == 1
-    assert first.stdout.splitlines()[-1] == "shard 1/2 is complete; of others missing: 1 part"
-    assert "1 row with an error" in first.stdout
-    assert first.stderr.startswith("Skipped: There is no file or folder")
-    second = headcount(*arguments, "2/2", cwd=tmp_path)
-    assert second.stdout.splitlines()[-1] == "all shards are complete"
+    arguments = ("count", "list.csv", "-m", "headcount-n", "-o", "out/", "--column", "photo", "--shards")
+    code, told, problems = run_cli(*arguments, "1/2")
+    assert code == 1
+    assert told.splitlines()[-1] == "shard 1/2 is complete; of others missing: 1 part"
+    assert "1 row with an error" in told
+    assert problems.startswith("Skipped: There is no file or folder")
+    code, told, _ = run_cli(*arguments, "2/2")
+    assert told.splitlines()[-1] == "all shards are complete"
     assert len(results(tmp_path / "out").to_table()) == 20
-    other = headcount("list.csv", "-m", "headcount-s", "-o", "out/", "--column", "photo", cwd=tmp_path)
-    assert (other.returncode, other.stdout) == (2, "")
-    assert "the model was headcount-n and is headcount-s" in other.stderr
-    unnamed = headcount("list.csv", "-m", "headcount-n", "-o", "new/", cwd=tmp_path)
-    assert "name the column that holds the paths (--column)" in unnamed.stderr
+    code, told, problems = run_cli("count", "list.csv", "-m", "headcount-s", "-o", "out/", "--column", "photo")
+    assert (code, told) == (2, "")
+    assert "the model was headcount-n and is headcount-s" in problems
+    code, _, problems = run_cli("count", "list.csv", "-m", "headcount-n", "-o", "new/")
+    assert "name the column that holds the paths (--column)" in problems
     assert not (tmp_path / "new").exists()
 
 

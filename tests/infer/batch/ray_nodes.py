@@ -38,9 +38,14 @@ class Nodes:
         """Have one more node."""
         _tried(lambda: self.cluster.add_node(**_options()))
 
-    def kill_one(self) -> None:
-        """Kill all processes of a node that is not the head."""
-        self.cluster.remove_node(next(iter(self.cluster.worker_nodes)), allow_graceful=False)
+    def kill_counting(self) -> bool:
+        """Kill all processes of a node that counts and is not the head; whether there was one."""
+        counting = self._parents_of_workers()
+        for node in self.cluster.worker_nodes:
+            if _raylet(node) in counting:
+                self._remove(node)
+                return True
+        return False
 
     def kill_worker(self) -> bool:
         """Kill a process that counts; whether there was one."""
@@ -52,21 +57,31 @@ class Nodes:
 
     def worker_processes(self) -> list[int]:
         """The processes of this cluster that count."""
-        raylets = {node.all_processes["raylet"][0].process.pid for node in self.cluster.list_all_nodes()}
-        return [
-            process
+        return list(self._parents_of_workers().values())
+
+    def _parents_of_workers(self) -> dict[int, int]:
+        """The raylets that have a process that counts: theirs → that."""
+        raylets = {_raylet(node) for node in self.cluster.list_all_nodes()}
+        return {
+            parent: process
             for process, parent, command in _processes()
             if parent in raylets and command.startswith("ray::") and "ChunkCounter" in command
-        ]
+        }
+
+    def _remove(self, node: Any) -> None:
+        """Kill a node with all that it has started, some of which would live on for minutes."""
+        family = _family_of({each.process.pid for kind in node.all_processes.values() for each in kind})
+        with suppress(Exception):
+            self.cluster.remove_node(node, allow_graceful=False)
+        for process in family:
+            with suppress(OSError):
+                os.kill(process, signal.SIGKILL)
 
     def end(self) -> None:
         """End all of its processes."""
-        for node in list(self.cluster.worker_nodes):
-            with suppress(Exception):
-                self.cluster.remove_node(node, allow_graceful=False)
-        if self.cluster.head_node is not None:
-            with suppress(Exception):
-                self.cluster.remove_node(self.cluster.head_node, allow_graceful=False)
+        head = self.cluster.head_node
+        for node in [*self.cluster.worker_nodes, *([] if head is None else [head])]:
+            self._remove(node)
 
 
 @contextmanager
@@ -142,6 +157,19 @@ def _hurry(ended: threading.Event) -> None:
                 path = Path(options["session_dir"]) / f"{name}_{options['node_id']}"
                 with suppress(OSError):
                     path.exists() or path.write_text(port, encoding="utf-8")
+
+
+def _raylet(node: Any) -> int:
+    return int(node.all_processes["raylet"][0].process.pid)
+
+
+def _family_of(roots: set[int]) -> set[int]:
+    """Some processes with those that they started, and these, and so on."""
+    parents = {process: parent for process, parent, _ in _processes()}
+    found = set(roots)
+    while more := {process for process, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
 
 
 def _processes() -> Iterator[tuple[int, int, str]]:

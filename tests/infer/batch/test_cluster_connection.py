@@ -19,7 +19,7 @@ pytest.importorskip("ray", reason="Ray needs the ray extra")
 
 from headcount.data.manifests.entries import Entry
 from headcount.infer.batch.cluster import ray_run
-from headcount.infer.batch.cluster.connection import Cluster, Node, connected, quiet_environment, short
+from headcount.infer.batch.cluster.connection import Cluster, Node, _ray_in_the_log, connected, quiet_environment, short
 from headcount.infer.batch.cluster.workers import Desk, _packed, seen_from_here
 from headcount.infer.batch.counting import RowCounter
 from headcount.infer.batch.plan import make_plan
@@ -70,6 +70,40 @@ def test_ray_is_told_so_before_it_is_imported() -> None:
     )
     environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "1"}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=300)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process listens on is looked up in /proc")
+@pytest.mark.slow
+def test_a_ray_of_its_own_listens_on_the_loopback_alone_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    psutil = pytest.importorskip("psutil")
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with connected("local", cpus=1) as cluster:
+        assert [node.name.endswith("(127.0.0.1)") for node in cluster.nodes] == [True]
+        assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
+        started = psutil.Process().children(recursive=True)
+        doors = [door for one in started for door in one.net_connections(kind="inet") if door.status == "LISTEN"]
+        folder = next(Path(word.split("=")[1]) for one in started for word in one.cmdline() if "--log_dir=" in word)
+        assert folder.is_dir()
+    assert doors
+    assert {door.laddr.ip.removeprefix("::ffff:") for door in doors} == {"127.0.0.1"}
+    assert not psutil.wait_procs(started, timeout=60)[1]
+    assert not folder.parents[1].exists()
+    assert list(tmp_path.iterdir()) == []
+    assert "RAY_AUTH_TOKEN" not in os.environ
+
+
+def test_what_ray_says_of_machines_that_ended_is_not_among_the_results(capsys: pytest.CaptureFixture[str]) -> None:
+    import ray._private.worker as worker
+
+    before = worker.print_to_stdstream
+    with _ray_in_the_log():
+        worker.print_to_stdstream({"lines": ["The node has been marked dead"], "pid": "raylet", "is_err": False}, False)
+    assert worker.print_to_stdstream is before
+    assert capsys.readouterr() == ("", "")
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,31 @@ def test_a_video_has_a_row_a_frame(counter: RowCounter, tmp_path: Path) -> None:
     assert "bad.mp4" in rows[3]["error"]
 
 
+def test_it_can_be_stopped_in_the_midst_of_a_video(counter: RowCounter, photos: list[Path], tmp_path: Path) -> None:
+    import cv2
+
+    film = cv2.VideoWriter(str(tmp_path / "film.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 1, (96, 64))
+    for number in range(40):
+        film.write(np.full((64, 96, 3), number, np.uint8))
+    film.release()
+    asked: list[int] = []
+
+    def is_stopped() -> bool:
+        asked.append(1)
+        return len(asked) > 4
+
+    given = list(counter.each(table(photos[0], tmp_path / "film.avi", photos[1]), is_stopped))
+    assert [(number, len(rows)) for number, rows in given] == [(0, 1)]
+    assert len(asked) == 5
+
+
+def test_threads_change_no_row(counter: RowCounter, photos: list[Path]) -> None:
+    two = RowCounter(BatchSettings(model="headcount-n", precision="f32", threads=2))
+    assert two.fingerprint == counter.fingerprint
+    entries = table(photos[1], photos[11])
+    assert two(entries).drop_columns("seconds").equals(counter(entries).drop_columns("seconds"))
+
+
 def test_a_file_of_several_pictures_says_so(counter: RowCounter, tmp_path: Path) -> None:
     pages = [Image.fromarray(paint_scene(seed, size_wh=(96, 64), count=5).pixels()) for seed in range(3)]
     pages[0].save(tmp_path / "scan.tif", save_all=True, append_images=pages[1:])

@@ -125,6 +125,20 @@ def test_another_chunks_or_another_models_part_is_counted_again(
         write_part(plan.store, other, rows)
 
 
+def test_a_damaged_part_of_another_shard_is_told_in_a_sentence(
+    counter: RowCounter, entries: list[Entry], whole: pa.Table, tmp_path: Path
+) -> None:
+    plan = plan_in(tmp_path / "out", counter, entries)
+    for chunk in plan.chunks():
+        write_part(plan.store, chunk, whole.slice(chunk.first, chunk.count).combine_chunks())
+    path = tmp_path / "out" / plan.chunk(1).name
+    for data in (path.read_bytes()[:100], b""):
+        path.write_bytes(data)
+        with pytest.raises(InputError, match=r"is damaged .* start what counted it again") as caught:
+            summary(plan)
+        assert "\n" not in str(caught.value)
+
+
 def test_the_beginning_of_a_chunk_is_kept_and_gone_on_with(
     counter: RowCounter, entries: list[Entry], whole: pa.Table, tmp_path: Path
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -169,6 +171,32 @@ def test_what_dead_processes_left_half_written_is_cleared(store: Store, tmp_path
     os.utime(old, (0, time.time() - 2 * 86_400))
     make_plan(store, DESCRIBED, named(1))
     assert [path.exists() for path in (dead, alive, new, old)] == [False, True, True, False]
+
+
+def test_a_run_that_is_killed_while_the_plan_is_made_leaves_no_plan_and_the_next_one_makes_it(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from headcount.data.manifests.entries import Entry\n"
+        "from headcount.infer.batch import plan\n"
+        "from headcount.infer.batch.store import DiskStore\n"
+        "plan.FILE_ENTRIES = 32\n"
+        "def entries():\n"
+        "    for number in range(100):\n"
+        "        if number == 70: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        yield Entry(f'/photos/{number}.jpg')\n"
+        "plan.make_plan(DiskStore(Path(sys.argv[1])), {}, entries())\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "out")], check=False, timeout=120)
+    store = DiskStore(tmp_path / "out")
+    left = store.names("entries")
+    assert (read_plan(store), len(left)) == (None, 2)
+    assert all_entries(make_plan(store, DESCRIBED, named(*range(100)))) == list(map(str, range(100)))
+    assert left < store.names("entries"), "they may be somebody's who makes a plan just now"
+    for name in store.names("entries"):
+        os.utime(tmp_path / "out" / "entries" / name, (0, time.time() - 2 * 86_400))
+    assert all_entries(make_plan(store, DESCRIBED, named(*range(100)))) == list(map(str, range(100)))
+    assert not left & store.names("entries")
 
 
 def test_a_file_is_there_whole_or_not_at_all(store: Store, tmp_path: Path) -> None:

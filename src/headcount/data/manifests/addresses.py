@@ -12,12 +12,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 from typing import Any, BinaryIO, cast
 
 from headcount.core.addresses import without_secrets
 from headcount.core.errors import HeadcountError, InputError, MissingExtraError
 from headcount.core.files import file_size
 from headcount.core.table import is_installed
+from headcount.data.manifests.waiting import AwaitedFile, awaited
 
 FILE_BYTES_MAX = 2**30
 """No image file is larger."""
@@ -28,6 +30,13 @@ PROTOCOLS = {
     "sftp": "paramiko", "ssh": "paramiko", "hf": "huggingface_hub", "oss": "ossfs", "ftp": "", "memory": "",
 }  # fmt: skip
 """Protocol → the package that it needs beside fsspec."""
+_LINE_MAX = 2**20
+_BLOCK = 2**20
+_PIECE = 2**24
+_WAITS_S = (0.2, 1.0)
+"""Between the tries to read an address."""
+_BUSY = (408, 425, 429)
+"""What servers say that are asked too much or too soon."""
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://(.*)", re.IGNORECASE | re.DOTALL)
 
 
@@ -69,8 +78,12 @@ def file_system(address: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def open_file(place: str) -> Iterator[BinaryIO]:
+def open_file(place: str, *, forward: bool = False) -> Iterator[BinaryIO]:
     """A file open for its bytes, by its path or its address.
+
+    Args:
+        place: a path or an address; each read of one that gives nothing for a minute fails.
+        forward: whether it is read from its begin to its end alone, which servers do that give no parts of files.
 
     Raises:
         InputError: it is not there, is no regular file, or cannot be read.
@@ -81,8 +94,9 @@ def open_file(place: str) -> Iterator[BinaryIO]:
             yield file
         return
     fs, path = file_system(place)
-    with _told(place), fs.open(path, "rb") as file:
-        yield cast(BinaryIO, file)
+    more = {"block_size": 0} if forward and place.lower().startswith("http") else {}
+    with _told(place), AwaitedFile(awaited(lambda: fs.open(path, "rb", **more))) as raw:
+        yield cast(BinaryIO, io.BufferedReader(raw, _BLOCK))
 
 
 def read_file(place: str, *, offset: int | None = None, size: int | None = None) -> bytes:
@@ -93,30 +107,61 @@ def read_file(place: str, *, offset: int | None = None, size: int | None = None)
     """
     if size is not None and size > FILE_BYTES_MAX:
         raise _too_large(place)
-    for last in (False, False, True) if is_address(place) else (True,):
+    for wait_s in (*_WAITS_S, None) if is_address(place) else (None,):
         try:
             return _read(place, offset, size)
         except InputError as error:
-            if last or not isinstance(error.__cause__, OSError) or isinstance(error.__cause__, FileNotFoundError):
+            if wait_s is None or not _may_pass(error.__cause__):
                 raise
+            sleep(wait_s)
     raise AssertionError("the last try returns or raises")
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Whether what a server or the way to it did may be gone at another try: it is not there, and it is forbidden, is
+    said for good.
+    """
+    if error is None or isinstance(error, FileNotFoundError | PermissionError | ValueError | TypeError):
+        return False
+    return not 400 <= getattr(error, "status", 0) < 500 or getattr(error, "status", 0) in _BUSY
 
 
 def _read(place: str, offset: int | None, size: int | None) -> bytes:
     if is_address(place) and offset is not None and size is not None:
-        fs, path = file_system(place)
-        with _told(place):
-            data = bytes(fs.cat_file(path, start=offset, end=offset + size))
+        data = _read_part(place, offset, size)
     else:
-        with open_file(place) as file:
+        with open_file(place, forward=not offset) as file:
             if offset:
                 file.seek(offset)
-            data = file.read(FILE_BYTES_MAX + 1 if size is None else size)
+            data = _read_most(file, FILE_BYTES_MAX + 1 if size is None else size)
     if len(data) > FILE_BYTES_MAX:
         raise _too_large(place)
     if size is not None and len(data) < size:
         raise InputError(f'"{place}" ends before the {size:,} bytes from {offset or 0:,}: copy it again.')
     return data
+
+
+def _read_part(place: str, offset: int, size: int) -> bytes:
+    """So many bytes of a file at an address, without opening it."""
+    fs, path = file_system(place)
+    pieces: list[bytes] = []
+    for first in range(offset, offset + size, _PIECE):
+        last = min(first + _PIECE, offset + size)
+        with _told(place):
+            piece = bytes(awaited(lambda first=first, last=last: fs.cat_file(path, start=first, end=last)))  # type: ignore[misc]
+        if len(piece) > last - first:
+            raise InputError(f'The server of "{place}" gives whole files and no parts of them: copy the file here.')
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _read_most(file: BinaryIO, most: int) -> bytes:
+    """What is left of a file, but no more than ``most`` bytes; no more is held than comes."""
+    blocks: list[bytes] = []
+    while most > 0 and (block := file.read(min(most, _BLOCK))):
+        blocks.append(block)
+        most -= len(block)
+    return b"".join(blocks)
 
 
 def _too_large(place: str) -> InputError:
@@ -168,6 +213,3 @@ def text_lines(file: BinaryIO) -> Iterator[str]:
             yield line.removesuffix("\n")
     finally:
         text.detach()
-
-
-_LINE_MAX = 2**20

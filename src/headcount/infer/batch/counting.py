@@ -104,8 +104,15 @@ class RowCounter:
             boxes=settings.boxes,
         )  # fmt: skip
 
-    def each(self, entries: pa.Table) -> Iterator[tuple[int, list[Row]]]:
+    def each(
+        self, entries: pa.Table, is_stopped: Callable[[], bool] = lambda: False
+    ) -> Iterator[tuple[int, list[Row]]]:
         """The rows of each entry as they come, with its number; the next two are read while one is counted.
+
+        Args:
+            entries: as of ``__call__``.
+            is_stopped: asked before each image and frame; where it says so, this ends, and gives no rows of a video
+                that it is in the midst of.
 
         Raises:
             OSError: as of ``__call__``.
@@ -113,6 +120,8 @@ class RowCounter:
         rows: list[Row] = []
         refused: set[int] = set()
         for step, looked_at in in_order(self._steps(entries, refused), self._look, ahead=lambda: _AHEAD):
+            if is_stopped():
+                return
             row = self._row(step, looked_at, refused)
             if row is not None:
                 rows.append(row)
@@ -235,7 +244,7 @@ def _on_disk(address: str) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="headcount-") as folder:
         path = Path(folder) / f"video{_path_of(address).suffix.lower()}"
-        with open_file(address) as source, path.open("wb") as target:
+        with open_file(address, forward=True) as source, path.open("wb") as target:
             for block in _blocks(source.read, address):
                 target.write(block)
         yield path

@@ -130,23 +130,33 @@ def summary(plan: Plan) -> Summary:
     """What is in the table until now; frames of a video show the same people again, so theirs are not added up.
 
     Raises:
-        InputError: the folder cannot be read.
+        InputError: the folder cannot be read, or a part is damaged, as one of another shard may be.
     """
     images = frames = errors = people = most = 0
     most_name = ""
-    for batch in results(plan.store.place).to_batches(columns=["address", "member", "frame", "count"]):
-        for row in batch.to_pylist():
-            if row["count"] is None:
-                errors += 1
-                continue
-            number = whole_people(row["count"])
-            if row["frame"] is None:
-                images, people = images + 1, people + number
-            else:
-                frames += 1
-            if number >= most:
-                most, most_name = number, row["member"] or row["address"]
+    for row in _told_rows(plan):
+        if row["count"] is None:
+            errors += 1
+            continue
+        number = whole_people(row["count"])
+        if row["frame"] is None:
+            images, people = images + 1, people + number
+        else:
+            frames += 1
+        if number >= most:
+            most, most_name = number, row["member"] or row["address"]
     return Summary(images, frames, errors, people, most, most_name)
+
+
+def _told_rows(plan: Plan) -> Iterator[dict[str, Any]]:
+    try:
+        for batch in results(plan.store.place).to_batches(columns=["address", "member", "frame", "count"]):
+            yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f'A part in "{plan.store.place}/parts" is damaged ({str(error)[:200]}): start what counted it again, which '
+            "counts it anew."
+        ) from error
 
 
 def _rows_in(data: bytes | None, fingerprint: str) -> pa.Table | None:

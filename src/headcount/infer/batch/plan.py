@@ -167,6 +167,7 @@ def make_plan(
     plan = read_plan(store)
     if plan is not None:
         refuse_others(plan, described)
+    _forget_unnamed(store, plan)
     told: list[Note | Skipped] = []
     writer = _EntriesWriter(store)
     try:
@@ -213,6 +214,14 @@ def read_plan(store: Store) -> Plan | None:
     if fingerprint(first["settings"]) != first.get("fingerprint"):
         raise _damaged(store, "plan.json")
     return Plan(store, first["settings"], tuple(lists))
+
+
+def _forget_unnamed(store: Store, plan: Plan | None) -> None:
+    """Delete entries of writers that were killed before a plan named them; younger ones may be somebody's just now."""
+    named = {name for each in (() if plan is None else plan.lists) for name in each.files}
+    for name in sorted(store.old_names("entries")):
+        if f"entries/{name}" not in named:
+            store.remove(f"entries/{name}")
 
 
 def refuse_others(plan: Plan, described: Mapping[str, Any]) -> None:

@@ -391,13 +391,12 @@ def _count_piece(connection: Connection, counter: Any, entries: pa.Table) -> Non
         connection.send(("rows", (count, _bytes_of(counter.table(rows)))))
         rows, count, told_at = [], 0, monotonic()
 
-    for number, of_it in counter.each(entries):
+    # Nothing but the word to stop comes before all rows are there, or the end of who would say it.
+    for number, of_it in counter.each(entries, connection.poll):
         rows += of_it
         count += 1
         error = next((row.error for row in of_it if row.error is not None), None)
         connection.send(("entry", (number, error)))
-        if connection.poll():  # nothing but the word to stop comes before all rows are there
-            break
         if monotonic() - told_at > _TELL_S and number < entries["number"][-1].as_py():
             tell()
     tell()

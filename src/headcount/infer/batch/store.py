@@ -62,6 +62,9 @@ class Store(Protocol):
     def clear(self) -> None:
         """Delete what writers that are dead left half-written."""
 
+    def old_names(self, folder: str) -> set[str]:
+        """Those in a folder of it that nobody has written to for a day, where that can be said."""
+
     def parquet_source(self) -> tuple[str, Any]:
         """The folder as pyarrow's data sets name it, and the file system it lies in (None: the local one)."""
 
@@ -127,6 +130,9 @@ class DiskStore:
         for path in self._folder.rglob(".*.partial"):
             if _is_left(path):
                 discard(path)
+
+    def old_names(self, folder: str) -> set[str]:
+        return {name for name in self.names(folder) if _is_old(self._folder / folder / name)}
 
     def parquet_source(self) -> tuple[str, Any]:
         return str(self._folder), None
@@ -204,6 +210,9 @@ class AddressStore:
     def clear(self) -> None:
         pass  # a put that was cut off leaves nothing
 
+    def old_names(self, folder: str) -> set[str]:
+        return set()
+
     def parquet_source(self) -> tuple[str, Any]:
         return self._path, self._fs
 
@@ -255,6 +264,10 @@ def _is_left(path: Path) -> bool:
         return False
     if found[1] == _host() and os.name == "posix":
         return not _lives(int(found[2]))
+    return _is_old(path)
+
+
+def _is_old(path: Path) -> bool:
     try:
         return time.time() - path.stat().st_mtime > _DAY_S
     except OSError:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
+import secrets
+import shutil
 import signal
 import socket
+import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from headcount.core.errors import InputError
 from headcount.core.threads import usable_cores
 
+_log = logging.getLogger(__name__)
 _CONNECT_S = 10.0
 _OBJECTS_BYTES = 2**27
 
@@ -67,34 +72,92 @@ def connected(address: str, *, cpus: int | None = None) -> Iterator[Cluster]:
     quiet_environment()
     import ray
 
-    ours = not ray.is_initialized()
-    if ours:
-        _connect(address, cpus or usable_cores())
-    try:
+    with ExitStack() as ours:
+        if not ray.is_initialized():
+            options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+            ours.enter_context(_ray_in_the_log())
+            if address == "local":
+                options |= ours.enter_context(_of_its_own(cpus or usable_cores()))
+            elif address != "auto":
+                _refuse_unreachable(address)
+            ours.callback(_disconnect)
+            _connect(address, options)
         cluster = Cluster(_called(address), tuple(_nodes()))
         if not cluster.nodes:
             raise InputError(f"{cluster.called} has no processors to count with: add a node that has some.")
         yield cluster
-    finally:
-        if ours:
-            with suppress(Exception):
-                ray.shutdown()
 
 
-def _connect(address: str, cpus: int) -> None:
+def _connect(address: str, options: Mapping[str, Any]) -> None:
     import ray
 
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if address == "local":
-        options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": _OBJECTS_BYTES}
-    elif address != "auto":
-        _refuse_unreachable(address)
     with _signals_kept(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             ray.init(address=address, **options)
         except (Exception, SystemExit) as error:
             raise _unconnected(address, error) from error
+
+
+def _disconnect() -> None:
+    import ray
+
+    with suppress(Exception):
+        ray.shutdown()
+
+
+@contextmanager
+def _of_its_own(cpus: int) -> Iterator[dict[str, Any]]:
+    """What a Ray for this run alone is started with: it listens on the loopback alone, to who has its token, and leaves
+    nothing behind: no token in the home folder, no logs among those of other clusters.
+    """
+    import ray._private.ray_constants as constants
+
+    kept = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
+    if kept["RAY_AUTH_MODE"] is None:
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    _forget_token()
+    reaches_others = getattr(constants, "ENABLE_RAY_CLUSTER", None)
+    constants.ENABLE_RAY_CLUSTER = False  # else it would take 127.0.0.1 for the machine's address in the network
+    # Sockets lie in there, whose paths may have but a hundred signs.
+    folder = tempfile.mkdtemp(prefix="headcount-", dir="/tmp" if os.access("/tmp", os.W_OK) else None)
+    try:
+        yield {
+            "num_cpus": cpus, "include_dashboard": False, "object_store_memory": _OBJECTS_BYTES,
+            "_node_ip_address": "127.0.0.1", "_temp_dir": folder,
+        }  # fmt: skip
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        constants.ENABLE_RAY_CLUSTER = reaches_others
+        for name, value in kept.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        _forget_token()
+
+
+def _forget_token() -> None:
+    """Have Ray look into the environment again for its token; versions without tokens have nothing to forget."""
+    with suppress(ImportError, AttributeError):
+        import ray._raylet as ray_itself
+
+        parts: Any = ray_itself  # which has no types
+        parts.Config.initialize("")
+        parts.AuthenticationTokenLoader.instance().reset_cache()
+
+
+@contextmanager
+def _ray_in_the_log() -> Iterator[None]:
+    """What Ray says of workers and machines that ended, which it prints among the results, goes to the log."""
+    import ray._private.worker as module
+
+    told = getattr(module, "print_to_stdstream", None)
+    module.print_to_stdstream = lambda data, *_, **__: _log.debug("%s", "\n".join(map(str, data["lines"])))
+    try:
+        yield
+    finally:
+        if told is not None:
+            module.print_to_stdstream = told
 
 
 def _refuse_unreachable(address: str) -> None:

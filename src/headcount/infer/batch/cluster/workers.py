@@ -103,17 +103,23 @@ class ChunkCounter:
         rows: list[Row] = []
         events: list[BatchEvent] = []
         told_at = kept_at = monotonic()
-        is_stopped = False
-        for number, of_it in counter.each(self._plan.entries(chunk).slice(begun)):
+        stopped = False
+
+        def is_stopped() -> bool:
+            nonlocal stopped, events, told_at
+            if not stopped and monotonic() - told_at > _TELL_S:
+                stopped, events, told_at = self._tell(events), [], monotonic()
+            return stopped
+
+        for number, of_it in counter.each(self._plan.entries(chunk).slice(begun), is_stopped):
             rows += of_it
             events.append(EntryDone(number, next((row.error for row in of_it if row.error is not None), None)))
-            if monotonic() - told_at > _TELL_S:
-                is_stopped, events, told_at = self._tell(events), [], monotonic()
-            if is_stopped or monotonic() - kept_at > _KEEP_S:
+            if monotonic() - kept_at > _KEEP_S:
                 write_unfinished(store, chunk, pa.concat_tables([kept, counter.table(rows)]))
                 kept_at = monotonic()
-            if is_stopped:
-                return False
+        if stopped:
+            write_unfinished(store, chunk, pa.concat_tables([kept, counter.table(rows)]))
+            return False
         whole = pa.concat_tables([kept, counter.table(rows)]).combine_chunks()
         write_part(store, chunk, whole)
         errors = whole.num_rows - whole["error"].null_count
