@@ -3,9 +3,9 @@
     python -m tests.trust [NAME …] [--short] [--results FILE | --go-on FILE] [--keep FOLDER] [--page FILE]
     python -m tests.trust --list
 
-Each result is written to a file as it comes; ``--go-on`` leaves out what such a file holds already, unless it is
-named. It ends with 1 where anything that was tried did not survive, or something could not be tried. Run it from the
-root of a checkout.
+Each result is written to a file as it comes; ``--go-on`` leaves out what such a file holds already in this form,
+unless it is named. Runs of other names may go on with the same file at the same time. It ends with 1 where anything
+that was tried did not survive, or something could not be tried. Run it from the root of a checkout.
 """
 
 from __future__ import annotations
@@ -61,10 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(heading(), flush=True)
     with kept_in(arguments.keep):
         for experiment in chosen:
-            line = report.lines.get(experiment.name)
-            if line is None or arguments.names:
-                line = report.add(experiment, *outcome(experiment, size))
-            print(shown(line), flush=True)
+            if arguments.names or not report.has(experiment):
+                report.add(experiment, *outcome(experiment, size))
+            print(shown(report.lines[experiment.name]), flush=True)
     report.sort(experiments())
     if arguments.page:
         report.put_into(arguments.page)

@@ -193,7 +193,7 @@ def _try(size: Size) -> Result:
     findings: list[str] = []
     told: list[str] = []
     tried = 0
-    with work_folder("damage") as work, forked(when=size == "short"):
+    with work_folder("damage") as work, forked():
         subjects = [_checkpoint(work), *_models(work), _label_project(work)]
         if find_spec("pyarrow") is not None:
             subjects.append(_batch(work))

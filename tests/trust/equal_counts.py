@@ -17,7 +17,7 @@ from PIL import Image
 from tests.trust.absurd_models import copy_model
 from tests.trust.batches_killed import table_of
 from tests.trust.experiment import Experiment, Result, Size, result_of, work_folder
-from tests.trust.processes import Running, run
+from tests.trust.processes import Running, forked, run
 from tests.trust.scenes import paint_scene
 
 from headcount import load
@@ -133,7 +133,7 @@ def _tiled(folder: Path, size_px: int) -> Callable[[list[Path]], list[Prediction
 
 
 def _try(size: Size) -> Result:
-    with work_folder("equal") as work:
+    with work_folder("equal") as work, forked():
         paths = _write(work / "pictures", size)
         first = load(MODEL, threads=1)
         comparison = Comparison(_by_name([first.count(path) for path in paths]))

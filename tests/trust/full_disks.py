@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from tests.trust.batches_killed import batch, table_of
 from tests.trust.experiment import Experiment, Result, Size, result_of, work_folder
@@ -183,6 +184,55 @@ def _spool(work: Path, small: Disk) -> str:
     return "" if numbers == list(range(2_001)) and not again.lost else f"{len(numbers)} records are there of 2,001"
 
 
+def _jobs(work: Path, small: Disk) -> str:
+    """The jobs of a server: what came of one before its disk was full is kept, and gone on with by the next server."""
+    if find_spec("fastapi") is None:
+        return ""
+    from headcount.serve.job_store import JobFile, JobStore
+    from headcount.serve.limits import Limits
+    from headcount.serve.work import Step
+
+    folder, limits = small.folder / "jobs", Limits()
+
+    def begun(store: JobStore) -> Any:
+        upload = store.new_upload()
+        upload.open("a.png").write(b"x")
+        upload.close()
+        files = tuple(JobFile(path, name, False) for path, name in upload.files)
+        return store.add(upload.folder, files, model="", every_s=1)
+
+    store = JobStore(folder, limits)
+    job = begun(store)
+    store.next_work()
+    small.fill(but_bytes=100_000)
+    taken = 0
+    while not job.is_ended and taken < 1000:
+        store.took(job, Step(json.dumps({"n": taken, "more": "x" * 1000}), is_counted=True))
+        taken += 1
+    said = job.reason
+    refused = ""
+    try:
+        begun(store)
+    except (HeadcountError, OSError) as error:
+        refused = str(error)
+    small.make_room()
+    if "make room" not in said or "o space left" not in refused:
+        return f"after {taken} steps it said {said!r}, and to the next job {refused!r}"
+    again = JobStore(folder, limits)
+    found = again.find(job.id)
+    if found is None:
+        return "the job is gone"
+    lines = (found.folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    if [json.loads(line)["n"] for line in lines] != list(range(len(lines))) or len(lines) != found.progress.counted:
+        return f"{len(lines)} lines are there, of {found.progress.counted} that were counted"
+    work_of_it = again.next_work()
+    again.took(found, Step("{}", is_last=True))
+    again.next_work()
+    if work_of_it is None or not 0 < len(lines) < taken or found.state != "done":
+        return f"with {len(lines)} lines of {taken}, it does not go on: {found.state} {found.reason}"
+    return ""
+
+
 def _closed(work: Path, small: Disk) -> list[str]:
     """What writes to a folder on a disk that nobody may write to: a sentence each, and nothing has changed there."""
     pictures = write_pictures(work / "few", 2)
@@ -218,6 +268,7 @@ FULL: dict[str, Callable[[Path, Disk], str]] = {
     "a batch": _batch,
     "labels": _labels,
     "spool of records": _spool,
+    "jobs of the server": _jobs,
 }
 
 
@@ -225,7 +276,7 @@ def _try(size: Size) -> Result:
     if not can_mount():
         return Result(0, 0, "only root may mount a small disk, and not in every container")
     findings = []
-    with work_folder("disks") as work, forked(when=size == "short"):
+    with work_folder("disks") as work, forked():
         for number, (what, fill) in enumerate(FULL.items()):
             with disk(work / f"disk-{number}") as small:
                 if said := fill(work, small):

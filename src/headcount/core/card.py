@@ -25,6 +25,8 @@ _SEAL = "card_sha256"
 """In a card's file, the SHA-256 of all else in it."""
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 """What stands in messages and file names: no control characters."""
+FileName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\\\x00-\x1f\x7f-\x9f]*$")]
+"""A file beside the card: no place elsewhere."""
 Level = Annotated[float, Field(ge=-1e6, le=1e6)]
 Spread = Annotated[float, Field(ge=1e-6, le=1e6)]
 HeadPx = Annotated[float, Field(gt=0, le=_LARGEST_PX)]
@@ -177,7 +179,7 @@ class ModelCard(_Record):
     seed: int | None = None
     results: tuple[Result, ...] = ()
     notes: tuple[str, ...] = ()
-    sha256: dict[str, str] = Field(default_factory=dict)
+    sha256: dict[FileName, str] = Field(default_factory=dict)
     """File name → SHA-256 of the weights the card was written for."""
 
     @model_validator(mode="after")
