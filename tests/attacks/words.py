@@ -153,9 +153,13 @@ WORDS: tuple[Attack, ...] = (
     ),
     *(
         Attack(
-            f"line ends in a {what} of a site", ("watch", "site.yaml", "--check"), {"site.yaml": f"lines-{what}.yaml"}
+            f"line ends in a {what} of a site",
+            ("watch", "site.yaml", "--check"),
+            {"site.yaml": f"lines-{what}.yaml"},
+            "left out",
+            says=says,
         )
-        for what in ("site", "camera", "topic", "webhook")
+        for what, says in (("site", "name"), ("camera", "name"), ("topic", "prefix"), ("webhook", "without spaces"))
     ),
     Attack(
         "names that are formulas in the table of counts",

@@ -95,7 +95,7 @@ def _killed(pictures: Path, output: Path, wanted: Any, at: list[str], draw: np.r
             if _kill(kind, batch(pictures, output), output, chunks, draw):
                 break
             findings.append(_finding(pictures, output, wanted, at))
-            shutil.rmtree(output)
+            shutil.rmtree(output, ignore_errors=True)
         else:
             raise AssertionError(f"it always ended before it could be killed ({kind})")
     findings.append(_finding(pictures, output, wanted, at))

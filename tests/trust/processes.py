@@ -112,9 +112,10 @@ def _headcount(words: list[str], out: str, err: str, cwd: Path | None, variables
     os.environ.update(variables)
     if cwd is not None:
         os.chdir(cwd)
+    # Where both are one pipe, it is opened once: whoever reads it takes its name away then.
+    opened = {path: os.open(path, os.O_WRONLY | os.O_CREAT, 0o666) for path in {out, err}}
     for number, path in ((1, out), (2, err)):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
-        os.dup2(descriptor, number)
+        os.dup2(opened[path], number)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", encoding="utf-8", errors="replace") for number in (1, 2))
     sys.argv = words
 
