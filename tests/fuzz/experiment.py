@@ -19,7 +19,7 @@ JOBS = "HEADCOUNT_FUZZ_JOBS"
 """That for how many processes share the parsers of the long form; 1 where it is not set."""
 CORPUS = "HEADCOUNT_FUZZ_CORPUS"
 """That for the folder where inputs are kept that reach more, so that another run goes on; else it is a new one."""
-_SHORT = ("points-json", "voc", "shanghaitech-a", "--inputs", "60", "--seconds", "60")
+_SHORT = ("points-json", "--inputs", "60", "--seconds", "60")
 _LINE = re.compile(r"^\S+ +(\d+) s +([\d,]+) inputs +[\d,]+ accepted +[\d,]+ refused +(\d+) findings", re.MULTILINE)
 
 

@@ -128,6 +128,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "an unknown task": _put("task", "prophesy"),
     "the task of another model": _put("task", "size"),
     "an unknown key": _put("wisdom", True),
+    "an unknown key of a million letters": _put("w" * 1_000_000, True),
     "no keys": lambda card: {},
     "null": lambda card: None,
     "a list": lambda card: [card],
@@ -195,7 +196,7 @@ def _try(size: Size) -> Result:
         text = card.read_text(encoding="utf-8")
         for what, change in CHANGES.items():
             said = _refusal_of_card(card, change(json.loads(text)))
-            findings += [f"A card with {what}: {said}."] if said else []
+            findings += [f"A card with {what[:80]}: {said}."] if said else []
         card.write_text(text, encoding="utf-8")
         assert load(card.with_suffix(".onnx")).card.name == MODEL
     how = (

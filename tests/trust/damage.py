@@ -162,7 +162,7 @@ def _batch(work: Path) -> Subject:
     from headcount.infer.batch.store import open_store
 
     pictures, output = write_pictures(work / "few", 40), work / "batch"
-    done = run(*batch(pictures, output))
+    done = run(*batch(pictures, output, workers=1))
     assert done.code == 0, done.err
 
     def read() -> Any:
@@ -182,7 +182,7 @@ def _mended(work: Path) -> list[str]:
     for index, path in enumerate(sorted(output.glob("parts/*.parquet"))):
         draw = generator(2, stream=_STREAM, index=index)
         path.write_bytes(damaged(path.read_bytes(), draw, is_cut=bool(index % 2)))
-    done = run(*batch(work / "few", output))
+    done = run(*batch(work / "few", output, workers=1))
     if done.code or not table_of(output).equals(wanted):
         return [f"A batch with damaged parts, gone on with: the table is not what it was. {done.sentence}"]
     return []

@@ -152,7 +152,7 @@ def _try(size: Size) -> Result:
             comparison.add(f"tiles of {tile_px} px", _by_name(found), MOST_OF_TILES)
         _command(comparison, paths, work)
         if find_spec("pyarrow") is not None:
-            _batch(comparison, paths, work, *((2,) if size == "short" else (1, 2, 3)))
+            _batch(comparison, paths, work, *((1,) if size == "short" else (1, 2, 3)))
         _server(comparison, paths)
     same = [way for way, largest in comparison.differences.items() if not largest]
     others = [f"{way} by {largest:.1g} of the count" for way, largest in comparison.differences.items() if largest]

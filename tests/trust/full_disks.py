@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.trust.batches_killed import batch, table_of
 from tests.trust.experiment import Experiment, Result, Size, result_of, work_folder
@@ -115,8 +115,6 @@ def _count(work: Path, small: Disk) -> str:
 
 
 def _batch(work: Path, small: Disk) -> str:
-    if find_spec("pyarrow") is None:
-        return ""
     pictures = write_pictures(work / "many", 96)
     assert run(*batch(pictures, work / "whole-batch")).code == 0
     output = small.folder / "batch"
@@ -186,8 +184,6 @@ def _spool(work: Path, small: Disk) -> str:
 
 def _jobs(work: Path, small: Disk) -> str:
     """The jobs of a server: what came of one before its disk was full is kept, and gone on with by the next server."""
-    if find_spec("fastapi") is None:
-        return ""
     from headcount.serve.job_store import JobFile, JobStore
     from headcount.serve.limits import Limits
     from headcount.serve.work import Step
@@ -233,8 +229,12 @@ def _jobs(work: Path, small: Disk) -> str:
     return ""
 
 
-def _closed(work: Path, small: Disk) -> list[str]:
-    """What writes to a folder on a disk that nobody may write to: a sentence each, and nothing has changed there."""
+def _closed(work: Path, small: Disk, size: Size) -> tuple[int, list[str]]:
+    """What writes to a folder on a disk that nobody may write to: a sentence each, and nothing has changed there.
+
+    Returns:
+        how many, and what is to be said against some.
+    """
     pictures = write_pictures(work / "few", 2)
     at = small.folder
     (at / "kept.csv").write_text("source,count\n", encoding="utf-8")
@@ -242,16 +242,19 @@ def _closed(work: Path, small: Disk) -> list[str]:
     small.close()
     before = sorted(at.rglob("*"))
     findings = []
-    for what, arguments in {
+    commands: dict[str, tuple[object, ...]] = {
         "training": ("train", recipe),
         "count": ("count", pictures, "--model", "headcount-n", "--output", at / "new.csv"),
         "count over a file": ("count", pictures, "--model", "headcount-n", "--output", at / "kept.csv", "--force"),
         "a batch": batch(pictures, at / "batch"),
         "pictures": ("count", pictures, "--model", "headcount-n", "--save-dir", at / "pictures"),
-    }.items():
+    }
+    chosen = _there(commands, size)
+    for what, arguments in chosen.items():
         if said := _told(run(*arguments), "Read-only file system"):
             findings.append(f"Read-only folder, {what}: {said}.")
-    for what, opened in {"labels": lambda: Store(at / "new.sqlite"), "spool": lambda: Spool(at / "new")}.items():
+    stores = {"labels": lambda: Store(at / "new.sqlite"), "spool": lambda: Spool(at / "new")}
+    for what, opened in stores.items():
         try:
             opened()
         except HeadcountError:
@@ -259,7 +262,7 @@ def _closed(work: Path, small: Disk) -> list[str]:
         findings.append(f"Read-only folder, {what}: no error.")
     if sorted(at.rglob("*")) != before:
         findings.append("Read-only folder: what is in it has changed.")
-    return findings
+    return len(chosen) + len(stores), findings
 
 
 FULL: dict[str, Callable[[Path, Disk], str]] = {
@@ -270,24 +273,37 @@ FULL: dict[str, Callable[[Path, Disk], str]] = {
     "spool of records": _spool,
     "jobs of the server": _jobs,
 }
+_NEEDS = {"training": "torch", "a batch": "pyarrow", "jobs of the server": "fastapi"}
+_LONG_ALONE = ("count --output", "a batch", "count", "pictures")
+"""What the short form leaves out: each starts processes of its own."""
+_T = TypeVar("_T")
+
+
+def _there(every: dict[str, _T], size: Size) -> dict[str, _T]:
+    """What can be tried here, and is in this form."""
+    return {
+        what: each
+        for what, each in every.items()
+        if (what not in _NEEDS or find_spec(_NEEDS[what])) and (size == "long" or what not in _LONG_ALONE)
+    }
 
 
 def _try(size: Size) -> Result:
     if not can_mount():
         return Result(0, 0, "only root may mount a small disk, and not in every container")
-    findings = []
+    findings, full = list[str](), _there(FULL, size)
     with work_folder("disks") as work, forked():
-        for number, (what, fill) in enumerate(FULL.items()):
+        for number, (what, fill) in enumerate(full.items()):
             with disk(work / f"disk-{number}") as small:
                 if said := fill(work, small):
                     findings.append(f"Full disk, {what}: {said}.")
         with disk(work / "closed") as small:
-            findings += _closed(work, small)
+            closed, more = _closed(work, small, size)
     how = (
-        f"a disk of {_DISK_MB} MB in memory that fills while {', '.join(FULL)} write to it, and one that is mounted "
+        f"a disk of {_DISK_MB} MB in memory that fills while {', '.join(full)} write to it, and one that is mounted "
         "read-only: one sentence each; what was written is kept, and once there is room all ends as if it always was"
     )
-    return result_of(len(FULL) + 7, findings, how)
+    return result_of(len(full) + closed, [*findings, *more], how)
 
 
 EXPERIMENT = Experiment("full-disks", "Full disks, and folders that cannot be written to", _try)

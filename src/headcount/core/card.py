@@ -254,7 +254,7 @@ class ModelCard(_Record):
             raise ModelError(f'There is no model card "{path}": keep the .json beside its weights.') from error
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
+            where = ".".join(str(part)[:_LONGEST_NAME] for part in first["loc"])
             place = f' at "{where}"' if where else ""
             raise ModelError(f'The model card "{path}" is wrong{place}: {expectation(first)}.') from error
         except (OSError, ValueError, RecursionError) as error:  # of encoding, JSON, too many digits, too deep nesting
