@@ -136,7 +136,7 @@ def test_guided_inputs_reach_more_than_the_valid_files_and_a_run_goes_on(tmp_pat
             script,
             "points-json",
             "--inputs",
-            "300",
+            "100",
             "--corpus",
             corpus,
             "--keep",
@@ -146,7 +146,7 @@ def test_guided_inputs_reach_more_than_the_valid_files_and_a_run_goes_on(tmp_pat
         assert done.returncode == 0, done.stdout + done.stderr
         lines.append(done.stdout.splitlines()[0])
         sizes.append(len(list((corpus / "points-json").iterdir())))
-    assert " 300 inputs" in lines[0]
+    assert " 100 inputs" in lines[0]
     assert " 0 findings" in lines[0]
     assert 1 < sizes[0] <= sizes[1]
     assert all(int(line.split()[-2].replace(",", "")) > 50 for line in lines), lines

@@ -37,9 +37,11 @@ def test_every_experiment_survives_its_short_form(row: str) -> None:
     assert result.holds, result
 
 
-def test_names_are_said_once() -> None:
+def test_names_are_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     names = [each.name for each in table.experiments()]
     assert len(set(names)) == len(names)
+    assert harness.main(["no-such-name"]) == 2
+    assert "There is no experiment no-such-name" in capsys.readouterr().err
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, experiments: list[Experiment], *arguments: object) -> int:
