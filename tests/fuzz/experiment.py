@@ -54,10 +54,8 @@ def result_of_runs(told: Sequence[tuple[str, str]]) -> Result:
             findings.append(f"the run was cut off: {err[-300:]}")
     times = sum(int(line.split(" ")[0].replace(",", "")) for line in findings if " × " in line)
     seconds = sorted(int(each) for each, _, _ in lines) or [0]
-    how = (
-        f"{len(lines)} parsers, {seconds[0]} to {seconds[-1]} s each, of inputs that coverage leads to: read, or "
-        "refused with a sentence, soon"
-    )
+    each = f"{seconds[0]} s" if seconds[0] == seconds[-1] else f"{seconds[0]} to {seconds[-1]} s"
+    how = f"{len(lines)} parsers, {each} each, of inputs that coverage leads to: read, or refused with a sentence, soon"
     return Result(tried or 1, max(0, tried - times), how, tuple(findings))
 
 
