@@ -95,7 +95,7 @@ def _counted(weights: Path, runtime: str = "auto") -> Callable[[], Any]:
     return read
 
 
-def _models(work: Path) -> list[Subject]:
+def _models(work: Path, size: Size) -> list[Subject]:
     import headcount
 
     folder = work / "model"
@@ -103,9 +103,10 @@ def _models(work: Path) -> list[Subject]:
     for shipped in (Path(headcount.__file__).parent / "weights").glob(f"{MODEL}.*"):
         shutil.copy(shipped, folder)
     graph, tensors, card = (folder / f"{MODEL}{suffix}" for suffix in (".onnx", ".safetensors", ".json"))
+    for_torch = Subject("weights for torch", (tensors,), _counted(tensors))
     return [
         Subject("weights", (graph,), _counted(graph)),
-        Subject("weights for torch", (tensors,), _counted(tensors)),
+        *([for_torch] if size == "long" else []),  # the networks' package takes longer to import than all else here
         # Where the sum of the weights is damaged in the card, the weights are what does not fit.
         Subject("card", (card,), _counted(graph), lambda path: path.stem),
     ]
@@ -194,7 +195,7 @@ def _try(size: Size) -> Result:
     told: list[str] = []
     tried = 0
     with work_folder("damage") as work, forked():
-        subjects = [_checkpoint(work), *_models(work), _label_project(work)]
+        subjects = [_checkpoint(work), *_models(work, size), _label_project(work)]
         if find_spec("pyarrow") is not None:
             subjects.append(_batch(work))
         for subject in subjects:
