@@ -16,7 +16,7 @@ help:
 	@echo "make bench              speed and memory of the shipped model, and of the papers' networks"
 	@echo "make fuzz SECONDS=600   damaged files for every parser, so many seconds each"
 	@echo "make fuzz-guided        the same, led by coverage: it goes on where the last run was"
-	@echo "make trust              kills, full disks, damage and attacks: what survived, in one table (hours; FORM=--short: a minute)"
+	@echo "make trust              kills, full disks, damage and attacks: what survived, in one table (hours; FORM=--short: minutes)"
 	@echo "make wheel              the sdist and the wheel of the last commit, in dist: the same bytes anywhere"
 	@echo "make wheel-test         that wheel in empty environments of Python 3.11, 3.12 and 3.13 (minutes)"
 	@echo "make sbom               what both installs are made of, as CycloneDX, in dist"

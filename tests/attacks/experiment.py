@@ -41,7 +41,7 @@ def _requests(size: Size) -> Result:
     why = cannot() or ("" if find_spec("fastapi") else "the servers need the serve and label extras")
     if why:
         return Result(0, 0, why)
-    from tests.attacks.requests import REQUESTS, servers, wrong
+    from tests.attacks.requests import REQUESTS, servers, slow, wrong
 
     chosen = REQUESTS[::_A_STRIDE] if size == "short" else REQUESTS
     findings: list[str] = []
@@ -51,7 +51,13 @@ def _requests(size: Size) -> Result:
             for request in chosen:
                 if found := wrong(request, ports, place):
                     findings.append("; ".join(found))
-    return result_of(len(chosen), findings, "sent to the server and the labelling page: refused, and both go on")
+            if size == "long" and (found := slow(ports["serve"])):
+                findings.append("; ".join(found))
+    tried = len(chosen) + (size == "long")
+    how = "sent to the server and the labelling page: refused, and both go on"
+    if size == "long":
+        how += "; also 40 connections that send a byte a second: others are answered, and each of them is ended"
+    return result_of(tried, findings, how)
 
 
 def tiny_model(folder: Path) -> Path:

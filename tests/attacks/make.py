@@ -14,6 +14,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -222,10 +223,27 @@ def _texts() -> Iterator[tuple[str, bytes]]:
     yield "words-card.json", json.dumps(card).encode()
     plain = {"name": "m", "notes": [], "sha256": {}}
     yield "sound-card.json", json.dumps(card | plain).encode()
+    places = {"name": "m", "notes": [], "sha256": {"../../outside.png": "0" * 64, "/dev/zero": "0" * 64}}
+    yield "places-card.json", json.dumps(card | places).encode()
     camera = {"name": f"=door{ESCAPES}", "source": "queue.avi", "zones": []}
     yield "words-site.yaml", json.dumps({"name": "a", "cameras": [camera]}).encode()
     sql = {"name": "x); DROP TABLE measurements;--", "source": "queue.avi"}
     yield "sql-site.yaml", json.dumps({"name": "a", "cameras": [sql]}).encode()
+    lines = "a\r\nX-Own: 1"
+    plain_camera = {"name": "door", "source": "queue.avi"}
+    for what, site in {
+        "site": {"name": lines, "cameras": [plain_camera]},
+        "camera": {"name": "a", "cameras": [{**plain_camera, "name": lines}]},
+        "topic": {
+            "name": "a", "cameras": [plain_camera],
+            "outputs": {"mqtt": {"url": "mqtt://127.0.0.1:9", "prefix": lines}},
+        },
+        "webhook": {
+            "name": "a", "cameras": [plain_camera],
+            "outputs": {"webhooks": [{"url": f"http://127.0.0.1:9/{lines}", "events": ["alert"]}]},
+        },
+    }.items():  # fmt: skip
+        yield f"lines-{what}.yaml", json.dumps(site).encode()
 
 
 def _manifests() -> Iterator[tuple[str, bytes]]:
@@ -253,6 +271,22 @@ def _manifests() -> Iterator[tuple[str, bytes]]:
     texts = [json.dumps({"image": each}) for each in [*lines, "a\0b", ESCAPES, "image.png"]]
     yield "places.jsonl", "".join(f"{each}\n" for each in texts).encode()
     yield "deep.jsonl", b'{"image": ' + b"[" * 50_000 + b"\n"
+    if find_spec("pyarrow"):
+        yield "bomb.parquet", _parquet_bomb()
+
+
+def _parquet_bomb() -> bytes:
+    """Two thousand rows that say the same megabyte, which stands there once: two gigabytes when they are read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = pa.DictionaryArray.from_arrays(pa.array(np.zeros(2000, np.int32)), pa.array(["a" * 2**20]))
+    file = io.BytesIO()
+    pq.write_table(
+        pa.table({"image": rows}), file, compression="zstd", store_schema=False, dictionary_pagesize_limit=2**22,
+        write_statistics=False,
+    )  # fmt: skip
+    return file.getvalue()
 
 
 def _member(name: str, *, size: int = 0, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:

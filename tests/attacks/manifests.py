@@ -64,5 +64,11 @@ MANIFESTS: tuple[Attack, ...] = (
         needs="pyarrow",
     ),
     Attack("a table that is deep", ("count", "deep.jsonl", *_BATCH), {"deep.jsonl": "deep.jsonl"}, needs="pyarrow"),
+    Attack(
+        "a table of two gigabytes in a file of few bytes",
+        ("count", "bomb.parquet", *_BATCH, "--column", "image"),
+        {"bomb.parquet": "bomb.parquet"},
+        needs="pyarrow",
+    ),
     Attack("a pickle as a table", ("count", "a.parquet", *_BATCH), {"a.parquet": "trap.pkl"}, needs="pyarrow"),
 )

@@ -110,6 +110,11 @@ PLACES: tuple[Attack, ...] = (
         says=r"m\.",
     ),
     Attack(
+        "hashes of files elsewhere in a card",
+        ("count", "image.png", *_MODEL),
+        {"tiny.json": "places-card.json"},
+    ),
+    Attack(
         "a recipe's base that leads out",
         ("train", "own.yaml"),
         {"own.yaml": "base.yaml"},

@@ -7,8 +7,9 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -282,6 +283,46 @@ def wrong(request: Request, ports: dict[Server, int], folder: Path) -> list[str]
     if not sound.startswith(b"HTTP/1.1 200"):
         found.append(f"the server does not go on: {sound[:100]!r}")
     return [f"{request.name}: {each}" for each in found]
+
+
+def slow(port: int, *, connections: int = 40, within_s: float = 90) -> list[str]:
+    """Keep connections busy with bodies, and headers, of a byte now and then; what is wrong with what comes of it.
+
+    Others are answered meanwhile, and the server ends each of them.
+    """
+    bodies, _ = sized(b"/api/count", bytes(10**6))
+    heads = [bodies + LINE + b"Host: 127.0.0.1:%d" % port + LINE + LINE, _get(b"/healthz") + LINE + b"X-Own: "]
+    found = []
+    with ExitStack() as stack:
+        waiting = []
+        for number in range(connections):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+            connection.sendall(heads[number % len(heads)])
+            waiting.append(connection)
+        head, body = sized(b"/api/count", (FILES / "image.png").read_bytes())
+        for request in (Request("of others", head, body, (200,)), Request("of others", _get(b"/healthz"), b"", (200,))):
+            if not (answer := ask(request, port, seconds=20)).startswith(b"HTTP/1.1 200"):
+                found.append(f"others are not answered while {connections} slow bodies come: {answer[:100]!r}")
+        end = time.monotonic() + within_s
+        while waiting and time.monotonic() < end:
+            waiting = [connection for connection in waiting if _takes_a_byte_more(connection)]
+            time.sleep(1)
+    if waiting:
+        found.append(f"{len(waiting)} of {connections} connections are still there after {within_s:g} s of a byte each")
+    return found
+
+
+def _takes_a_byte_more(connection: socket.socket) -> bool:
+    """Send one; whether the other end has neither answered nor closed."""
+    try:
+        connection.sendall(b"a")
+        connection.settimeout(0.01)
+        connection.recv(1)
+    except TimeoutError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def ask(request: Request, port: int, seconds: float = 60) -> bytes:

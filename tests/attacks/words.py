@@ -151,6 +151,16 @@ WORDS: tuple[Attack, ...] = (
         )
         for kept, must, says in (("words-site.yaml", "left out", "name"), ("sql-site.yaml", "left out", "queue.avi"))
     ),
+    *(
+        Attack(
+            f"line ends in a {what} of a site",
+            ("watch", "site.yaml", "--check"),
+            {"site.yaml": f"lines-{what}.yaml"},
+            "left out",
+            says=says,
+        )
+        for what, says in (("site", "name"), ("camera", "name"), ("topic", "prefix"), ("webhook", "without spaces"))
+    ),
     Attack(
         "names that are formulas in the table of counts",
         ("count", "in", "=1+1.png", *_MODEL, "-o", "out.csv"),

@@ -1,6 +1,6 @@
 """Inputs that coverage leads to, for every parser: libFuzzer, through atheris, beside the damage of ``mutations.py``.
 
-    python tests/fuzz/guided.py [PARSER …] [--seconds 600] [--seed 0] [--corpus fuzz-corpus] [--keep fuzz-findings]
+    python tests/fuzz/guided.py [PARSER …] [--part 1/1] [--seconds 600] [--corpus fuzz-corpus] [--keep fuzz-findings]
 
 The parsers, their valid files, the limits and what is a finding are those of ``fuzzer.py``; here headcount's own
 modules are instrumented, and an input that reaches a new branch is kept and changed further. The corpus (a folder a
@@ -111,6 +111,7 @@ def guided(
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python tests/fuzz/guided.py", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("parsers", nargs="*", metavar="PARSER", help="all where none is named")
+    parser.add_argument("--part", default="1/1", metavar="I/N", help="every N-th parser alone, from the I-th (1/1)")
     parser.add_argument("--seconds", type=float, default=600.0, help="for each parser (600)")
     parser.add_argument("--inputs", type=int, default=2**62, help="at most so many for each parser")
     parser.add_argument("--seed", type=int, default=0)
@@ -123,6 +124,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     for name in found.parsers:
         if name not in PARSERS:
             parser.error(f'"{name}" is no parser.{nearest(name, PARSERS)}')
+    if not re.fullmatch(r"[1-9]\d*/[1-9]\d*", found.part):
+        parser.error(f'"{found.part}" is no part: write it as 1/2.')
     return found
 
 
@@ -130,7 +133,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; 1 where there is a finding."""
     arguments = _arguments(argv)
     total = Outcome("all")
-    for parser in [PARSERS[name] for name in arguments.parsers] or list(PARSERS.values()):
+    part, parts = map(int, arguments.part.split("/"))
+    chosen = [PARSERS[name] for name in arguments.parsers] or list(PARSERS.values())
+    for parser in chosen[part - 1 :: parts]:
         if left_out(parser):
             print(f"{parser.name:<20}left out: it needs {parser.needs}", flush=True)
             continue

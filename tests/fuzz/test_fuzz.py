@@ -136,7 +136,7 @@ def test_guided_inputs_reach_more_than_the_valid_files_and_a_run_goes_on(tmp_pat
             script,
             "points-json",
             "--inputs",
-            "300",
+            "100",
             "--corpus",
             corpus,
             "--keep",
@@ -146,7 +146,7 @@ def test_guided_inputs_reach_more_than_the_valid_files_and_a_run_goes_on(tmp_pat
         assert done.returncode == 0, done.stdout + done.stderr
         lines.append(done.stdout.splitlines()[0])
         sizes.append(len(list((corpus / "points-json").iterdir())))
-    assert " 300 inputs" in lines[0]
+    assert " 100 inputs" in lines[0]
     assert " 0 findings" in lines[0]
     assert 1 < sizes[0] <= sizes[1]
     assert all(int(line.split()[-2].replace(",", "")) > 50 for line in lines), lines
@@ -167,12 +167,16 @@ def test_what_guided_inputs_find_is_kept(tmp_path: Path, way: str) -> None:
 
 
 def test_a_report_of_guided_inputs_is_a_line_of_the_table() -> None:
-    from tests.fuzz.experiment import result_of_run
+    from tests.fuzz.experiment import result_of_runs
 
     whole = "voc  5 s   1,200 inputs  3 accepted  1,195 refused   1 findings    397 cov\n"
     told = "  2 × KeyError at a.py:3, first at index 7 (a): KeyError\n"
     end = "seed 0, 1,200 inputs in 5 s, 1 findings\n"
-    result = result_of_run(whole + told + end, "", "")
+    result = result_of_runs([(whole + told + end, "")])
     assert (result.tried, result.survived, len(result.findings)) == (1200, 1198, 1)
-    assert result_of_run(whole.replace("  1 findings", "  0 findings") + end, "", "").holds
-    assert not result_of_run("", "Killed", "").holds
+    clean = whole.replace("  1 findings", "  0 findings") + end
+    result = result_of_runs([(clean, ""), (clean.replace("voc  5 s", "via  9 s"), "")])
+    assert result.holds
+    assert result.tried == 2400
+    assert "2 parsers, 5 to 9 s each" in result.how
+    assert not result_of_runs([(clean, ""), ("", "Killed")]).holds

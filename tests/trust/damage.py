@@ -95,7 +95,7 @@ def _counted(weights: Path, runtime: str = "auto") -> Callable[[], Any]:
     return read
 
 
-def _models(work: Path) -> list[Subject]:
+def _models(work: Path, size: Size) -> list[Subject]:
     import headcount
 
     folder = work / "model"
@@ -103,9 +103,10 @@ def _models(work: Path) -> list[Subject]:
     for shipped in (Path(headcount.__file__).parent / "weights").glob(f"{MODEL}.*"):
         shutil.copy(shipped, folder)
     graph, tensors, card = (folder / f"{MODEL}{suffix}" for suffix in (".onnx", ".safetensors", ".json"))
+    for_torch = Subject("weights for torch", (tensors,), _counted(tensors))
     return [
         Subject("weights", (graph,), _counted(graph)),
-        Subject("weights for torch", (tensors,), _counted(tensors)),
+        *([for_torch] if size == "long" else []),  # the networks' package takes longer to import than all else here
         # Where the sum of the weights is damaged in the card, the weights are what does not fit.
         Subject("card", (card,), _counted(graph), lambda path: path.stem),
     ]
@@ -162,7 +163,7 @@ def _batch(work: Path) -> Subject:
     from headcount.infer.batch.store import open_store
 
     pictures, output = write_pictures(work / "few", 40), work / "batch"
-    done = run(*batch(pictures, output))
+    done = run(*batch(pictures, output, workers=1))
     assert done.code == 0, done.err
 
     def read() -> Any:
@@ -182,7 +183,7 @@ def _mended(work: Path) -> list[str]:
     for index, path in enumerate(sorted(output.glob("parts/*.parquet"))):
         draw = generator(2, stream=_STREAM, index=index)
         path.write_bytes(damaged(path.read_bytes(), draw, is_cut=bool(index % 2)))
-    done = run(*batch(work / "few", output))
+    done = run(*batch(work / "few", output, workers=1))
     if done.code or not table_of(output).equals(wanted):
         return [f"A batch with damaged parts, gone on with: the table is not what it was. {done.sentence}"]
     return []
@@ -193,8 +194,8 @@ def _try(size: Size) -> Result:
     findings: list[str] = []
     told: list[str] = []
     tried = 0
-    with work_folder("damage") as work, forked(when=size == "short"):
-        subjects = [_checkpoint(work), *_models(work), _label_project(work)]
+    with work_folder("damage") as work, forked():
+        subjects = [_checkpoint(work), *_models(work, size), _label_project(work)]
         if find_spec("pyarrow") is not None:
             subjects.append(_batch(work))
         for subject in subjects:

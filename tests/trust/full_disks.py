@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, TypeVar
 
 from tests.trust.batches_killed import batch, table_of
 from tests.trust.experiment import Experiment, Result, Size, result_of, work_folder
@@ -114,8 +115,6 @@ def _count(work: Path, small: Disk) -> str:
 
 
 def _batch(work: Path, small: Disk) -> str:
-    if find_spec("pyarrow") is None:
-        return ""
     pictures = write_pictures(work / "many", 96)
     assert run(*batch(pictures, work / "whole-batch")).code == 0
     output = small.folder / "batch"
@@ -183,8 +182,59 @@ def _spool(work: Path, small: Disk) -> str:
     return "" if numbers == list(range(2_001)) and not again.lost else f"{len(numbers)} records are there of 2,001"
 
 
-def _closed(work: Path, small: Disk) -> list[str]:
-    """What writes to a folder on a disk that nobody may write to: a sentence each, and nothing has changed there."""
+def _jobs(work: Path, small: Disk) -> str:
+    """The jobs of a server: what came of one before its disk was full is kept, and gone on with by the next server."""
+    from headcount.serve.job_store import JobFile, JobStore
+    from headcount.serve.limits import Limits
+    from headcount.serve.work import Step
+
+    folder, limits = small.folder / "jobs", Limits()
+
+    def begun(store: JobStore) -> Any:
+        upload = store.new_upload()
+        upload.open("a.png").write(b"x")
+        upload.close()
+        files = tuple(JobFile(path, name, False) for path, name in upload.files)
+        return store.add(upload.folder, files, model="", every_s=1)
+
+    store = JobStore(folder, limits)
+    job = begun(store)
+    store.next_work()
+    small.fill(but_bytes=100_000)
+    taken = 0
+    while not job.is_ended and taken < 1000:
+        store.took(job, Step(json.dumps({"n": taken, "more": "x" * 1000}), is_counted=True))
+        taken += 1
+    said = job.reason
+    refused = ""
+    try:
+        begun(store)
+    except (HeadcountError, OSError) as error:
+        refused = str(error)
+    small.make_room()
+    if "make room" not in said or "o space left" not in refused:
+        return f"after {taken} steps it said {said!r}, and to the next job {refused!r}"
+    again = JobStore(folder, limits)
+    found = again.find(job.id)
+    if found is None:
+        return "the job is gone"
+    lines = (found.folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    if [json.loads(line)["n"] for line in lines] != list(range(len(lines))) or len(lines) != found.progress.counted:
+        return f"{len(lines)} lines are there, of {found.progress.counted} that were counted"
+    work_of_it = again.next_work()
+    again.took(found, Step("{}", is_last=True))
+    again.next_work()
+    if work_of_it is None or not 0 < len(lines) < taken or found.state != "done":
+        return f"with {len(lines)} lines of {taken}, it does not go on: {found.state} {found.reason}"
+    return ""
+
+
+def _closed(work: Path, small: Disk, size: Size) -> tuple[int, list[str]]:
+    """What writes to a folder on a disk that nobody may write to: a sentence each, and nothing has changed there.
+
+    Returns:
+        how many, and what is to be said against some.
+    """
     pictures = write_pictures(work / "few", 2)
     at = small.folder
     (at / "kept.csv").write_text("source,count\n", encoding="utf-8")
@@ -192,16 +242,19 @@ def _closed(work: Path, small: Disk) -> list[str]:
     small.close()
     before = sorted(at.rglob("*"))
     findings = []
-    for what, arguments in {
+    commands: dict[str, tuple[object, ...]] = {
         "training": ("train", recipe),
         "count": ("count", pictures, "--model", "headcount-n", "--output", at / "new.csv"),
         "count over a file": ("count", pictures, "--model", "headcount-n", "--output", at / "kept.csv", "--force"),
         "a batch": batch(pictures, at / "batch"),
         "pictures": ("count", pictures, "--model", "headcount-n", "--save-dir", at / "pictures"),
-    }.items():
+    }
+    chosen = _there(commands, size)
+    for what, arguments in chosen.items():
         if said := _told(run(*arguments), "Read-only file system"):
             findings.append(f"Read-only folder, {what}: {said}.")
-    for what, opened in {"labels": lambda: Store(at / "new.sqlite"), "spool": lambda: Spool(at / "new")}.items():
+    stores = {"labels": lambda: Store(at / "new.sqlite"), "spool": lambda: Spool(at / "new")}
+    for what, opened in stores.items():
         try:
             opened()
         except HeadcountError:
@@ -209,7 +262,7 @@ def _closed(work: Path, small: Disk) -> list[str]:
         findings.append(f"Read-only folder, {what}: no error.")
     if sorted(at.rglob("*")) != before:
         findings.append("Read-only folder: what is in it has changed.")
-    return findings
+    return len(chosen) + len(stores), findings
 
 
 FULL: dict[str, Callable[[Path, Disk], str]] = {
@@ -218,25 +271,39 @@ FULL: dict[str, Callable[[Path, Disk], str]] = {
     "a batch": _batch,
     "labels": _labels,
     "spool of records": _spool,
+    "jobs of the server": _jobs,
 }
+_NEEDS = {"training": "torch", "a batch": "pyarrow", "jobs of the server": "fastapi"}
+_LONG_ALONE = ("count --output", "a batch", "count", "pictures")
+"""What the short form leaves out: each starts processes of its own."""
+_T = TypeVar("_T")
+
+
+def _there(every: dict[str, _T], size: Size) -> dict[str, _T]:
+    """What can be tried here, and is in this form."""
+    return {
+        what: each
+        for what, each in every.items()
+        if (what not in _NEEDS or find_spec(_NEEDS[what])) and (size == "long" or what not in _LONG_ALONE)
+    }
 
 
 def _try(size: Size) -> Result:
     if not can_mount():
         return Result(0, 0, "only root may mount a small disk, and not in every container")
-    findings = []
-    with work_folder("disks") as work, forked(when=size == "short"):
-        for number, (what, fill) in enumerate(FULL.items()):
+    findings, full = list[str](), _there(FULL, size)
+    with work_folder("disks") as work, forked():
+        for number, (what, fill) in enumerate(full.items()):
             with disk(work / f"disk-{number}") as small:
                 if said := fill(work, small):
                     findings.append(f"Full disk, {what}: {said}.")
         with disk(work / "closed") as small:
-            findings += _closed(work, small)
+            closed, more = _closed(work, small, size)
     how = (
-        f"a disk of {_DISK_MB} MB in memory that fills while {', '.join(FULL)} write to it, and one that is mounted "
+        f"a disk of {_DISK_MB} MB in memory that fills while {', '.join(full)} write to it, and one that is mounted "
         "read-only: one sentence each; what was written is kept, and once there is room all ends as if it always was"
     )
-    return result_of(len(FULL) + 7, findings, how)
+    return result_of(len(full) + closed, [*findings, *more], how)
 
 
 EXPERIMENT = Experiment("full-disks", "Full disks, and folders that cannot be written to", _try)

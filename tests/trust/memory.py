@@ -17,7 +17,7 @@ from tests.trust.scenes import write_pictures
 
 MOST_MB = 8.0
 """The last quarter of a run may take so much more than its second quarter, and its second half grow by so much."""
-_EVERY_S = 0.05
+_EVERY_S: dict[Size, float] = {"short": 0.01, "long": 0.05}
 _DIFFERENT = 30
 
 
@@ -35,7 +35,7 @@ def is_flat(resident_mb: Sequence[float]) -> tuple[bool, float, float]:
     return step <= MOST_MB and slope <= MOST_MB, step, slope
 
 
-def resident_mb(*arguments: object) -> list[float]:
+def resident_mb(*arguments: object, every_s: float) -> list[float]:
     """The resident memory of ``headcount …``, sampled until it ends; of its time of counting."""
     samples: list[tuple[float, float]] = []
     end = time.monotonic() + 12 * LONGEST_S
@@ -50,7 +50,7 @@ def resident_mb(*arguments: object) -> list[float]:
             words = statm.read_text().split()
             if len(words) > 1 and results.exists():  # the first image is counted
                 samples.append((time.time(), int(words[1]) * page / 2**20))
-            time.sleep(_EVERY_S)
+            time.sleep(every_s)
     except (FileNotFoundError, ProcessLookupError):
         pass  # it has just ended
     finally:
@@ -119,6 +119,7 @@ def _try(size: Size) -> Result:
                 1,
                 "--output",
                 work / f"{source.stem}.csv",
+                every_s=_EVERY_S[size],
             )
             counted = len((work / f"{source.stem}.csv").read_text().splitlines()) - 1
             flat, step, slope = is_flat(samples)
@@ -130,7 +131,10 @@ def _try(size: Size) -> Result:
                 findings.append(f"{told[-1]}: more than {MOST_MB:g} MB.")
             elif counted < (images if source.is_dir() else seconds):
                 findings.append(f"{what}: only {counted:,} were counted.")
-    how = f"`headcount count` with headcount-n, resident memory from /proc 20 times a second; {'; '.join(told)}"
+    how = (
+        f"`headcount count` with headcount-n, resident memory from /proc {1 / _EVERY_S[size]:.0f} times a second; "
+        f"{'; '.join(told)}"
+    )
     return result_of(2, findings, how)
 
 

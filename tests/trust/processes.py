@@ -1,6 +1,7 @@
 """headcount in processes of its own: run to the end, or killed at an instant.
 
-A short form may start them by ``forked()``, which imports torch once for all of them: they are processes like others.
+By ``forked()`` they are started from one that has imported what they need, which takes longer than most of them run:
+they are processes like others, but that the seconds of importing are left out.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,6 +24,15 @@ import headcount
 
 LONGEST_S = 600.0
 """No process of an experiment takes longer, unless it hangs."""
+_LOOKS_S = 2e-4
+"""Between two looks at what a process does: less than it takes to write a file."""
+_PRELOADED = (
+    "headcount.cli.main",
+    "headcount.cli.count",
+    "headcount.infer.job",
+    "headcount.infer.models",
+    "headcount.data.sets.registry",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +65,7 @@ _forks = False
 
 @contextmanager
 def forked(*, when: bool = True) -> Iterator[None]:
-    """Processes that are started in this block are forks of one that has imported what training needs."""
+    """Processes that are started in this block are forks of one that has imported what counting and training need."""
     global _forks
     before, _forks = _forks, when
     try:
@@ -86,7 +97,7 @@ def _fork(
     arguments: tuple[object, ...], out: Path, err: Path, cwd: Path | None, changes: Mapping[str, str] | None
 ) -> Any:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["headcount.train.loop", "headcount.cli.main"])
+    context.set_forkserver_preload([*_PRELOADED, *(["headcount.train.loop"] if find_spec("torch") else [])])
     words = ["headcount", *map(str, arguments)]
     process = context.Process(
         target=_headcount, args=(words, str(out), str(err), cwd, {**environment(), **(changes or {})})
@@ -101,9 +112,10 @@ def _headcount(words: list[str], out: str, err: str, cwd: Path | None, variables
     os.environ.update(variables)
     if cwd is not None:
         os.chdir(cwd)
+    # Where both are one pipe, it is opened once: whoever reads it takes its name away then.
+    opened = {path: os.open(path, os.O_WRONLY | os.O_CREAT, 0o666) for path in {out, err}}
     for number, path in ((1, out), (2, err)):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
-        os.dup2(descriptor, number)
+        os.dup2(opened[path], number)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", encoding="utf-8", errors="replace") for number in (1, 2))
     sys.argv = words
 
@@ -131,8 +143,11 @@ class _Fork:
     def poll(self) -> int | None:
         return self.returncode
 
-    def wait(self) -> None:
-        self._process.join(LONGEST_S)
+    def wait(self, timeout: float = LONGEST_S) -> None:
+        self._process.join(timeout)
+
+    def kill(self) -> None:
+        self._process.kill()
 
 
 class Running:
@@ -165,24 +180,25 @@ class Running:
         was_running = self.process.poll() is None
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            was_running = False
+        except ProcessLookupError:  # it has ended, or is a fork that has no group of its own yet
+            if was_running:
+                self.process.kill()
         self.process.wait()
         if self.process.stdout is not None:
             self.process.stdout.close()
         return was_running and self.process.returncode == -signal.SIGKILL
 
-    def children(self) -> list[int]:
-        """The processes that it started itself, by their numbers."""
+    def workers(self) -> list[int]:
+        """The Python processes that it started to work for it, by their numbers: not the one that keeps their books."""
         found = []
-        for status in Path("/proc").glob("[0-9]*/stat"):
+        for folder in Path("/proc").glob("[0-9]*"):
             try:
-                number, rest = status.read_text().split(" (", 1)
-                parent = int(rest.rpartition(")")[2].split()[1])
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                words = (folder / "cmdline").read_bytes()
             except (OSError, ValueError):  # it has just ended
                 continue
-            if parent == self.process.pid:
-                found.append(int(number))
+            if parent == self.process.pid and b"spawn_main" in words:
+                found.append(int(folder.name))
         return sorted(found)
 
     def kill_when(self, is_time: Callable[[], bool]) -> bool:
@@ -194,4 +210,24 @@ class Running:
                 if is_time():
                     return self.kill()
                 os.killpg(self.process.pid, signal.SIGCONT)
+            time.sleep(_LOOKS_S)
+        return False
+
+
+def have_ended(numbers: Iterable[int], within_s: float) -> bool:
+    """Whether processes end by themselves, or have done so, within so many seconds."""
+    end = time.monotonic() + within_s
+    while left := [number for number in numbers if _runs(number)]:
+        if time.monotonic() > end:
+            return False
+        numbers = left
+        time.sleep(0.05)
+    return True
+
+
+def _runs(number: int) -> bool:
+    """Whether there is such a process, and it has not just been left to be buried."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
         return False

@@ -5,26 +5,31 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.trust.experiment import Experiment, Result, Size
 
+from headcount.core.errors import InputError
 from headcount.core.files import atomic_text, write_json
+from headcount.core.locks import held
 
 BEGIN, END = "<!-- the table of make trust -->", "<!-- end of the table -->"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One experiment's line: its result, and how many seconds it took."""
+    """One experiment's line: its result, how many seconds it took, and in which form it was tried."""
 
     name: str
     title: str
     result: Result
     seconds: float
+    size: Size = "long"
 
     @property
     def seconds_said(self) -> str:
@@ -33,36 +38,41 @@ class Line:
 
 @dataclass(slots=True)
 class Report:
-    """The lines so far, all of one size; written to ``path`` after each."""
+    """The lines so far; written to ``path`` after each. Several runs may write to one file."""
 
     path: Path
     size: Size
     lines: dict[str, Line] = field(default_factory=dict)
+    goes_on: bool = False
 
     @classmethod
     def going_on(cls, path: Path, size: Size) -> Report:
-        """What a file holds that an earlier run of the same size wrote; an empty report where there is none.
-
-        Raises:
-            ValueError: it is of another size.
-        """
-        report = cls(path, size)
-        if path.exists():
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content["size"] != size:
-                raise ValueError(f'"{path}" holds the {content["size"]} form: name another file.')
-            report.lines = {each["name"]: _line(each) for each in content["results"]}
+        """What a file holds that earlier runs wrote; an empty report where there is none."""
+        report = cls(path, size, goes_on=True)
+        report.read()
         return report
+
+    def read(self) -> None:
+        """Take what the file holds, which other runs may have written since."""
+        if self.path.exists():
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+            self.lines |= {each["name"]: _line(each) for each in content["results"]}
+
+    def has(self, experiment: Experiment) -> bool:
+        """Whether there is a line of an experiment in the form of this run."""
+        line = self.lines.get(experiment.name)
+        return line is not None and line.size == self.size
 
     def add(self, experiment: Experiment, result: Result, seconds: float) -> Line:
         """Keep a line, and write all that there are."""
-        line = Line(experiment.name, experiment.title, result, seconds)
-        self.lines[line.name] = line
+        line = Line(experiment.name, experiment.title, result, seconds, self.size)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(
-            self.path,
-            {"size": self.size, "machine": machine(), "results": [asdict(each) for each in self.lines.values()]},
-        )
+        with _alone(self.path):
+            if self.goes_on:
+                self.read()
+            self.lines[line.name] = line
+            write_json(self.path, {"machine": machine(), "results": [asdict(each) for each in self.lines.values()]})
+        self.goes_on = True
         return line
 
     @property
@@ -74,21 +84,22 @@ class Report:
         """The table for the documentation."""
         total = sum(line.seconds for line in self.lines.values())
         rows = [
-            f"| {line.title} | {line.result.tried:,} | {line.result.survived:,} | {_plain(line.result.how)} "
-            f"| {line.seconds_said} |"
+            f"| {line.title} | {line.size} | {line.result.tried:,} | {line.result.survived:,} "
+            f"| {_plain(line.result.how)} | {line.seconds_said} |"
             for line in self.lines.values()
         ]
-        made = "`make trust`" if self.size == "long" else "the short form, `make trust FORM=--short`"
         return "\n".join([
-            "| what is tried | tried | survived | how it was tried | seconds |",
-            "|---|--:|--:|---|--:|",
+            "| what is tried | form | tried | survived | how it was tried | seconds |",
+            "|---|---|--:|--:|---|--:|",
             *rows,
             "",
-            f"One run of {made}: {total:,.0f} seconds on {machine()}.",
+            f"{total:,.0f} seconds in all, on {machine()}.",
         ])  # fmt: skip
 
     def sort(self, experiments: Sequence[Experiment]) -> None:
-        """Put the lines into the order of the experiments; others come last."""
+        """Put the lines, and those of other runs, into the order of the experiments; others come last."""
+        if self.goes_on:
+            self.read()
         first = [each.name for each in experiments if each.name in self.lines]
         self.lines = {name: self.lines[name] for name in dict.fromkeys([*first, *self.lines])}
 
@@ -131,7 +142,25 @@ def _line(content: dict[str, Any]) -> Line:
         content["title"],
         Result(**{**result, "findings": tuple(result["findings"])}),
         content["seconds"],
+        content["size"],
     )
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """The file for one run at a time; another waits, for what is done in between takes no time."""
+    end = time.monotonic() + 60
+    while True:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(held(path))
+            except InputError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+                continue
+            yield
+            return
 
 
 def _plain(text: str) -> str:

@@ -15,7 +15,7 @@ from tests.trust.equal_counts import Comparison
 from tests.trust.experiment import Experiment, Result, Size, work_folder
 from tests.trust.memory import is_flat
 from tests.trust.processes import Running
-from tests.trust.report import BEGIN, END
+from tests.trust.report import BEGIN, END, Report
 
 from headcount.core.errors import InputError
 
@@ -37,9 +37,11 @@ def test_every_experiment_survives_its_short_form(row: str) -> None:
     assert result.holds, result
 
 
-def test_names_are_said_once() -> None:
+def test_names_are_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     names = [each.name for each in table.experiments()]
     assert len(set(names)) == len(names)
+    assert harness.main(["no-such-name"]) == 2
+    assert "There is no experiment no-such-name" in capsys.readouterr().err
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, experiments: list[Experiment], *arguments: object) -> int:
@@ -76,8 +78,16 @@ def test_a_run_that_was_cut_off_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert _run(monkeypatch, [counted], "counted", "--go-on", results, "--short") == 0
     assert runs == ["short", "short"]
     assert [each["name"] for each in json.loads(results.read_text())["results"]] == ["counted", "held"]
-    with pytest.raises(ValueError, match="holds the short form"):
-        _run(monkeypatch, [counted], "--go-on", results)
+    assert _run(monkeypatch, [counted], "--go-on", results) == 0  # the short form is not the long one
+    assert runs == ["short", "short", "long"]
+    assert [each["size"] for each in json.loads(results.read_text())["results"]] == ["long", "short"]
+
+
+def test_runs_at_the_same_time_share_a_file(tmp_path: Path) -> None:
+    first, second = (Report.going_on(tmp_path / "results.json", "long") for _ in range(2))
+    first.add(HELD, HELD.run("long"), 1.0)
+    second.add(LOST, LOST.run("long"), 1.0)
+    assert list(Report.going_on(tmp_path / "results.json", "long").lines) == ["held", "lost"]
 
 
 def test_the_table_is_put_between_the_marks_of_a_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -87,7 +97,7 @@ def test_the_table_is_put_between_the_marks_of_a_page(monkeypatch: pytest.Monkey
     text = page.read_text(encoding="utf-8")
     assert text.startswith(f"before\n{BEGIN}\n| what is tried")
     assert text.endswith(f"{END}\nafter\n")
-    assert "| Something lost | 3 | 2 | three tries |" in text
+    assert "| Something lost | long | 3 | 2 | three tries |" in text
     assert "old" not in text
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 from PIL import Image
-from tests.trust.experiment import Experiment, Result, Size, result_of, work_folder
+from tests.trust.experiment import Experiment, Result, Size, work_folder
 from tests.trust.processes import Running, forked, run
 
 from headcount.core.random import generator
@@ -22,10 +22,10 @@ from headcount.data.formats.head_list import write_points
 from headcount.synth import paint_scene
 
 STEPS, STEPS_PER_EPOCH = 16, 4
-_STREAM, _KILLS_A_RUN, _MOST_DRAWS = 7401, 2, 5
+_STREAM, _MOST_DRAWS = 7401, 5
+_KILLS_A_RUN = {"short": 2, "long": 4}
 KINDS = ("step", "writing", "start", "step")
 """Instants of a step, of the writing of a checkpoint, of the start."""
-_START_S = 3.0
 _STEP_S = 0.15
 """About as long as a step takes; a kill comes at a random instant of one."""
 
@@ -78,15 +78,26 @@ def _is_writing(folder: Path) -> bool:
     return any(name.endswith(".partial") for name in names)
 
 
-def _kill(kind: str, recipe: Path, folder: Path, draw: np.random.Generator) -> bool:
+def _whole(recipe: Path) -> float:
+    """Train without being killed; the seconds until the first step was told."""
+    with Running("train", recipe) as training:
+        begun = time.monotonic()
+        assert training.line("; step "), "it does not train"
+        start_s = time.monotonic() - begun
+        training.line("no such line: to its end")
+        training.process.wait()
+        assert training.process.returncode == 0
+    return start_s
+
+
+def _kill(kind: str, recipe: Path, folder: Path, start_s: float, draw: np.random.Generator) -> bool:
     """Start or resume a run and kill it at a random instant of a kind; False where it ended before."""
     within = draw.random()
-    options = ["--resume"] if folder.exists() else []
-    with Running("train", recipe, *options) as training:
+    with Running("train", recipe, *_resumed(folder)) as training:
         if kind == "writing":
             return training.kill_when(lambda: _is_writing(folder))
         if kind == "start":
-            time.sleep(within * _START_S)
+            time.sleep(within * start_s)
             return training.kill()
         begun = re.search(r"step (\d+) of", training.line("; step "))
         if begun is None:
@@ -98,46 +109,65 @@ def _kill(kind: str, recipe: Path, folder: Path, draw: np.random.Generator) -> b
         return training.kill()
 
 
-def _kill_surely(kind: str, recipe: Path, folder: Path, draw: np.random.Generator) -> None:
-    """As ``_kill``; where it ended before, it begins anew."""
-    for _ in range(_MOST_DRAWS):
-        if _kill(kind, recipe, folder, draw):
-            return
-        shutil.rmtree(folder, ignore_errors=True)
-    raise AssertionError(f"it always ended before it could be killed ({kind})")
+def _resumed(folder: Path) -> list[str]:
+    """What is written to go on with a run, where it was not killed before there was one."""
+    return ["--resume"] if (folder / "recipe.json").exists() else []
+
+
+def _killed(
+    at: list[str], recipe: Path, folder: Path, wanted: dict[str, Any], start_s: float, draw: np.random.Generator
+) -> list[str]:
+    """Kill a run at instants of these kinds, and resume it each time; what is wrong with its end.
+
+    Where it ends before it can be killed, that end is looked at, and it begins anew.
+    """
+    findings = []
+    for kind in at:
+        for _ in range(_MOST_DRAWS):
+            if _kill(kind, recipe, folder, start_s, draw):
+                break
+            findings.append(_finding(recipe, folder, wanted, at))
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            raise AssertionError(f"it always ended before it could be killed ({kind})")
+    findings.append(_finding(recipe, folder, wanted, at))
+    return [finding for finding in findings if finding][:1]
+
+
+def _finding(recipe: Path, folder: Path, wanted: dict[str, Any], at: list[str]) -> str:
+    """Resume a run to its end; what is wrong with that."""
+    done = run("train", recipe, *_resumed(folder))
+    if done.code:
+        return f"Killed {at}, it does not go on: {done.sentence}"
+    if end_of(folder) != wanted:
+        return f"Killed {at}, it ends otherwise."
+    if any(folder.glob(".*.partial")):
+        return f"Killed {at}, it leaves half a checkpoint behind."
+    return ""
 
 
 def _try(size: Size) -> Result:
-    kills = 2 if size == "short" else 20
+    kills, kills_a_run = 2 if size == "short" else 20, _KILLS_A_RUN[size]
     instants: list[str] = []
     findings: list[str] = []
-    with work_folder("training") as work, forked(when=size == "short"):
+    with work_folder("training") as work, forked():
         points = write_crowds(work / "crowds")
-        whole = run("train", write_recipe(work / "whole.yaml", points, work / "whole"))
-        assert whole.code == 0, whole.err
+        start_s = _whole(write_recipe(work / "whole.yaml", points, work / "whole"))
         wanted = end_of(work / "whole")
-        for number in range(kills // _KILLS_A_RUN):
+        for number in range(kills // kills_a_run):
             folder = work / f"killed-{number}"
             recipe = write_recipe(work / f"killed-{number}.yaml", points, folder)
             draw = generator(1, stream=_STREAM, index=number)
-            at = [KINDS[(_KILLS_A_RUN * number + kill) % len(KINDS)] for kill in range(_KILLS_A_RUN)]
-            for kind in at:
-                _kill_surely(kind, recipe, folder, draw)
-            done = run("train", recipe, *(["--resume"] if (folder / "recipe.json").exists() else []))
+            at = [KINDS[(kills_a_run * number + kill) % len(KINDS)] for kill in range(kills_a_run)]
+            findings += _killed(at, recipe, folder, wanted, start_s, draw)
             instants += at
-            if done.code:
-                findings.append(f"Killed {at}, it does not go on: {done.sentence}")
-            elif end_of(folder) != wanted:
-                findings.append(f"Killed {at}, it ends otherwise.")
-            elif any(folder.glob(".*.partial")):
-                findings.append(f"Killed {at}, it leaves half a checkpoint behind.")
     how = (
-        f"`headcount train` of {STEPS} steps, a checkpoint after each, killed {_KILLS_A_RUN} times a run: "
+        f"`headcount train` of {STEPS} steps, a checkpoint after each, killed {kills_a_run} times a run: "
         f"{instants.count('writing')} times inside the writing of a checkpoint, {instants.count('start')} while it "
         f"started, {instants.count('step')} at a random instant of a random step; resumed to the end, all tensors and "
         "the state are bit-equal to those of a run that nobody killed"
     )
-    return result_of(len(instants), findings, how)
+    return Result(len(instants), len(instants) - kills_a_run * len(findings), how, tuple(findings))
 
 
 EXPERIMENT = Experiment("training-killed", "SIGKILL of a training", _try)

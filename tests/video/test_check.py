@@ -282,3 +282,13 @@ def test_a_port_that_there_is_not_is_told(tmp_path: Path) -> None:
     site = Site(name="hall", cameras=(CameraSettings(name="door", source="d.mp4"),), outputs=outputs)
     told = '"127.0.0.1:99999" has no port of 1 to 65535: give HOST:PORT.'
     assert list(check_outputs(site, tmp_path)) == [("metrics", "wrong", told)]
+
+
+def test_an_address_that_nothing_is_posted_to_is_told_before_it_is_asked(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/a\r\nX-Own: 1"
+        outputs = OutputSettings(database=None, webhooks=(WebhookSettings(url=url),))
+        site = Site(name="hall", cameras=(CameraSettings(name="door", source="d.mp4"),), outputs=outputs)
+        ((name, verdict, told),) = check_outputs(site, tmp_path)
+    assert (name, verdict) == ("webhook 1", "wrong")
+    assert "without spaces" in told

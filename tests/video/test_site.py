@@ -47,3 +47,16 @@ def test_names_with_signs_that_are_not_shown_are_refused(sign: str) -> None:
     with pytest.raises(ValueError, match="letters that can be shown"):
         Site.model_validate({"name": f"hall{sign}a", "cameras": [{"name": "door", "source": "a.mp4"}]})
     assert Site.model_validate({"name": "می\u200cروند 集合", "cameras": [{"name": "door", "source": "a.mp4"}]})
+
+
+@pytest.mark.parametrize("prefix", ["a\r\nb", "a/#", "+/a", " a", "a\0", "a" * 201, ""])
+def test_beginnings_of_topics_that_no_broker_takes_are_refused(prefix: str) -> None:
+    camera = {"name": "door", "source": "a.mp4"}
+
+    def site(**changes: str) -> Site:
+        outputs = {"mqtt": {"url": "mqtt://127.0.0.1", **changes}}
+        return Site.model_validate({"name": "hall", "cameras": [camera], "outputs": outputs})
+
+    with pytest.raises(ValueError, match="prefix"):
+        site(prefix=prefix)
+    assert site(prefix="town/hall 集合", discovery="")

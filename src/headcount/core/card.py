@@ -25,6 +25,8 @@ _SEAL = "card_sha256"
 """In a card's file, the SHA-256 of all else in it."""
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 """What stands in messages and file names: no control characters."""
+FileName = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\\\x00-\x1f\x7f-\x9f]*$")]
+"""A file beside the card: no place elsewhere."""
 Level = Annotated[float, Field(ge=-1e6, le=1e6)]
 Spread = Annotated[float, Field(ge=1e-6, le=1e6)]
 HeadPx = Annotated[float, Field(gt=0, le=_LARGEST_PX)]
@@ -177,7 +179,7 @@ class ModelCard(_Record):
     seed: int | None = None
     results: tuple[Result, ...] = ()
     notes: tuple[str, ...] = ()
-    sha256: dict[str, str] = Field(default_factory=dict)
+    sha256: dict[FileName, str] = Field(default_factory=dict)
     """File name → SHA-256 of the weights the card was written for."""
 
     @model_validator(mode="after")
@@ -252,7 +254,7 @@ class ModelCard(_Record):
             raise ModelError(f'There is no model card "{path}": keep the .json beside its weights.') from error
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
+            where = ".".join(str(part)[:_LONGEST_NAME] for part in first["loc"])
             place = f' at "{where}"' if where else ""
             raise ModelError(f'The model card "{path}" is wrong{place}: {expectation(first)}.') from error
         except (OSError, ValueError, RecursionError) as error:  # of encoding, JSON, too many digits, too deep nesting

@@ -166,6 +166,7 @@ _BOUNDS = {
     "less_than": ("lt", "below"), "less_than_equal": ("le", "of at most"),
 }  # fmt: skip
 _PATTERNS = {
+    r"^[^/\\\x00-\x1f\x7f-\x9f]*$": "the name of a file, without a folder,",
     r"^[\w.-]+$": 'text of letters, digits, ".", "_" and "-" alone',
     r"^[^:\s]+:\d{1,5}$": "HOST:PORT, as in 127.0.0.1:9320,",
 }

@@ -14,6 +14,7 @@ from headcount.core.errors import HeadcountError, InputError
 from headcount.video.outputs.environment import filled
 from headcount.video.outputs.hub import wanted
 from headcount.video.outputs.table import OutputRow
+from headcount.video.outputs.webhooks import address_of
 from headcount.video.site import Site
 
 _WAIT_S = 3.0
@@ -61,7 +62,7 @@ def _reached(row: OutputRow, settings: Any, folder: Path) -> str:
     if not url:
         return "set up by another package"
     url = filled(url, "url")
-    parts = urlsplit(url)
+    parts = address_of(url) if row.name == "webhooks" else urlsplit(url)
     scheme = parts.scheme.partition("+")[0].lower()
     if scheme == "sqlite":
         return _writable(folder / url.partition(":///")[2], is_folder=False)

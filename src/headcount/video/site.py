@@ -30,6 +30,18 @@ def _refuse_signs(name: str) -> str:
 Name = Annotated[str, AfterValidator(_refuse_signs)]
 
 
+def _refuse_wildcards(prefix: str) -> str:
+    # A broker ends the connection of who publishes to such a topic.
+    if len(prefix) > 200 or prefix != prefix.strip() or any(sign in prefix for sign in "+#"):
+        raise ValueError("the beginning of a topic, of at most 200 letters without + and #, was expected")
+    if printable(prefix) != prefix:
+        raise ValueError("letters that can be shown were expected, but it has others (a line end, an escape)")
+    return prefix
+
+
+Prefix = Annotated[str, AfterValidator(_refuse_wildcards)]
+
+
 class GroundPoint(Settings):
     """A point on the ground (or at ``height_m`` above it) that is known in the picture and in metres."""
 
@@ -183,8 +195,8 @@ class MqttSettings(Settings):
     """
 
     url: str
-    prefix: str = "headcount"
-    discovery: str = "homeassistant"
+    prefix: Annotated[Prefix, Field(min_length=1)] = "headcount"
+    discovery: Prefix = "homeassistant"
     keep_alive_s: Annotated[int, Field(ge=5, le=600)] = 30
     ca_file: Path | None = None
 

@@ -144,6 +144,24 @@ def test_every_kind_is_a_row_of_the_table(tmp_path: Path) -> None:
     assert kind_of_source(str(tmp_path / "folder.csv")).name == "files"
 
 
+def test_a_parquet_table_that_grows_without_measure_is_refused(tmp_path: Path) -> None:
+    same = pa.DictionaryArray.from_arrays(pa.array([0] * 3000), pa.array(["a" * 2**20]))
+    table = pa.table({"path": same})
+    pq.write_table(table, tmp_path / "a.parquet", store_schema=False, dictionary_pagesize_limit=2**22)
+    with pytest.raises(InputError, match="a text of 1,048,576 letters"):
+        entries(tmp_path / "a.parquet")
+    once = pa.table({"path": ["a" * 2**28 + "b"]})
+    pq.write_table(once, tmp_path / "b.parquet", compression="zstd", use_dictionary=False, write_statistics=False)
+    with pytest.raises(InputError, match="when it is read: write the table again"):
+        entries(tmp_path / "b.parquet")
+
+
+def test_a_parquet_table_may_say_the_same_path_again_and_again(tmp_path: Path) -> None:
+    paths = ["a.jpg", "b.jpg"] * 5000 + ["c.jpg"]
+    pq.write_table(pa.table({"path": paths}), tmp_path / "t.parquet", row_group_size=3000)
+    assert names(entries(tmp_path / "t.parquet")) == paths
+
+
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "txt"])
 def test_a_long_table_is_read_in_little_memory(tmp_path: Path, suffix: str) -> None:
     number = 100_000 if suffix == "csv" else 20_000

@@ -16,6 +16,10 @@ from headcount.data.manifests.files import absolute
 from headcount.data.manifests.lists import numbered_lines
 
 _ROWS = 4096
+_LONGEST = 32_768
+"""No path and no address is longer, in bytes."""
+_MOST_UNPACKED, _MOST_RATIO = 2**28, 1000
+"""A column may take so many bytes, or so many times what it takes in its file; paths take tens of times that."""
 
 
 def read_csv(source: str, options: ManifestOptions) -> Iterator[Met]:
@@ -61,8 +65,10 @@ def read_jsonl(source: str, options: ManifestOptions) -> Iterator[Met]:
 def read_parquet(source: str, options: ManifestOptions) -> Iterator[Met]:
     """The rows of a Parquet table, of which the one column is read, some thousand rows at a time.
 
+    A file of a few bytes may say a gigabyte: a value that it repeats is kept once.
+
     Raises:
-        InputError: it cannot be read, has no such column, or is no Parquet.
+        InputError: it cannot be read, has no such column, is no Parquet, or its values are far longer than a path.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -71,13 +77,43 @@ def read_parquet(source: str, options: ManifestOptions) -> Iterator[Met]:
         try:
             table = pq.ParquetFile(file)
             column = _column(source, table.schema_arrow.names, options)
+            _refuse_unpacked(source, table.metadata, column)
+            table = pq.ParquetFile(file, metadata=table.metadata, read_dictionary=[column])
             number = 0
             for batch in table.iter_batches(batch_size=_ROWS, columns=[column]):
+                _refuse_long(source, batch.column(0))
                 for value in batch.column(0).to_pylist():
                     number += 1
                     yield _entry(source, f"row {number}", value)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise InputError(f'"{source}" is no Parquet file that can be read ({str(error)[:200]}).') from error
+
+
+def _refuse_unpacked(source: str, metadata: Any, column: str) -> None:
+    """Refuse a column that takes gigabytes when it is unpacked, and next to nothing before."""
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for part in map(group.column, range(group.num_columns)):
+            packed, size = part.total_compressed_size, part.total_uncompressed_size
+            if part.path_in_schema == column and size > max(_MOST_UNPACKED, _MOST_RATIO * packed):
+                raise InputError(
+                    f'The column "{column}" of "{source}" takes {packed:,} bytes, and {size:,} when it is read: '
+                    "write the table again, with paths alone."
+                )
+
+
+def _refuse_long(source: str, values: Any) -> None:
+    """Refuse values of which each is far longer than a path."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    unique = values.dictionary if isinstance(values, pa.DictionaryArray) else values
+    if pa.types.is_string(unique.type) or pa.types.is_large_string(unique.type):
+        longest = pc.max(pc.binary_length(unique)).as_py() or 0
+        if longest > _LONGEST:
+            raise InputError(
+                f'"{source}" holds a text of {longest:,} letters where a path or address was expected: '
+                "name the column that holds the paths."
+            )
 
 
 def _column(source: str, names: Sequence[str], options: ManifestOptions) -> str:

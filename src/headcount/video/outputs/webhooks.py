@@ -55,7 +55,7 @@ class Webhook:
     batch = 1
 
     def __init__(self, settings: WebhookSettings, site: Site, folder: Path) -> None:
-        self._address = _address(filled(settings.url, "url"))
+        self._address = address_of(filled(settings.url, "url"))
         self._key = key_of(filled(settings.secret, "secret")) if settings.secret else b""
         self._events, self._site = set(settings.events), site.name
         self._shown = f"{self._address.scheme}://{self._address.hostname}"
@@ -212,7 +212,12 @@ def payload(record: Record, site: str) -> dict[str, Any]:
     }
 
 
-def _address(url: str) -> SplitResult:
+def address_of(url: str) -> SplitResult:
+    """The parts of an address that can be posted to.
+
+    Raises:
+        InputError: it is none, or has spaces or line ends.
+    """
     try:
         address = urlsplit(url)
         is_known = address.scheme in ("http", "https") and bool(address.hostname) and (address.port or 1) > 0
