@@ -95,6 +95,17 @@ def write_tiny_onnx(path: Path, *, seed: int = 3) -> None:
     onnx.save(model, str(path))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _signals_kept() -> Iterator[None]:
+    """Ray takes signals for itself in a process that joins a cluster: the tests of other files keep theirs."""
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        if handler is not None and signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
+
+
 @pytest.fixture(scope="module")
 def threads_kept() -> Iterator[None]:
     """Training sets how many threads torch takes, of the whole process: the tests of other files keep theirs."""

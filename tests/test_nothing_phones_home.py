@@ -49,6 +49,7 @@ def watch(event, arguments):
     elif event in CHANGES and is_outside(arguments[0]):
         seen.append((event, str(arguments)[:200]))
 
+sys.modules["boto3"] = None  # beside TensorBoard it asks the system for IPv6 by a socket, and is there for tests alone
 sys.addaudithook(watch)
 """
 
