@@ -28,6 +28,11 @@ from PIL import Image
 
 from headcount.core.card import DecoderSpec, InputSpec, ModelCard, OutputSpec, TileSpec, sha256_of
 
+# Compiled files are kept, whatever the environment says: else each worker rewrites all tests at every run, and each
+# process that a test starts compiles headcount.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # A suite that is started in the background is handed signals that are ignored, and its tests send them.
 for _signal in filter(None, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None))):
     if signal.getsignal(_signal) is signal.SIG_IGN:
