@@ -28,6 +28,11 @@ from PIL import Image
 
 from headcount.core.card import DecoderSpec, InputSpec, ModelCard, OutputSpec, TileSpec, sha256_of
 
+# Compiled files are kept, whatever the environment says: else each worker rewrites all tests at every run, and each
+# process that a test starts compiles headcount.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # A suite that is started in the background is handed signals that are ignored, and its tests send them.
 for _signal in filter(None, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None))):
     if signal.getsignal(_signal) is signal.SIG_IGN:
@@ -93,6 +98,17 @@ def write_tiny_onnx(path: Path, *, seed: int = 3) -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _signals_kept() -> Iterator[None]:
+    """Ray takes signals for itself in a process that joins a cluster: the tests of other files keep theirs."""
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        if handler is not None and signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,34 @@ def run(folder: Path, *arguments: str, with_package: bool = True, code: int = 0)
     )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+IN_TURN = """
+import contextlib, io, json, sys
+from headcount.cli.main import main
+
+told = []
+for arguments in json.load(sys.stdin):
+    sys.argv[1:] = arguments
+    code, said = 0, io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+    told.append((code, said.getvalue()))
+print(json.dumps(told))
+"""
+
+
+def run_in_turn(folder: Path, *commands: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    """Several commands in one process: training and exporting take seconds to import."""
+    done = subprocess.run(
+        [sys.executable, "-c", IN_TURN], cwd=folder, input=json.dumps(commands), capture_output=True, text=True,
+        check=False, env={**os.environ, "PYTHONPATH": os.pathsep.join([str(SOURCES), str(SITE)])},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield from json.loads(done.stdout.splitlines()[-1])
 
 
 def test_its_format_is_listed_read_checked_and_written(folder: Path) -> None:
@@ -94,13 +124,23 @@ def test_its_method_trains_exports_counts_and_is_measured(folder: Path) -> None:
         "name: one\nmethod: one_layer\nmodel: {density_sigma: 3}\ndata: {sources: {dots: heads.dots}, crop: 64}\n"
         "batch: 2\nepochs: 1\nsteps_per_epoch: 3\nthreads: 1\n"
     )
-    assert "Done" in run(folder, "train", "one.yaml")
-    run(folder, "export", "runs/one", "--output", "one.onnx")
-    assert "a.png: " in run(folder, "count", "a.png", "--model", "one.onnx")
-    report = run(folder, "evaluate", "one.onnx", "--data", "dots=heads.dots")
-    assert "3 images, 3 heads" in report
-    assert "MAE" in report
-    told = run(folder, "train", "one.yaml", "model.density_sgima=2", "output=elsewhere", code=2)
-    assert 'Did you mean "density_sigma"' in told
-    told = run(folder, "train", "one.yaml", "method=one_leyer", with_package=True, code=2)
-    assert 'Did you mean "one_layer"' in told
+    done = run_in_turn(
+        folder,
+        ("train", "one.yaml"),
+        ("export", "runs/one", "--output", "one.onnx"),
+        ("count", "a.png", "--model", "one.onnx"),
+        ("evaluate", "one.onnx", "--data", "dots=heads.dots"),
+        ("train", "one.yaml", "model.density_sgima=2", "output=elsewhere"),
+        ("train", "one.yaml", "method=one_leyer"),
+    )
+    for code, words in (
+        (0, ("Done",)),
+        (0, ("Exported", "one.onnx")),
+        (0, ("a.png: ",)),
+        (0, ("3 images, 3 heads", "MAE")),
+        (2, ('Did you mean "density_sigma"',)),
+        (2, ('Did you mean "one_layer"',)),
+    ):
+        ended, told = next(done)
+        assert ended == code, told
+        assert all(word in told for word in words), told

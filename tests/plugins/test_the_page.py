@@ -15,6 +15,7 @@ from headcount.core.scene import Scene
 from headcount.core.table import Row, Table
 from headcount.core.writers import WRITERS
 from headcount.data.formats.table import FORMATS
+from headcount.data.manifests.table import MANIFESTS
 from headcount.data.sets.catalogue import SETS
 from headcount.decode.table import DECODERS
 from headcount.evaluate.metrics.table import METRICS, EvaluationSettings, MetricResult
@@ -26,7 +27,8 @@ from headcount.video.outputs.table import OUTPUTS
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "plug-ins.md").read_text(encoding="utf-8")
 TABLES: list[Table[Row]] = [
-    METHODS, DECODERS, RUNTIMES, FORMATS, SETS, WRITERS, METRICS, STUDIES, VERBS, OUTPUTS,  # type: ignore[list-item]
+    METHODS, DECODERS, RUNTIMES, FORMATS, MANIFESTS, SETS, WRITERS, METRICS,  # type: ignore[list-item]
+    STUDIES, VERBS, OUTPUTS,  # type: ignore[list-item]
 ]  # fmt: skip
 
 

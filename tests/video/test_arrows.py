@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -50,7 +51,8 @@ def crossings(camera: CameraSettings, way: Any) -> tuple[int, int]:
         head = middle + (number - 10) * 6 * np.asarray(way)
         found = Prediction(1.0, SIZE_WH, points_xy=head[None], points_kind="heads")
         at = START + timedelta(seconds=number / 5)
-        lines = measurer.measure_counted(found, [], at, frame=number, skipped=0, came=0.0).measurement.lines
+        now = time.monotonic()
+        lines = measurer.measure_counted(found, [], at, frame=number, skipped=0, came=now).measurement.lines
     return lines[0].forward, lines[0].backward
 
 
@@ -87,5 +89,6 @@ def test_the_same_without_a_calibration(order: int) -> None:
         box = np.array([[head[0] - 10, head[1] - 10, head[0] + 10, head[1] + 10]])
         found = Prediction(1.0, SIZE_WH, points_xy=head[None], points_kind="heads", boxes_xyxy=box, boxes_kind="heads")
         at = START + timedelta(seconds=number / 5)
-        lines = measurer.measure_counted(found, [], at, frame=number, skipped=0, came=0.0).measurement.lines
+        now = time.monotonic()
+        lines = measurer.measure_counted(found, [], at, frame=number, skipped=0, came=now).measurement.lines
     assert (lines[0].forward, lines[0].backward) == (1, 0)

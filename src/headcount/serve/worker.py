@@ -24,7 +24,6 @@ from headcount.core.kinds import PICTURE_KINDS
 from headcount.core.prediction import Prediction
 from headcount.core.writers import TextWriter, writer_row
 from headcount.data.media.sources import Item, SourceFile, read_items
-from headcount.data.parse.csv import plain_cell
 from headcount.decode.table import DECODERS
 from headcount.draw.privacy import hide_heads
 from headcount.infer.counter import Counter, load
@@ -163,7 +162,7 @@ class Worker:
             return Step(json.dumps(line), is_last=is_last, is_problem=True)
         data = {**found.to_dict(), "source": name}
         writer: TextWriter = writer_row(Path("results.csv"), many=True).load()
-        row = writer.row(Prediction.from_dict({**data, "source": plain_cell(name)}))
+        row = writer.row(Prediction.from_dict(data))
         return Step(json.dumps(data), row, is_last=is_last, is_counted=True)
 
     def _refuse_outside(self, path: Path) -> None:

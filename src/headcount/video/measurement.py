@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from headcount.core.interval import Finite
-
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 CameraState = Literal["starting", "online", "stale", "offline", "ended"]
 """``starting``: no frame yet. ``online``: frames come. ``stale``: the connection stands, but no frame came for longer
 than the camera's ``timeout_s``. ``offline``: it cannot be reached, and is tried again. ``ended``: a file was read to

@@ -79,7 +79,7 @@ CASES = {
     "centernet": Case("centernet", CENTERNET),
     # On a CPU deformable convolutions take ten times as long as plain ones.
     "dla_up": Case(
-        "centernet", DEFORMABLE, steps=40, rate=1e-2, side=64, exact=False, exports=False, losses=("mask_focal",)
+        "centernet", DEFORMABLE, steps=30, rate=1e-2, side=64, exact=False, exports=False, losses=("mask_focal",)
     ),
     "dla_up_plain": Case("centernet", PLAIN, steps=90, losses=("mask_focal",)),
     "fcos": Case("fcos", DENSE, steps=70, rate=8e-3),
