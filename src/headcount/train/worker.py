@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import sys
 import threading
@@ -14,6 +15,8 @@ import warnings
 from typing import NoReturn
 
 from headcount.core.errors import HeadcountError
+
+_LOOK_SECONDS = 5.0
 
 
 def main() -> int:
@@ -34,6 +37,8 @@ def main() -> int:
             follow(recipe, group)
     except HeadcountError:  # told to the first
         return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     return 0
 
 
@@ -45,8 +50,13 @@ def _line() -> bytes:
 
 
 def _end_with_the_first() -> NoReturn:
-    while os.read(0, 1):  # not through Python's buffer, which this thread would hold when the others end
-        pass
+    """The first one's death closes the input, but for one that it forked; then this process is given to another."""
+    first = os.getppid()
+    while os.getppid() == first:
+        if os.name != "nt" and not select.select([0], [], [], _LOOK_SECONDS)[0]:
+            continue
+        if not os.read(0, 1):  # not through Python's buffer, which this thread would hold when the others end
+            break
     os._exit(1)
 
 
