@@ -21,8 +21,8 @@ _LOOK_SECONDS = 5.0
 
 def main() -> int:
     """Follow the first process; 0, or 1 where this one failed and told so."""
-    order = json.loads(_line())
-    threading.Thread(target=_end_with_the_first, daemon=True).start()
+    first, order = os.getppid(), json.loads(_line())
+    threading.Thread(target=_end_with_the_first, args=(first,), daemon=True).start()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     warnings.simplefilter("ignore", UserWarning)  # the first process gives them
 
@@ -49,9 +49,8 @@ def _line() -> bytes:
     return line
 
 
-def _end_with_the_first() -> NoReturn:
-    """The first one's death closes the input, but for one that it forked; then this process is given to another."""
-    first = os.getppid()
+def _end_with_the_first(first: int) -> NoReturn:
+    """Its death closes the input, unless a process that it forked holds the other end; this one gets another parent."""
     while os.getppid() == first:
         if os.name != "nt" and not select.select([0], [], [], _LOOK_SECONDS)[0]:
             continue
