@@ -6,10 +6,9 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from tests.train.warm_processes import Warm, start_warm
 
 import headcount
 from headcount.core.errors import HeadcountError, InputError
@@ -43,6 +43,13 @@ FUSED: dict[str, Any] = {
     },
 }  # fmt: skip
 SGD = {"name": "sgd", "lr": 0.003, "warmup_steps": 1}
+CASES: dict[str, dict[str, Any]] = {
+    "adamw, then sgd": {"optimiser": {"name": "adamw", "lr": 1e-4, "warmup_steps": 1, "then_sgd_after_epoch": 1}},
+    "instances": {
+        "method": "iim",
+        "model": {"predictor": "test_efficientnet", "width": 16, "map_stride": 2, "threshold_widths": [8, 8]},
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +86,20 @@ def _end(folder: Path) -> Checkpoint:
     return read_checkpoint(found)
 
 
+def _cut(at: int, act: Callable[[], object]) -> Callable[[str], None]:
+    """What a run says goes here; after a step something happens."""
+
+    def say(text: str) -> None:
+        if text.startswith(f"step {at}/"):
+            act()
+
+    return say
+
+
+def _stop() -> None:
+    raise KeyboardInterrupt
+
+
 def _assert_near(one: Checkpoint, two: Checkpoint) -> None:
     """Weights, their average, the optimiser and the batch statistics are the same but for rounding."""
     assert one.step == two.step == STEPS
@@ -96,9 +117,11 @@ def _assert_equal(one: Checkpoint, two: Checkpoint) -> None:
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """The processes that training starts: none of them is left at the end."""
-    seen: list[subprocess.Popen[bytes]] = []
+    start_warm(monkeypatch)
+    torch.set_num_threads(2)
+    seen: list[Any] = []
     start = processes._start
     monkeypatch.setattr(processes, "_start", lambda *given: seen.append(start(*given)) or seen[-1])
     before = _environment()
@@ -107,6 +130,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[b
     assert all(process.returncode is not None for process in seen)
     assert not torch.distributed.is_initialized()
     assert _environment() == before
+    assert torch.get_num_threads() == 2
 
 
 def _environment() -> dict[str, str]:
@@ -159,41 +183,68 @@ def test_losses_that_divide_by_what_is_there_divide_by_what_is_in_the_whole_batc
     _assert_near(ends[0], ends[2])
 
 
-@pytest.mark.usefixtures("started")
-def test_a_run_of_one_is_resumed_by_two(tmp_path: Path, boxes: Path, alone: Path) -> None:
-    def cut(text: str) -> None:
-        if text.startswith("step 3/"):
-            raise KeyboardInterrupt
-
+def test_one_is_resumed_by_two_and_when_one_of_them_dies_that_by_one(
+    tmp_path: Path, boxes: Path, alone: Path, started: list[Any]
+) -> None:
     with pytest.raises(KeyboardInterrupt):
-        train(_recipe(tmp_path, boxes), say=cut)
+        train(_recipe(tmp_path, boxes), say=_cut(3, _stop))
+    with pytest.raises(HeadcountError, match=r"Process 2 of 2 ended without a word \(signal 9\)") as raised:
+        train(_recipe(tmp_path, boxes, devices=2), resume=True, say=_cut(5, lambda: started[0].kill()))
+    assert raised.value.remedy == "resume"
+    step = _end(tmp_path).step
+    assert step in (4, 5)
     said: list[str] = []
-    train(_recipe(tmp_path, boxes, devices=2), resume=True, say=said.append)
+    train(_recipe(tmp_path, boxes), resume=True, say=said.append)
     _assert_near(_end(alone), _end(tmp_path))
     changes = json.loads((tmp_path / "run" / "changes.json").read_text())
     assert [(one["step"], one["what"].partition(" from here")[0]) for one in changes] == [
-        (2, "the number of processes is 2")
-    ]
-    assert any(line.startswith("The number of processes is 2 from here, where it was 1") for line in said)
+        (2, "the number of processes is 2"), (step, "the number of processes is 1")
+    ]  # fmt: skip
+    assert any(line.startswith("The number of processes is 1 from here, where it was 2") for line in said)
+
+
+@pytest.mark.usefixtures("started")
+@pytest.mark.parametrize("changes", CASES.values(), ids=list(CASES))
+def test_other_optimisers_and_methods_learn_the_same_in_two_processes(
+    tmp_path: Path, boxes: Path, changes: dict[str, Any]
+) -> None:
+    """How far weights end from those of one process is little beside how far they went."""
+    recipes = [_recipe(tmp_path / str(devices), boxes, devices=devices, **changes) for devices in (1, 2)]
+    torch.manual_seed(recipes[0].seed)
+    start = build_method(recipes[0].method, recipes[0].model).state_dict()
+    ends = []
+    for recipe in recipes:
+        train(recipe, say=str)
+        ends.append(_end(recipe.folder.parent).part("model"))
+    moved, apart = (
+        torch.cat([(one[key] - other[key]).flatten().float() for key in start]).norm()
+        for one, other in ((ends[0], start), (ends[0], ends[1]))
+    )
+    assert moved > 0
+    assert apart <= 0.02 * moved
 
 
 class _Running:
-    """`headcount train` of two processes, from the command line."""
+    """`headcount train` of two processes, from the command line: the second is started as everybody's is."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         sources = str(Path(headcount.__file__).parents[1])
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([sources, os.environ.get("PYTHONPATH", "")])}
-        self.process = subprocess.Popen(
+        self.output = folder / "output.txt"
+        self.process = Warm(
             [sys.executable, "-m", "headcount", "train", str(folder / "tiny.yaml"), "devices=2", *options],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+            env=environment, output=str(self.output),
         )  # fmt: skip
 
+    def lines(self) -> list[str]:
+        return self.output.read_text().splitlines() if self.output.exists() else []
+
     def wait_for(self, text: str) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if line.startswith(text):
-                return
-        raise AssertionError(f"the run ended without saying {text!r}")
+        until = time.monotonic() + 300
+        while not any(line.startswith(text) for line in self.lines()):
+            assert self.process.poll() is None, self.lines()
+            assert time.monotonic() < until, self.lines()
+            time.sleep(0.02)
 
     def children(self) -> list[int]:
         """The process ids of those that it started."""
@@ -219,55 +270,77 @@ def _assert_gone(process: int) -> None:
     assert not _is_there(process)
 
 
-def test_stopped_and_killed_two_processes_end_bit_equal(tmp_path: Path, boxes: Path, together: Path) -> None:
-    recipe = _recipe(tmp_path, boxes)
-    run = _Running(tmp_path)
-    run.wait_for("step 1/")
-    (child,) = run.children()
-    run.process.send_signal(signal.SIGTERM)
-    out, err = run.process.communicate(timeout=300)
-    assert run.process.returncode == 128 + signal.SIGTERM, err
-    step = int(out.splitlines()[-1].removeprefix("Stopped at step ").partition(":")[0])
-    assert _end(tmp_path).step == step < STEPS
-    _assert_gone(child)
+def test_stopped_and_killed_two_processes_end_bit_equal(
+    tmp_path: Path, boxes: Path, together: Path, started: list[Any]
+) -> None:
+    recipe = _recipe(tmp_path, boxes, devices=2)
+    with pytest.raises(HeadcountError, match="Another process of the run was told to stop") as raised:
+        train(recipe, say=_cut(1, lambda: started[0].send_signal(signal.SIGTERM)))
+    assert raised.value.remedy == "resume"
+    first = _end(tmp_path).step
+    assert 1 <= first < STEPS
+    handler = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        with pytest.raises(SystemExit, match=str(128 + signal.SIGTERM)):
+            train(recipe, resume=True, say=_cut(first + 1, lambda: os.kill(os.getpid(), signal.SIGTERM)))
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    step = _end(tmp_path).step
+    assert step == first + 1
     run = _Running(tmp_path, "--resume")
-    run.wait_for("step ")
+    run.wait_for("tiny: ")
     (child,) = run.children()
+    run.wait_for(f"step {step + 1}/")
     run.process.kill()
-    run.process.communicate(timeout=300)
+    run.process.wait(300)
     _assert_gone(child)
-    train(recipe.model_copy(update={"devices": 2}), resume=True, say=str)
+    train(recipe, resume=True, say=str)
     _assert_equal(_end(together), _end(tmp_path))
     assert not (tmp_path / "run" / "changes.json").exists()
 
 
-def test_processes_that_torchrun_started_find_each_other(tmp_path: Path, boxes: Path, together: Path) -> None:
-    _recipe(tmp_path, boxes, devices=2)
+def _by_torchrun(folder: Path, *changes: tuple[str, ...]) -> tuple[list[int], list[list[str]]]:
+    """Exit codes and output of processes as torchrun starts them, each with changes of its own."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    sources = str(Path(headcount.__file__).parents[1])
+    sources, size = str(Path(headcount.__file__).parents[1]), len(changes)
     running = []
-    for rank in range(2):
-        of_all = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
+    for rank, own in enumerate(changes):
+        of_all = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "MASTER_PORT": port}
         environment = {
             **os.environ, **{name: str(value) for name, value in of_all.items()}, "MASTER_ADDR": "127.0.0.1",
             "PYTHONPATH": os.pathsep.join([sources, os.environ.get("PYTHONPATH", "")]),
         }  # fmt: skip
         running.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "headcount", "train", str(tmp_path / "tiny.yaml")],
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
+            Warm(
+                [sys.executable, "-m", "headcount", "train", str(folder / "tiny.yaml"), *own],
+                env=environment, output=str(folder / f"said{rank}.txt"),
             )
         )  # fmt: skip
     try:
-        said = [process.communicate(timeout=300)[0] for process in running]
+        codes = [process.wait(300) for process in running]
     finally:
         for process in running:
             process.kill()
-    assert [process.returncode for process in running] == [0, 0], said
-    assert "Done: " in said[0]
-    assert said[1] == ""
+    return codes, [(folder / f"said{rank}.txt").read_text().splitlines() for rank in range(size)]
+
+
+def test_processes_that_torchrun_started_find_each_other(tmp_path: Path, boxes: Path, together: Path) -> None:
+    _recipe(tmp_path, boxes, devices=2)
+    codes, said = _by_torchrun(tmp_path, (), ())
+    assert codes == [0, 0], said
+    assert any(line.startswith("Done: ") for line in said[0])
+    assert said[1] == []
     _assert_equal(_end(together), _end(tmp_path))
+
+
+def test_processes_that_were_given_other_settings_do_not_learn_together(tmp_path: Path, boxes: Path) -> None:
+    _recipe(tmp_path, boxes, devices=2)
+    codes, said = _by_torchrun(tmp_path, (), ("optimiser.lr=0.1", f"output={tmp_path / 'other'}"))
+    assert [code > 0 for code in codes] == [True, True]
+    for lines in said:
+        assert '"optimiser.lr" is not the same in all processes of the run' in lines[-1], lines
+    assert find_checkpoint(tmp_path / "run") is None
 
 
 def _second_half(recipe: Recipe) -> str:
@@ -282,7 +355,7 @@ def _second_half(recipe: Recipe) -> str:
 
 
 def test_an_image_that_one_process_cannot_read_ends_both_in_its_sentence(
-    tmp_path: Path, boxes: Path, started: list[subprocess.Popen[bytes]]
+    tmp_path: Path, boxes: Path, started: list[Any]
 ) -> None:
     recipe = _recipe(tmp_path, boxes, devices=2)
     image = Path(_second_half(recipe))
@@ -296,19 +369,6 @@ def test_an_image_that_one_process_cannot_read_ends_both_in_its_sentence(
     assert f'"{image}"' in raised.value.message
     assert "\n" not in raised.value.message
     assert not (tmp_path / "run" / ".lock").exists()
-
-
-def test_a_process_that_dies_ends_the_run_in_a_sentence(
-    tmp_path: Path, boxes: Path, started: list[subprocess.Popen[bytes]]
-) -> None:
-    def kill(text: str) -> None:
-        if text.startswith("step 2/"):
-            started[0].kill()
-
-    with pytest.raises(HeadcountError, match=r"Process 2 of 2 ended without a word \(signal 9\)") as raised:
-        train(_recipe(tmp_path, boxes, devices=2), say=kill)
-    assert raised.value.remedy == "resume"
-    assert _end(tmp_path).step in (1, 2)
 
 
 def test_each_process_makes_its_own_rows_ready_and_no_others(

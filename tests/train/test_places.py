@@ -10,7 +10,7 @@ from headcount.core.errors import InputError
 from headcount.train.places import Place, place_of
 from headcount.train.recipe import Recipe, read_recipe
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 TORCHRUN = {
     "RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "10.0.0.1",
     "MASTER_PORT": "29500",
@@ -32,6 +32,21 @@ def test_processes_take_the_rows_of_a_batch_one_after_the_other() -> None:
     assert place == Place(processes=4, local_processes=4, accelerator="cpu")
     rows = [Place(rank=rank, processes=4).rows(8) for rank in range(4)]
     assert [row for own in rows for row in range(8)[own]] == list(range(8))
+
+
+def test_the_only_process_of_a_cluster_starts_the_others_itself() -> None:
+    only = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "master", "MASTER_PORT": "23456"}
+    assert place_of(_recipe(), only) == Place()
+    assert place_of(_recipe(devices=2), only).processes == 2
+
+
+def test_a_torch_that_cannot_let_processes_work_together_learns_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.distributed, "is_available", lambda: False)
+    assert place_of(_recipe(), {}) == Place()
+    with pytest.raises(
+        InputError, match=r"2 processes are asked for, but this build of torch has no torch\.distributed"
+    ):
+        place_of(_recipe(devices=2), {})
 
 
 @pytest.mark.parametrize("devices", [2, "auto"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -20,6 +21,7 @@ from headcount.train.places import Place
 from headcount.train.pools import Pool, read_pools
 from headcount.train.processes import share_threads
 from headcount.train.recipe import Recipe
+from headcount.train.resume import different_key
 from headcount.train.stopping import signals_wait
 
 
@@ -49,16 +51,35 @@ _OTHER_DATA = (
     "Not all processes of the run have the same headcount and find the same images in data.sources: give all machines "
     "the same."
 )
+_OWN = {
+    "output", "checkpoint_seconds", "threads", "initialisation", "initialisation_note", "summary", "published",
+}  # fmt: skip
+_DATA_OWN = {"cache_mb", "workers", "boxes", "negatives"}
 
 
-def check_data(group: Group, pools: Sequence[Pool]) -> None:
-    """Stop where the processes of a run would not learn from the same.
+def check_same(recipe: Recipe, group: Group, pools: Sequence[Pool]) -> None:
+    """Stop where the processes of a run would not learn from the same, or not alike.
 
     Raises:
-        InputError: they have other images, or another headcount.
+        InputError: they have another recipe (named is the first setting that differs), other images, or another
+            headcount.
     """
+    settings = _of_all(recipe, group.place)
+    differs = different_key(settings, group.from_first(settings))
+    group.agree(
+        InputError(f'"{differs}" is not the same in all processes of the run: give all machines the same recipe.')
+        if differs
+        else None
+    )
     names = [[pool.name, pool.share, [scene.name for scene in pool.scenes]] for pool in pools]
     group.check_same(hashlib.sha256(json.dumps([headcount.__version__, names]).encode()).hexdigest(), _OTHER_DATA)
+
+
+def _of_all(recipe: Recipe, place: Place) -> dict[str, Any]:
+    """The settings that decide on a step: all but where things lie, and what each machine chooses for itself."""
+    settings = recipe.model_dump(mode="json", exclude=_OWN)
+    data = {key: value for key, value in settings["data"].items() if key not in _DATA_OWN}
+    return {**settings, "device": place.accelerator, "data": {**data, "sources": [*data["sources"]]}}
 
 
 def follow(recipe: Recipe, group: Group) -> int:
@@ -70,7 +91,7 @@ def follow(recipe: Recipe, group: Group) -> int:
     method = network_of(recipe, group.place)
     pools = read_pools(recipe.data)
     batches = batches_of(recipe, method, pools, group.place)
-    check_data(group, pools)
+    check_same(recipe, group, pools)
     learner = Learner(recipe, method, group)
     learner.share()
     with signals_wait() as stop:

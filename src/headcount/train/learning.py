@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor
 
 from headcount.core.errors import HeadcountError, InputError
@@ -54,7 +55,7 @@ class Learner:
         if self.group.is_first:
             weights = {name: value.cpu() for name, value in self.method.state_dict().items()}
             own = {"step": self.step, "kind": self.optimiser_kind, "weights": weights}
-            own["optimiser"] = self.optimiser.state_dict()
+            own["optimiser"] = move_data_to_device(self.optimiser.state_dict(), "cpu")
         given = self.group.from_first(own)
         if given is not None and not self.group.is_first:
             self.step = given["step"]

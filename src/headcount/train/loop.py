@@ -33,7 +33,7 @@ from headcount.train.checkpoint import (
     unflatten_optimiser,
     write_checkpoint,
 )
-from headcount.train.follow import batches_of, check_data, follow, network_of
+from headcount.train.follow import batches_of, check_same, follow, network_of
 from headcount.train.group import Group
 from headcount.train.images import Record, differences, learned_from, merged, read_record, record_of
 from headcount.train.initialisation import initial_weights
@@ -76,14 +76,14 @@ def train(recipe: Recipe, *, resume: bool = False, say: Say = print) -> Path:
         raise InputError("device=cuda was asked for, but torch finds no GPU here: use device=cpu.")
     place = place_of(recipe)
     if place.rank > 0:
-        with joined(recipe, place) as group:
+        with _threads_kept(), joined(recipe, place) as group:
             return folder / f"last-{follow(recipe, group):08d}"
     if resume and not (folder / RECIPE).is_file():
         raise InputError(f'There is no run in "{folder}" to resume: start one.')
     unknown = recipe.data.sources.keys() - DATA_SETS.keys()
     if unknown:
         raise InputError(f'data.sources names "{min(unknown)}", which no reader has.{nearest(min(unknown), DATA_SETS)}')
-    with _folder_of_one_run(folder), _failing_events_are_told_once():
+    with _folder_of_one_run(folder), _failing_events_are_told_once(), _threads_kept():
         return _train(recipe, folder, place, resume=resume, say=say)
 
 
@@ -100,6 +100,16 @@ def _folder_of_one_run(folder: Path) -> Iterator[None]:
         for path in made:
             with suppress(OSError):
                 path.rmdir()
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """A run's number of threads is its own: the next one in this process chooses from as many as this one did."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager
@@ -134,7 +144,7 @@ def _train(recipe: Recipe, folder: Path, place: Place, *, resume: bool, say: Say
     validation = read_validation(recipe.data, say)
     batches = batches_of(recipe, method, pools, place)
     with joined(recipe, place) as group:
-        check_data(group, pools)
+        check_same(recipe, group, pools)
         run = _Run(recipe, method, group, folder, say)
         for what in run.remember(pools, validation, saved, longer):
             say(f"{what[0].upper()}{what[1:]}.")

@@ -48,11 +48,17 @@ def place_of(recipe: Recipe, environment: Mapping[str, str] = os.environ) -> Pla
 
     Raises:
         InputError: torchrun's variables are there in part, or say otherwise than the recipe; there are fewer GPUs than
-            are asked for; several machines are asked for without torchrun; or the batch cannot be shared out.
+            are asked for; torch cannot let several processes learn together; several machines are asked for without
+            torchrun; or the batch cannot be shared out.
     """
     place = _by_torchrun(recipe, environment) if _is_by_torchrun(environment) else _alone_here(recipe)
     if place.processes == 1:
         return place
+    if not torch.distributed.is_available():
+        raise InputError(
+            f"{place.processes} processes are asked for, but this build of torch has no torch.distributed, by which "
+            "they would learn together: give devices: 1, or install another build."
+        )
     of_them = f"{place.processes} processes (devices: {recipe.devices}, nodes: {recipe.nodes})"
     if recipe.batch % place.processes:
         raise InputError(
@@ -68,8 +74,12 @@ def place_of(recipe: Recipe, environment: Mapping[str, str] = os.environ) -> Pla
 
 
 def _is_by_torchrun(environment: Mapping[str, str]) -> bool:
-    """Whether any of the variables is there that nobody but a starter of processes sets."""
-    return any(name in environment for name in _SET[:4])
+    """Whether any of the variables is there that nobody but a starter of processes sets.
+
+    Some clusters set a few of them in a process that is the only one, too.
+    """
+    is_only = environment.get("WORLD_SIZE") == "1" and not all(environment.get(name) for name in _SET)
+    return not is_only and any(name in environment for name in _SET[:4])
 
 
 def _alone_here(recipe: Recipe) -> Place:

@@ -18,22 +18,26 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import distributed
-from torch.distributed import Store, TCPStore  # type: ignore[attr-defined]
-from torch.distributed.rendezvous import rendezvous
 
-from headcount.core.errors import HeadcountError
+from headcount.core.errors import HeadcountError, InputError
 from headcount.core.threads import usable_cores
 from headcount.train.group import Group, described, rebuilt
 from headcount.train.places import Place
 from headcount.train.recipe import Recipe
 
+if TYPE_CHECKING:  # some builds of torch do without, and learn in one process
+    from torch.distributed import Store, TCPStore  # type: ignore[attr-defined]
+
 _HERE = "127.0.0.1"
-_FAILED, _READY = "headcount/failed", "headcount/ready"
+_FAILED, _BROKEN, _READY = "headcount/failed", "headcount/broken", "headcount/ready"
 _GRACE_SECONDS = 10.0
 """What a process that failed has to say why, and one that is told to end to do so."""
+_KILLED_SECONDS = 1.0
+"""How long after its connections broke a process that was killed is seen to be."""
 
 
 @contextmanager
@@ -41,11 +45,20 @@ def joined(recipe: Recipe, place: Place) -> Iterator[Group]:
     """The processes of a run, from the first of them or from one that torchrun started; all end with this.
 
     Raises:
+        InputError: this process works together with others already.
         HeadcountError: what ended another process, in its words.
     """
     if place.processes == 1:
         yield Group(recipe, place)
-    elif place.started:
+        return
+    if distributed.is_initialized():
+        raise InputError(
+            "This process is one of a group of torch.distributed already: train in a process that is not, or end that "
+            "group before."
+        )
+    if place.started:
+        from torch.distributed.rendezvous import rendezvous
+
         store = next(rendezvous("env://", timeout=timedelta(minutes=30)))[0]
         with member(recipe, place, store) as group:
             yield group
@@ -78,7 +91,10 @@ def member(
         if told is not None:
             raise told from error
         kind = type(error).__name__
-        if not _tell(store, HeadcountError(f"A process of the run failed ({kind}: {_line(error)}): resume the run.")):
+        failed = HeadcountError(f"A process of the run failed ({kind}: {_line(error)}): resume the run.")
+        # It may be no more than a broken connection: the first process sees which of the others was killed.
+        is_seen = isinstance(error, RuntimeError) and others is None and not place.started
+        if not _tell(store, failed, _BROKEN if is_seen else _FAILED):
             raise HeadcountError("The first process of the run ended.") from error
         raise
     except BaseException:
@@ -111,7 +127,7 @@ class _Others:
         self.store, self.processes = store, processes
 
     def wait_until_ready(self) -> None:
-        """Until all of them have read what they learn from.
+        """Until all of them are there.
 
         Raises:
             HeadcountError: one ended instead.
@@ -123,19 +139,22 @@ class _Others:
 
     def ending(self) -> HeadcountError | None:
         """Why another process ended, if one did or is about to."""
-        until = time.monotonic() + _GRACE_SECONDS
+        until, broken = time.monotonic() + _GRACE_SECONDS, None
         while time.monotonic() < until:
+            codes = {number: process.poll() for number, process in enumerate(self.processes, 2)}
             if told := _told(self.store):
                 return told
-            for number, process in enumerate(self.processes, 2):
-                if process.poll() is not None:
-                    return _told(self.store) or HeadcountError(
-                        f"Process {number} of {len(self.processes) + 1} ended without a word ({_code(process)}): "
-                        "see whether the memory was enough, and resume the run.",
-                        remedy="resume",
-                    )
+            if broken is None and (broken := _told(self.store, _BROKEN)) is not None:
+                until = time.monotonic() + _KILLED_SECONDS
+            ended = {number: code for number, code in codes.items() if code is not None and (code < 0 or not broken)}
+            for number, code in ended.items():
+                return HeadcountError(
+                    f"Process {number} of {len(self.processes) + 1} ended without a word ({_word(code)}): "
+                    "see whether the memory was enough, and resume the run.",
+                    remedy="resume",
+                )
             time.sleep(0.05)
-        return None
+        return broken
 
     def end(self) -> None:
         """Let all of them end, and end those that do not."""
@@ -154,9 +173,14 @@ class _Others:
 
 @contextmanager
 def _others(recipe: Recipe, place: Place) -> Iterator[_Others]:
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
     listening = socket.create_server((_HERE, 0))
     port = listening.getsockname()[1]
-    store = TCPStore(_HERE, port, is_master=True, wait_for_workers=False, master_listen_fd=listening.detach())
+    store = TCPStore(
+        _HERE, port, is_master=True, wait_for_workers=False, master_listen_fd=listening.detach(),
+        use_libuv=os.name != "nt",  # torch is built without there
+    )  # fmt: skip
     others = _Others(store, [])
     try:
         for rank in range(1, place.processes):
@@ -167,14 +191,18 @@ def _others(recipe: Recipe, place: Place) -> Iterator[_Others]:
 
 
 def _start(recipe: Recipe, place: Place, port: int) -> subprocess.Popen[bytes]:
-    """A process of its own session: Ctrl-C at a terminal is told to the first alone, which tells the others."""
+    """A process of its own session: Ctrl-C at a terminal is told to the first alone, which tells the others.
+
+    It imports what the first does, nothing out of the folder that it is in (``-P``), and takes as many threads.
+    """
     paths = [path or str(Path.cwd()) for path in sys.path]
     process = subprocess.Popen(
-        [sys.executable, "-m", "headcount.train.worker"],
+        [sys.executable, "-P", "-m", "headcount.train.worker"],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True,
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
     )  # fmt: skip
+    recipe = recipe.model_copy(update={"threads": torch.get_num_threads()})
     order = {"recipe": json.loads(recipe.model_dump_json()), "place": asdict(place), "port": port}
     assert process.stdin is not None
     with suppress(BrokenPipeError):  # it ended already, which is seen
@@ -185,27 +213,28 @@ def _start(recipe: Recipe, place: Place, port: int) -> subprocess.Popen[bytes]:
 
 def store_at(port: int) -> Store:
     """The store of the first process on this machine."""
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
     return TCPStore(_HERE, port, is_master=False)
 
 
-def _tell(store: Store, error: HeadcountError) -> bool:
+def _tell(store: Store, error: HeadcountError, key: str = _FAILED) -> bool:
     """Whether anybody was there to hear it; of several errors, the first one counts."""
     try:
-        store.compare_set(_FAILED, "", json.dumps(described(error)))
+        store.compare_set(key, "", json.dumps(described(error)))
     except RuntimeError:
         return False
     return True
 
 
-def _told(store: Store) -> HeadcountError | None:
+def _told(store: Store, key: str = _FAILED) -> HeadcountError | None:
     with suppress(RuntimeError):
-        if store.check([_FAILED]):
-            return rebuilt(json.loads(store.get(_FAILED)))
+        if store.check([key]):
+            return rebuilt(json.loads(store.get(key)))
     return None
 
 
-def _code(process: subprocess.Popen[bytes]) -> str:
-    code = process.returncode
+def _word(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"code {code}"
 
 

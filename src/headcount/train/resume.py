@@ -60,6 +60,17 @@ def different_setting(recipe: Recipe, saved: dict[str, Any]) -> str:
     return next((_first_difference(key, now[key], saved.get(key)) for key in different), "")
 
 
+def different_key(one: dict[str, Any], other: dict[str, Any]) -> str:
+    """The first key by which two tables of settings differ, inside their tables too; empty if none.
+
+    >>> different_key({"batch": 4, "data": {"crop": 64}}, {"batch": 4, "data": {"crop": 96}})
+    'data.crop'
+    """
+    key = next((key for key in {**one, **other} if one.get(key) != other.get(key)), "")
+    now, then = one.get(key), other.get(key)
+    return f"{key}.{different_key(now, then)}" if isinstance(now, dict) and isinstance(then, dict) else key
+
+
 def _as_of_now(saved: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
     """A run's recipe with what is now the default of settings that it is older than."""
     kinds = {"data": DataSettings, "optimiser": OptimiserSettings}

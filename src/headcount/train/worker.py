@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import sys
 import threading
@@ -15,11 +16,13 @@ from typing import NoReturn
 
 from headcount.core.errors import HeadcountError
 
+_LOOK_SECONDS = 5.0
+
 
 def main() -> int:
     """Follow the first process; 0, or 1 where this one failed and told so."""
-    order = json.loads(_line())
-    threading.Thread(target=_end_with_the_first, daemon=True).start()
+    first, order = os.getppid(), json.loads(_line())
+    threading.Thread(target=_end_with_the_first, args=(first,), daemon=True).start()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     warnings.simplefilter("ignore", UserWarning)  # the first process gives them
 
@@ -34,6 +37,8 @@ def main() -> int:
             follow(recipe, group)
     except HeadcountError:  # told to the first
         return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     return 0
 
 
@@ -44,9 +49,13 @@ def _line() -> bytes:
     return line
 
 
-def _end_with_the_first() -> NoReturn:
-    while os.read(0, 1):  # not through Python's buffer, which this thread would hold when the others end
-        pass
+def _end_with_the_first(first: int) -> NoReturn:
+    """Its death closes the input, unless a process that it forked holds the other end; this one gets another parent."""
+    while os.getppid() == first:
+        if os.name != "nt" and not select.select([0], [], [], _LOOK_SECONDS)[0]:
+            continue
+        if not os.read(0, 1):  # not through Python's buffer, which this thread would hold when the others end
+            break
     os._exit(1)
 
 
