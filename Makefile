@@ -2,16 +2,17 @@
 PYTHON ?= python3
 LIGHT  := .venv/light
 DEV    := .venv/dev
-# Two workers, a file of tests at a time: some files train a network once for all of their tests. Files come in the order
-# that tests/conftest.py gives them: those of slow tests first.
-PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
+# A file of tests at a time: some files train a network once for all of their tests. Files come in the order that
+# tests/conftest.py gives them: those of slow tests first. One worker more than cores, since many tests wait.
+PARALLEL ?= -n 3 --dist loadfile --no-loadscope-reorder
 PIP    := -m pip --disable-pip-version-check
 
-.PHONY: help demo services test quick lint types floors unit bench fuzz fuzz-guided trust wheel wheel-test sbom audit format clean
+.PHONY: help demo services test long quick lint types floors unit bench fuzz fuzz-guided trust wheel wheel-test sbom audit format clean
 help:
 	@echo "make demo [PHOTO=path]  count a painted crowd, or your own photograph (light install)"
 	@echo "make test               lint, types, import floors and tests (training install)"
 	@echo "make services           Chromium, OpenGL, PostgreSQL, mosquitto, an RTSP server: some tests need them (Debian, as root)"
+	@echo "make long               the tests that make test leaves out: more of what can happen to a cluster (minutes)"
 	@echo "make quick              lint, import floors and the tests that take under a minute"
 	@echo "make bench              speed and memory of the shipped model, and of the papers' networks"
 	@echo "make fuzz SECONDS=600   damaged files for every parser, so many seconds each"
@@ -77,12 +78,15 @@ floors: $(DEV)/ready
 
 # Should the interpreter itself die, a core file tells where: gdb $(DEV)/bin/python core
 unit: $(DEV)/ready
-	@ulimit -S -c unlimited 2>/dev/null || true; $(DEV)/bin/python -m pytest $(PARALLEL) || { code=$$?; [ $$code -lt 128 ] || \
+	@ulimit -S -c unlimited 2>/dev/null || true; $(DEV)/bin/python -m pytest $(PARALLEL) -m "not long" || { code=$$?; [ $$code -lt 128 ] || \
 	echo "pytest died: look for its core file here, or where $$(cat /proc/sys/kernel/core_pattern 2>/dev/null) says." >&2; \
 	exit $$code; }
 
+long: $(DEV)/ready
+	$(DEV)/bin/python -m pytest -m long tests
+
 quick: lint floors
-	$(DEV)/bin/python -m pytest $(PARALLEL) -m "not slow"
+	$(DEV)/bin/python -m pytest $(PARALLEL) -m "not slow and not long"
 
 bench: $(DEV)/ready
 	$(DEV)/bin/python -m benchmarks

@@ -186,6 +186,7 @@ def waited_for(is_so: Any, seconds: float = 240.0) -> bool:
     return False
 
 
+@pytest.mark.long
 def test_a_part_that_was_lost_is_counted_whatever_a_checkpoint_says(
     cluster: Nodes, tmp_path: Path, settings: BatchSettings, counter: RowCounter, large_photos: list[Path],
     wanted: pa.Table,
@@ -201,6 +202,7 @@ def test_a_part_that_was_lost_is_counted_whatever_a_checkpoint_says(
     assert rows_of(plan).equals(wanted)
 
 
+@pytest.mark.long
 def test_a_node_with_other_weights_refuses(
     cluster: Nodes, tmp_path: Path, settings: BatchSettings, counter: RowCounter, large_photos: list[Path]
 ) -> None:

@@ -81,10 +81,11 @@ def test_a_ray_of_its_own_listens_on_the_loopback_alone_and_leaves_nothing_behin
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
+    others = {one.pid for one in psutil.Process().children(recursive=True)}  # of tests before this one
     with connected("local", cpus=1) as cluster:
         assert [node.name.endswith("(127.0.0.1)") for node in cluster.nodes] == [True]
         assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
-        started = psutil.Process().children(recursive=True)
+        started = [one for one in psutil.Process().children(recursive=True) if one.pid not in others]
         doors = [door for one in started for door in one.net_connections(kind="inet") if door.status == "LISTEN"]
         folder = next(Path(word.split("=")[1]) for one in started for word in one.cmdline() if "--log_dir=" in word)
         assert folder.is_dir()

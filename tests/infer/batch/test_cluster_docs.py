@@ -74,6 +74,7 @@ def test_the_program_for_spark(tmp_path: Path, photos: list[Path]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_program_for_ray(tmp_path: Path, photos: list[Path]) -> None:
     if importlib.util.find_spec("ray") is None:
         pytest.skip("Ray needs the ray extra")
