@@ -3,8 +3,8 @@ PYTHON ?= python3
 LIGHT  := .venv/light
 DEV    := .venv/dev
 # A file of tests at a time: some files train a network once for all of their tests. Files come in the order that
-# tests/conftest.py gives them: those of slow tests first. One worker more than cores, since many tests wait.
-PARALLEL ?= -n 3 --dist loadfile --no-loadscope-reorder
+# tests/conftest.py gives them: those of slow tests first. A third worker made tests fail that wait, and the run no shorter.
+PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 PIP    := -m pip --disable-pip-version-check
 
 .PHONY: help demo services test long quick lint types floors unit bench fuzz fuzz-guided trust wheel wheel-test sbom audit format clean

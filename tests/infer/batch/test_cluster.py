@@ -119,6 +119,7 @@ def test_a_worker_that_is_killed_costs_no_row(
     assert parts_of(plan) == all_parts(plan)
 
 
+@pytest.mark.long
 def test_a_node_that_is_killed_costs_no_row(
     cluster: Nodes, tmp_path: Path, settings: BatchSettings, counter: RowCounter, large_photos: list[Path],
     wanted: pa.Table,
@@ -137,6 +138,7 @@ def test_a_node_that_is_killed_costs_no_row(
     assert parts_of(plan) == all_parts(plan)
 
 
+@pytest.mark.long
 def test_a_driver_that_is_killed_goes_on_where_it_was(
     cluster: Nodes, tmp_path: Path, settings: BatchSettings, counter: RowCounter, large_photos: list[Path],
     wanted: pa.Table,
