@@ -150,6 +150,16 @@ def rename_over(partial: Path, target: Path) -> None:
             time.sleep(wait_s)
 
 
+def flush_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk, where the system can: Windows opens no folder, others flush none."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def discard(path: Path) -> None:
     """Delete a file if it is there and can be; said to nobody, since what went wrong before says more."""
     with suppress(OSError):

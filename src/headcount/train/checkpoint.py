@@ -21,7 +21,7 @@ from torch import Tensor
 
 from headcount.core.card import sha256_of
 from headcount.core.errors import ModelError
-from headcount.core.files import rename_over
+from headcount.core.files import flush_folder, rename_over
 
 CheckpointKind = Literal["last", "best"]
 TENSORS, STATE, SUMS = "state.safetensors", "state.json", "SHA256SUMS"
@@ -69,13 +69,13 @@ def write_checkpoint(folder: Path, kind: CheckpointKind, checkpoint: Checkpoint)
         partial.mkdir(parents=True, exist_ok=True)
         for name, content in {**contents, SUMS: sums.encode()}.items():
             _write_flushed(partial / name, content)
-        _flush_folder(partial)
+        flush_folder(partial)
         if final.exists():  # damaged
             _remove(final)
         rename_over(partial, final)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    _flush_folder(folder)
+    flush_folder(folder)
     finished = _finished(folder, kind)
     older = [path for path in finished if path.name < final.name]
     kept = {final, *older[len(older) - _KEPT[kind] + 1 :]}
@@ -90,16 +90,6 @@ def _write_flushed(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    """Put the names in a folder on the disk, where the system can: Windows opens no folder, others flush none."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _remove(checkpoint: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import socket
 import subprocess
 import sys
@@ -20,7 +19,7 @@ pytest.importorskip("ray", reason="Ray needs the ray extra")
 from headcount.data.manifests.entries import Entry
 from headcount.infer.batch.cluster import ray_run
 from headcount.infer.batch.cluster.connection import Cluster, Node, _ray_in_the_log, connected, quiet_environment, short
-from headcount.infer.batch.cluster.workers import Desk, _packed, seen_from_here
+from headcount.infer.batch.cluster.workers import Desk, NodeFailure, failure_of, seen_from_here
 from headcount.infer.batch.counting import RowCounter
 from headcount.infer.batch.plan import make_plan
 from headcount.infer.batch.settings import BatchSettings
@@ -129,7 +128,7 @@ def test_a_place_that_holds_no_plan_or_another_is_told(
     for place, fingerprint in ((str(tmp_path / "no"), plan.fingerprint), (str(tmp_path / "out"), "0" * 16)):
         lacking = seen_from_here(place, fingerprint)
         assert lacking is not None
-        error = pickle.loads(lacking)
+        error = lacking.error()
         assert isinstance(error, InputError)
         assert f'The folder of the results, "{place}", is not to be seen from there' in str(error)
 
@@ -139,19 +138,19 @@ def test_an_error_comes_from_its_node_as_what_it_is() -> None:
         (ModelError("No weights."), ModelError), (InputError("No.", remedy="device"), InputError),
         (OSError(28, "No space left on device"), InputError),
     ):  # fmt: skip
-        found = pickle.loads(_packed(error, "red (10.0.0.1)"))
+        found = failure_of(error, "red (10.0.0.1)").error()
         assert type(found) is kind
         assert str(found).startswith("On the node red (10.0.0.1): No")
-    assert not isinstance(pickle.loads(_packed(KeyError("x"), "red")), HeadcountError)
+    assert not isinstance(failure_of(KeyError("x"), "red").error(), HeadcountError)
 
 
 def test_a_desk_keeps_the_first_error_and_says_to_stop() -> None:
     desk = Desk()
     assert not desk.tell([])
-    desk.fail(b"one")
-    desk.fail(b"two")
+    desk.fail(NodeFailure("input", "one"))
+    desk.fail(NodeFailure("model", "two"))
     assert desk.tell([])
-    assert desk.take() == ([], b"one")
+    assert desk.take() == ([], NodeFailure("input", "one"))
 
 
 def test_of_a_long_error_the_first_line_is_told() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from headcount.core.errors import HeadcountError, InputError
-from headcount.core.files import discard, rename_over, writing
+from headcount.core.files import discard, flush_folder, rename_over, writing
 from headcount.data.manifests.addresses import file_system, is_address
 
 _numbers = itertools.count()
@@ -99,7 +99,7 @@ class DiskStore:
         path = self._folder / name
         with writing(path), self._partial(path, data) as partial:
             rename_over(partial, path)
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
 
     def put_new(self, name: str, data: bytes) -> bool:
         path = self._folder / name
@@ -111,7 +111,7 @@ class DiskStore:
             except OSError:  # a file system without links
                 if not _put_exclusively(path, data):
                     return False
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
         return True
 
     def names(self, folder: str = "") -> set[str]:
@@ -241,16 +241,6 @@ def _put_exclusively(path: Path, data: bytes) -> bool:
         discard(path)
         raise
     return True
-
-
-def _flush_folder(folder: Path) -> None:
-    """The new name itself on the disk; systems that cannot do that do it by themselves."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _host() -> str:

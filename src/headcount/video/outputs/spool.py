@@ -26,7 +26,7 @@ from uuid import uuid4
 
 from pydantic import TypeAdapter, ValidationError
 
-from headcount.core.files import discard, writing
+from headcount.core.files import discard, flush_folder, writing
 from headcount.core.locks import held
 from headcount.video.measurement import Record
 
@@ -236,7 +236,7 @@ class Spool:
             path = self._path(self._end.file)
             self.folder.mkdir(parents=True, exist_ok=True)
             self._writing = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o600)
-            _sync_folder(self.folder)
+            flush_folder(self.folder)
         before = self._end.byte
         try:
             rest = memoryview(data)
@@ -323,13 +323,3 @@ def _parsed(line: bytes) -> Waiting | None:
         return Waiting(name.decode(), RECORDS.validate_json(record))
     except ValidationError:  # of another version of headcount
         return None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name last over a power failure, where the system can do that."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

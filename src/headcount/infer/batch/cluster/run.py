@@ -9,7 +9,6 @@ is handed out anew. Entries that end a worker again and again are counted by pro
 from __future__ import annotations
 
 import logging
-import pickle
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -162,7 +161,7 @@ def _refuse_what_lacks(cluster: Cluster, plan: Plan) -> None:
                 ) from error
             raise InputError(f"The node {node.name} does no work ({short(error)}): mend it or take it out.") from error
         if lacking is not None:
-            raise pickle.loads(lacking)
+            raise lacking.error()
 
 
 def shared_place(plan: Plan) -> str:
@@ -185,11 +184,11 @@ def _one_pass(
         try:
             while True:
                 is_alive = work.is_alive()
-                told, error = ray.get(desk.take.remote())
+                told, failure = ray.get(desk.take.remote())
                 yield from told
-                if error is not None:
+                if failure is not None:
                     work.join(_STOP_S)
-                    raise pickle.loads(error)
+                    raise failure.error()
                 if not is_alive:
                     break
                 work.join(_POLL_S)

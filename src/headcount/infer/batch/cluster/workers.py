@@ -6,9 +6,9 @@ of a fixed name that is there whole or not at all. What dies with a worker is co
 
 from __future__ import annotations
 
-import pickle
+from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -28,12 +28,31 @@ _KEEP_S = 60.0
 _DONE = pa.schema([pa.field("chunk", pa.int64(), nullable=False)])
 
 
+@dataclass(frozen=True, slots=True)
+class NodeFailure:
+    """What went wrong on a machine, as plain data on its way to the run.
+
+    Attributes:
+        kind: which error it becomes there.
+    """
+
+    kind: Literal["input", "model", "unforeseen"]
+    message: str
+    remedy: str = ""
+
+    def error(self) -> Exception:
+        """The error that the run raises."""
+        if self.kind == "unforeseen":
+            return RuntimeError(self.message)
+        return (ModelError if self.kind == "model" else InputError)(self.message, remedy=self.remedy)
+
+
 class Desk:
     """Where workers report, and ask whether to go on; an actor beside the run that reads it."""
 
     def __init__(self) -> None:
         self._told: list[BatchEvent] = []
-        self._error: bytes | None = None
+        self._error: NodeFailure | None = None
         self._stopped = False
 
     def tell(self, events: list[BatchEvent]) -> bool:
@@ -41,7 +60,7 @@ class Desk:
         self._told += events
         return self._stopped
 
-    def fail(self, error: bytes) -> None:
+    def fail(self, error: NodeFailure) -> None:
         """Report what ends the whole run; the first one counts."""
         self._error, self._stopped = self._error or error, True
 
@@ -49,7 +68,7 @@ class Desk:
         """Have the workers stop at their next image."""
         self._stopped = True
 
-    def take(self) -> tuple[list[BatchEvent], bytes | None]:
+    def take(self) -> tuple[list[BatchEvent], NodeFailure | None]:
         """What came since it was last asked, and what ends the run."""
         told, self._told = self._told, []
         return told, self._error
@@ -135,7 +154,7 @@ class ChunkCounter:
     def _fail(self, error: Exception) -> None:
         import ray
 
-        ray.get(self._desk.fail.remote(_packed(error, node_name())))
+        ray.get(self._desk.fail.remote(failure_of(error, node_name())))
 
 
 def visible_plan(place: str, fingerprint: str) -> Plan:
@@ -153,12 +172,12 @@ def visible_plan(place: str, fingerprint: str) -> Plan:
     return plan
 
 
-def seen_from_here(place: str, fingerprint: str) -> bytes | None:
-    """What a machine of the cluster lacks to count, as an error; None where it lacks nothing."""
+def seen_from_here(place: str, fingerprint: str) -> NodeFailure | None:
+    """What a machine of the cluster lacks to count; None where it lacks nothing."""
     try:
         visible_plan(place, fingerprint)
     except Exception as error:
-        return _packed(error, node_name())
+        return failure_of(error, node_name())
     return None
 
 
@@ -172,11 +191,11 @@ def node_name() -> str:
     return f"{platform.node() or 'node'} ({address()})"
 
 
-def _packed(error: Exception, node: str) -> bytes:
-    """An error with the machine it happened on, on its way to the run."""
+def failure_of(error: Exception, node: str) -> NodeFailure:
+    """What an error says, with the machine it happened on."""
     if isinstance(error, HeadcountError):
-        kind = ModelError if isinstance(error, ModelError) else InputError
-        return pickle.dumps(kind(f"On the node {node}: {error.message}", remedy=error.remedy))
+        kind: Literal["model", "input"] = "model" if isinstance(error, ModelError) else "input"
+        return NodeFailure(kind, f"On the node {node}: {error.message}", error.remedy)
     if isinstance(error, OSError):
-        return pickle.dumps(InputError(f"On the node {node}: {error.strerror or error}: see to that, and start again."))
-    return pickle.dumps(RuntimeError(f"on the node {node}: {type(error).__name__}: {error}"))
+        return NodeFailure("input", f"On the node {node}: {error.strerror or error}: see to that, and start again.")
+    return NodeFailure("unforeseen", f"on the node {node}: {type(error).__name__}: {error}")
